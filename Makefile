@@ -1,0 +1,87 @@
+# Each target sets up what it needs by itself: a Python >= 3.11 and the package index are all that a machine needs.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+# Arguments for pytest: make test TESTS=tests/unit PYTEST_ARGS="-k age -x"
+TESTS :=
+PYTEST_ARGS :=
+# Part of the reference database that make bench works on: 1 is 1.4 GB.
+SCALE := 1
+
+LINTERS := lint-ruff lint-mypy lint-yaml lint-ansible lint-sanity lint-docs lint-changelog
+
+.PHONY: help setup tools lint $(LINTERS) lint-next test test-next demo bench docs build clean
+
+help: ## say what there is
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
+
+setup: .venv/.stamp ## make .venv, in which everything finds the collection as mobul.backup
+
+.venv/.stamp: requirements.txt requirements-test.txt requirements-dev.txt tools/setup.sh
+	@tools/setup.sh .venv 3.11 -r requirements-dev.txt
+	@touch $@
+
+tools: .cache/tools/.stamp ## unpack age, restic and pgbouncer from Debian's packages, where that can be done
+
+.cache/tools/.stamp: tools/debian.sh
+	@tools/debian.sh
+	@touch $@
+
+lint: setup ## check style, types, documentation and Ansible's rules
+	@$(MAKE) -j2 -k --output-sync=target $(LINTERS)
+
+lint-ruff: setup
+	ruff check .
+	ruff format --check .
+
+lint-mypy: setup
+	mypy plugins/module_utils/_core plugins/module_utils/_ansible
+
+lint-yaml: setup
+	yamllint --strict .
+
+lint-ansible: setup
+	ansible-lint --offline --nocolor
+
+lint-sanity: setup
+	python tools/sanity.py --color no
+
+lint-docs: setup
+	antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self --disallow-unknown-collection-refs .
+
+lint-changelog: setup
+	antsibull-changelog lint
+
+lint-next: .cache/venv-next/.stamp ## run ansible-test's sanity tests of ansible-core 2.21
+	.cache/venv-next/bin/python tools/sanity.py --color no
+
+test: setup tools ## run all tests (TESTS=path PYTEST_ARGS="...")
+	pytest -n 2 $(PYTEST_ARGS) $(TESTS)
+
+test-next: .cache/venv-next/.stamp tools ## run the integration tests on ansible-core 2.21, if a Python >= 3.12 is found
+	PATH="$(CURDIR)/.cache/venv-next/bin:$$PATH" .cache/venv-next/bin/pytest -n 2 $(PYTEST_ARGS) \
+		$(or $(TESTS),tests/integration)
+
+.cache/venv-next/.stamp: requirements.txt requirements-test.txt tools/setup.sh
+	@tools/setup.sh .cache/venv-next 3.12 -r requirements-test.txt 'ansible-core~=2.21.0'
+	@touch $@
+
+demo: setup tools ## back up a real database into three locations, and say how to restore it
+	$(BIN)/python tools/demo.py
+
+bench: setup tools ## measure against pg_dump alone, shell commands and other software (SCALE=0.1)
+	$(BIN)/python tools/bench.py --scale $(SCALE)
+
+docs: setup ## build the collection's reference as HTML in .cache/docs/html
+	@$(BIN)/python tools/docs.py
+
+build: setup ## build the archive that ansible-galaxy installs
+	ansible-galaxy collection build --force .
+
+clean: ## remove the demo's work, caches and environments
+	rm -rf .venv .cache .demo .bench .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache mobul-backup-*.tar.gz
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
