@@ -1,0 +1,68 @@
+"""The one tree of errors of the product.
+
+Every error names the step that failed, says what is wrong and, where it can, what to do next. None of them
+ever carries a secret: whoever raises one puts in only what may be shown to a person and written to a log.
+"""
+
+from __future__ import annotations
+
+
+class BackupError(Exception):
+    """Anything that ends an operation.
+
+    :param step: what was being done, as a person would say it: ``"check the locations"``.
+    :param message: what is wrong, naming the object.
+    :param hint: what to do next.
+    """
+
+    def __init__(self, step: str, message: str, *, hint: str | None = None) -> None:
+        super().__init__(step, message, hint)
+        self.step = step
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        text = f"{self.step}: {self.message}"
+        return f"{text} ({self.hint})" if self.hint else text
+
+
+class ConfigError(BackupError):
+    """What the caller asked for cannot be right; nothing was touched."""
+
+
+class PreflightError(BackupError):
+    """The world does not allow what was asked; nothing was touched."""
+
+
+class SourceError(BackupError):
+    """The stream of data broke: a server, a program or a file failed while it was read."""
+
+
+class CryptoError(BackupError):
+    """A file is not authentic, not of the format it claims, or no key fits."""
+
+
+class FormatError(BackupError):
+    """Bytes that should be of a certain format are not."""
+
+
+class LocationError(BackupError):
+    """A location refused or failed.
+
+    :param location: the location's name in the inventory.
+    :param transient: whether the same request may succeed later.
+    """
+
+    def __init__(
+        self, location: str, step: str, message: str, *, hint: str | None = None, transient: bool = False
+    ) -> None:
+        super().__init__(step, f"location '{location}': {message}", hint=hint)
+        self.location = location
+        self.transient = transient
+
+
+class Cancelled(BackupError):
+    """Another part of the same operation failed first; this one was told to stop."""
+
+    def __init__(self, step: str = "pipeline") -> None:
+        super().__init__(step, "cancelled because another part of the operation failed")

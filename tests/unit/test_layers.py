@@ -1,0 +1,103 @@
+"""The layers of the source tree hold, and what is declared twice is declared alike."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[2]
+PACKAGE = "ansible_collections.mobul.backup"
+CORE = f"{PACKAGE}.plugins.module_utils._core"
+CORE_FILES = sorted((PROJECT / "plugins" / "module_utils" / "_core").rglob("*.py"))
+MODULE_FILES = sorted((PROJECT / "plugins" / "modules").glob("*.py"))
+ROLES = sorted(path.parent.parent for path in (PROJECT / "roles").glob("*/meta/argument_specs.yml"))
+
+
+def imported_names(source: str, module: str, *, is_package: bool) -> Iterator[str]:
+    """The absolute names that *source* imports anywhere, also inside functions and through importlib."""
+    package = module if is_package else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")
+                base = ".".join(parents[: len(parents) - node.level + 1] + ([node.module] if node.module else []))
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+            yield from (str(argument.value) for argument in node.args[:1] if isinstance(argument, ast.Constant))
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a name that a file of the core imports belongs to Ansible or to a layer above."""
+    top = name.partition(".")[0]
+    inside = name == CORE or name.startswith(f"{CORE}.")
+    return top in ("ansible", "ansible_collections", "ansible_test") and not inside
+
+
+def module_name(path: Path) -> str:
+    """The dotted name of a file of the collection."""
+    parts = path.relative_to(PROJECT).with_suffix("").parts
+    return ".".join([PACKAGE, *(parts[:-1] if parts[-1] == "__init__" else parts)])
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import ansible.module_utils.basic", True),
+        ("from ansible.module_utils.basic import AnsibleModule", True),
+        ("def f():\n    from ansible import constants", True),
+        ("import importlib\nimportlib.import_module('ansible.constants')", True),
+        ("from ..._ansible import module", True),
+        ("from .... import modules", True),
+        (f"from {PACKAGE}.plugins.module_utils._ansible import module", True),
+        ("from ..errors import BackupError", False),
+        ("from .. import naming", False),
+        ("from . import base", False),
+        ("import boto3", False),
+    ],
+)
+def test_the_check_of_imports_tells_foreign_ones(source: str, expected: bool) -> None:
+    names = imported_names(source, f"{CORE}.locations.local", is_package=False)
+    assert any(is_foreign(name) for name in names) is expected
+
+
+@pytest.mark.parametrize("path", CORE_FILES, ids=lambda path: str(path.relative_to(PROJECT)))
+def test_nothing_in_the_core_imports_ansible(path: Path) -> None:
+    names = imported_names(path.read_text(), module_name(path), is_package=path.name == "__init__.py")
+    assert [name for name in names if is_foreign(name)] == []
+
+
+def test_every_package_of_the_core_is_one() -> None:
+    folders = {path.parent for path in CORE_FILES}
+    assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+@pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
+def test_a_role_declares_every_default_and_gives_the_value_it_declares(role: Path) -> None:
+    options = load(role / "meta" / "argument_specs.yml")["argument_specs"]["main"].get("options", {})
+    defaults = load(role / "defaults" / "main.yml") if (role / "defaults" / "main.yml").exists() else {}
+    declared = {name: option["default"] for name, option in options.items() if "default" in option}
+    assert set(defaults) <= set(options), "defaults/main.yml has variables that argument_specs.yml does not"
+    assert {name: defaults.get(name) for name in declared} == declared
+    optional = {name for name, option in options.items() if not option.get("required")}
+    assert optional <= set(defaults), "an option that is not required has no default"
+
+
+def test_every_role_has_an_argument_specification() -> None:
+    assert [path.name for path in (PROJECT / "roles").iterdir() if path.is_dir() and path not in ROLES] == []
+
+
+def test_the_action_group_all_has_every_module() -> None:
+    runtime = load(PROJECT / "meta" / "runtime.yml")
+    assert sorted(runtime["action_groups"]["all"]) == [path.stem for path in MODULE_FILES]
+
+
+def load(path: Path) -> dict:
+    """A YAML file's mapping."""
+    return yaml.safe_load(path.read_text()) or {}
