@@ -1,0 +1,1 @@
+"""What turns plaintext into an encrypted artifact and back: age, gpg, and formats that are only read."""

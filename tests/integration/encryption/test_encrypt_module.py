@@ -1,0 +1,121 @@
+"""The module encrypt_artifact in real runs of Ansible: check, apply, apply again; and no secret anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.age import X25519Identity
+from support.gpg_keys import processes_with
+
+CANARY = "canary-9e1b4f passphrase"
+DATA = b"id,phone\n" + b"17,+15550100\n" * 100_000
+
+
+class Play:
+    """One playbook on localhost, made of tasks of the module; each task's result comes back."""
+
+    def __init__(self, directory: Path, variables: dict[str, Any]) -> None:
+        self._directory = directory
+        self._variables = directory / "variables.json"
+        self._variables.write_text(json.dumps({"ansible_python_interpreter": sys.executable, **variables}))
+
+    def run(self, *tasks: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
+        """Run the tasks, failed or not, with -vvv and --diff; their results and all output."""
+        steps: list[dict[str, Any]] = []
+        for number, task in enumerate(tasks):
+            check_mode = task.pop("check_mode", False)
+            steps.append(
+                {
+                    "mobul.backup.encrypt_artifact": task,
+                    "register": f"result{number}",
+                    "check_mode": check_mode,
+                    "ignore_errors": True,
+                }
+            )
+        results = "{{ [" + ", ".join(f"result{number}" for number in range(len(tasks))) + "] | to_json }}"
+        steps.append({"ansible.builtin.copy": {"content": results, "dest": str(self._directory / "results.json")}})
+        playbook = self._directory / "playbook.yml"
+        playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": steps}]))
+        output = self._watch(playbook)
+        return json.loads((self._directory / "results.json").read_text()), output
+
+    def _watch(self, playbook: Path) -> str:
+        argv = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local", "-vvv", "--diff"]
+        log = self._directory / "log"
+        environment = {**os.environ, "HOME": str(self._directory), "ANSIBLE_LOCALHOST_WARNING": "false"}
+        with log.open("wb") as output:
+            child = subprocess.Popen(
+                [*argv, "-e", f"@{self._variables}", playbook], stdout=output, stderr=output, env=environment
+            )
+            seen = False
+            while child.poll() is None:
+                assert not processes_with("canary-9e1b4f"), "a secret in a command line or an environment"
+                seen = seen or bool(processes_with("AnsiballZ_encrypt_artifact"))
+                time.sleep(0.1)
+        text = log.read_text()
+        assert child.returncode == 0, text
+        assert seen, "the module was never seen at work"
+        return text
+
+
+@pytest.fixture
+def src(tmp_path: Path) -> Path:
+    path = tmp_path / "export.csv"
+    path.write_bytes(DATA)
+    return path
+
+
+def test_check_apply_apply_again_in_both_directions(src: Path, tmp_path: Path) -> None:
+    identities = [X25519Identity.generate() for _ in range(2)]
+    key = tmp_path / "key"
+    key.write_text(f"{identities[0]}\n")
+    back = tmp_path / "back.csv"
+    to_encrypt = {"src": str(src), "recipients": [str(each.recipient) for each in identities]}
+    to_decrypt = {"src": f"{src}.age", "dest": str(back), "state": "decrypted", "identities": ["{{ secret_key }}"]}
+    play = Play(tmp_path, {"secret_key": str(identities[1])})
+    results, output = play.run(
+        {**to_encrypt, "check_mode": True},
+        {**to_encrypt},
+        {**to_encrypt},
+        {**to_encrypt, "check_mode": True},
+        {**to_decrypt, "check_mode": True},
+        {**to_decrypt},
+        {**to_decrypt, "identities": [str(key)]},
+        {**to_encrypt, "dest": str(tmp_path / "other.age"), "recipients": ["{{ secret_key }}"]},
+    )
+    *good, mistake = results
+    assert [result["changed"] for result in good] == [True, True, False, False, True, True, False]
+    assert not any(result["failed"] for result in good)
+    assert "diff" in good[1] and good[1]["sha256"] == good[2]["sha256"]
+    assert good[1]["sha256"] == hashlib.sha256((tmp_path / "export.csv.age").read_bytes()).hexdigest()
+    assert back.read_bytes() == DATA
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (back, tmp_path / "export.csv.age")} == {0o600}
+    assert mistake["failed"] and "recipient 1 is a private key" in mistake["msg"] and mistake["step"]
+    for identity in identities:
+        assert str(identity) not in output + json.dumps(results)
+
+
+def test_a_secret_is_nowhere_to_be_found(src: Path, tmp_path: Path) -> None:
+    play = Play(tmp_path, {"secret": CANARY, "wrong": CANARY + " but wrong"})
+    scheme = "gpg" if shutil.which("gpg") else "age"
+    back = tmp_path / "back.csv"
+    made = {"src": f"{src}.{scheme}", "dest": str(back), "state": "decrypted"}
+    results, output = play.run(
+        {"src": str(src), "passphrase": "{{ secret }}", "format": scheme},
+        {**made, "passphrase": "{{ secret }}"},
+        {**made, "passphrase": "{{ wrong }}", "force": True},
+    )
+    assert [result["failed"] for result in results] == [False, False, True]
+    assert "passphrase" in results[2]["msg"]
+    assert back.read_bytes() == DATA
+    assert "canary-9e1b4f" not in output + json.dumps(results)
