@@ -1,0 +1,18 @@
+"""pg_dump's custom format: its table of contents, where its blocks lie, and what schema it carries."""
+
+from __future__ import annotations
+
+from .schema import schema_fingerprint, schema_objects
+from .toc import Section, TableData, Toc, TocEntry
+from .walker import ArchiveWalker, Block
+
+__all__ = [
+    "ArchiveWalker",
+    "Block",
+    "Section",
+    "TableData",
+    "Toc",
+    "TocEntry",
+    "schema_fingerprint",
+    "schema_objects",
+]

@@ -1,0 +1,136 @@
+"""What schema a dump carries, as digests that two dumps of the same schema have in common.
+
+A digest covers the definition, owner, tablespace and access method, never a number that differs from server to
+server (OIDs, dump ids) or the order of entries. Some definitions come out differently for the same schema; those are
+brought into one form first:
+
+- Grants are listed in the order in which they were given, which changes no right: sorted.
+- The roles of a policy are listed in the order of ``pg_authid``'s rows, which any ALTER ROLE changes: sorted.
+- ``column IN ('a', 'b')`` on a varchar column is stored as a cast of a whole array and, after a restore, as casts of
+  its elements: both are written as the latter.
+- What belongs to the database and not to what is in it (CREATE DATABASE, its settings, grants and comment) carries the
+  database's name, and pg_restore leaves it out unless told otherwise: left out.
+- Passwords are left out (all text in quotes of subscriptions and user mappings, and the options of foreign servers
+  that are called like a secret): whoever reads a digest of one could try passwords until one fits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+
+from .toc import BLOBS, TABLE_DATA, Toc, TocEntry
+
+DIGEST_DIGITS = 16
+
+_SEQUENCE_VALUE = "SEQUENCE SET"
+_NOT_SCHEMA = frozenset(
+    {
+        TABLE_DATA,
+        BLOBS,
+        "BLOB",
+        "BLOB COMMENTS",
+        "BLOB METADATA",
+        "DATABASE",
+        "DATABASE PROPERTIES",
+        "ENCODING",
+        "MATERIALIZED VIEW DATA",
+        "SEARCHPATH",
+        "STATISTICS DATA",
+        "STDSTRINGS",
+    }
+)
+_ATTACHED = frozenset({"ACL", "COMMENT", "SECURITY LABEL"})
+_NOT_SCHEMA_TAGS = ("DATABASE ", "LARGE OBJECT ", "LARGE OBJECTS ")
+_PRIVILEGES = frozenset({"ACL", "DEFAULT ACL"})
+_LITERALS_ARE_SECRET = frozenset({"SUBSCRIPTION", "USER MAPPING"})
+_OPTIONS_MAY_BE_SECRET = frozenset({"FOREIGN DATA WRAPPER", "FOREIGN TABLE", "SERVER"})
+
+_QUOTED = r"'(?:[^']++|'')*+'"
+_LITERAL = re.compile(rf"\bE'(?:[^'\\]++|''|\\.)*+'|{_QUOTED}", re.DOTALL)
+_SECRET_OPTION = re.compile(rf'((?:pass|pwd|secret|key|token)\w*"? )({_LITERAL.pattern})', re.DOTALL | re.IGNORECASE)
+_IDENTIFIER = r'(?:"(?:[^"]++|"")*+"|[^\s",;()]++)'
+_ROLE = re.compile(_IDENTIFIER)
+_ROLES = re.compile(rf"( TO )({_IDENTIFIER}(?:, {_IDENTIFIER})+)(?=;| USING | WITH CHECK )")
+_VARCHAR = rf"{_QUOTED}::character varying(?:\(\d+\))?"
+_VARCHAR_ELEMENT = re.compile(_VARCHAR)
+_VARCHAR_ARRAY = re.compile(rf"\(ARRAY\[({_VARCHAR}(?:, {_VARCHAR})*+)\]\)::text\[\]")
+_GRANT = re.compile(r"SET SESSION AUTHORIZATION .*?\nRESET SESSION AUTHORIZATION;\n|.*?;\n|.+\Z", re.DOTALL)
+
+
+def schema_objects(
+    toc: Toc, *, owners: bool = True, privileges: bool = True, sequence_values: bool = True
+) -> dict[str, str]:
+    """Every object of the schema with the digest of its definition.
+
+    :param owners: whether an object's owner counts; not, say, for a copy restored with ``--no-owner``.
+    :param privileges: whether grants and default privileges count.
+    :param sequence_values: whether the values that sequences have reached count; they move with the data.
+    :return: ``"<DESC> <schema>.<tag>"``, without the schema for what is in none and with `` (2)`` and so on where
+        several objects are called the same -> the first 16 hex digits of a SHA-256.
+    """
+    digests: dict[str, list[str]] = defaultdict(list)
+    for entry in toc.entries:
+        if entry.desc in _PRIVILEGES and not privileges:
+            continue
+        if entry.desc == _SEQUENCE_VALUE and not sequence_values:
+            continue
+        if _is_schema(entry):
+            name = f"{entry.namespace}.{entry.tag}" if entry.namespace else entry.tag
+            digests[f"{entry.desc} {name}"].append(_digest(entry, owners))
+    return _numbered(digests)
+
+
+def schema_fingerprint(objects: Mapping[str, str]) -> str:
+    """One SHA-256 in hex over what :func:`schema_objects` returned."""
+    canonical = json.dumps(sorted(objects.items()), ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()
+
+
+def _is_schema(entry: TocEntry) -> bool:
+    if entry.desc in _NOT_SCHEMA or entry.had_dumper:
+        return False
+    return not (entry.desc in _ATTACHED and not entry.namespace and entry.tag.startswith(_NOT_SCHEMA_TAGS))
+
+
+def _numbered(digests: Mapping[str, list[str]]) -> dict[str, str]:
+    objects = {key: min(found) for key, found in digests.items()}
+    for key in sorted(digests):
+        number = 2
+        for digest in sorted(digests[key])[1:]:
+            while f"{key} ({number})" in objects:
+                number += 1
+            objects[f"{key} ({number})"] = digest
+    return objects
+
+
+def _digest(entry: TocEntry, owners: bool) -> str:
+    fields = [_canonical(entry), entry.owner if owners else "", entry.tablespace, entry.tableam]
+    # The dump's strings have no NUL, so that no two lists of fields give the same bytes.
+    encoded = "\0".join(fields).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(encoded).hexdigest()[:DIGEST_DIGITS]
+
+
+def _canonical(entry: TocEntry) -> str:
+    definition = _VARCHAR_ARRAY.sub(_cast_elements, entry.defn)
+    if entry.desc in _PRIVILEGES:
+        return "".join(sorted(_GRANT.findall(definition)))
+    if entry.desc == "POLICY":
+        return _ROLES.sub(_sort_roles, definition, count=1)
+    if entry.desc in _LITERALS_ARE_SECRET:
+        return _LITERAL.sub("''", definition)
+    if entry.desc in _OPTIONS_MAY_BE_SECRET:
+        return _SECRET_OPTION.sub(r"\1''", definition)
+    return definition
+
+
+def _cast_elements(match: re.Match[str]) -> str:
+    elements = _VARCHAR_ELEMENT.findall(match[1])
+    return f"ARRAY[{', '.join(f'({element})::text' for element in elements)}]"
+
+
+def _sort_roles(match: re.Match[str]) -> str:
+    return match[1] + ", ".join(sorted(_ROLE.findall(match[2])))
