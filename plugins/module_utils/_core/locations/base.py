@@ -1,0 +1,152 @@
+"""What every kind of location can do: the one small interface behind which stores differ.
+
+Every method that takes a key or a prefix checks it (:func:`naming.check_key`, :func:`check_prefix`) before
+anything reaches the store. A location is used by several threads at once; each writer and each reader by one.
+What all kinds promise alike is written down in ``tests/integration/locations/test_location_suite.py``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..naming import check_key
+from ..pipeline import Sink
+
+
+def check_prefix(prefix: str) -> str:
+    """Return *prefix* if it is "" (all) or the key of a directory, without a slash at its end."""
+    return prefix if prefix == "" else check_key(prefix)
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """One stored object.
+
+    :param key: below the location's root.
+    :param size: bytes.
+    :param modified: when it became visible, UTC.
+    """
+
+    key: str
+    size: int
+    modified: datetime
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What a store confirmed about an object after it was written.
+
+    :param proof: how the store proved that it holds our bytes: ``sha256``, ``crc32``, ``md5`` ... or ``size``.
+    """
+
+    key: str
+    size: int
+    proof: str
+
+
+class Writer(Sink, ABC):
+    """A sink that makes one object; :attr:`receipt` is there once :meth:`commit` has returned."""
+
+    receipt: Receipt | None = None
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """Something unfinished that a killed run left: a temporary file, an open multipart upload.
+
+    :param key: the object that it would have become, as far as that is known.
+    :param started: its age begins here, UTC: the start or, where the store knows it, the last sign of life.
+    :param token: what the location needs in order to find it again.
+    """
+
+    key: str
+    started: datetime
+    token: str
+
+
+class Location(ABC):
+    """A place where sets are kept."""
+
+    type: str
+    name: str
+
+    @abstractmethod
+    def check(self) -> None:
+        """Prove that objects can be made here, leaving no trace; raise :class:`LocationError` saying what to do."""
+
+    @abstractmethod
+    def free_bytes(self) -> int | None:
+        """Room left, in bytes, where the store can say it."""
+
+    @abstractmethod
+    def writer(self, key: str, *, size_hint: int | None = None) -> Writer:
+        """A sink for a new object; its :meth:`commit` refuses to replace one that exists.
+
+        Of two writers of one key at once, one commits and the other fails.
+
+        :param size_hint: about how many bytes will come, where that is known.
+        :raises LocationError: the object exists already (this may also be told by ``write`` or ``commit``).
+        """
+
+    @abstractmethod
+    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The object's bytes from *offset*, at most *length*; none when it ends before *offset*.
+
+        :raises LocationError: there is no such object, or it ends before its recorded size; raised at the latest
+            when the iterator is advanced.
+        """
+
+    @abstractmethod
+    def stat(self, key: str) -> ObjectInfo | None:
+        """What is known of one object; None when there is none."""
+
+    @abstractmethod
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Every object below the directory *prefix*, at any depth, in ascending order of key.
+
+        Raises rather than ending early: a listing is whole or it is an error. Unfinished things are not in it.
+
+        :param prefix: no slash at its end; "" for all. A directory that does not exist has no objects.
+        """
+
+    @abstractmethod
+    def list_directories(self, prefix: str) -> Iterator[str]:
+        """The names of the directories right below *prefix*, ascending; none when it does not exist.
+
+        The directory that held an object goes with the last object in it.
+        """
+
+    @abstractmethod
+    def delete(self, key: str) -> None:
+        """Remove one object; no error when it is gone already."""
+
+    @abstractmethod
+    def leftovers(self, prefix: str) -> Iterator[Leftover]:
+        """What killed runs left unfinished below the directory *prefix*."""
+
+    @abstractmethod
+    def discard(self, leftover: Leftover) -> None:
+        """Remove one leftover."""
+
+    def close(self) -> None:
+        """Release connections and helper processes; safe to call twice."""
+
+    def get(self, key: str) -> bytes:
+        """A small object, whole."""
+        return b"".join(self.read(key))
+
+    def put(self, key: str, data: bytes) -> Receipt:
+        """Make a small object; like :meth:`writer` it never replaces one."""
+        writer = self.writer(key, size_hint=len(data))
+        try:
+            writer.write(data)
+            writer.commit()
+        except BaseException:
+            writer.abort()
+            raise
+        if writer.receipt is None:
+            raise AssertionError("a committed writer has no receipt")
+        return writer.receipt

@@ -1,0 +1,146 @@
+"""A bucket of Amazon S3, or of a store that speaks its protocol, as a location."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from typing import Any
+from uuid import uuid4
+
+from ..naming import check_key
+from ..s3.errors import S3Error
+from ..s3.reader import read_object
+from ..s3.settings import S3Settings, parse_settings
+from ..s3.store import Store
+from ..s3.writer import S3Writer
+from .base import Leftover, Location, ObjectInfo, check_prefix
+
+
+def create(options: Mapping[str, object]) -> S3Location:
+    """Make an S3 location of its options; raise :class:`ConfigError` if they cannot be right.
+
+    The client library, which takes a while, begins to load in the background.
+    """
+    return S3Location(parse_settings(options))
+
+
+class S3Location(Location):
+    """Objects are those of one bucket below one prefix."""
+
+    type = "s3"
+
+    def __init__(self, settings: S3Settings) -> None:
+        self.name = settings.name
+        self._store = Store(settings)
+
+    def check(self) -> None:
+        """See :meth:`Location.check` and :meth:`Store.check`."""
+        self._store.check("check the location", f".check-{uuid4().hex}")
+
+    def free_bytes(self) -> None:
+        """S3 does not say; a quota shows when it is reached."""
+        return
+
+    def writer(self, key: str, *, size_hint: int | None = None) -> S3Writer:
+        """See :meth:`Location.writer`."""
+        return S3Writer(self._store, check_key(key), size_hint=size_hint)
+
+    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """See :meth:`Location.read`; a broken connection is taken up again where it broke."""
+        return read_object(self._store, check_key(key), offset, length)
+
+    def stat(self, key: str) -> ObjectInfo | None:
+        """See :meth:`Location.stat`."""
+        step = f"look at {key}"
+        found = self._store.head(step, check_key(key))
+        if found is None:
+            self._store.require_bucket(step)
+            return None
+        return ObjectInfo(key, found["ContentLength"], _utc(found["LastModified"]))
+
+    def list(self, prefix: str) -> Iterator[ObjectInfo]:
+        """See :meth:`Location.list`."""
+        start, root = self._start(prefix), len(self._start(""))
+        found: dict[str, ObjectInfo] = {}
+        for page in self._pages("list the objects", "list_objects_v2", Prefix=start):
+            for entry in page.get("Contents", ()):
+                key = entry["Key"][root:]
+                # What ends with a slash stands for a directory in a store's own user interface.
+                if entry["Key"].startswith(start) and not key.endswith("/"):
+                    found[key] = ObjectInfo(key, entry["Size"], _utc(entry["LastModified"]))
+        # Not every store keeps to the order of keys.
+        yield from (found[key] for key in sorted(found))
+
+    def list_directories(self, prefix: str) -> Iterator[str]:
+        """See :meth:`Location.list_directories`."""
+        start = self._start(prefix)
+        names: set[str] = set()
+        for page in self._pages("list the directories", "list_objects_v2", Prefix=start, Delimiter="/"):
+            names.update(found["Prefix"][len(start) :].rstrip("/") for found in page.get("CommonPrefixes", ()))
+        yield from sorted(names - {""})
+
+    def delete(self, key: str) -> None:
+        """See :meth:`Location.delete`; in a bucket with versions the older ones stay."""
+        try:
+            self._store.call(f"delete {key}", "delete_object", check_key(key))
+        except S3Error:
+            # Some stores fail on what is not there, or is a directory to them.
+            if self._store.head(f"delete {key}", key) is not None:
+                raise
+
+    def leftovers(self, prefix: str) -> Iterator[Leftover]:
+        """Multipart uploads that were neither completed nor aborted."""
+        start, root = self._start(prefix), len(self._start(""))
+        step = "look for unfinished uploads"
+        try:
+            for page in self._pages(step, "list_multipart_uploads", Prefix=start):
+                for found in page.get("Uploads", ()):
+                    if found["Key"].startswith(start):
+                        yield Leftover(found["Key"][root:], _utc(found["Initiated"]), found["UploadId"])
+        except S3Error as error:
+            # Some stores cannot list uploads, and some say this while there are none, or no such bucket.
+            if error.status != 501 and error.code != "NoSuchUpload":
+                raise
+            self._store.require_bucket(step)
+
+    def discard(self, leftover: Leftover) -> None:
+        """Abort one multipart upload."""
+        step = f"remove the unfinished {leftover.key}"
+        self._store.abort_upload(step, leftover.key, leftover.token)
+        self._store.drop_empty_directory(step, leftover.key)
+
+    def close(self) -> None:
+        """Release the connections; safe to call twice."""
+        self._store.close()
+
+    def _start(self, prefix: str) -> str:
+        """What the keys below the directory *prefix* begin with in the bucket."""
+        parts = [part for part in (self._store.settings.prefix, check_prefix(prefix)) if part]
+        return "".join(f"{part}/" for part in parts)
+
+    def _pages(self, step: str, operation: str, **parameters: str) -> Iterator[dict[str, Any]]:
+        marks: dict[str, str] = {}
+        while True:
+            page = self._store.call(step, operation, **parameters, **marks)
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            following = _marks(page)
+            if not following or following == marks:
+                raise self._store.error(step, "the store says there is more and not where")
+            marks = following
+
+
+def _marks(page: Mapping[str, Any]) -> dict[str, str]:
+    """The parameters that ask for the page behind *page*."""
+    marks = {
+        "ContinuationToken": page.get("NextContinuationToken"),
+        "KeyMarker": page.get("NextKeyMarker"),
+        "UploadIdMarker": page.get("NextUploadIdMarker"),
+    }
+    return {name: value for name, value in marks.items() if value}
+
+
+def _utc(time: datetime) -> datetime:
+    # The answer to a HEAD request has whole seconds only, and both shall say the same of an object.
+    return time.astimezone(timezone.utc).replace(microsecond=0)

@@ -1,0 +1,119 @@
+"""The client library, loaded in the background and configured for one bucket.
+
+botocore alone is used, boto3's own foundation: same credentials, same requests, a quarter less time to load.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import threading
+from typing import Any
+from urllib.parse import urlsplit
+
+from .settings import S3Settings
+
+CONNECT_SECONDS = 10
+READ_SECONDS = 60
+ATTEMPTS = 5
+
+_session_lock = threading.Lock()
+_sessions: list[Any] = []
+
+
+class LazyClient:
+    """The client of one bucket; it begins to load when it is made, and whoever needs it waits for it."""
+
+    def __init__(self, settings: S3Settings, connections: int) -> None:
+        self._settings = settings
+        self._connections = connections
+        self._client: Any = None
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._load, name=f"load S3 for {settings.name}", daemon=True)
+        self._thread.start()
+
+    def get(self) -> Any:
+        """The client; raises what went wrong while it was made, ImportError say."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._client
+
+    def close(self) -> None:
+        """Close the connections that are not in use; safe to call twice."""
+        self._thread.join()
+        if self._client is not None:
+            self._client.close()
+
+    def _load(self) -> None:
+        try:
+            self._client = make_client(self._settings, self._connections)
+        except Exception as error:
+            self._error = error
+
+
+def make_client(settings: S3Settings, connections: int) -> Any:
+    """A botocore client for *settings*."""
+    import botocore.config
+    import botocore.session
+
+    # One session for all: it keeps the service's description, which takes long to read, but may not be shared
+    # between threads while a client is made.
+    with _session_lock:
+        if not _sessions:
+            _sessions.append(botocore.session.get_session())
+        session = _sessions[0]
+        s3: dict[str, object] = {"addressing_style": settings.addressing_style}
+        if "payload_signing_enabled" not in (session.get_scoped_config().get("s3") or {}):
+            s3["payload_signing_enabled"] = not is_private_line(settings.endpoint_url)
+        config = botocore.config.Config(
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=READ_SECONDS,
+            max_pool_connections=connections,
+            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+            s3=s3,
+            **_without_own_checksums(botocore.config.Config),
+        )
+        return session.create_client(
+            "s3",
+            region_name=settings.region or _default_region(session, settings),
+            endpoint_url=settings.endpoint_url,
+            aws_access_key_id=settings.access_key,
+            aws_secret_access_key=settings.secret_key,
+            aws_session_token=settings.session_token,
+            verify=settings.ca_bundle,
+            config=config,
+        )
+
+
+def _without_own_checksums(config_class: Any) -> dict[str, str]:
+    """What keeps the client library from adding and checking checksums by itself; older ones never did.
+
+    We compute those of parts ourselves, so that they travel in plain headers, which more stores know than trailers.
+    What is read is proven by the manifest; and a store that repeats the whole object's checksum beside a range
+    would make every ranged read fail.
+    """
+    wanted = {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
+    return {name: value for name, value in wanted.items() if name in config_class.OPTION_DEFAULTS}
+
+
+def is_private_line(endpoint_url: str | None) -> bool:
+    """Whether nobody can change what is sent to the endpoint: TLS, or a server on this very host.
+
+    Then the signature need not cover the payload, which saves its SHA-256: the payload has a checksum anyway. On
+    any other line the signature covers it, as the client library would have it.
+    """
+    if endpoint_url is None:
+        return True
+    parts = urlsplit(endpoint_url)
+    if parts.scheme == "https" or parts.hostname == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:
+        return False
+
+
+def _default_region(session: Any, settings: S3Settings) -> str | None:
+    configured = session.get_config_variable("region")
+    # Other stores than AWS seldom have regions, but a signature needs the name of one.
+    return configured or ("us-east-1" if settings.endpoint_url else None)

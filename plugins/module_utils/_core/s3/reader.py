@@ -1,0 +1,67 @@
+"""Reading an object or a range of it, over a connection that may break."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from .errors import S3Error, explain
+from .store import Store
+
+READ_BYTES = 1024 * 1024
+_ATTEMPTS = 5
+
+
+def read_object(store: Store, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    """The bytes of an object from *offset*, at most *length*; none when it ends before *offset*.
+
+    When the connection breaks, reading goes on where it ended, as long as the object is the same; five breaks
+    without a byte in between are the end.
+
+    :raises S3Error: there is no such object, or it cannot be read to its end.
+    """
+    step = f"read {key}"
+    if length == 0:
+        if store.head(step, key) is None:
+            raise store.error(step, f"there is no object {key!r}")
+        return
+    end = None if length is None else offset + length
+    etag: str | None = None
+    failures = 0
+    while True:
+        reply = _open(store, step, key, offset, end)
+        if reply is None:
+            return
+        if etag is not None and reply.get("ETag") != etag:
+            raise store.error(step, f"{key!r} was replaced while it was read", transient=True)
+        etag = reply.get("ETag")
+        body = reply["Body"]
+        try:
+            while chunk := body.read(READ_BYTES):
+                offset += len(chunk)
+                failures = 0
+                yield chunk
+            return
+        except Exception as error:
+            failures += 1
+            told = explain(error, store.settings, step, key)
+            if not told.transient or failures == _ATTEMPTS:
+                raise told from error
+        finally:
+            body.close()
+
+
+def _open(store: Store, step: str, key: str, offset: int, end: int | None) -> dict[str, Any] | None:
+    """Ask for the bytes from *offset* to before *end*; None when the object ends before *offset*."""
+    ranged = offset > 0 or end is not None
+    range_header = {"Range": f"bytes={offset}-{'' if end is None else end - 1}"} if ranged else {}
+    try:
+        reply = store.call(step, "get_object", key, **range_header)
+    except S3Error as error:
+        if ranged and (error.code == "InvalidRange" or error.status == 416):
+            return None
+        raise
+    if ranged and not reply.get("ContentRange"):
+        reply["Body"].close()
+        raise store.error(step, "the store sends whole objects where a range was asked for")
+    return reply
