@@ -1,0 +1,29 @@
+"""The catalogue of a location: nothing but its manifests and where they lie."""
+
+from ..naming import next_id
+from .chain import ChainFinding, check_chain
+from .finding import FoundSet, Previous, Problem, free_id, id_taken, newest_set, previous_of, set_exists, set_ids
+from .loading import LATEST, LoadedSet, load_set
+from .unfinished import Reaped, Unfinished, find_unfinished, reap
+
+__all__ = [
+    "LATEST",
+    "ChainFinding",
+    "FoundSet",
+    "LoadedSet",
+    "Previous",
+    "Problem",
+    "Reaped",
+    "Unfinished",
+    "check_chain",
+    "find_unfinished",
+    "free_id",
+    "id_taken",
+    "load_set",
+    "newest_set",
+    "next_id",
+    "previous_of",
+    "reap",
+    "set_exists",
+    "set_ids",
+]
