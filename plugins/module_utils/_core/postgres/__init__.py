@@ -1,0 +1,1 @@
+"""Everything that is known of PostgreSQL servers and their client programs."""

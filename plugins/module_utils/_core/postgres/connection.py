@@ -1,0 +1,238 @@
+"""Connections to a server: what the user gives, and sessions whose settings nobody else decides."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+from ..errors import ConfigError, PreflightError
+from .messages import connection_hint, first_lines
+from .pooler import refuse_transaction_pooler
+from .types import Connection
+
+__all__ = ["APPLICATION_NAME", "CONNECT_TIMEOUT", "Connection", "ConnectionOptions", "connect", "conninfo"]
+
+STEP = "connect to the database"
+APPLICATION_NAME = "mobul.backup"
+CONNECT_TIMEOUT = 10
+"""Seconds, for each address of the host."""
+
+_SOCKET_DIRECTORIES = ("/var/run/postgresql", "/run/postgresql", "/tmp")  # noqa: S108 - PostgreSQL's own default
+_KEYWORD = re.compile(r"[a-z][a-z0-9_]*")
+_GOVERNED = ("client_encoding", "dsn", "replication")
+
+_NETWORK = {
+    "keepalives": "1",
+    "keepalives_idle": "30",
+    "keepalives_interval": "10",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "60000",
+}
+"""A server that has gone away is noticed within a minute; in milliseconds the last, in seconds the others."""
+
+_SESSION = {
+    "statement_timeout": "0",
+    "lock_timeout": "0",
+    "idle_in_transaction_session_timeout": "0",
+    "search_path": "",
+    "row_security": "off",
+    "DateStyle": "ISO",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "extra_float_digits": "3",
+    "bytea_output": "hex",
+    "lc_monetary": "C",
+    "xmlbinary": "base64",
+    "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on",
+    "synchronize_seqscans": "off",
+    "jit": "off",
+}
+"""What a role or a database may have set otherwise: timeouts, and everything that changes the text of a value."""
+
+
+@dataclass(frozen=True)
+class ConnectionOptions:
+    """How to reach one database; the names are community.postgresql's.
+
+    :param login_host: empty for a Unix socket.
+    :param login_unix_socket: directory of the socket; looked for where servers make it when neither is given.
+    :param connect_params: further parameters of libpq, which take precedence.
+    """
+
+    login_host: str = ""
+    login_port: int = 5432
+    login_user: str = "postgres"
+    login_password: str = field(default="", repr=False)
+    login_db: str = ""
+    login_unix_socket: str = ""
+    ssl_mode: str = "prefer"
+    ca_cert: str | None = None
+    ssl_cert: str | None = None
+    ssl_key: str | None = None
+    connect_params: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for name, value in self.connect_params.items():
+            if not isinstance(name, str) or not _KEYWORD.fullmatch(name):
+                raise ConfigError(STEP, f"connect_params has {name!r}, which is no parameter of libpq")
+            if name in _GOVERNED:
+                raise ConfigError(STEP, f"connect_params may not set {name}")
+            if not isinstance(value, str | int | float | None):
+                raise ConfigError(STEP, f"connect_params: {name} must be a text or a number")
+
+    @classmethod
+    def parse(cls, parameters: Mapping[str, Any]) -> ConnectionOptions:
+        """From the parameters of a module; what is not a connection option is passed over."""
+        known = {item.name for item in fields(cls)}
+        return cls(**{k: v for k, v in parameters.items() if k in known and v is not None})
+
+    @property
+    def password(self) -> str | None:
+        """The password from the options or the environment; None leaves it to libpq's own password file."""
+        password = self.connect_params.get("password") or self.login_password
+        return str(password) if password else os.environ.get("PGPASSWORD")
+
+    @property
+    def database(self) -> str:
+        """Name of the database."""
+        return str(self.connect_params.get("dbname") or self.login_db)
+
+    @property
+    def user(self) -> str:
+        """The role to connect as."""
+        return str(self.connect_params.get("user") or self.login_user)
+
+    @property
+    def host(self) -> str:
+        """Name, address or socket directory; empty leaves it to libpq's environment variables."""
+        if given := self.connect_params.get("host"):
+            return str(given)
+        if self.login_unix_socket and self.login_host in ("", "localhost"):
+            return self.login_unix_socket
+        if self.login_host or any(name in os.environ for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE")):
+            return self.login_host
+        if "hostaddr" in self.connect_params or "service" in self.connect_params:
+            return ""
+        return _socket_directory(self.port)
+
+    @property
+    def port(self) -> int:
+        """TCP port, or the number in the socket's name."""
+        with contextlib.suppress(ValueError):
+            return int(self.connect_params.get("port") or self.login_port)
+        raise ConfigError(STEP, "connect_params: port must be a number")
+
+    @property
+    def target(self) -> str:
+        """For messages: role, host, port and database."""
+        return f"{self.user}@{self.host or 'localhost'}:{self.port}/{self.database}"
+
+    def parameters(self) -> dict[str, str]:
+        """libpq's keywords and values, all but the password."""
+        values: dict[str, Any] = {
+            "sslmode": self.ssl_mode,
+            "sslrootcert": self.ca_cert,
+            "sslcert": self.ssl_cert,
+            "sslkey": self.ssl_key,
+            **self.connect_params,
+            "host": self.host,
+            "port": self.port,
+            "user": self.user,
+            "dbname": self.database,
+        }
+        values.pop("password", None)
+        return {name: _text(value) for name, value in values.items() if value not in (None, "")}
+
+    def pinned(self, connection: Connection) -> ConnectionOptions:
+        """The same options with the one host that *connection* reached, where several were given."""
+        if "," not in self.host:
+            return self
+        reached = {"host": connection.info.host, "port": connection.info.port}
+        others = {k: v for k, v in self.connect_params.items() if k not in ("hostaddr", "target_session_attrs")}
+        return replace(self, connect_params={**others, **reached})
+
+
+def connect(
+    options: ConnectionOptions,
+    *,
+    application_name: str = APPLICATION_NAME,
+    lock_timeout: float | None = None,
+) -> Connection:
+    """Open a session in autocommit mode whose timeouts and formats do not depend on the role or the database.
+
+    :param lock_timeout: seconds to wait for a lock; None waits for ever.
+    :raises PreflightError: the server cannot be reached or refuses (names host, port, role and database), or a
+        transaction pooler is between.
+    """
+    try:
+        import psycopg2
+    except ImportError as error:
+        raise PreflightError(
+            STEP, "the Python library psycopg2 is missing", hint="install psycopg2 or psycopg2-binary on this host"
+        ) from error
+    if not options.database:
+        raise ConfigError(STEP, "login_db is empty", hint="the name of a database")
+    try:
+        connection: Connection = psycopg2.connect(conninfo(options, application_name))
+        connection.autocommit = True
+        # Before anything is set: behind a transaction pooler our settings would stay with other people's sessions.
+        refuse_transaction_pooler(connection, options.host, options.port, conninfo(options, application_name))
+        _settle(connection, lock_timeout)
+    except psycopg2.Error as error:
+        raise _refused(options, str(error)) from None
+    return connection
+
+
+def conninfo(options: ConnectionOptions, application_name: str = APPLICATION_NAME) -> str:
+    """libpq's connection string; the password is in it."""
+    from psycopg2.extensions import make_dsn
+
+    arguments = {
+        "connect_timeout": str(CONNECT_TIMEOUT),
+        "application_name": application_name,
+        **_NETWORK,
+        **options.parameters(),
+        "client_encoding": "UTF8",
+    }
+    if options.password:
+        arguments["password"] = options.password
+    return make_dsn(**arguments)
+
+
+def _settle(connection: Connection, lock_timeout: float | None) -> None:
+    settings = dict(_SESSION)
+    if lock_timeout is not None:
+        settings["lock_timeout"] = str(max(1, round(lock_timeout * 1000)))
+    if connection.server_version >= 140000:
+        settings["idle_session_timeout"] = "0"
+    if connection.server_version >= 170000:
+        settings["transaction_timeout"] = "0"
+    # By SQL rather than as startup options, which connection poolers reject.
+    calls = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(settings))
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {calls}", [text for item in settings.items() for text in item])
+
+
+def _refused(options: ConnectionOptions, message: str) -> PreflightError:
+    for secret in (options.password, options.connect_params.get("sslpassword")):
+        if secret:
+            message = message.replace(str(secret), "***")
+    return PreflightError(
+        STEP, f"{options.target}: {first_lines(message)}", hint=connection_hint(message, options.host, options.port)
+    )
+
+
+def _socket_directory(port: int) -> str:
+    for directory in _SOCKET_DIRECTORIES:
+        if os.path.exists(f"{directory}/.s.PGSQL.{port}"):
+            return directory
+    return ""
+
+
+def _text(value: object) -> str:
+    return str(int(value)) if isinstance(value, bool) else str(value)

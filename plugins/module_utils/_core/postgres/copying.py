@@ -1,0 +1,294 @@
+"""A table or a query as a stream of CSV or JSON, made by the server's COPY.
+
+CSV is RFC 4180 with a header line; NULL is empty, the empty text is ``""``. JSON is one array with one row a line.
+Both are UTF-8; only from a database without an encoding (SQL_ASCII) does CSV come as the bytes that are stored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..errors import Cancelled, ConfigError, SourceError
+from ..pipeline import Emit
+from .messages import bounded_list, server_message
+from .names import TableName, display_name
+from .tables import RELATIONS, TableInfo, find_table, user_tables
+from .types import Composable, Connection, Error
+
+STEP = "check the export"
+FORMATS = ("csv", "json")
+
+_PIECE_BYTES = 256 * 1024
+_CANCEL_AGAIN = 0.5
+
+_CSV = "COPY (\n@select\n) TO STDOUT (FORMAT csv, HEADER true, ENCODING '@encoding')"
+# JSON text holds no control characters but white space between its tokens, which a column of type json may have
+# kept from its input. So with these for delimiter and quote, the lines of CSV are the rows as they are.
+_JSON = """COPY (SELECT pg_catalog.replace(pg_catalog.replace(
+  pg_catalog.row_to_json(r)::text, E'\\n', ' '), E'\\r', ' ') FROM (
+@select
+) AS r) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02', ENCODING '@encoding')"""
+
+# The server's own parser decides whether a text is one statement: a cursor takes no more than one.
+_SET_STATEMENT = "SELECT pg_catalog.set_config('mobul.statement', %s, true)"
+_OPEN_STATEMENT = """DO LANGUAGE plpgsql $mobul$
+DECLARE one refcursor;
+BEGIN
+  OPEN one NO SCROLL FOR EXECUTE pg_catalog.current_setting('mobul.statement');
+  CLOSE one;
+END $mobul$"""
+
+_COLUMNS = """
+SELECT a.attname FROM pg_catalog.pg_attribute a
+JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+
+_ASKED_WRONGLY = ("0A", "22", "25", "42")
+"""Classes of SQLSTATEs that say that the statement cannot be right; of others, the server may be to blame."""
+
+_HINTS = {
+    "42P01": "write tables with their schema, public.orders say: the search_path is empty",
+    "42883": "write functions that are not PostgreSQL's own with their schema: the search_path is empty",
+    "42704": "write types that are not PostgreSQL's own with their schema: the search_path is empty",
+    "42P11": "exactly one SELECT, without a semicolon",
+    "42601": "exactly one SELECT, without a semicolon; of where, the condition alone",
+    "25006": "an export only reads",
+    "42501": "the role needs SELECT on what is exported, and BYPASSRLS where row level security limits it",
+}
+
+
+@dataclass(frozen=True)
+class CopyQuery:
+    """An export that was checked against the database.
+
+    :param name: for messages and progress.
+    :param statement: the COPY command.
+    :param table: None for a query.
+    """
+
+    name: str
+    statement: str
+    data_format: str
+    table: TableName | None = None
+
+
+def prepare_copy(
+    connection: Connection,
+    *,
+    table: str | TableName | None = None,
+    query: str | None = None,
+    columns: Sequence[str] | None = None,
+    where: str | None = None,
+    data_format: str = "csv",
+    name: str | None = None,
+    relations: Sequence[TableInfo] | None = None,
+) -> CopyQuery:
+    """Find what is to be exported and let the server check it, without reading a row.
+
+    A partitioned table is exported with its partitions, any other without its children.
+
+    :param connection: in autocommit mode, in no transaction.
+    :param table: as a person writes it, or exactly; views, materialized views and foreign tables have rows too.
+    :param query: the operator's own SELECT, instead of a table; names in it need their schema.
+    :param where: the operator's own condition on the rows of *table*.
+    :param name: for messages; by default the table's.
+    :param relations: what :func:`user_tables` gave for :data:`RELATIONS`, to save asking again.
+    :raises ConfigError: no such table or column, or *query* or *where* is not one statement that only reads.
+    """
+    from psycopg2 import Error
+
+    _check_arguments(table, query, columns, where, data_format)
+    select, found = query or "", None
+    try:
+        if table is not None:
+            known = user_tables(connection, relkinds=RELATIONS) if relations is None else relations
+            info = find_table(table, known)
+            found = info.table
+            select = _select(connection, info, columns, where)
+        _check_statement(connection, select)
+        # Alone it may end with a semicolon, or write in a WITH clause; what it is put into below takes neither.
+        _check_statement(connection, f"SELECT * FROM (\n{select}\n) AS r")  # noqa: S608 - checked by the line above
+    except Error as error:
+        raise _rejected(name or (display_name(found) if found else "the query"), error) from None
+    encoding = "SQL_ASCII" if connection.info.parameter_status("server_encoding") == "SQL_ASCII" else "UTF8"
+    title = name or (display_name(found) if found else "query")
+    return CopyQuery(title, _copy_statement(select, data_format, encoding), data_format, found)
+
+
+def _check_arguments(
+    table: object, query: str | None, columns: Sequence[str] | None, where: str | None, data_format: str
+) -> None:
+    if (table is None) == (query is None):
+        raise ConfigError(STEP, "either a table or a query is needed")
+    if query is not None and (where is not None or columns is not None):
+        raise ConfigError(STEP, "where and columns belong into the query")
+    if columns is not None and not columns:
+        raise ConfigError(STEP, "columns is empty", hint="leave it out to export all of them")
+    if data_format not in FORMATS:
+        raise ConfigError(STEP, f"format is {data_format!r}", hint="csv or json")
+    for text in (query, where):
+        if text is not None and (not text.strip() or "\0" in text):
+            raise ConfigError(STEP, "the query or condition is empty, or holds a NUL character")
+
+
+def _copy_statement(select: str, data_format: str, encoding: str) -> str:
+    form, encoding = (_JSON, "UTF8") if data_format == "json" else (_CSV, encoding)
+    return form.replace("@encoding", encoding).replace("@select", select)
+
+
+def _select(connection: Connection, info: TableInfo, columns: Sequence[str] | None, where: str | None) -> str:
+    from psycopg2 import sql
+
+    names: Composable = sql.SQL("*")
+    if columns is not None:
+        _check_columns(connection, info.table, columns)
+        names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    only = sql.SQL("ONLY " if info.relkind == "r" else "")
+    select = sql.SQL("SELECT {} FROM {}{}").format(names, only, sql.Identifier(*info.table)).as_string(connection)
+    # The line break ends a comment, with which the condition may end.
+    return select if where is None else f"{select} WHERE (\n{where}\n)"
+
+
+def _check_columns(connection: Connection, table: TableName, columns: Sequence[str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(_COLUMNS, table)
+        known = [name for (name,) in cursor.fetchall()]
+    if missing := [name for name in columns if name not in known]:
+        raise ConfigError(
+            STEP,
+            f"{display_name(table)} has no column {bounded_list(list(map(repr, missing)))}",
+            hint=f"it has {bounded_list(known, limit=50)}",
+        )
+
+
+def _check_statement(connection: Connection, select: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN READ ONLY")
+        try:
+            cursor.execute(_SET_STATEMENT, [select])
+            cursor.execute(_OPEN_STATEMENT)
+        finally:
+            if not connection.closed:
+                cursor.execute("ROLLBACK")
+
+
+def _rejected(name: str, error: Error) -> ConfigError | SourceError:
+    code = error.pgcode or ""
+    kind = ConfigError if code[:2] in _ASKED_WRONGLY else SourceError
+    return kind(STEP, f"{name}: {server_message(error)}", hint=_HINTS.get(code))
+
+
+class TableSource:
+    """The rows of an export as the source of a pipeline; use it once. :attr:`rows` is there when it has run.
+
+    :param open_session: makes the session to read with, :meth:`Snapshot.attach` say; it is closed at the end. One
+        that is in no transaction yet gets a read-only one.
+    """
+
+    def __init__(self, open_session: Callable[[], Connection], query: CopyQuery) -> None:
+        self.name = query.name
+        self.rows = 0
+        self._open_session = open_session
+        self._query = query
+        self._connection: Connection | None = None
+        self._cancelled = False
+        self._ended = threading.Event()
+        self._lock = threading.Lock()
+
+    def run(self, emit: Emit) -> None:
+        """Emit everything; raise :class:`SourceError` when the server did not say that it was all."""
+        from psycopg2 import Error
+
+        try:
+            with self._lock:
+                if self._cancelled:
+                    raise Cancelled(f"export {self.name}")
+            with contextlib.closing(self._open_session()) as connection:
+                with self._lock:
+                    self._connection = connection
+                self._copy(connection, emit)
+        except Error as error:
+            if self._cancelled:
+                raise Cancelled(f"export {self.name}") from None
+            raise SourceError(
+                f"export {self.name}", server_message(error), hint=_HINTS.get(error.pgcode or "")
+            ) from None
+        finally:
+            self._ended.set()
+
+    def cancel(self) -> None:
+        """Make the server stop; returns at once."""
+        with self._lock:
+            first, self._cancelled = not self._cancelled, True
+        if first and not self._ended.is_set():
+            threading.Thread(target=self._keep_cancelling, name=f"cancel {self.name}", daemon=True).start()
+
+    def _keep_cancelling(self) -> None:
+        # A request that reaches the server between two statements has no effect, so one is not enough.
+        from psycopg2 import Error
+
+        while not self._ended.is_set():
+            with self._lock:
+                connection = self._connection
+            if connection is not None:
+                with contextlib.suppress(Error):
+                    connection.cancel()
+            self._ended.wait(_CANCEL_AGAIN)
+
+    def _copy(self, connection: Connection, emit: Emit) -> None:
+        from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+        receiver = _JsonArray(emit) if self._query.data_format == "json" else _Buffer(emit)
+        with connection.cursor() as cursor:
+            if connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
+                cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            if self._cancelled:
+                raise Cancelled(f"export {self.name}")
+            cursor.copy_expert(self._query.statement, receiver)
+            self.rows = cursor.rowcount
+        receiver.close()
+
+
+class _Buffer:
+    """Gathers rows into pieces of a useful size."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._rows: list[bytes] = []
+        self._size = 0
+
+    def write(self, row: bytes) -> None:
+        self._rows.append(row)
+        self._size += len(row)
+        if self._size >= _PIECE_BYTES:
+            self._flush()
+
+    def close(self) -> None:
+        self._flush()
+
+    def _flush(self) -> None:
+        piece, self._rows, self._size = b"".join(self._rows), [], 0
+        if piece:
+            self._emit(self._form(piece))
+
+    def _form(self, piece: bytes) -> bytes:
+        return piece
+
+
+class _JsonArray(_Buffer):
+    """Turns lines of one JSON value each into one array, a value a line."""
+
+    _opening = b"[\n"
+
+    def close(self) -> None:
+        super().close()
+        self._emit(b"[\n]\n" if self._opening == b"[\n" else b"\n]\n")
+
+    def _form(self, piece: bytes) -> bytes:
+        # Every row ends with the only line break it has; the last one's waits for what follows.
+        opening, self._opening = self._opening, b",\n"
+        return opening + piece[:-1].replace(b"\n", b",\n")

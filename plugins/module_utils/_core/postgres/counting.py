@@ -1,0 +1,184 @@
+"""Row counts and content fingerprints of tables, computed by the server in the session's snapshot.
+
+The fingerprint ``md5-sum-2x64``: every row becomes text (``ROW(columns)::text``, columns in their order, without
+generated ones, a bytea column replaced by its MD5); the MD5 of that text, in the database's encoding, is taken as
+two unsigned 64-bit numbers; each of them is added up over all rows modulo 2**64. The value is both sums as 32
+hexadecimal digits. It does not depend on the order of the rows, and a doubled or missing row changes it. The text of
+every type is pinned by the session's settings, see :mod:`connection`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import SourceError
+from .messages import bounded_list, server_message
+from .names import TableName, display_name
+from .types import Composable, Connection, Cursor
+
+ALGORITHM = "md5-sum-2x64"
+OnTable = Callable[[TableName, int], None]
+"""Told a table and its number of rows as soon as they are known."""
+
+_BATCH_TABLES = 100
+_BATCH_PAGES = 10_000
+_SAVEPOINT = "mobul_count"
+_HALF = 2**64
+
+_PAGES = """
+SELECT n.nspname, c.relname, c.relpages
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS wanted (schema, name)
+  ON n.nspname = wanted.schema AND c.relname = wanted.name
+"""
+_COLUMNS = """
+SELECT n.nspname, c.relname, a.attname, a.atttypid = 'pg_catalog.bytea'::pg_catalog.regtype
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS wanted (schema, name)
+  ON n.nspname = wanted.schema AND c.relname = wanted.name
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid
+WHERE a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+ORDER BY c.oid, a.attnum
+"""
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a table held, in a few bytes.
+
+    :param value: 32 hexadecimal digits; the same contents give the same value under the same algorithm.
+    :param rows: number of rows, from the same scan.
+    """
+
+    algorithm: str
+    value: str
+    rows: int
+
+
+def count_rows(
+    connection: Connection, tables: Sequence[TableName], on_table: OnTable | None = None
+) -> dict[TableName, int]:
+    """The number of rows of each table by itself, without its partitions and children.
+
+    Locks are given back after every statement, so that any number of tables fits the server's lock table.
+
+    :param connection: in a transaction, a snapshot's session say; ``connection.cancel()`` ends it from elsewhere.
+    :raises SourceError: a table is gone or locked, or the session ended.
+    """
+    from psycopg2 import sql
+
+    def scan(table: TableName) -> Composable:
+        return sql.SQL("pg_catalog.count(*) FROM ONLY {}").format(sql.Identifier(*table))
+
+    counts: dict[TableName, int] = {}
+    for table, values in _scan(connection, tables, scan, "count the rows"):
+        counts[table] = values[0]
+        if on_table is not None:
+            on_table(table, counts[table])
+    return counts
+
+
+def fingerprints(
+    connection: Connection, tables: Sequence[TableName], on_table: OnTable | None = None
+) -> dict[TableName, Fingerprint]:
+    """Content fingerprint and number of rows of each table by itself, in one scan of each.
+
+    :param connection: as for :func:`count_rows`.
+    """
+    columns = _columns(connection, tables)
+    result: dict[TableName, Fingerprint] = {}
+
+    def scan(table: TableName) -> Composable:
+        return _fingerprint_scan(table, columns.get(table, []))
+
+    for table, (rows, first, second) in _scan(connection, tables, scan, "fingerprint the tables"):
+        value = f"{int(first or 0) % _HALF:016x}{int(second or 0) % _HALF:016x}"
+        result[table] = Fingerprint(ALGORITHM, value, rows)
+        if on_table is not None:
+            on_table(table, rows)
+    return result
+
+
+def _fingerprint_scan(table: TableName, columns: Sequence[tuple[str, bool]]) -> Composable:
+    from psycopg2 import sql
+
+    values = [
+        sql.SQL("pg_catalog.md5({})" if is_bytea else "{}").format(sql.Identifier("t", name))
+        for name, is_bytea in columns
+    ]
+    # OFFSET 0 keeps the planner from computing the hash twice, once for each half.
+    return sql.SQL(
+        "pg_catalog.count(*), pg_catalog.sum(h::bit(64)::bigint), pg_catalog.sum((h << 64)::bit(64)::bigint) "
+        "FROM (SELECT ('x' || pg_catalog.md5(ROW({})::text))::bit(128) AS h FROM ONLY {} AS t OFFSET 0) AS hashed"
+    ).format(sql.SQL(", ").join(values), sql.Identifier(*table))
+
+
+def _scan(
+    connection: Connection, tables: Sequence[TableName], scan: Callable[[TableName], Composable], step: str
+) -> Iterator[tuple[TableName, tuple[Any, ...]]]:
+    """Run one SELECT for each table, many small tables in one statement, each statement in its own savepoint."""
+    from psycopg2 import sql
+
+    for batch in _batches(tables, _pages(connection, tables, step)):
+        selects = [sql.SQL("SELECT {}, {}").format(sql.Literal(i), scan(table)) for i, table in enumerate(batch)]
+        with _savepoint(connection, step, batch) as cursor:
+            cursor.execute(sql.SQL(" UNION ALL ").join(selects))
+            rows = cursor.fetchall()
+        for number, *values in rows:
+            yield batch[number], tuple(values)
+
+
+def _batches(tables: Sequence[TableName], pages: Mapping[TableName, int]) -> Iterator[list[TableName]]:
+    batch: list[TableName] = []
+    size = 0
+    for table in tables:
+        if batch and (len(batch) == _BATCH_TABLES or size + pages[table] > _BATCH_PAGES):
+            yield batch
+            batch, size = [], 0
+        batch.append(table)
+        size += pages[table]
+    if batch:
+        yield batch
+
+
+def _pages(connection: Connection, tables: Sequence[TableName], step: str) -> dict[TableName, int]:
+    # From the catalogue, which nobody can lock, and good enough to tell small from large.
+    with _savepoint(connection, step, tables) as cursor:
+        cursor.execute(_PAGES, [[schema for schema, _name in tables], [name for _schema, name in tables]])
+        pages = {(schema, name): max(0, count) for schema, name, count in cursor.fetchall()}
+    missing = [display_name(table) for table in tables if table not in pages]
+    if missing:
+        raise SourceError(step, f"no longer in the database: {bounded_list(missing)}")
+    return pages
+
+
+def _columns(connection: Connection, tables: Sequence[TableName]) -> dict[TableName, list[tuple[str, bool]]]:
+    columns: dict[TableName, list[tuple[str, bool]]] = {}
+    with _savepoint(connection, "fingerprint the tables", tables) as cursor:
+        cursor.execute(_COLUMNS, [[schema for schema, _name in tables], [name for _schema, name in tables]])
+        for schema, table, column, is_bytea in cursor.fetchall():
+            columns.setdefault((schema, table), []).append((column, is_bytea))
+    return columns
+
+
+@contextlib.contextmanager
+def _savepoint(connection: Connection, step: str, tables: Sequence[TableName]) -> Iterator[Cursor]:
+    """Roll back what the block did: its locks are released, and an error leaves the transaction usable."""
+    from psycopg2 import Error
+
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
+            # A row's hash costs far more than passing it on, which the planner cannot know.
+            cursor.execute("SELECT pg_catalog.set_config('parallel_tuple_cost', '0', true)")
+            try:
+                yield cursor
+            finally:
+                if not connection.closed:
+                    cursor.execute(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}")
+    except Error as error:
+        names = bounded_list([display_name(table) for table in tables], limit=3)
+        raise SourceError(step, f"{server_message(error)} (at {names})") from None

@@ -1,0 +1,76 @@
+"""What servers and libpq say, made fit for a message of ours: short, without data, with what to do next."""
+
+from __future__ import annotations
+
+import re
+
+from .types import Error
+
+_MAX_LINES = 3
+_DATA_EXCEPTION = "22"
+"""The class of SQLSTATEs whose messages quote the value that was wrong; appendix A of the documentation."""
+
+_HINTS = (
+    (r"password authentication failed|no password supplied", "check login_user and login_password"),
+    (r"Tenant or user not found", "a pooler of Supabase expects login_user as role.project, postgres.abcd say"),
+    (r"no pg_hba\.conf entry", "the server's pg_hba.conf does not let this role in from here; ssl_mode may matter"),
+    (r'database "[^"]*" does not exist', "check login_db"),
+    (r'role "[^"]*" does not exist', "check login_user"),
+    (r"could not translate host name", "check login_host"),
+    (
+        r"(?s)Network is unreachable.*supabase\.co|supabase\.co.*Network is unreachable",
+        "the direct host of Supabase speaks IPv6 only: use the session pooler's host with port 5432",
+    ),
+    (
+        r"server does not support SSL",
+        "the server offers no TLS: set it up there, or use ssl_mode 'prefer'",
+    ),
+    (r"root certificate file .* does not exist", "give the certificate authority's file as ca_cert"),
+    (
+        r"certificate verify failed|does not match host name",
+        "check ca_cert, and that login_host is the certificate's name",
+    ),
+    (r"private key file .* has group or world access", "chmod 600 the file of ssl_key"),
+    (r"invalid connection option", "check the names in connect_params"),
+    (r"too many clients|remaining connection slots", "the server has no free connection: raise max_connections"),
+    (r"the database system is (starting up|shutting down|in recovery)", "try again when the server is up"),
+    (
+        r"Connection refused|No such file or directory|timeout expired",
+        "check login_host and login_port, and that the server runs",
+    ),
+)
+
+
+def connection_hint(message: str, host: str, port: int) -> str | None:
+    """What to do about a connection that failed with libpq's *message*."""
+    if port == 6543 and "supabase" in host:
+        return "port 6543 is the transaction pooler: use port 5432"
+    return next((hint for pattern, hint in _HINTS if re.search(pattern, message)), None)
+
+
+def first_lines(message: str) -> str:
+    """A message of libpq in one line, without the repetition for every address that was tried."""
+    lines = list(dict.fromkeys(line.strip() for line in message.splitlines() if line.strip()))
+    return "; ".join(lines[:_MAX_LINES])
+
+
+def server_message(error: Error) -> str:
+    """What the server says is wrong: its primary message alone, as detail and context may quote rows.
+
+    Where even the primary message quotes a value, only the condition is named.
+    """
+    from psycopg2 import errorcodes
+
+    code = error.pgcode
+    if code is None:
+        return first_lines(str(error)) or "the connection was lost"
+    if code.startswith(_DATA_EXCEPTION):
+        return f"{errorcodes.lookup(code).lower().replace('_', ' ')} (SQLSTATE {code})"
+    return first_lines(error.diag.message_primary or f"SQLSTATE {code}")
+
+
+def bounded_list(names: list[str], total: int | None = None, *, limit: int = 10) -> str:
+    """Names for a message: at most *limit* of them, then how many more of *total* there are."""
+    total = len(names) if total is None else total
+    shown = ", ".join(names[:limit])
+    return f"{shown} and {total - limit} more" if total > limit else shown

@@ -1,0 +1,46 @@
+"""Names of tables as people write and read them."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import ConfigError
+
+TableName = tuple[str, str]
+"""Schema and table, exactly as the catalogue has them."""
+
+_PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
+_PART = r'"(?:[^"]|"")+"|[^".\x00]+'
+_NAME = re.compile(rf"(?P<first>{_PART})(?:\.(?P<second>{_PART}))?")
+
+
+def display_name(table: TableName) -> str:
+    """``schema.table``, quoted where SQL needs it; control characters are escaped, so that it stays one line."""
+    return ".".join(_display(part) for part in table)
+
+
+def _display(name: str) -> str:
+    if _PLAIN.fullmatch(name):
+        return name
+    text = '"' + name.replace('"', '""') + '"'
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+
+
+def parse_name(text: str) -> tuple[str | None, str]:
+    """Split ``table``, ``schema.table`` or ``"we.ird"."ta ble"`` into schema (or None) and table.
+
+    What is not quoted is taken as it stands, capitals and spaces too.
+    """
+    match = _NAME.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ConfigError(
+            "find the table",
+            f"{text!r} is not the name of a table",
+            hint='table, schema.table, or quoted where a part holds dots or quotes: "we.ird"."ta ble"',
+        )
+    first, second = match["first"], match["second"]
+    return (None, _unquote(first)) if second is None else (_unquote(first), _unquote(second))
+
+
+def _unquote(part: str) -> str:
+    return part[1:-1].replace('""', '"') if part.startswith('"') else part

@@ -1,0 +1,106 @@
+"""What a role must be able to read for a dump of a whole database, and what of that it cannot.
+
+pg_dump locks and copies ordinary tables, locks partitioned ones, reads sequences and large objects; of views,
+materialized views and foreign tables it takes the definition only. Of an extension's objects it reads the
+configuration tables alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .messages import bounded_list
+from .names import display_name
+from .tables import NOT_OF_EXTENSION, NOT_SYSTEM
+from .types import Cursor
+
+_RELATIONS = f"""
+WITH configuration AS (
+    SELECT pg_catalog.unnest(extconfig) AS oid FROM pg_catalog.pg_extension
+), wanted AS (
+    SELECT c.oid, c.relname, c.relkind, c.relrowsecurity, n.nspname,
+           pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS reachable
+    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'S') AND {NOT_SYSTEM}
+      AND ({NOT_OF_EXTENSION} OR c.oid IN (SELECT oid FROM configuration))
+)
+SELECT nspname, relname, CASE
+         WHEN NOT reachable THEN 'schema'
+         WHEN relkind = 'S' AND NOT pg_catalog.has_sequence_privilege(oid, 'SELECT') THEN 'sequence'
+         WHEN relkind <> 'S' AND NOT pg_catalog.has_table_privilege(oid, 'SELECT') THEN 'table'
+         WHEN relkind = 'r' AND relrowsecurity AND pg_catalog.row_security_active(oid) THEN 'policy'
+       END AS problem
+FROM wanted
+"""  # noqa: S608 - made of constants
+
+_UNREADABLE = f"""
+SELECT * FROM ({_RELATIONS}) AS checked WHERE problem IS NOT NULL
+ORDER BY nspname COLLATE "C", relname COLLATE "C"
+"""  # noqa: S608 - made of constants
+
+_LARGE_OBJECTS = """
+SELECT m.oid::text, pg_catalog.count(*) OVER () FROM pg_catalog.pg_largeobject_metadata m
+WHERE pg_catalog.current_setting('lo_compat_privileges') = 'off'
+  AND NOT pg_catalog.pg_has_role(m.lomowner, 'USAGE')
+  AND NOT EXISTS (
+    SELECT FROM pg_catalog.aclexplode(m.lomacl) AS item
+    WHERE item.privilege_type = 'SELECT' AND (item.grantee = 0 OR pg_catalog.pg_has_role(item.grantee, 'USAGE'))
+  )
+ORDER BY m.oid LIMIT 10
+"""
+# The server has a function for it from version 18 on, where pg_read_all_data may count too.
+_LARGE_OBJECTS_18 = """
+SELECT m.oid::text, pg_catalog.count(*) OVER () FROM pg_catalog.pg_largeobject_metadata m
+WHERE NOT pg_catalog.has_largeobject_privilege(m.oid, 'SELECT')
+ORDER BY m.oid LIMIT 10
+"""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """What the role cannot read, as one line for a person, and what would help."""
+
+    problem: str
+    remedy: str
+
+
+def find_unreadable(cursor: Cursor, role: str, server_version_num: int) -> list[Unreadable]:
+    """Everything that would make a dump by the current role fail or be partial; empty for a superuser."""
+    cursor.execute(_UNREADABLE)
+    found: dict[str, list[tuple[str, str]]] = {}
+    for schema, name, problem in cursor.fetchall():
+        found.setdefault(problem, []).append((schema, name))
+    result = []
+    if schemas := sorted({schema for schema, _name in found.get("schema", [])}):
+        result.append(_cannot_read("schema", "schemas", list(map(str, schemas)), len(schemas), role))
+    for kind in ("table", "sequence"):
+        if names := [display_name(name) for name in found.get(kind, [])]:
+            result.append(_cannot_read(kind, f"{kind}s", names, len(names), role))
+    result += _large_objects(cursor, role, server_version_num)
+    if names := [display_name(name) for name in found.get("policy", [])]:
+        result.append(
+            Unreadable(
+                f"row level security limits what the role sees of {bounded_list(names)}: the dump would be partial",
+                f"ALTER ROLE {role} BYPASSRLS, or connect as the tables' owner",
+            )
+        )
+    return result
+
+
+def _large_objects(cursor: Cursor, role: str, server_version_num: int) -> list[Unreadable]:
+    cursor.execute(_LARGE_OBJECTS_18 if server_version_num >= 180000 else _LARGE_OBJECTS)
+    rows = cursor.fetchall()
+    if not rows:
+        return []
+    listed = bounded_list([row[0] for row in rows], rows[0][1])
+    return [
+        Unreadable(
+            f"no right to read large object{'s' if rows[0][1] > 1 else ''} {listed}",
+            f"GRANT SELECT ON LARGE OBJECT to {role}, or connect as their owner",
+        )
+    ]
+
+
+def _cannot_read(one: str, many: str, names: list[str], total: int, role: str) -> Unreadable:
+    what = one if total == 1 else many
+    return Unreadable(f"no right to read {what} {bounded_list(names, total)}", f"GRANT pg_read_all_data TO {role}")

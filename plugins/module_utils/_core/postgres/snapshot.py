@@ -1,0 +1,198 @@
+"""One consistent state of a database, held open for several sessions, and one backup of it at a time.
+
+The session that exports the snapshot also holds an advisory lock. Both end with it, however it ends, so there is
+no stale lock to clean up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from datetime import datetime
+from types import TracebackType
+
+from ..errors import BackupError, PreflightError, SourceError
+from .connection import APPLICATION_NAME, ConnectionOptions, connect
+from .messages import server_message
+from .types import Connection
+
+STEP = "take the snapshot"
+LOCK_KEY = (0x6D6F6275, 1)
+"""The advisory lock of a backup, as the pair of integers that pg_locks shows as classid and objid."""
+
+_OURS = """l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objid = %s AND l.objsubid = 2
+  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())"""
+_TRY_LOCK = "SELECT pg_catalog.pg_try_advisory_lock(%s, %s)"
+_HOLDER = f"""
+SELECT l.pid, a.application_name, a.usename, a.backend_start
+FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a USING (pid) WHERE {_OURS}
+"""  # noqa: S608 - made of constants
+_HELD = f"""
+SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid() AND {_OURS})
+"""  # noqa: S608 - made of constants
+_BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
+_WAL_POSITION = """CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+     ELSE pg_catalog.pg_current_wal_lsn() END::text"""
+
+
+class LockBusy(PreflightError):
+    """Another backup of the same database is running.
+
+    :param pid: of its session on the server, None if that ended while we asked.
+    :param since: when that session began, where the server tells.
+    """
+
+    def __init__(self, message: str, *, pid: int | None = None, since: datetime | None = None) -> None:
+        super().__init__("lock the database", message, hint="wait until it has ended, or end that session if it hangs")
+        self.pid = pid
+        self.since = since
+
+
+class Snapshot:
+    """Takes the lock and the snapshot when it is entered, and gives both back at the end.
+
+    Its own session should stay idle (count on sessions from :meth:`attach`), so that :meth:`verify` answers at once.
+
+    :param lock_timeout: seconds that a session of this snapshot waits for a locked table; None waits for ever.
+    """
+
+    id: str
+    time: datetime
+    """When it was taken, by the server's clock, UTC."""
+    wal_lsn: str | None
+    """The server's position in its write-ahead log right then, where it tells."""
+    connection: Connection
+
+    def __init__(
+        self,
+        options: ConnectionOptions,
+        *,
+        lock_timeout: float | None = None,
+        application_name: str = APPLICATION_NAME,
+    ) -> None:
+        self._options = options
+        self._lock_timeout = lock_timeout
+        self._application_name = application_name
+
+    def __enter__(self) -> Snapshot:
+        from psycopg2 import Error
+
+        self.connection = connect(
+            self._options, application_name=self._application_name, lock_timeout=self._lock_timeout
+        )
+        try:
+            self._options = self._options.pinned(self.connection)
+            self._take_lock()
+            self._take_snapshot()
+        except Error as error:
+            self.close()
+            raise SourceError(STEP, server_message(error)) from None
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def options(self) -> ConnectionOptions:
+        """How to reach the very server that has the snapshot."""
+        return self._options
+
+    def attach(self) -> Connection:
+        """A further session that sees the same state; close it after use."""
+        return attach(self._options, self.id, application_name=self._application_name, lock_timeout=self._lock_timeout)
+
+    def verify(self) -> None:
+        """Raise :class:`SourceError` if the session has ended or lost its lock: what was read may not be whole."""
+        from psycopg2 import Error
+        from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
+
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute(_HELD, LOCK_KEY)
+                row = cursor.fetchone()
+        except Error as error:
+            raise SourceError("keep the snapshot", f"its session was lost: {server_message(error)}") from None
+        if row is None or not row[0]:
+            raise SourceError("keep the snapshot", "its session lost the lock on the database")
+        if self.connection.info.transaction_status != TRANSACTION_STATUS_INTRANS:
+            raise SourceError("keep the snapshot", "its transaction has ended")
+
+    def still_held(self) -> bool:
+        """Whether session, snapshot and lock are all there."""
+        try:
+            self.verify()
+        except BackupError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """End the session, and with it snapshot and lock; safe to call twice."""
+        with contextlib.suppress(Exception):
+            self.connection.close()
+
+    def _take_lock(self) -> None:
+        with self.connection.cursor() as cursor:
+            cursor.execute(_TRY_LOCK, LOCK_KEY)
+            row = cursor.fetchone()
+            if row is not None and row[0]:
+                return
+            cursor.execute(_HOLDER, LOCK_KEY)
+            holder = cursor.fetchone()
+        name = self._options.database
+        if holder is None:
+            raise LockBusy(f"another backup of {name!r} was running a moment ago")
+        pid, application, user, since = holder
+        known = [f"pid {pid}", f"application {application!r}", f"role {user!r}" if user else ""]
+        if since is not None:
+            known.append(f"since {since:%Y-%m-%d %H:%M:%S} UTC")
+        raise LockBusy(
+            f"another backup of {name!r} is running ({', '.join(filter(None, known))})", pid=pid, since=since
+        )
+
+    def _take_snapshot(self) -> None:
+        from psycopg2 import Error
+
+        with self.connection.cursor() as cursor:
+            # Some managed servers have no such position to tell; then the snapshot goes without it.
+            for position in (_WAL_POSITION, "NULL"):
+                try:
+                    cursor.execute(_BEGIN)
+                    cursor.execute(f"SELECT pg_catalog.pg_export_snapshot(), pg_catalog.clock_timestamp(), {position}")
+                except Error:
+                    if position == "NULL" or self.connection.closed:
+                        raise
+                    cursor.execute("ROLLBACK")
+                else:
+                    break
+            row = cursor.fetchone()
+            if row is None:
+                raise AssertionError("the query returned no row")
+            self.id, self.time, self.wal_lsn = row
+
+
+def attach(
+    options: ConnectionOptions,
+    snapshot_id: str,
+    *,
+    application_name: str = APPLICATION_NAME,
+    lock_timeout: float | None = None,
+) -> Connection:
+    """A session, in a read-only transaction, that sees what the snapshot's owner sees; close it after use."""
+    from psycopg2 import Error
+
+    try:
+        connection = connect(options, application_name=application_name, lock_timeout=lock_timeout)
+    except PreflightError as error:
+        raise SourceError(error.step, error.message, hint=error.hint) from None
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_BEGIN)
+            cursor.execute("SET TRANSACTION SNAPSHOT %s", [snapshot_id])
+    except Error as error:
+        connection.close()
+        raise SourceError("join the snapshot", server_message(error)) from None
+    return connection

@@ -1,0 +1,289 @@
+"""An export is one file, complete or not there, and readable by those alone who should."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pyrage
+import pytest
+import zstandard
+from ansible_collections.mobul.backup.plugins.module_utils._core.ciphers.recipients import Encryption
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, SourceError
+from ansible_collections.mobul.backup.plugins.module_utils._core.export import (
+    ExportRequest,
+    ExportResult,
+    export_table,
+    run_export,
+)
+from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import (
+    Connection,
+    ConnectionOptions,
+)
+from support.lab import PostgresServer, wait_until
+
+CSV = b"i,v\n1,a\n2,b\n"
+PLAIN = Encryption.parse([])
+
+
+@pytest.fixture
+def table(session17: Connection) -> Iterator[Connection]:
+    execute(session17, "CREATE TABLE public.t (i int, v text); INSERT INTO public.t VALUES (1, 'a'), (2, 'b')")
+    yield session17
+
+
+@pytest.fixture
+def dest(tmp_path: Path) -> Path:
+    return tmp_path / "t.csv"
+
+
+def execute(session: Connection, statement: str) -> None:
+    with session.cursor() as cursor:
+        cursor.execute(statement)
+
+
+def export(options: ConnectionOptions, dest: Path, *, check_mode: bool = False, **what: Any) -> ExportResult:
+    request = ExportRequest(str(dest), **({"table": "t"} | what))
+    return export_table(options, request, PLAIN, check_mode=check_mode)
+
+
+def test_a_table_becomes_a_private_file_whatever_the_umask(
+    options17: ConnectionOptions, table: Connection, dest: Path
+) -> None:
+    # Fault 40.
+    previous = os.umask(0)
+    try:
+        result = export(options17, dest)
+    finally:
+        os.umask(previous)
+    assert dest.read_bytes() == CSV
+    assert stat.S_IMODE(dest.stat().st_mode) == 0o600
+    assert result == ExportResult(True, "public.t", 2, len(CSV), hashlib.sha256(CSV).hexdigest())
+
+
+def test_compressions_are_those_of_the_usual_programs(
+    options17: ConnectionOptions, table: Connection, tmp_path: Path
+) -> None:
+    export(options17, tmp_path / "gz", compress="gzip")
+    export(options17, tmp_path / "zst", compress="zstd")
+    assert gzip.decompress((tmp_path / "gz").read_bytes()) == CSV
+    reader = zstandard.ZstdDecompressor().stream_reader((tmp_path / "zst").open("rb"), read_across_frames=True)
+    assert reader.read() == CSV
+
+
+def test_every_recipient_can_read_an_encrypted_export(
+    options17: ConnectionOptions, table: Connection, dest: Path
+) -> None:
+    identities = [pyrage.x25519.Identity.generate() for _number in range(2)]
+    encryption = Encryption.parse([str(identity.to_public()) for identity in identities])
+    request = ExportRequest(str(dest), table="t", compress="gzip", personal_data=True)
+    result = export_table(options17, request, encryption)
+    data = dest.read_bytes()
+    assert (result.size, result.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    for identity in identities:
+        assert gzip.decompress(pyrage.decrypt(data, [identity])) == CSV
+
+
+@pytest.mark.parametrize("compress", ["none", "gzip", "zstd"])
+def test_the_same_rows_again_change_nothing(
+    options17: ConnectionOptions, table: Connection, dest: Path, compress: str
+) -> None:
+    # Fault 48.
+    first = export(options17, dest, compress=compress)
+    before = dest.stat()
+    assert export(options17, dest, check_mode=True, compress=compress).changed is False
+    again = export(options17, dest, compress=compress)
+    assert (again.changed, again.sha256, again.rows) == (False, first.sha256, 2)
+    assert (dest.stat().st_ino, dest.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+    execute(table, "INSERT INTO public.t VALUES (3, 'c')")
+    assert export(options17, dest, check_mode=True, compress=compress).changed is True
+    assert dest.stat().st_ino == before.st_ino
+    assert export(options17, dest, compress=compress).changed is True
+
+
+def test_an_encrypted_export_is_always_another(options17: ConnectionOptions, table: Connection, dest: Path) -> None:
+    encryption = Encryption.parse([str(pyrage.x25519.Identity.generate().to_public())])
+    for _turn in range(2):
+        assert export_table(options17, ExportRequest(str(dest), table="t"), encryption).changed
+    assert export_table(options17, ExportRequest(str(dest), table="t"), encryption, check_mode=True).changed
+
+
+def test_a_file_that_others_may_read_is_replaced(options17: ConnectionOptions, table: Connection, dest: Path) -> None:
+    export(options17, dest)
+    dest.chmod(0o644)
+    assert export(options17, dest, check_mode=True).changed is True
+    assert export(options17, dest).changed is True
+    assert stat.S_IMODE(dest.stat().st_mode) == 0o600
+
+
+def test_check_mode_checks_everything_and_writes_nothing(
+    options17: ConnectionOptions, table: Connection, dest: Path
+) -> None:
+    assert export(options17, dest, check_mode=True) == ExportResult(True, "public.t")
+    with pytest.raises(ConfigError):
+        export(options17, dest, check_mode=True, table="tt")
+    with pytest.raises(ConfigError):
+        export(options17, dest, check_mode=True, where="nothing")
+    assert list(dest.parent.iterdir()) == []
+
+
+def test_personal_data_is_never_written_unencrypted(
+    options17: ConnectionOptions, table: Connection, dest: Path
+) -> None:
+    for check_mode in (True, False):
+        with pytest.raises(ConfigError, match="personal data is never written unencrypted"):
+            export(options17, dest, personal_data=True, check_mode=check_mode)
+    assert list(dest.parent.iterdir()) == []
+
+
+def test_a_failed_export_leaves_the_old_file_and_nothing_else(
+    options17: ConnectionOptions, table: Connection, dest: Path
+) -> None:
+    dest.write_bytes(b"the last good one")
+    with pytest.raises(SourceError, match="division by zero"):
+        export(options17, dest, table=None, query="SELECT 1 / (1000 - i) FROM generate_series(1, 2000) AS i")
+    assert dest.read_bytes() == b"the last good one"
+    assert list(dest.parent.iterdir()) == [dest]
+
+
+def test_what_is_no_place_for_a_file_is_refused(
+    options17: ConnectionOptions, table: Connection, tmp_path: Path
+) -> None:
+    # Fault 38.
+    (tmp_path / "victim").write_text("untouched")
+    (tmp_path / "link").symlink_to(tmp_path / "victim")
+    os.mkfifo(tmp_path / "fifo")
+    for name, message in {
+        "": "is a directory",
+        "link": "not a regular file",
+        "fifo": "not a regular file",
+        "none/t.csv": "does not exist",
+    }.items():
+        for check_mode in (True, False):
+            with pytest.raises(ConfigError, match=message):
+                export(options17, tmp_path / name, check_mode=check_mode)
+    assert (tmp_path / "victim").read_text() == "untouched"
+
+
+def test_who_locks_the_table_is_named(
+    options17: ConnectionOptions, table: Connection, dest: Path, postgres17: PostgresServer
+) -> None:
+    # Fault 44.
+    locker = psycopg2.connect(postgres17.dsn(options17.database), application_name="migration")
+    locker.cursor().execute("LOCK TABLE public.t")
+    before = time.monotonic()
+    with pytest.raises(SourceError, match="lock timeout") as caught:
+        export(options17, dest, lock_timeout=1)
+    assert time.monotonic() - before < 5
+    assert f"pid {locker.info.backend_pid}, role 'postgres', application 'migration'" in caught.value.message
+    locker.close()
+
+
+@pytest.mark.parametrize(
+    "options", [{"compress": "lzma"}, {"lock_timeout": 0}, {"format": "xml"}, {"recipients": ["age1nonsense"]}]
+)
+def test_options_that_cannot_be_are_refused(
+    postgres17: PostgresServer, database: str, dest: Path, options: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError):
+        run_export({**postgres17.login(database), "table": "t", "dest": str(dest), **options}, False)
+
+
+def test_a_private_key_among_the_recipients_is_not_shown(dest: Path) -> None:
+    secret = str(pyrage.x25519.Identity.generate())
+    with pytest.raises(BackupError, match="private key") as caught:
+        run_export({"login_db": "x", "table": "t", "dest": str(dest), "recipients": [secret]}, False)
+    assert secret not in str(caught.value)
+
+
+def play(directory: Path, *tasks: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
+    """Run tasks of the module on localhost, failed or not, with -vvv and --diff; their results and all output."""
+    steps: list[dict[str, Any]] = [
+        {
+            "mobul.backup.table_export": {name: value for name, value in task.items() if name != "check_mode"},
+            "check_mode": task.get("check_mode", False),
+            "register": f"result{number}",
+            "ignore_errors": True,
+        }
+        for number, task in enumerate(tasks)
+    ]
+    results = "{{ [" + ", ".join(f"result{number}" for number in range(len(tasks))) + "] | to_json }}"
+    steps.append({"ansible.builtin.copy": {"content": results, "dest": str(directory / "results.json")}})
+    variables = {"ansible_python_interpreter": sys.executable}
+    playbook = directory / "playbook.yml"
+    playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": steps}]))
+    argv = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local", "-vvv", "--diff"]
+    environment = {**os.environ, "HOME": str(directory)}
+    result = subprocess.run([*argv, playbook], capture_output=True, text=True, env=environment, check=False)
+    assert result.returncode == 0, result.stdout
+    return json.loads((directory / "results.json").read_text()), result.stdout + result.stderr
+
+
+def test_the_module_checks_applies_and_applies_again(
+    postgres17: PostgresServer, database: str, table: Connection, tmp_path: Path
+) -> None:
+    # Faults 39 and 48.
+    dest = tmp_path / "out.json"
+    task = {**postgres17.login(database), "table": "public.t", "format": "json", "dest": str(dest)}
+    results, output = play(
+        tmp_path,
+        {**task, "check_mode": True},
+        task,
+        task,
+        {**task, "personal_data": True},
+    )
+    checked, made, again, personal = results
+    assert [result["changed"] for result in (checked, made, again)] == [True, True, False]
+    assert json.loads(dest.read_text()) == [{"i": 1, "v": "a"}, {"i": 2, "v": "b"}]
+    expected = {"source": "public.t", "rows": 2, "format": "json", "compress": "none", "encryption": "none"}
+    assert made | expected == made and made["sha256"] == again["sha256"] and made["size"] == dest.stat().st_size
+    assert "rows" not in checked
+    assert personal["failed"] and "never written unencrypted" in personal["msg"]
+    assert postgres17.password not in output
+
+
+def test_an_interrupted_export_ends_at_once_and_leaves_nothing(
+    postgres17: PostgresServer, database: str, table: Connection, tmp_path: Path
+) -> None:
+    dest = tmp_path / "out" / "t.csv"
+    dest.parent.mkdir()
+    parameters = {
+        **postgres17.login(database),
+        "query": "SELECT i, pg_sleep(0.01) FROM generate_series(1, 100000) AS i",
+        "dest": str(dest),
+    }
+    driver = (
+        "import json, signal, sys\n"
+        "from ansible_collections.mobul.backup.plugins.module_utils._core.export import run_export\n"
+        "signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
+        "run_export(json.load(sys.stdin), False)\n"
+    )
+    child = subprocess.Popen([sys.executable, "-c", driver], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert child.stdin is not None and child.stderr is not None
+    child.stdin.write(json.dumps(parameters).encode())
+    child.stdin.close()
+    query = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'COPY%' AND state = 'active'"
+    wait_until(lambda: postgres17.query(database, query) == [(1,)], what="the export to run")
+    before = time.monotonic()
+    child.send_signal(signal.SIGTERM)
+    killer = threading.Timer(20, child.kill)
+    killer.start()
+    message = child.stderr.read().decode()
+    child.wait()
+    killer.cancel()
+    assert time.monotonic() - before < 5
+    assert "KeyboardInterrupt" in message
+    assert list(dest.parent.iterdir()) == []
+    wait_until(lambda: postgres17.query(database, query) == [(0,)], what="the query to end")
