@@ -1,0 +1,1 @@
+"""One database becomes one backup set in every location, in one pass over its data."""

@@ -1,0 +1,130 @@
+"""The manifest of a set, put together from what the dump, the counts and the exports found."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from ..archive import schema_fingerprint, schema_objects
+from ..archive.walker import Block
+from ..ciphers.recipients import Encryption
+from ..manifest import (
+    Artifact,
+    Export,
+    Frame,
+    Index,
+    IndexBlock,
+    SchemaFingerprint,
+    Table,
+)
+from ..manifest import Fingerprint as ManifestFingerprint
+from ..postgres.counting import Fingerprint
+from .dumping import PartDump
+from .parts import TableName
+from .request import TablePolicy
+from .side import SideArtifact
+
+SCHEMA_ALGORITHM = "toc-sha256-1"
+
+
+def describe_dump(dump: PartDump, encryption: Encryption) -> Artifact:
+    """The manifest's entry of one part of the dump."""
+    frames = None if dump.frames is None else tuple(Frame(*frame) for frame in dump.frames.frames)
+    return Artifact(
+        name=dump.name,
+        role="dump",
+        part=dump.part.number,
+        format="pg_custom",
+        compression="none" if dump.frames is None else "zstd",
+        inner_compression=dump.compression.inner,
+        encryption=encryption.scheme,
+        recipients=encryption.recipients,
+        size=dump.hash.size,
+        sha256=dump.hash.hexdigest(),
+        plain_size=dump.walker.size,
+        frames=frames,
+        index=Index(
+            toc_length=dump.walker.toc.length,
+            blocks=tuple(_index_block(block) for block in dump.walker.index),
+        ),
+    )
+
+
+def _index_block(block: Block) -> IndexBlock:
+    if block.kind == "table":
+        return IndexBlock(block.dump_id, block.schema, block.table, block.offset, block.length)
+    return IndexBlock(block.dump_id, None, None, block.offset, block.length)
+
+
+def describe_side(side: SideArtifact, encryption: Encryption) -> Artifact:
+    """The manifest's entry of the globals or of an export."""
+    return Artifact(
+        name=side.name,
+        role=side.role,
+        format=side.format,
+        compression=side.compression,
+        encryption=encryption.scheme,
+        recipients=encryption.recipients,
+        size=side.hash.size,
+        sha256=side.hash.hexdigest(),
+        plain_size=side.plain.size,
+        export=None if side.export is None else _describe_export(side),
+    )
+
+
+def _describe_export(side: SideArtifact) -> Export:
+    resolved = side.export
+    if resolved is None:
+        raise AssertionError("this is no export")
+    schema, table = resolved.copy.table or (None, None)
+    return Export(
+        schema=schema,
+        table=table,
+        columns=resolved.spec.columns,
+        where=resolved.spec.where,
+        query=resolved.spec.query,
+        rows=side.rows,
+    )
+
+
+def describe_tables(
+    rows: Mapping[TableName, int],
+    fingerprints: Mapping[TableName, Fingerprint],
+    policies: Mapping[TableName, TablePolicy],
+) -> tuple[Table, ...]:
+    """The manifest's tables, ordered by name; a table that the inventory does not name has no priority."""
+    unnamed = TablePolicy("")
+    return tuple(
+        Table(
+            schema=table[0],
+            name=table[1],
+            priority=policies.get(table, unnamed).priority,
+            personal_data=policies.get(table, unnamed).personal_data,
+            rows=rows[table],
+            fingerprint=_describe_fingerprint(fingerprints.get(table)),
+        )
+        for table in sorted(rows)
+    )
+
+
+def _describe_fingerprint(fingerprint: Fingerprint | None) -> ManifestFingerprint | None:
+    if fingerprint is None:
+        return None
+    return ManifestFingerprint(algorithm=fingerprint.algorithm, value=fingerprint.value)
+
+
+def describe_schema(dumps: Sequence[PartDump]) -> SchemaFingerprint:
+    """The digest of the schema, from the definitions in the first part's table of contents."""
+    objects = schema_objects(dumps[0].walker.toc)
+    return SchemaFingerprint(algorithm=SCHEMA_ALGORITHM, fingerprint=schema_fingerprint(objects), objects=objects)
+
+
+def describe_tools(versions: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The versions of the programs that made the set, Python's among them."""
+    return {"python": platform.python_version(), **dict(versions)}
+
+
+def second(time: datetime) -> datetime:
+    """*time* as the manifest keeps it: whole seconds."""
+    return time.replace(microsecond=0)

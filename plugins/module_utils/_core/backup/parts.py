@@ -1,0 +1,46 @@
+"""How the tables are spread over several pg_dump processes that share one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+TableName = tuple[str, str]
+"""Schema and table."""
+
+_SMALLEST_SHARE = 0.01
+"""Tables below this share of the whole stay in the first part: naming them one by one gains nothing."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one pg_dump process dumps.
+
+    :param number: 1 for the part that holds the schema and every table that no other part holds.
+    :param tables: the tables whose data this part holds; empty for the first part.
+    :param elsewhere: the tables whose data other parts hold; empty for all but the first part.
+    """
+
+    number: int
+    tables: tuple[TableName, ...] = ()
+    elsewhere: tuple[TableName, ...] = ()
+
+
+def plan_parts(sizes: Sequence[tuple[TableName, int]], jobs: int) -> tuple[Part, ...]:
+    """Spread the tables over at most *jobs* parts of about equal size: largest first, to the emptiest part.
+
+    :param sizes: every table with its size in bytes.
+    """
+    total = sum(size for _name, size in sizes)
+    floor = max(1, int(total * _SMALLEST_SHARE))
+    big = sorted((item for item in sizes if item[1] >= floor), key=lambda item: (-item[1], item[0]))
+    loads = [0] * jobs
+    loads[0] = total - sum(size for _name, size in big)
+    held: list[list[TableName]] = [[] for _job in range(jobs)]
+    for table, size in big:
+        emptiest = min(range(jobs), key=loads.__getitem__)
+        loads[emptiest] += size
+        held[emptiest].append(table)
+    others = [tuple(tables) for tables in held[1:] if tables]
+    elsewhere = tuple(table for tables in others for table in tables)
+    return (Part(1, elsewhere=elsewhere), *(Part(number, tables) for number, tables in enumerate(others, start=2)))

@@ -1,0 +1,181 @@
+"""Everything that is checked before a backup writes its first byte, and the plan that comes of it.
+
+Check mode ends with the plan; the real run carries out that same plan.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from ..catalogue import FoundSet, free_id
+from ..ciphers.recipients import Encryption
+from ..errors import BackupError, ConfigError, PreflightError
+from ..locations.base import Location
+from ..naming import SetId
+from ..postgres.connection import ConnectionOptions, connect
+from ..postgres.copying import prepare_copy
+from ..postgres.environment import child_environment_for
+from ..postgres.names import display_name
+from ..postgres.preflight import ServerFacts, check_server
+from ..postgres.programs import Program, find_program
+from ..postgres.snapshot import Snapshot
+from ..postgres.tables import RELATIONS, TableInfo, resolve_table, user_tables
+from ..postgres.types import Connection
+from ..signing import SigningKey
+from .dumping import DumpCompression, resolve_compression
+from .parts import Part, TableName, plan_parts
+from .request import BackupRequest, TablePolicy
+from .side import ResolvedExport
+from .surveying import Survey, Surveyors, check_surveys, expected_size, previous_set, reason_against
+
+
+@dataclass(frozen=True)
+class Ends:
+    """Where the data come from and where they go, with the keys.
+
+    :param locations: all that were asked for.
+    """
+
+    connection: ConnectionOptions
+    locations: Sequence[Location]
+    encryption: Encryption
+    signing_key: SigningKey | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A backup that can begin: the lock is held, the snapshot taken, the locations proven writable.
+
+    :param locations: those that will be written to.
+    :param failures: name -> why a location will not be.
+    :param environment: of the programs that are started.
+    """
+
+    set_id: SetId
+    started: datetime
+    server: ServerFacts
+    snapshot: Snapshot
+    pg_dump: Program
+    pg_dumpall: Program
+    compression: DumpCompression
+    parts: tuple[Part, ...]
+    policies: Mapping[TableName, TablePolicy]
+    exports: tuple[ResolvedExport, ...]
+    locations: tuple[Location, ...]
+    failures: Mapping[str, BackupError]
+    surveys: tuple[Survey, ...]
+    previous: FoundSet | None
+    environment: Mapping[str, str]
+    warnings: tuple[str, ...]
+
+    def directory(self, label: str) -> str:
+        """The set's key in every location."""
+        return self.set_id.directory(label)
+
+
+def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> Plan:
+    """Check everything and plan the backup; what must be given back at the end is put on *stack*.
+
+    :raises BackupError: something is wrong; nothing was written anywhere.
+    """
+    started = datetime.now(timezone.utc)
+    wanted = request.copies_wanted(len(ends.locations))
+    surveyors = Surveyors(ends.locations, request.label, started)
+    stack.callback(surveyors.close)
+    connection = connect(ends.connection, lock_timeout=request.lock_timeout)
+    stack.callback(connection.close)
+    server = check_server(connection, ends.connection)
+    pg_dump = find_program("pg_dump", server.version_num, request.pg_bin_dir)
+    pg_dumpall = find_program("pg_dumpall", server.version_num, request.pg_bin_dir)
+    compression = resolve_compression(request.compress, pg_dump)
+    tables = user_tables(connection)
+    policies = _resolve_policies(request, tables)
+    exports = _resolve_exports(request, connection)
+    surveys = surveyors.wait()
+    previous = previous_set(surveys)
+    expected = expected_size(server.size, None if previous is None else _set_size(previous))
+    check_surveys(surveys, wanted=wanted, expected_bytes=expected)
+    failures = {survey.location.name: reason for survey in surveys if (reason := reason_against(survey, expected))}
+    usable = tuple(location for location in ends.locations if location.name not in failures)
+    snapshot = stack.enter_context(Snapshot(ends.connection, lock_timeout=request.lock_timeout))
+    version = None if server.pooled else server.version_num
+    return Plan(
+        set_id=free_id(usable, request.label, request.kind, started),
+        started=started,
+        server=server,
+        snapshot=snapshot,
+        pg_dump=pg_dump,
+        pg_dumpall=pg_dumpall,
+        compression=compression,
+        parts=plan_parts([(info.table, info.bytes) for info in tables if info.relkind == "r"], request.jobs),
+        policies=policies,
+        exports=exports,
+        locations=usable,
+        failures=failures,
+        surveys=tuple(surveys),
+        previous=previous,
+        environment=stack.enter_context(child_environment_for(snapshot.options, server_version_num=version)),
+        warnings=(*ends.encryption.warnings, *server.warnings, *_warn_of(ends, surveys)),
+    )
+
+
+def _resolve_policies(request: BackupRequest, tables: Sequence[TableInfo]) -> dict[TableName, TablePolicy]:
+    """What is said of every table that is named; of a partitioned one it holds for the partitions that are not."""
+    named: dict[TableName, TablePolicy] = {}
+    for policy in request.tables:
+        table = resolve_table(policy.name, tables)
+        if table in named:
+            raise ConfigError("check the tables", f"table given twice: {display_name(table)}")
+        named[table] = policy
+    parents = {info.table: info.partition_of for info in tables}
+    policies: dict[TableName, TablePolicy] = {}
+    for table in parents:
+        nearest: TableName | None = table
+        while nearest is not None and nearest not in named:
+            nearest = parents.get(nearest)
+        if nearest is not None:
+            policies[table] = named[nearest]
+    return policies
+
+
+def _resolve_exports(request: BackupRequest, connection: Connection) -> tuple[ResolvedExport, ...]:
+    relations = user_tables(connection, relkinds=RELATIONS) if request.exports else ()
+    return tuple(
+        ResolvedExport(
+            spec,
+            prepare_copy(
+                connection,
+                table=spec.table,
+                query=spec.query,
+                columns=spec.columns,
+                where=spec.where,
+                data_format=spec.format,
+                name=spec.name,
+                relations=relations,
+            ),
+        )
+        for spec in request.exports
+    )
+
+
+def _set_size(found: FoundSet) -> int:
+    """Bytes of all artifacts of a set."""
+    return sum(artifact.size for artifact in found.manifest.artifacts)
+
+
+def _warn_of(ends: Ends, surveys: Sequence[Survey]) -> list[str]:
+    warnings = []
+    if ends.signing_key is None:
+        warnings.append("no signing_key: whoever can write to a location can forge this set unnoticed")
+    for survey in surveys:
+        warnings += [f"{survey.location.name}: {problem}" for problem in survey.problems]
+    return warnings
+
+
+def refuse_without_locations(locations: Sequence[Location]) -> None:
+    """A backup needs a place to go to."""
+    if not locations:
+        raise PreflightError("check the options", "locations is empty", hint="give at least one location")

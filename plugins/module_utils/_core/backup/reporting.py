@@ -1,0 +1,135 @@
+"""What a backup tells its caller: values for playbooks, and a summary that a person can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import BackupError
+from ..manifest import Manifest
+from .preparing import Ends, Plan
+from .request import BackupRequest
+from .running import Written
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def report_skipped(request: BackupRequest, reason: BackupError) -> dict[str, Any]:
+    """Another backup is running and that is no failure."""
+    return {
+        "changed": False,
+        "label": request.label,
+        "skipped_because": reason.message,
+        "summary": [f"{request.label}: no backup was made: {reason.message}"],
+    }
+
+
+def report_planned(request: BackupRequest, ends: Ends, plan: Plan, duration: float) -> dict[str, Any]:
+    """Check mode: everything was checked, nothing was written."""
+    locations = _locations(ends, plan.failures, good="planned")
+    summary = [
+        f"{request.label}: {plan.set_id} would be made of database {plan.server.database!r} "
+        f"(PostgreSQL {plan.server.version}, {readable_size(plan.server.size)})",
+        *(_location_line(location, plan.directory(request.label)) for location in locations),
+    ]
+    return {
+        "changed": True,
+        **_common(request, ends, plan, duration),
+        "locations": locations,
+        "warnings": list(plan.warnings),
+        "summary": summary,
+        "diff": _diff(summary),
+    }
+
+
+def report_written(
+    request: BackupRequest, ends: Ends, plan: Plan, written: Written, reaped: list[str], duration: float
+) -> dict[str, Any]:
+    """A set was made in at least one location."""
+    manifest = written.manifest
+    locations = _locations(ends, written.failures, good="good")
+    size = sum(artifact.size for artifact in manifest.artifacts)
+    rows = sum(table.rows for table in manifest.tables)
+    summary = _summary(request, plan, manifest, locations, duration)
+    return {
+        "changed": True,
+        **_common(request, ends, plan, duration),
+        "copies": sum(location["status"] == "good" for location in locations),
+        "locations": locations,
+        "artifacts": [
+            {"name": artifact.name, "role": artifact.role, "size": artifact.size, "sha256": artifact.sha256}
+            for artifact in manifest.artifacts
+        ],
+        "manifest_sha256": written.manifest_sha256,
+        "tables": len(manifest.tables),
+        "rows": rows,
+        "size": size,
+        "reaped": reaped,
+        "warnings": list(manifest.warnings),
+        "summary": summary,
+        "diff": _diff(summary),
+    }
+
+
+def _common(request: BackupRequest, ends: Ends, plan: Plan, duration: float) -> dict[str, Any]:
+    return {
+        "id": str(plan.set_id),
+        "label": request.label,
+        "directory": plan.directory(request.label),
+        "signed": ends.signing_key is not None,
+        "database": {
+            "name": plan.server.database,
+            "server_version": plan.server.version,
+            "size": plan.server.size,
+        },
+        "previous": None if plan.previous is None else str(plan.previous.id),
+        "duration": round(duration, 3),
+    }
+
+
+def _locations(ends: Ends, failures: Mapping[str, BackupError], *, good: str) -> list[dict[str, Any]]:
+    told: list[dict[str, Any]] = []
+    for location in ends.locations:
+        error = failures.get(location.name)
+        status = good if error is None else "failed"
+        told.append(
+            {
+                "name": location.name,
+                "type": location.type,
+                "status": status,
+                "error": None if error is None else str(error),
+            }
+        )
+    return told
+
+
+def _summary(
+    request: BackupRequest, plan: Plan, manifest: Manifest, locations: list[dict[str, Any]], duration: float
+) -> list[str]:
+    good = sum(location["status"] == "good" for location in locations)
+    rows = sum(table.rows for table in manifest.tables)
+    return [
+        f"{request.label}: {manifest.id}, {good} of {len(locations)} copies good, {duration:.1f} s",
+        f"database {plan.server.database!r}, PostgreSQL {plan.server.version}, {readable_size(plan.server.size)}: "
+        f"{len(manifest.tables)} tables, {rows:,} rows",
+        *(f"  {artifact.name}  {readable_size(artifact.size)}" for artifact in manifest.artifacts),
+        *(_location_line(location, plan.directory(request.label)) for location in locations),
+    ]
+
+
+def _location_line(location: Mapping[str, Any], directory: str) -> str:
+    detail = location["error"] or directory
+    return f"{location['name']} ({location['type']}): {location['status']}: {detail}"
+
+
+def _diff(summary: list[str]) -> dict[str, str]:
+    return {"before": "", "after": "\n".join(summary) + "\n"}
+
+
+def readable_size(count: float) -> str:
+    """A number of bytes for people: ``1.4 GiB``."""
+    unit = 0
+    while count >= 1024 and unit < len(_UNITS) - 1:
+        count /= 1024
+        unit += 1
+    return f"{count:.0f} {_UNITS[unit]}" if unit == 0 else f"{count:.1f} {_UNITS[unit]}"

@@ -1,0 +1,172 @@
+"""What a backup is asked for, checked as far as that goes without touching the world."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import ConfigError
+from ..naming import check_kind, check_name
+
+STEP = "check the options"
+FINGERPRINT_CHOICES = ("none", "marked", "all")
+EXPORT_FORMATS = ("csv", "json")
+EXPORT_COMPRESSIONS = ("zstd", "gzip", "none")
+RESERVED_NAMES = ("backup", "globals", "manifest", "verified", "hold")
+_COMPRESS = re.compile(r"(auto|none|zstd|gzip|lz4)(?::(\d{1,2}))?")
+_MAX_JOBS = 64
+
+
+@dataclass(frozen=True)
+class TablePolicy:
+    """What the inventory says of one table.
+
+    :param name: as the user wrote it: ``table``, ``schema.table`` or quoted.
+    :param priority: 1 (critical) to 3 (can be regenerated), or None.
+    :param personal_data: whether it may never be written unencrypted.
+    :param fingerprint: whether its contents get a fingerprint.
+    """
+
+    name: str
+    priority: int | None = None
+    personal_data: bool = False
+    fingerprint: bool = False
+
+    def __post_init__(self) -> None:
+        if self.priority not in (None, 1, 2, 3):
+            raise ConfigError(STEP, f"table {self.name!r} has priority {self.priority!r}", hint="1, 2 or 3")
+
+
+@dataclass(frozen=True)
+class ExportSpec:
+    """One table export beside the dump.
+
+    :param name: first part of the artifact's name.
+    :param table: the table, as the user wrote it, or None with *query*.
+    :param where: the operator's own SQL condition.
+    """
+
+    name: str
+    table: str | None = None
+    query: str | None = None
+    columns: tuple[str, ...] | None = None
+    where: str | None = None
+    format: str = "csv"
+    compress: str = "zstd"
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "the export's name")
+        if self.name in RESERVED_NAMES:
+            raise ConfigError(STEP, f"an export cannot be named {self.name!r}", hint="other files of a set begin so")
+        if (self.table is None) == (self.query is None):
+            raise ConfigError(STEP, f"export {self.name!r} needs either a table or a query")
+        if self.query is not None and (self.where is not None or self.columns is not None):
+            raise ConfigError(STEP, f"export {self.name!r} has a query: where and columns belong into it")
+        if self.format not in EXPORT_FORMATS:
+            raise ConfigError(STEP, f"export {self.name!r} has format {self.format!r}", hint="csv or json")
+        if self.compress not in EXPORT_COMPRESSIONS:
+            raise ConfigError(STEP, f"export {self.name!r} has compress {self.compress!r}", hint="zstd, gzip or none")
+
+    @classmethod
+    def parse(cls, options: Mapping[str, Any]) -> ExportSpec:
+        """From a dict of the inventory; the name defaults to the table's."""
+        table = options.get("table")
+        name = options.get("name") or (re.sub(r'["]', "", str(table)).split(".")[-1] if table else None)
+        if not name:
+            raise ConfigError(STEP, "an export with a query needs a name")
+        columns = options.get("columns")
+        return cls(
+            name=name,
+            table=table,
+            query=options.get("query"),
+            columns=tuple(columns) if columns else None,
+            where=options.get("where"),
+            format=options.get("format") or "csv",
+            compress=options.get("compress") or "zstd",
+        )
+
+
+@dataclass(frozen=True)
+class Compression:
+    """How the dump is compressed: ``auto`` is zstd, by pg_dump itself where its version can."""
+
+    method: str = "auto"
+    level: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Compression:
+        """Read ``auto``, ``none``, ``zstd``, ``zstd:3``, ``gzip:6``, ``lz4``."""
+        match = _COMPRESS.fullmatch(text)
+        if match is None or (match[2] and match[1] in ("auto", "none")):
+            raise ConfigError(STEP, f"compress {text!r} is not understood", hint="auto, none, zstd:1, gzip:6 or lz4")
+        level = int(match[2]) if match[2] else None
+        limit = {"zstd": 22, "gzip": 9, "lz4": 12}.get(match[1], 0)
+        if level is not None and not 1 <= level <= limit:
+            raise ConfigError(STEP, f"compress {text!r}: the level is out of range", hint=f"1 to {limit}")
+        return cls(match[1], level)
+
+
+@dataclass(frozen=True)
+class BackupRequest:
+    """Everything a backup is asked for, beside how to reach the database and the locations."""
+
+    label: str
+    kind: str = "manual"
+    environment: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    jobs: int = 1
+    compress: Compression = field(default_factory=Compression)
+    tables: tuple[TablePolicy, ...] = ()
+    exports: tuple[ExportSpec, ...] = ()
+    fingerprint: str = "marked"
+    min_copies: int | None = None
+    lock_timeout: int = 60
+    pg_bin_dir: str | None = None
+    allow_unencrypted: bool = False
+
+    def __post_init__(self) -> None:
+        check_name(self.label, "label")
+        check_kind(self.kind)
+        if self.environment is not None:
+            check_name(self.environment, "environment")
+        if not 1 <= self.jobs <= _MAX_JOBS:
+            raise ConfigError(STEP, f"jobs is {self.jobs}", hint=f"1 to {_MAX_JOBS}")
+        if self.lock_timeout < 1:
+            raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
+        if self.fingerprint not in FINGERPRINT_CHOICES:
+            raise ConfigError(STEP, f"fingerprint is {self.fingerprint!r}", hint=", ".join(FINGERPRINT_CHOICES))
+        _check_unique("table", [table.name for table in self.tables])
+        _check_unique("export", [export.name for export in self.exports])
+
+    def check_encryption(self, *, encrypted: bool) -> None:
+        """Refuse to write data unencrypted, personal data always and other data unless that was asked for."""
+        if encrypted:
+            return
+        personal = [table.name for table in self.tables if table.personal_data]
+        if personal:
+            raise ConfigError(
+                STEP,
+                f"recipients is empty, but personal data is never written unencrypted: {', '.join(personal)}",
+                hint="give at least one recipient",
+            )
+        if not self.allow_unencrypted:
+            raise ConfigError(
+                STEP, "recipients is empty", hint="give at least one recipient, or set allow_unencrypted: true"
+            )
+
+    def copies_wanted(self, locations: int) -> int:
+        """How many good copies make the run a success; by default one in every location."""
+        wanted = locations if self.min_copies is None else self.min_copies
+        if not 1 <= wanted <= locations:
+            raise ConfigError(
+                STEP, f"min_copies is {wanted}, but there are {locations} locations", hint=f"1 to {locations}"
+            )
+        return wanted
+
+
+def _check_unique(what: str, names: Sequence[str]) -> None:
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(STEP, f"{what} given twice: {', '.join(twice)}")

@@ -1,0 +1,94 @@
+"""The operation behind ``pg_backup``: parameters in, a report out."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from ..ciphers.recipients import Encryption
+from ..errors import BackupError
+from ..locations import open_locations
+from ..postgres.connection import ConnectionOptions
+from ..postgres.snapshot import LockBusy
+from ..signing import load_signing_key
+from .preparing import Ends, prepare, refuse_without_locations
+from .reporting import report_planned, report_skipped, report_written
+from .request import BackupRequest, Compression, ExportSpec, TablePolicy
+from .running import BackupRun
+
+
+class TooFewCopies(BackupError):
+    """Good copies exist, but fewer than were asked for. ``report`` tells where they are."""
+
+    def __init__(self, message: str, report: dict[str, Any]) -> None:
+        super().__init__("write the copies", message, hint="the good copies are kept; make up for the others")
+        self.report = report
+
+
+def run_backup(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Back up one database as the parameters of ``pg_backup`` say.
+
+    :return: what the module returns.
+    :raises BackupError: it could not be done, or not often enough (:class:`TooFewCopies`).
+    """
+    began = time.monotonic()
+    request = parse_request(params)
+    with contextlib.ExitStack() as stack:
+        ends = _open_ends(params, request, stack)
+        try:
+            plan = prepare(request, ends, stack)
+        except LockBusy as busy:
+            if params["if_running"] == "skip":
+                return report_skipped(request, busy)
+            raise
+        if check_mode:
+            return report_planned(request, ends, plan, time.monotonic() - began)
+        reaped = [text for survey in plan.surveys for text in survey.reap()]
+        written = BackupRun(request, ends, plan).run()
+        report = report_written(request, ends, plan, written, reaped, time.monotonic() - began)
+    wanted = request.copies_wanted(len(ends.locations))
+    if report["copies"] < wanted:
+        told = "; ".join(str(error) for error in written.failures.values())
+        raise TooFewCopies(
+            f"{report['copies']} of {len(ends.locations)} copies are good, {wanted} needed: {told}", report
+        )
+    return report
+
+
+def parse_request(params: Mapping[str, Any]) -> BackupRequest:
+    """What the parameters ask for, checked as far as that goes without touching the world."""
+    return BackupRequest(
+        label=params["label"],
+        kind=params["kind"],
+        environment=params["environment"],
+        labels={str(name): str(value) for name, value in params["labels"].items()},
+        jobs=params["jobs"],
+        compress=Compression.parse(params["compress"]),
+        tables=tuple(TablePolicy(**table) for table in params["tables"]),
+        exports=tuple(ExportSpec.parse(export) for export in params["exports"]),
+        fingerprint=params["fingerprint"],
+        min_copies=params["min_copies"],
+        lock_timeout=params["lock_timeout"],
+        pg_bin_dir=params["pg_bin_dir"],
+        allow_unencrypted=params["allow_unencrypted"],
+    )
+
+
+def _open_ends(params: Mapping[str, Any], request: BackupRequest, stack: contextlib.ExitStack) -> Ends:
+    request.check_encryption(encrypted=bool(params["recipients"]))
+    encryption = Encryption.parse(params["recipients"], gnupghome=params["gnupghome"])
+    stack.callback(encryption.close)
+    signing_key = load_signing_key(params["signing_key"]) if params["signing_key"] else None
+    locations = open_locations([_given(location) for location in params["locations"]])
+    for location in locations:
+        stack.callback(location.close)
+    refuse_without_locations(locations)
+    request.copies_wanted(len(locations))
+    return Ends(ConnectionOptions.parse(params), locations, encryption, signing_key)
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Only what the user gave: Ansible fills in None for every suboption that was left out."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,0 +1,273 @@
+"""Carrying out the plan of a backup: every stream at once, then the manifest, last."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from ..ciphers.recipients import Encryption
+from ..errors import BackupError, Cancelled, SourceError
+from ..manifest import Artifact, Database, Manifest, PreviousSet, Snapshot, digest
+from ..naming import MANIFEST, SIGNATURE
+from ..pipeline import Progress, as_backup_error
+from ..postgres.blockers import describe_blockers
+from ..postgres.copying import TableSource
+from ..postgres.counting import Fingerprint, count_rows, fingerprints
+from ..postgres.globals import globals_source
+from ..postgres.types import Connection
+from .describing import (
+    describe_dump,
+    describe_schema,
+    describe_side,
+    describe_tables,
+    describe_tools,
+    second,
+)
+from .dumping import PartDump, TocCollector, dump_argv
+from .parts import Part, TableName
+from .preparing import Ends, Plan
+from .request import BackupRequest
+from .set_writer import SetWriter
+from .side import ResolvedExport, SideArtifact
+
+_VERIFY_EVERY = 5.0
+"""Seconds between two looks at the session that holds the lock and the snapshot."""
+_CANCEL_AGAIN = 0.5
+
+
+@dataclass(frozen=True)
+class Written:
+    """A set as it was written.
+
+    :param failures: name -> why a location does not have it.
+    """
+
+    manifest: Manifest
+    manifest_sha256: str
+    failures: dict[str, BackupError]
+
+
+@dataclass
+class _Counts:
+    rows: dict[TableName, int] = field(default_factory=dict)
+    fingerprints: dict[TableName, Fingerprint] = field(default_factory=dict)
+
+
+class BackupRun:
+    """One backup under way; use it once."""
+
+    def __init__(self, request: BackupRequest, ends: Ends, plan: Plan) -> None:
+        self.progress = Progress()
+        self._request = request
+        self._ends = ends
+        self._plan = plan
+        self._writer = SetWriter(plan.locations, plan.directory(request.label), self.progress)
+        self._tocs = TocCollector(len(plan.parts))
+        self._dumps = [self._part_dump(part) for part in plan.parts]
+        self._sides = self._side_artifacts()
+        self._counts = _Counts()
+        self._counting: Connection | None = None
+        self._lock = threading.Lock()
+
+    def run(self) -> Written:
+        """Write the set.
+
+        :raises BackupError: it could not be made; nothing of it is left in any location.
+        """
+        try:
+            self._stream()
+            self._plan.snapshot.verify()
+            manifest = self._describe()
+            data = manifest.to_bytes()
+            if self._ends.signing_key is not None:
+                self._writer.put(SIGNATURE, self._ends.signing_key.sign(data))
+            self._writer.put(MANIFEST, data)
+        except BaseException:
+            self._writer.abandon()
+            raise
+        self._writer.clean_failed()
+        return Written(manifest, digest(data), {**self._plan.failures, **self._writer.failures})
+
+    def _stream(self) -> None:
+        """Dump, count, and make the artifacts beside, all at the same time; the first failure ends them all."""
+        tasks: list[Callable[[], None]] = [self._dump_task(dump) for dump in self._dumps]
+        tasks += [self._count, self._write_sides]
+        tasks = [self._explaining(task) for task in tasks]
+        with ThreadPoolExecutor(max_workers=len(tasks), thread_name_prefix="backup") as pool:
+            futures = [pool.submit(task) for task in tasks]
+            try:
+                self._watch(futures)
+            except BaseException as error:
+                reason = as_backup_error(error, "back up")
+                # A request that reaches the server between two statements has no effect, so one is not enough.
+                while not_done := wait(futures, timeout=0).not_done:
+                    self._give_up(reason)
+                    wait(not_done, timeout=_CANCEL_AGAIN)
+                raise
+
+    def _watch(self, futures: list[Future[None]]) -> None:
+        pending = set(futures)
+        while pending:
+            done, pending = wait(pending, timeout=_VERIFY_EVERY, return_when=FIRST_EXCEPTION)
+            for future in done:
+                if (error := future.exception()) is not None:
+                    raise error
+            if pending:
+                self._plan.snapshot.verify()
+
+    def _give_up(self, reason: BackupError) -> None:
+        self._tocs.give_up()
+        self._writer.cancel(reason)
+        with self._lock:
+            if self._counting is not None:
+                with contextlib.suppress(Exception):
+                    self._counting.cancel()
+
+    def _part_dump(self, part: Part) -> PartDump:
+        plan = self._plan
+        suffix = f".part{part.number}" if part.number > 1 else ""
+        encrypted = self._ends.encryption.suffix
+        return PartDump(
+            part,
+            name=f"backup_{plan.set_id.stamp}{suffix}.dump{plan.compression.suffix}{encrypted}",
+            argv=dump_argv(
+                plan.pg_dump,
+                snapshot=plan.snapshot.id,
+                part=part,
+                compression=plan.compression,
+                lock_timeout=self._request.lock_timeout,
+                encoding=plan.server.encoding,
+            ),
+            environment=plan.environment,
+            compression=plan.compression,
+            encryption=self._ends.encryption,
+            on_toc=self._tocs.add,
+        )
+
+    def _dump_task(self, dump: PartDump) -> Callable[[], None]:
+        # A part's share of the database's size: more than will come, which only makes an upload's parts larger.
+        size_hint = self._plan.server.size // max(1, len(self._dumps))
+
+        return lambda: dump.run(self._writer, size_hint=size_hint)
+
+    def _explaining(self, task: Callable[[], None]) -> Callable[[], None]:
+        def explaining() -> None:
+            try:
+                task()
+            except SourceError as error:
+                raise self._explain(error) from error
+
+        return explaining
+
+    def _explain(self, error: SourceError) -> SourceError:
+        """Name who holds the lock that was waited for in vain."""
+        # pg_dump waits under a statement timeout, and shows the statement.
+        if "lock timeout" not in error.message and "LOCK TABLE" not in error.message:
+            return error
+        with contextlib.suppress(BackupError):
+            blockers = describe_blockers(self._plan.snapshot.connection)
+            if blockers:
+                told = "; ".join(blockers)
+                hint = "end that session, or raise lock_timeout"
+                return SourceError(error.step, f"{error.message} [{told}]", hint=hint)
+        return error
+
+    def _count(self) -> None:
+        """Count the rows of what is dumped, in the dump's snapshot, as soon as it is known what that is."""
+        tables = self._tocs.wait()
+        if tables is None:
+            raise Cancelled("count the rows")
+        connection = self._plan.snapshot.attach()
+        try:
+            with self._lock:
+                self._counting = connection
+            marked = [table for table in tables if self._wants_fingerprint(table)]
+            self._counts.fingerprints = fingerprints(connection, marked)
+            unmarked = [table for table in tables if table not in self._counts.fingerprints]
+            counted = {table: found.rows for table, found in self._counts.fingerprints.items()}
+            self._counts.rows = {**counted, **count_rows(connection, unmarked)}
+        finally:
+            with self._lock:
+                self._counting = None
+            connection.close()
+
+    def _wants_fingerprint(self, table: TableName) -> bool:
+        if self._request.fingerprint == "marked":
+            return table in self._plan.policies and self._plan.policies[table].fingerprint
+        return self._request.fingerprint == "all"
+
+    def _side_artifacts(self) -> list[SideArtifact]:
+        plan, encryption = self._plan, self._ends.encryption
+        source = globals_source(
+            plan.pg_dumpall,
+            plan.environment,
+            plan.server.database,
+            with_passwords=plan.server.can_read_passwords,
+        )
+        stamp = plan.set_id.stamp
+        sides = [
+            SideArtifact(
+                f"globals_{stamp}", source, role="globals", data_format="sql", compression="none", encryption=encryption
+            )
+        ]
+        return sides + [self._export(export, encryption) for export in plan.exports]
+
+    def _export(self, export: ResolvedExport, encryption: Encryption) -> SideArtifact:
+        spec = export.spec
+        source = TableSource(self._plan.snapshot.attach, export.copy)
+        return SideArtifact(
+            f"{spec.name}_{self._plan.set_id.stamp}",
+            source,
+            role="export",
+            data_format=spec.format,
+            compression=spec.compress,
+            encryption=encryption,
+            export=export,
+        )
+
+    def _write_sides(self) -> None:
+        for side in self._sides:
+            side.run(self._writer)
+
+    def _describe(self) -> Manifest:
+        request, plan, encryption = self._request, self._plan, self._ends.encryption
+        artifacts: list[Artifact] = [describe_dump(dump, encryption) for dump in self._dumps]
+        artifacts += [describe_side(side, encryption) for side in self._sides]
+        versions = [(program.name, program.version_text) for program in (plan.pg_dump, plan.pg_dumpall)]
+        previous = plan.previous
+        return Manifest(
+            id=plan.set_id,
+            kind=request.kind,
+            label=request.label,
+            environment=request.environment,
+            labels=dict(request.labels),
+            started=second(plan.started),
+            finished=second(datetime.now(timezone.utc)),
+            database=self._describe_database(),
+            tools=describe_tools(versions),
+            artifacts=tuple(artifacts),
+            tables=describe_tables(self._counts.rows, self._counts.fingerprints, plan.policies),
+            schema=describe_schema(self._dumps),
+            large_objects=plan.server.large_objects,
+            previous=None if previous is None else PreviousSet(id=previous.id, sha256=previous.sha256),
+            warnings=(*plan.warnings, *self._messages()),
+        )
+
+    def _describe_database(self) -> Database:
+        server, snapshot = self._plan.server, self._plan.snapshot
+        return Database(
+            name=server.database,
+            system_identifier=server.system_identifier,
+            server_version=server.version,
+            server_version_num=server.version_num,
+            encoding=server.encoding,
+            size=server.size,
+            snapshot=Snapshot(id=snapshot.id, time=second(snapshot.time), wal_lsn=snapshot.wal_lsn),
+        )
+
+    def _messages(self) -> list[str]:
+        return [message for dump in self._dumps for message in dump.messages]

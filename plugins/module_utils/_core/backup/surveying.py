@@ -1,0 +1,111 @@
+"""What is known of every location before anything is written: all of them are asked at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ..catalogue import FoundSet, Problem, Unfinished, find_unfinished, newest_set, reap
+from ..errors import BackupError, ConfigError, PreflightError
+from ..locations.base import Location
+from ..pipeline import as_backup_error
+
+STEP = "check the locations"
+UNFINISHED_AFTER = timedelta(hours=24)
+"""How old a leftover must be before a later run removes it: no backup takes that long without writing."""
+
+_DATABASE_PER_DUMP = 20
+"""A first dump is refused only where not even a twentieth of the database's size is free."""
+
+
+@dataclass(frozen=True)
+class Survey:
+    """One location as it was found.
+
+    :param error: why it cannot be used; the rest is then empty.
+    :param free: bytes, where the store can say it.
+    """
+
+    location: Location
+    error: BackupError | None = None
+    free: int | None = None
+    newest: FoundSet | None = None
+    unfinished: tuple[Unfinished, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+    def reap(self) -> list[str]:
+        """Remove what earlier runs left unfinished here, and say what that was."""
+        return [f"{self.location.name}: {text}" for text in reap(self.location, self.unfinished)]
+
+
+class Surveyors:
+    """Looks at all locations in the background, so that it overlaps with looking at the server."""
+
+    def __init__(self, locations: Sequence[Location], label: str, now: datetime) -> None:
+        self._label = label
+        self._now = now
+        self._pool = ThreadPoolExecutor(max_workers=max(1, len(locations)), thread_name_prefix="survey")
+        self._futures: list[Future[Survey]] = [self._pool.submit(self._survey, location) for location in locations]
+
+    def wait(self) -> list[Survey]:
+        """What was found, in the locations' order."""
+        return [future.result() for future in self._futures]
+
+    def close(self) -> None:
+        """Wait for surveys that are still under way."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _survey(self, location: Location) -> Survey:
+        try:
+            location.check()
+            newest = newest_set(location, self._label)
+            problems = [] if newest is None else list(newest.problems)
+            unfinished = find_unfinished(
+                location, self._label, now=self._now, older_than=UNFINISHED_AFTER, problems=problems
+            )
+            unique = tuple(dict.fromkeys(problems))
+            return Survey(location, None, location.free_bytes(), newest, tuple(unfinished), unique)
+        except Exception as error:
+            return Survey(location, error=as_backup_error(error, f"{STEP}: {location.name}"))
+
+
+def previous_set(surveys: Sequence[Survey]) -> FoundSet | None:
+    """The newest set of the label, wherever it lies."""
+    found = [survey.newest for survey in surveys if survey.newest is not None]
+    return max(found, key=lambda one: one.id, default=None)
+
+
+def check_surveys(surveys: Sequence[Survey], *, wanted: int, expected_bytes: int) -> None:
+    """Refuse to begin where fewer than *wanted* copies could be written.
+
+    :param expected_bytes: of the whole set, a low estimate.
+    :raises PreflightError: naming every location that cannot be used and why.
+    """
+    reasons = [reason for survey in surveys if (reason := reason_against(survey, expected_bytes))]
+    usable = len(surveys) - len(reasons)
+    if usable < wanted:
+        told = "; ".join(str(reason) for reason in reasons)
+        message = f"{usable} of {len(surveys)} locations can be used, {wanted} are needed: {told}"
+        if all(isinstance(reason, ConfigError) for reason in reasons):
+            raise ConfigError(STEP, message)
+        raise PreflightError(STEP, message)
+
+
+def reason_against(survey: Survey, expected_bytes: int) -> BackupError | None:
+    """Why this location cannot take the set, or None."""
+    if survey.error is not None:
+        return survey.error
+    if survey.free is not None and survey.free < expected_bytes:
+        return PreflightError(
+            STEP,
+            f"location '{survey.location.name}' has {survey.free:,} bytes free, about {expected_bytes:,} are needed",
+            hint="make room there, or prune old sets",
+        )
+    return None
+
+
+def expected_size(database_bytes: int, previous_bytes: int | None) -> int:
+    """A low estimate of a set's size: what the last one had, or a small part of the database."""
+    return database_bytes // _DATABASE_PER_DUMP if previous_bytes is None else previous_bytes
