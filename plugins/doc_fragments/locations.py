@@ -1,0 +1,79 @@
+# Copyright (c) 2026, the mobul.backup maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    DOCUMENTATION = r"""
+options:
+  locations:
+    description: The places where the sets are kept. The names must differ.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the location, for reports.
+        type: str
+        required: true
+      type:
+        description: Kind of store.
+        type: str
+        required: true
+        choices: [local, s3, rclone]
+      path:
+        description: Absolute path of the root directory, for O(locations[].type=local).
+        type: path
+      bucket:
+        description: Name of the bucket, for O(locations[].type=s3).
+        type: str
+      prefix:
+        description: Path below which everything is kept in the bucket.
+        type: str
+      endpoint_url:
+        description: Address of a store other than AWS.
+        type: str
+      region:
+        description: Region of the bucket.
+        type: str
+      access_key:
+        description: Access key id. By default the environment, the profile or the instance's role is used.
+        type: str
+      secret_key:
+        description: Secret access key.
+        type: str
+      session_token:
+        description: Session token of temporary credentials.
+        type: str
+      sse:
+        description: Encryption by the store. V(none) for stores that reject the header.
+        type: str
+        choices: [AES256, "aws:kms", none]
+      sse_kms_key_id:
+        description: Key for O(locations[].sse=aws:kms).
+        type: str
+      storage_class:
+        description: Storage class of new objects.
+        type: str
+      object_lock:
+        description: Retention that new objects get, with C(mode) (C(GOVERNANCE) or C(COMPLIANCE)) and C(days).
+        type: dict
+      checksums:
+        description: Whether to send additional checksums. V(false) for stores that reject them.
+        type: bool
+      ca_bundle:
+        description: File of the certificate authorities for the endpoint.
+        type: path
+      addressing_style:
+        description: Whether the bucket is part of the path or of the host's name.
+        type: str
+        choices: [auto, path, virtual]
+      remote:
+        description: Remote and path as rclone writes them, V(gdrive:Backups) say, for O(locations[].type=rclone).
+        type: str
+      config:
+        description: Path of rclone's configuration file. By default rclone's own is used.
+        type: path
+"""

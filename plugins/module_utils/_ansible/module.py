@@ -1,0 +1,83 @@
+# Copyright (c) 2026, the mobul.backup maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From an operation of the core to an Ansible module: the only place that knows AnsibleModule."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .._core.errors import BackupError
+
+Operation = Callable[[Mapping[str, Any], bool], dict[str, Any]]
+"""Takes the module's parameters and whether to change nothing; returns what ``exit_json`` takes.
+
+``warnings`` (a list of texts) are shown as warnings; ``diff`` is passed on only where a diff was asked for.
+"""
+
+
+_PRIVATE_KEY = re.compile(r"AGE-SECRET-KEY-1\w*|-----BEGIN [A-Z ]*PRIVATE KEY-----.*", re.DOTALL | re.IGNORECASE)
+
+
+class _Module(AnsibleModule):  # type: ignore[misc]
+    def _log_invocation(self) -> None:
+        # A private key given where a public one belongs must reach neither syslog nor the result, although the
+        # option as such is no secret; this is the last moment before the parameters are logged.
+        self.no_log_values.update(private_keys(self.params))
+        super()._log_invocation()
+
+
+def private_keys(value: object) -> Iterator[str]:
+    """Every private key found in *value*, a tree of dicts, lists and texts."""
+    if isinstance(value, Mapping):
+        for item in value.values():
+            yield from private_keys(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from private_keys(item)
+    elif isinstance(value, str):
+        yield from (match.group() for match in _PRIVATE_KEY.finditer(value))
+
+
+def run_module(argument_spec: Mapping[str, Any], operation: Operation, **options: Any) -> None:
+    """Run *operation* as a module and leave through ``exit_json`` or ``fail_json``; never returns.
+
+    :param options: further arguments of AnsibleModule (``required_if`` and the like).
+    """
+    module = _Module(argument_spec=dict(argument_spec), supports_check_mode=True, **options)
+    os.umask(0o077)
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        result = operation(module.params, module.check_mode)
+    except BackupError as error:
+        report = _told(module, getattr(error, "report", None) or {})
+        module.fail_json(msg=str(error), step=error.step, hint=error.hint, **report)
+    except KeyboardInterrupt:
+        module.fail_json(msg="interrupted: everything unfinished was given up", step="run", hint=None)
+    except Exception as error:
+        # fail_json hides the values of all no_log options in what it prints.
+        module.fail_json(
+            msg=f"unexpected error: {type(error).__name__}: {error}", step="run", exception=traceback.format_exc()
+        )
+    module.exit_json(**_told(module, result))
+
+
+def _told(module: AnsibleModule, result: dict[str, Any]) -> dict[str, Any]:
+    """*result* with its warnings given as such, and its diff only where one was asked for."""
+    for warning in result.pop("warnings", None) or []:
+        module.warn(warning)
+    if not module._diff:
+        result.pop("diff", None)
+    return result
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,63 @@
+# Copyright (c) 2026, the mobul.backup maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Argument specs that several modules share; each has a documentation fragment of the same name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+CONNECTION: dict[str, Any] = {
+    "login_host": {"type": "str", "default": ""},
+    "login_port": {"type": "int", "default": 5432},
+    "login_user": {"type": "str", "default": "postgres"},
+    "login_password": {"type": "str", "default": "", "no_log": True},
+    "login_db": {"type": "str", "required": True},
+    "login_unix_socket": {"type": "str", "default": ""},
+    "ssl_mode": {
+        "type": "str",
+        "default": "prefer",
+        "choices": ["allow", "disable", "prefer", "require", "verify-ca", "verify-full"],
+    },
+    "ca_cert": {"type": "path"},
+    "ssl_cert": {"type": "path"},
+    "ssl_key": {"type": "path", "no_log": False},
+    "connect_params": {"type": "dict", "default": {}},
+    "pg_bin_dir": {"type": "path"},
+}
+
+S3_CREDENTIALS: dict[str, Any] = {
+    "endpoint_url": {"type": "str"},
+    "region": {"type": "str"},
+    "access_key": {"type": "str", "no_log": False},
+    "secret_key": {"type": "str", "no_log": True},
+    "session_token": {"type": "str", "no_log": True},
+}
+
+LOCATION: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "type": {"type": "str", "required": True, "choices": ["local", "s3", "rclone"]},
+    "path": {"type": "path"},
+    "bucket": {"type": "str"},
+    "prefix": {"type": "str"},
+    **S3_CREDENTIALS,
+    "sse": {"type": "str", "choices": ["AES256", "aws:kms", "none"]},
+    "sse_kms_key_id": {"type": "str"},
+    "storage_class": {"type": "str"},
+    "object_lock": {"type": "dict"},
+    "checksums": {"type": "bool"},
+    "ca_bundle": {"type": "path"},
+    "addressing_style": {"type": "str", "choices": ["auto", "path", "virtual"]},
+    "remote": {"type": "str"},
+    "config": {"type": "path"},
+}
+
+LOCATIONS: dict[str, Any] = {
+    "locations": {"type": "list", "elements": "dict", "required": True, "options": LOCATION},
+}
+
+
+def without_none(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Only what the user gave: Ansible fills in None for every suboption that was left out."""
+    return {name: value for name, value in options.items() if value is not None}
