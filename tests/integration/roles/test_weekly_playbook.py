@@ -1,0 +1,143 @@
+"""``mobul.backup.weekly`` as an operator runs it: several databases, three stores, mistakes among them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from support.backup_bench import Keys
+from support.lab import PostgresServer
+from support.playbooks import Playbooks
+from support.stored_sets import StoredSet
+
+PASSWORD = "canary-password-"
+UNSET = ("backup_label", "backup_environment", "backup_jobs", "backup_gnupghome", "backup_connect_params")
+NO_RECIPIENTS = {"backup_recipients": []}
+
+
+def test_each_database_gets_its_set_and_one_that_fails_stops_no_other(
+    playbooks: Playbooks,
+    keys: Keys,
+    login: dict[str, Any],
+    locations: list[dict[str, Any]],
+    stored: list[Path],
+    postgres17: PostgresServer,
+) -> None:
+    role_password = postgres17.create_role("weekly_role", "SUPERUSER LOGIN", password=f"{PASSWORD}right")
+    marked = [{"name": "recipients", "priority": 1, "personal_data": True, "fingerprint": True}]
+    inventory = playbooks.inventory(
+        {
+            "shop": {"backup_tables": marked, "backup_exports": [{"table": "recipients"}]},
+            # Empty is what an inventory takes from variables of the environment that are not set.
+            "catalogue": {"backup_login_db": "postgres", **dict.fromkeys(UNSET, "")},
+            "unknown": {"backup_login_db": "no_such_database"},
+            "denied": {"backup_login_password": f"{PASSWORD}wrong"},
+        },
+        **{**login, "backup_login_user": "weekly_role", "backup_login_password": role_password},
+        backup_environment="test",
+        backup_recipients=keys.recipients,
+        backup_signing_key=str(keys.signing),
+        backup_locations=[
+            {**location, "prefix": ""} if location["type"] == "s3" else location for location in locations
+        ],
+    )
+    run = playbooks.run("mobul.backup.weekly", inventory, "-vvv")
+
+    assert run.status == 2
+    assert run.recap()["shop"] == run.recap()["catalogue"]
+    assert run.recap()["shop"]["changed"] == 1
+    assert {host for host, counts in run.recap().items() if counts["failed"]} == {"unknown", "denied"}
+    for host, reason in (("unknown", 'database "no_such_database" does not exist'), ("denied", "password")):
+        assert run.failure(host)["step"] == "connect to the database"
+        assert reason in run.failure(host)["msg"]
+        assert run.failure(host)["hint"]
+
+    for label in ("shop", "catalogue"):
+        (summary,) = set(re.findall(rf'"{label}: (weekly_\d{{8}}_\d{{6}}), 3 of 3 copies good', run.output))
+        for root in stored:
+            assert [path.parent.name for path in root.glob(f"{label}/*/*/*/*/manifest.json")] == [summary]
+    copies = {next(root.glob("shop/*/*/*/*/manifest.json")).read_bytes() for root in stored}
+    assert len(copies) == 1
+    manifest = json.loads(copies.pop())
+    assert (manifest["kind"], manifest["environment"]) == ("weekly", "test")
+    recipients = next(table for table in manifest["tables"] if table["name"] == "recipients")
+    assert (recipients["rows"], recipients["priority"], recipients["personal_data"]) == (300, 1, True)
+    assert recipients["fingerprint"]
+    assert [artifact["role"] for artifact in manifest["artifacts"]] == ["dump", "globals", "export"]
+    assert {artifact["encryption"] for artifact in manifest["artifacts"]} == {"age"}
+    assert not (stored[2] / "unknown").exists()
+
+    for secret in (PASSWORD, locations[0]["secret_key"], "PRIVATE KEY"):
+        assert secret not in run.output
+    assert StoredSet(next(stored[2].glob("shop/*/*/*/*")), keys.identity).manifest
+
+
+def test_check_mode_says_what_would_be_made_and_makes_nothing(
+    playbooks: Playbooks, keys: Keys, login: dict[str, Any], locations: list[dict[str, Any]], stored: list[Path]
+) -> None:
+    inventory = playbooks.inventory(
+        {"shop": {}}, **login, backup_recipients=keys.recipients, backup_locations=locations
+    )
+    run = playbooks.run("mobul.backup.weekly", inventory, "--check", "--diff")
+
+    assert run.status == 0, run.output
+    assert run.recap()["shop"]["changed"] == 1
+    planned = r"shop: weekly_\d{8}_\d{6} would be made of database"
+    assert re.search(rf"^\+{planned}", run.output, re.MULTILINE)
+    assert re.search(rf'"{planned}', run.output)
+    for name in ("s3 (s3)", "gdrive (rclone)", "local (local)"):
+        assert f"{name}: planned" in run.output
+    assert "copies good" not in run.output
+    assert [path for root in stored for path in root.rglob("*") if path.is_file()] == []
+
+
+def test_a_configuration_that_is_wrong_is_named_before_anything_is_written(
+    playbooks: Playbooks, keys: Keys, login: dict[str, Any], tmp_path: Path
+) -> None:
+    local = {"name": "local", "type": "local", "path": str(tmp_path / "local")}
+    marked = [{"name": "recipients", "personal_data": True}]
+    wrong: dict[str, tuple[dict[str, Any], str]] = {
+        "open": (
+            {**NO_RECIPIENTS},
+            "recipients is empty (give at least one recipient, or set allow_unencrypted: true)",
+        ),
+        "blank": ({"backup_recipients": ""}, "recipients is empty"),
+        "personal": (
+            {**NO_RECIPIENTS, "backup_allow_unencrypted": True, "backup_tables": marked},
+            "personal data is never written unencrypted: recipients",
+        ),
+        "nowhere": ({"backup_locations": []}, "locations is empty (give at least one location)"),
+        "nowhere2": ({"backup_locations": ""}, "locations is empty"),
+        "doubled": ({"backup_locations": [local, local]}, "two locations"),
+        "mistyped": ({"backup_locations": [{**local, "buckett": "b"}]}, "locations.buckett"),
+        "strange": (
+            {"backup_locations": [{**local, "type": "ftp", "secret_key": "canary-2"}]},
+            "local, s3, rclone",
+        ),
+        "private": ({"backup_recipients": [keys.identity.read_text().strip()]}, "private key"),
+        "elsewhere": ({"backup_label": "../shop"}, "../shop"),
+        "unknown": ({"backup_tables": [{"name": "recipient"}]}, "recipient"),
+        "greedy": ({"backup_min_copies": 2}, "min_copies is 2, but there are 1 locations"),
+        "port": ({"backup_login_port": "54x2"}, "login_port"),
+        "missing": ({"backup_login_password": "{{ vault_password }}"}, "'vault_password' is undefined"),
+    }
+    defaults = {"backup_recipients": keys.recipients, "backup_locations": [local]}
+    inventory = playbooks.inventory({host: {**defaults, **options} for host, (options, _) in wrong.items()}, **login)
+    run = playbooks.run("mobul.backup.weekly", inventory, "-vvv", "--forks", "2")
+
+    assert run.status == 2
+    assert {host for host, counts in run.recap().items() if counts["failed"]} == set(wrong)
+    told = {host: run.failure(host)["msg"] for host in wrong}
+    assert {host: message for host, message in told.items() if wrong[host][1] not in message} == {}
+    assert "canary" not in run.output
+    assert keys.identity.read_text().strip() not in run.output
+    assert not any(path.is_file() for path in (tmp_path / "local").rglob("*"))
+
+
+def test_an_inventory_without_databases_is_no_success(playbooks: Playbooks) -> None:
+    for inventory in (playbooks.inventory({"shop": {}}, group="database"), playbooks.directory / "mistyped.yml"):
+        run = playbooks.run("mobul.backup.weekly", inventory)
+        assert run.status == 2
+        assert "no host is in the group databases" in run.failure("localhost")["msg"]
