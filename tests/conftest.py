@@ -1,0 +1,164 @@
+"""Fixtures that every test may use: databases, stores and programs, all real, one of each for a worker."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from support import workspace
+from support.lab import (
+    MotoServer,
+    PostgresServer,
+    RcloneRemote,
+    S3Server,
+    WebdavServer,
+    find_tool,
+    installations,
+    supports_tls,
+)
+
+MAJORS = (15, 17, 18)
+
+
+# Programs of a busy machine have no deadline; what must be quick has a test that says so.
+settings.register_profile("laboratory", deadline=None, print_blob=True)
+settings.load_profile("laboratory")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the run's one directory, before workers are started, and keep this machine's settings out of the tests."""
+    root = workspace.root()
+    if config.option.basetemp is None and not hasattr(config, "workerinput"):
+        config.option.basetemp = str(root / "pytest")
+    # Also what a killed child leaves shall go when the run ends.
+    tempfile.tempdir = os.environ["TMPDIR"] = str(workspace.temporary())
+    for name in list(os.environ):
+        if name.startswith(("PG", "AWS_", "RCLONE_")):
+            del os.environ[name]
+    os.environ |= {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name a long text (a key, a file) by its parameter: workers that made their own must agree on a test's name."""
+    return argname if isinstance(val, str | bytes) and len(val) > 40 else None
+
+
+@pytest.fixture(scope="session")
+def _postgres_servers() -> Iterator[dict[int, PostgresServer]]:
+    servers: dict[int, PostgresServer] = {}
+    yield servers
+    for server in servers.values():
+        server.close()
+
+
+def _server(servers: dict[int, PostgresServer], major: int) -> PostgresServer:
+    if major not in installations():
+        pytest.skip(f"PostgreSQL {major} is not installed")
+    if major not in servers:
+        servers[major] = PostgresServer(major, tls=supports_tls(major)).start()
+    return servers[major]
+
+
+@pytest.fixture(scope="session", params=MAJORS, ids=lambda major: f"pg{major}")
+def postgres(request: pytest.FixtureRequest, _postgres_servers: dict[int, PostgresServer]) -> PostgresServer:
+    """A server of each major version in turn; with TLS where the build has it (``certificates`` is then set)."""
+    return _server(_postgres_servers, request.param)
+
+
+@pytest.fixture(scope="session")
+def postgres17(_postgres_servers: dict[int, PostgresServer]) -> PostgresServer:
+    """A server of the version that most tests need no more than one of."""
+    return _server(_postgres_servers, 17)
+
+
+@pytest.fixture
+def database(postgres17: PostgresServer) -> Iterator[str]:
+    """The name of a fresh database on :func:`postgres17`."""
+    with postgres17.database() as name:
+        yield name
+
+
+@pytest.fixture
+def any_database(postgres: PostgresServer) -> Iterator[str]:
+    """The name of a fresh database on :func:`postgres`, so on every version in turn."""
+    with postgres.database() as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """An S3 server that checks signatures and stores real files."""
+    with S3Server() as server:
+        yield server
+
+
+@pytest.fixture
+def s3_bucket(s3_server: S3Server) -> Iterator[str]:
+    """The name of a fresh bucket on :func:`s3_server`."""
+    name = s3_server.create_bucket()
+    yield name
+    s3_server.remove_bucket(name)
+
+
+@pytest.fixture(scope="session")
+def moto_server() -> Iterator[MotoServer]:
+    """A model of AWS, for what :func:`s3_server` does not know."""
+    with MotoServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def webdav_server() -> Iterator[WebdavServer]:
+    """A WebDAV server with a login."""
+    with WebdavServer() as server:
+        yield server
+
+
+@pytest.fixture
+def rclone_config() -> Iterator[RcloneRemote]:
+    """An rclone configuration with an empty remote ``gdrive:``."""
+    remote = RcloneRemote()
+    yield remote
+    remote.close()
+
+
+@pytest.fixture
+def rclone_webdav(webdav_server: WebdavServer) -> Iterator[RcloneRemote]:
+    """Like :func:`rclone_config`, and ``webdav:`` leads to :func:`webdav_server`."""
+    remote = RcloneRemote(webdav=webdav_server)
+    yield remote
+    remote.close()
+
+
+def _tool(name: str) -> Path:
+    path = find_tool(name)
+    if path is None:
+        pytest.skip(f"{name} is not here: `make tools` found no way to get it")
+    return path
+
+
+@pytest.fixture(scope="session")
+def age() -> Path:
+    """The ``age`` command."""
+    return _tool("age")
+
+
+@pytest.fixture(scope="session")
+def pgbouncer() -> Path:
+    """The ``pgbouncer`` command."""
+    return _tool("pgbouncer")
+
+
+@pytest.fixture(scope="session")
+def restic() -> Path:
+    """The ``restic`` command."""
+    return _tool("restic")

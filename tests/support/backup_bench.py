@@ -1,0 +1,100 @@
+"""A place to make backups in, with keys: what tests of whole backups start from."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.mobul.backup.plugins.module_utils._core.age import X25519Identity
+from ansible_collections.mobul.backup.plugins.module_utils._core.signing import SigningKey
+
+from .backup_runs import backup, backup_under_way
+from .postgres import PostgresServer
+from .stored_sets import StoredSet
+
+LABEL = "shop"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """Two age identities and a signing key, in files."""
+
+    identity: Path
+    escrow: Path
+    recipients: list[str]
+    signing: Path
+    verify: Path
+
+
+def make_keys(directory: Path) -> Keys:
+    """New keys in *directory*."""
+    recipients = []
+    for name in ("ops", "escrow"):
+        identity = X25519Identity.generate()
+        (directory / name).touch(mode=0o600)
+        (directory / name).write_text(f"{identity}\n")
+        recipients.append(str(identity.recipient))
+    key = SigningKey.generate()
+    (directory / "signing.pem").touch(mode=0o600)
+    (directory / "signing.pem").write_text(key.to_pem())
+    (directory / "signing.pub").write_text(key.verify_key.to_pem())
+    return Keys(
+        directory / "ops", directory / "escrow", recipients, directory / "signing.pem", directory / "signing.pub"
+    )
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Backups of a server's databases into directories below one, with the keys of the tests."""
+
+    directory: Path
+    keys: Keys
+
+    @property
+    def root(self) -> Path:
+        """Of the location ``disk``, which a backup uses unless it is told otherwise."""
+        return self.directory / "disk"
+
+    def location(self, name: str = "disk") -> dict[str, Any]:
+        """A local location of that name."""
+        return {"name": name, "type": "local", "path": str(self.directory / name)}
+
+    def options(self, server: PostgresServer, database: str, **changes: Any) -> dict[str, Any]:
+        """What pg_backup is told; *changes* replace or add."""
+        return {
+            **server.login(database),
+            "pg_bin_dir": str(server.bin_dir),
+            "label": LABEL,
+            "recipients": self.keys.recipients,
+            "signing_key": str(self.keys.signing),
+            "locations": [self.location()],
+            **{name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in changes.items()},
+        }
+
+    def backup(self, server: PostgresServer, database: str, **changes: Any) -> dict[str, Any]:
+        """Run one in this process."""
+        return backup(**self.options(server, database, **changes))
+
+    def under_way(self, server: PostgresServer, database: str, **changes: Any) -> AbstractContextManager[Any]:
+        """Run one in a thread of its own."""
+        return backup_under_way(**self.options(server, database, **changes))
+
+    def stored(self, report: dict[str, Any], root: Path | None = None) -> StoredSet:
+        """The set that a report tells of, as it lies in a directory."""
+        return StoredSet((root or self.root) / report["directory"], self.keys.identity)
+
+    def files(self, name: str = "disk") -> set[str]:
+        """The paths of all files below a location's root, hidden ones too."""
+        root = self.directory / name
+        return {str(path.relative_to(root)) for path in root.rglob("*") if not path.is_dir()}
+
+
+def make_older(root: Path, *, hours: float) -> None:
+    """Let every file below *root* have been written so much earlier."""
+    for path in root.rglob("*"):
+        if path.is_file():
+            status = path.stat()
+            os.utime(path, (status.st_atime - hours * 3600, status.st_mtime - hours * 3600))

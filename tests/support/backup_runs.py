@@ -1,0 +1,223 @@
+"""Backups as tests start them: in this process, or by the module in a process of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import functools
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.mobul.backup.plugins.module_utils._core.backup.run import run_backup
+from ansible_collections.mobul.backup.plugins.modules import pg_backup
+
+from .programs import LabError, wait_until
+
+# Ansible gives a module its parameters and the way it wants them told by these two.
+_DRIVER = """\
+import json, os, sys, syslog
+from ansible.module_utils import basic
+from ansible_collections.mobul.backup.plugins.modules import pg_backup
+
+task = json.load(sys.stdin)
+journal = open(task["journal"], "a")
+basic.has_journal = False
+syslog.syslog = lambda priority, message: print(message, file=journal, flush=True)
+basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": task["parameters"]}).encode()
+basic._ANSIBLE_PROFILE = "legacy"
+try:
+    pg_backup.main()
+finally:
+    with open("/proc/self/status") as status, open(task["status"], "w") as copy:
+        copy.write(status.read())
+"""
+_PR_SET_PDEATHSIG = 1
+
+
+@functools.cache
+def argument_spec() -> dict[str, Any]:
+    """The module's own, as it gives it to Ansible."""
+    given: dict[str, Any] = {}
+    original = pg_backup.run_module
+    pg_backup.run_module = lambda spec, _operation: given.update(spec)
+    try:
+        pg_backup.main()
+    finally:
+        pg_backup.run_module = original
+    return given
+
+
+def parameters(**options: Any) -> dict[str, Any]:
+    """What the module would pass on: *options* checked by its argument spec, and its defaults."""
+    result = ArgumentSpecValidator(argument_spec()).validate(options)
+    if result.error_messages:
+        raise ValueError(result.error_messages)
+    return dict(result.validated_parameters)
+
+
+def backup(*, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+    """Run a backup in this process; returns its report or raises its error."""
+    report: dict[str, Any] = run_backup(parameters(**options), check_mode)
+    return report
+
+
+@contextlib.contextmanager
+def backup_under_way(**options: Any) -> Iterator[Future[dict[str, Any]]]:
+    """A backup in a thread of its own; it has ended when the block has."""
+    future: Future[dict[str, Any]] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(backup(**options))
+        except BaseException as error:
+            future.set_exception(error)
+
+    thread = threading.Thread(target=run, name="backup under way", daemon=True)
+    thread.start()
+    try:
+        yield future
+    finally:
+        thread.join(120)
+        if thread.is_alive():
+            raise LabError("the backup did not end")
+
+
+class ModuleProcess:
+    """The module in a process of its own, as Ansible runs it on a host; a context manager.
+
+    :param directory: for its files.
+    :param environment: changed against ours.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        options: Mapping[str, Any],
+        *,
+        environment: Mapping[str, str] | None = None,
+        check_mode: bool = False,
+    ) -> None:
+        self._status = directory / "status"
+        self._journal = directory / "journal"
+        task = {
+            "parameters": {**options, "_ansible_check_mode": check_mode},
+            "status": str(self._status),
+            "journal": str(self._journal),
+        }
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _DRIVER],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
+            text=True,
+            preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509 - one system call
+        )
+        if self.process.stdin is None:
+            raise LabError("there is no pipe")
+        with self.process.stdin as stdin:
+            json.dump(task, stdin)
+        self.process.stdin = None
+        self.output = ""
+
+    def __enter__(self) -> ModuleProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
+
+    @property
+    def journal(self) -> str:
+        """What it has sent to the system's log."""
+        return self._journal.read_text()
+
+    @property
+    def peak_memory(self) -> int:
+        """The most memory that it had, in bytes; known when it has ended by itself."""
+        lines = dict(line.split(":", 1) for line in self._status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) * 1024
+
+    def result(self) -> dict[str, Any]:
+        """Wait for its end; what it tells Ansible."""
+        stdout, stderr = self.process.communicate(timeout=120)
+        self.output = stdout + stderr
+        try:
+            result: dict[str, Any] = json.loads(stdout)
+        except ValueError:
+            raise LabError(f"the module ended with status {self.process.returncode}: {self.output}") from None
+        return result
+
+
+def die_with_parent(parent: int) -> Callable[[], None]:
+    """What a child calls before it becomes another program, so that it cannot outlive *parent*."""
+    libc = ctypes.CDLL(None, use_errno=True)
+
+    def arrange() -> None:
+        libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return arrange
+
+
+def children(pid: int) -> list[int]:
+    """The process ids of all children of *pid* and theirs, those that have ended left out."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            for child in map(int, task.read_text().split()):
+                if is_running(child):
+                    found += [child, *children(child)]
+    return found
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is such a process, and not only its status."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+def command_line(pid: int) -> list[str]:
+    """The words of a process's command; empty when it is gone."""
+    try:
+        return [os.fsdecode(word) for word in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[:-1]]
+    except OSError:
+        return []
+
+
+def find_child(program: str, *, of: int | None = None, seconds: float = 30) -> int:
+    """Wait for a child (of this process, or of another) that runs *program*, and return its process id."""
+    found: list[int] = []
+
+    def appeared() -> bool:
+        for child in children(of or os.getpid()):
+            words = command_line(child)
+            if words and os.path.basename(words[0]) == program:
+                found.append(child)
+        return bool(found)
+
+    wait_until(appeared, what=f"{program} to be started", seconds=seconds)
+    return found[0]

@@ -1,0 +1,70 @@
+"""Real runs of the playbooks: an inventory is written, and ansible-playbook reads it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class Run:
+    """How a run of ansible-playbook ended."""
+
+    def __init__(self, result: subprocess.CompletedProcess[str]) -> None:
+        self.status = result.returncode
+        self.output = result.stdout + result.stderr
+
+    def failure(self, host: str) -> dict[str, Any]:
+        """What was reported of a host that failed."""
+        match = re.search(rf"^fatal: \[{re.escape(host)}\]: \w+! => ", self.output, re.MULTILINE)
+        assert match, self.output
+        found: dict[str, Any] = json.JSONDecoder().raw_decode(self.output, match.end())[0]
+        return found
+
+    def recap(self) -> dict[str, dict[str, int]]:
+        """Host -> counts of the recap."""
+        lines = self.output.partition("PLAY RECAP")[2].splitlines()
+        counted = {}
+        for line in lines:
+            if match := re.match(r"(\S+)\s+: (ok=.*)", line):
+                counted[match[1]] = {name: int(count) for name, count in re.findall(r"(\w+)=(\d+)", match[2])}
+        return counted
+
+
+class Playbooks:
+    """Runs playbooks against inventories of a test, as a user does, with nothing of this machine's settings."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
+            "ANSIBLE_HOME": str(directory / "ansible"),
+            "ANSIBLE_NOCOLOR": "1",
+        }
+
+    def inventory(self, hosts: Mapping[str, Any], group: str = "databases", **variables: Any) -> Path:
+        """Write an inventory of one group, whose hosts are local unless they say otherwise."""
+        common = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable, **variables}
+        path = self.directory / "inventory.yml"
+        path.write_text(yaml.safe_dump({group: {"hosts": dict(hosts), "vars": common}}))
+        return path
+
+    def run(self, playbook: str | Path, inventory: Path, *arguments: str, **environment: str) -> Run:
+        """Run a playbook; its status is the caller's to look at."""
+        return Run(
+            subprocess.run(
+                [Path(sys.executable).parent / "ansible-playbook", playbook, "-i", inventory, *arguments],
+                capture_output=True,
+                text=True,
+                cwd=self.directory,
+                env={**self.environment, **environment},
+            )
+        )

@@ -1,0 +1,186 @@
+"""Throw-away PostgreSQL servers of every major version that can be had here."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+
+from . import workspace
+from .certificates import Certificates, make_certificates
+from .installations import accessible, installations
+from .postgres_client import PostgresClient
+from .programs import LabError, Program, free_port, identity, unprivileged_user, wait_until
+
+_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "shared_buffers": "64MB",
+    "max_wal_size": "4GB",
+    "password_encryption": "scram-sha-256",
+    "timezone": "UTC",
+}
+_HBA = """\
+local all all scram-sha-256
+host all all 127.0.0.1/32 scram-sha-256
+host replication all 127.0.0.1/32 scram-sha-256
+"""
+
+
+class PostgresServer(PostgresClient):
+    """A real server on 127.0.0.1 and a Unix socket, with passwords (SCRAM) and without durability.
+
+    :param major: which version; see :func:`installations`.
+    :param tls: offer TLS with a certificate of an own authority, see :attr:`certificates`; not every build has it.
+    :param settings: server parameters beside or instead of the laboratory's.
+    :param port: where to listen; any free port if none is given.
+    :param password: the superuser's; a fresh one if none is given.
+    """
+
+    host = "127.0.0.1"
+    superuser = "postgres"
+
+    def __init__(
+        self,
+        major: int,
+        *,
+        tls: bool = False,
+        settings: Mapping[str, str] | None = None,
+        port: int | None = None,
+        password: str | None = None,
+    ) -> None:
+        if major not in installations():
+            raise LabError(f"no PostgreSQL {major} here, only {list(installations())}")
+        self.major = major
+        self.bin_dir = installations()[major]
+        self.password = password or secrets.token_urlsafe(18)
+        self.port = port or 0
+        self._fixed_port = port is not None
+        self.certificates: Certificates | None = None
+        self._user = unprivileged_user()
+        self._server_bin_dir = accessible(self.bin_dir, self._user)
+        self._directory = workspace.new_directory(f"pg{major}")
+        self.socket_dir = self._directory
+        self.data_dir = self._directory / "data"
+        self.log = self._directory / "server.log"
+        self._settings = {**_SETTINGS, **(settings or {})}
+        self._program: Program | None = None
+        self._initialise(tls)
+
+    def __enter__(self) -> PostgresServer:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the postmaster."""
+        return self._running().pid
+
+    def start(self) -> PostgresServer:
+        """Start the server, on the same port as before if it ran before; returns when it takes connections."""
+        for _attempt in range(5):
+            self.port = self.port if self._fixed_port else free_port()
+            program = Program(
+                [self._server_bin_dir / "postgres", "-D", self.data_dir, "-p", str(self.port)],
+                log=self.log,
+                user=self._user,
+                stop_signal=signal.SIGINT,
+                environment={"LC_ALL": "C", "PGTZ": "UTC"},
+            )
+            wait_until(functools.partial(self._settled, program), what=f"PostgreSQL {self.major}", seconds=60)
+            if program.running:
+                self._program, self._fixed_port = program, True
+                return self
+            # A port that was taken meanwhile, or children of a killed postmaster that still hold its memory.
+            if not re.search("could not bind|still in use", program.output):
+                break
+            time.sleep(0.2)
+        raise LabError(f"PostgreSQL {self.major} does not start: {program.output[-2000:]}")
+
+    def stop(self, *, immediate: bool = False) -> None:
+        """Stop the server: ending its connections in order, or at once and without a checkpoint."""
+        if self._program is not None:
+            if immediate and self._program.running:
+                self._program.process.send_signal(signal.SIGQUIT)
+                self._program.process.wait(20)
+            self._program.stop()
+            self._program = None
+
+    def restart(self, *, immediate: bool = False) -> None:
+        """Stop and start on the same port."""
+        self.stop(immediate=immediate)
+        self.start()
+
+    def kill(self) -> None:
+        """SIGKILL the postmaster; its children end when they notice, as in a crash."""
+        self._running().kill()
+        self._program = None
+
+    def close(self) -> None:
+        """Stop at once and remove everything."""
+        self.stop(immediate=True)
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def _running(self) -> Program:
+        if self._program is None:
+            raise LabError(f"PostgreSQL {self.major} is not running")
+        return self._program
+
+    def _settled(self, program: Program) -> bool:
+        if not program.running:
+            return True
+        # The postmaster keeps its state in the last line of this file: src/include/utils/pidfile.h.
+        try:
+            lines = (self.data_dir / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) >= 8 and int(lines[0]) == program.pid and lines[7].strip() == "ready"
+
+    def _initialise(self, tls: bool) -> None:
+        password_file = self._directory / "password"
+        password_file.touch(mode=0o600)
+        password_file.write_text(self.password)
+        self._hand_over()
+        options = ["--no-sync", "--encoding=UTF8", "--locale=C.UTF-8", f"--username={self.superuser}"]
+        result = subprocess.run(
+            [self._server_bin_dir / "initdb", *options, f"--pwfile={password_file}", "-D", self.data_dir],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd="/",
+            **identity(self._user),
+        )
+        if result.returncode != 0:
+            raise LabError(f"initdb of PostgreSQL {self.major} failed: {result.stderr}")
+        password_file.unlink()
+        if tls:
+            self.certificates = make_certificates(self._directory)
+            self._settings |= {
+                "ssl": "on",
+                "ssl_cert_file": str(self.certificates.certificate),
+                "ssl_key_file": str(self.certificates.key),
+            }
+        settings = {
+            "listen_addresses": self.host,
+            "unix_socket_directories": str(self.socket_dir),
+            **self._settings,
+        }
+        with (self.data_dir / "postgresql.conf").open("a") as file:
+            file.writelines(f"{name} = '{value}'\n" for name, value in settings.items())
+        (self.data_dir / "pg_hba.conf").write_text(_HBA)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        if self._user is not None:
+            for path in [self._directory, *self._directory.iterdir()]:
+                os.chown(path, self._user.pw_uid, self._user.pw_gid)
