@@ -128,6 +128,8 @@ def test_a_server_that_restarts_fails_the_backup_and_a_retry_starts_from_zero(
 ) -> None:
     database = own_server.create_database()
     fill(own_server, database, 14)
+    # The test servers commit without waiting for the disk: a restart would lose what was committed last.
+    own_server.query(database, "CHECKPOINT")
     with FakePrograms(tmp_path / "fake", own_server.bin_dir, hold_after=IN_THE_DATA) as programs:
         with bench.under_way(own_server, database, compress="none", pg_bin_dir=programs) as run:
             programs.wait_until_held()
