@@ -6,16 +6,16 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 
 from .._core.errors import BackupError
+from .secrets import escaped, secrets
 
 Operation = Callable[[Mapping[str, Any], bool], dict[str, Any]]
 """Takes the module's parameters and whether to change nothing; returns what ``exit_json`` takes.
@@ -24,27 +24,16 @@ Operation = Callable[[Mapping[str, Any], bool], dict[str, Any]]
 """
 
 
-_PRIVATE_KEY = re.compile(r"AGE-SECRET-KEY-1\w*|-----BEGIN [A-Z ]*PRIVATE KEY-----.*", re.DOTALL | re.IGNORECASE)
-
-
 class _Module(AnsibleModule):  # type: ignore[misc]
+    def _load_params(self) -> None:
+        # Before the parameters are checked: a failure of that returns all of them.
+        super()._load_params()
+        self.no_log_values.update(secrets(self.params))
+
     def _log_invocation(self) -> None:
-        # A private key given where a public one belongs must reach neither syslog nor the result, although the
-        # option as such is no secret; this is the last moment before the parameters are logged.
-        self.no_log_values.update(private_keys(self.params))
+        self.no_log_values.update(secrets(self.params))
+        self.no_log_values.update(escaped(set(self.no_log_values)))
         super()._log_invocation()
-
-
-def private_keys(value: object) -> Iterator[str]:
-    """Every private key found in *value*, a tree of dicts, lists and texts."""
-    if isinstance(value, Mapping):
-        for item in value.values():
-            yield from private_keys(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from private_keys(item)
-    elif isinstance(value, str):
-        yield from (match.group() for match in _PRIVATE_KEY.finditer(value))
 
 
 def run_module(argument_spec: Mapping[str, Any], operation: Operation, **options: Any) -> None:

@@ -1,0 +1,72 @@
+"""No module returns, or sends to the system's log, a secret that an option which as such is none contains."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from support.lab import PROJECT
+
+MODULES = sorted(path.stem for path in (PROJECT / "plugins" / "modules").glob("*.py"))
+CONNECT = {"password": "canary'1", "sslpassword": 'canary\\"2', "connect_timeout": 1}
+REMOTE = "webdav,user=shown,pass=canary3,bearer_token='canary''4':x"
+KEY = "-----BEGIN PRIVATE KEY-----\ncanary5\n-----END PRIVATE KEY-----\n"
+
+# Ansible gives a module its parameters and the way it wants them told by these two.
+_DRIVER = """\
+import importlib, json, sys, syslog
+from ansible.module_utils import basic
+
+basic.has_journal = False
+syslog.syslog = lambda priority, message: print(message, file=sys.stderr)
+basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": json.load(sys.stdin)}).encode()
+basic._ANSIBLE_PROFILE = "legacy"
+importlib.import_module("ansible_collections.mobul.backup.plugins.modules." + sys.argv[1]).main()
+"""
+
+
+def told(module: str, parameters: dict[str, Any]) -> tuple[dict[str, Any], str]:
+    """What a module returns to Ansible, and what it sends to the system's log."""
+    run = subprocess.run(
+        [sys.executable, "-c", _DRIVER, module],
+        input=json.dumps(parameters),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert run.returncode == 1, run.stdout + run.stderr
+    return json.loads(run.stdout), run.stderr
+
+
+def locations() -> list[dict[str, Any]]:
+    return [{"name": "cloud", "type": "rclone", "remote": REMOTE}]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_parameters_that_are_refused_are_returned_without_their_secrets(module: str) -> None:
+    wrong = {"connect_params": CONNECT, "locations": locations(), "recipients": [KEY], "no_such_option": "shown"}
+    result, journal = told(module, wrong)
+    assert result["invocation"]["module_args"]["no_such_option"] == "shown"
+    assert "canary" not in json.dumps(result) + journal
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [
+        ("pg_backup", {"label": "shop", "locations": locations()}),
+        ("table_export", {"table": "t", "dest": "/nonexistent/t.csv"}),
+    ],
+)
+def test_parameters_are_logged_and_returned_without_their_secrets(module: str, options: dict[str, Any]) -> None:
+    login = {"login_host": "127.0.0.1", "login_port": 1, "login_db": "shop", "connect_params": CONNECT}
+    result, journal = told(module, {**login, "recipients": [KEY], **options})
+    arguments = result["invocation"]["module_args"]
+    assert arguments["connect_params"]["connect_timeout"] == 1
+    for location in arguments.get("locations", []):
+        assert location["remote"].startswith("webdav,user=shown,pass=***")
+    assert "Invoked with" in journal and "'connect_timeout': 1" in journal
+    assert "canary" not in json.dumps(result) + journal
