@@ -65,7 +65,9 @@ options:
     description: Home directory of GnuPG with the public keys, where O(recipients) are OpenPGP keys.
     type: path
   allow_unencrypted:
-    description: Allows O(recipients) to be empty, as long as no table is marked as personal data.
+    description:
+      - Allows O(recipients) to be empty, as long as no table is marked as personal data.
+      - The roles are then written without their passwords, and a warning says so.
     type: bool
     default: false
   signing_key:

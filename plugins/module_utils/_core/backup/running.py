@@ -206,7 +206,8 @@ class BackupRun:
             plan.pg_dumpall,
             plan.environment,
             plan.server.database,
-            with_passwords=plan.server.can_read_passwords,
+            # A password's hash opens the server to whoever reads it, so it is never written in the open.
+            with_passwords=plan.server.can_read_passwords and encryption.enabled,
         )
         stamp = plan.set_id.stamp
         sides = [
@@ -270,4 +271,7 @@ class BackupRun:
         )
 
     def _messages(self) -> list[str]:
-        return [message for dump in self._dumps for message in dump.messages]
+        messages = [message for dump in self._dumps for message in dump.messages]
+        if self._plan.server.can_read_passwords and not self._ends.encryption.enabled:
+            messages.append("the passwords of the roles were left out, because the set is not encrypted")
+        return messages
