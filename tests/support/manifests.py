@@ -69,6 +69,7 @@ def make_dump(set_id: SetId, **changes: Any) -> m.Artifact:
         size=1_000_300,
         sha256=SHA256,
         plain_size=1_000_000,
+        age_head=m.AgeHead(316, SHA256),
         index=m.Index(
             toc_length=40_000,
             blocks=(
@@ -195,6 +196,7 @@ def _artifacts(draw: st.DrawFn, role: str, part: int | None, name: str) -> m.Art
         sha256=draw(_HASHES),
         plain_size=draw(_maybe(st.integers(least, 2**62))),
         frames=frames,
+        age_head=draw(_maybe(st.builds(m.AgeHead, st.integers(1, 2**40), _HASHES))),
         index=index,
         export=draw(_exports()) if role == "export" else None,
     )

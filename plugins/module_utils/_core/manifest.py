@@ -42,6 +42,17 @@ class Frame(NamedTuple):
     compressed_offset: int
 
 
+class AgeHead(NamedTuple):
+    """How many bytes an age file's header and nonce take, and their SHA-256.
+
+    They fix the key of every chunk: who knows them to be genuine can trust any part of the file that decrypts, without
+    reading the whole. To forge one takes a private key of a recipient.
+    """
+
+    size: int
+    sha256: str
+
+
 class IndexBlock(NamedTuple):
     """Where one table's data lies in a custom-format archive. Schema and table are None for large objects."""
 
@@ -121,6 +132,11 @@ class Artifact:
         tuple[Frame, ...] | None,
         Nullable(ListOf(Row(Frame, _COUNT, _COUNT))),
         "[plain offset, compressed offset] of each zstd frame, so that reading can begin at any of them.",
+    ] = None
+    age_head: Annotated[
+        AgeHead | None,
+        Nullable(Row(AgeHead, Integer(1), _SHA256)),
+        "[bytes, SHA-256] of the header and the nonce of an age file: with it a part can be trusted by itself.",
     ] = None
     index: Annotated[Index | None, Nullable(Record(Index, rule=rules.check_index))] = None
     export: Annotated[Export | None, Nullable(Record(Export, rule=rules.check_export))] = None

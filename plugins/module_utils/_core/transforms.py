@@ -12,6 +12,7 @@ from .errors import ConfigError
 from .zstd import Unzstd, ZstdFrames, is_zstd, read_frames
 
 __all__ = [
+    "Beginning",
     "Gunzip",
     "Gzip",
     "Sha256",
@@ -54,6 +55,29 @@ class Sha256:
     def hexdigest(self) -> str:
         """The digest of all that has passed, in lower-case hex."""
         return self._hash.hexdigest()
+
+
+class Beginning:
+    """Observer: keeps the first bytes of what passes.
+
+    :param size: how many at most.
+    """
+
+    name = "beginning"
+
+    def __init__(self, size: int) -> None:
+        self.data = b""
+        self._size = size
+
+    def update(self, chunk: bytes) -> bytes:
+        """Look at *chunk* and return it."""
+        if len(self.data) < self._size:
+            self.data += chunk[: self._size - len(self.data)]
+        return chunk
+
+    def finalize(self) -> bytes:
+        """Nothing is held back."""
+        return b""
 
 
 class Gzip:

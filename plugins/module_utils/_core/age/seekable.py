@@ -88,6 +88,40 @@ class SeekableReader:
         start = offset - first * CHUNK_SIZE
         return plaintext[start : start + length]
 
+    def sealed_range(self, first: int, last: int) -> tuple[int, int]:
+        """Where in the encrypted file the chunks *first* to *last* lie: begin and end.
+
+        :raises CryptoError: the file ends before them.
+        """
+        if last >= self._chunk_count:
+            raise self.cut_off(self._chunk_count * CHUNK_SIZE)
+        start = self._payload_start + first * SEALED_SIZE
+        end = min(self._payload_start + (last + 1) * SEALED_SIZE, self._size)
+        if last == self._chunk_count - 1:
+            try:
+                check_last_size(end - self._payload_start - last * SEALED_SIZE, last)
+            except AgeError as error:
+                error.step = self.name
+                raise
+        return start, end
+
+    def open_sealed(self, sealed: memoryview, first: int) -> list[bytes]:
+        """The plaintext of each of the chunks in *sealed*, which begin with number *first*."""
+        try:
+            return [
+                self._open(sealed[place : place + SEALED_SIZE], first + place // SEALED_SIZE)
+                for place in range(0, len(sealed), SEALED_SIZE)
+            ]
+        except AgeError as error:
+            error.step = self.name
+            raise
+
+    def cut_off(self, position: int) -> TruncatedError:
+        """The error for a file that ends before what is asked for."""
+        error = TruncatedError(f"truncated: the plaintext ends at byte {position}", hint="use another copy")
+        error.step = self.name
+        return error
+
     def _prove_size(self) -> None:
         if not self._size_is_proven:
             last = self._chunk_count - 1
@@ -116,24 +150,11 @@ class SeekableReader:
         cached = [self._cached[first]] if first in self._cached else []
         if cached and first == last:
             return cached
-        try:
-            return cached + self._fetch_chunks(first + len(cached), last)
-        except AgeError as error:
-            error.step = self.name
-            raise
-
-    def _fetch_chunks(self, first: int, last: int) -> list[bytes]:
-        start = self._payload_start + first * SEALED_SIZE
-        end = min(self._payload_start + (last + 1) * SEALED_SIZE, self._size)
-        if last == self._chunk_count - 1:
-            check_last_size(end - self._payload_start - last * SEALED_SIZE, last)
+        start, end = self.sealed_range(first + len(cached), last)
         sealed = memoryview(self._fetch_exactly(start, end - start))
-        chunks = [
-            self._open(sealed[place : place + SEALED_SIZE], first + place // SEALED_SIZE)
-            for place in range(0, len(sealed), SEALED_SIZE)
-        ]
+        chunks = self.open_sealed(sealed, first + len(cached))
         self._cached = {last: chunks[-1]}
-        return chunks
+        return cached + chunks
 
     def _open(self, sealed: memoryview, number: int) -> bytes:
         final = number == self._chunk_count - 1

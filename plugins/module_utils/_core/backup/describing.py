@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from ..age.ranges import head_size
 from ..archive import schema_fingerprint, schema_objects
 from ..archive.walker import Block
 from ..ciphers.recipients import Encryption
 from ..manifest import (
+    AgeHead,
     Artifact,
     Export,
     Frame,
@@ -44,11 +47,17 @@ def describe_dump(dump: PartDump, encryption: Encryption) -> Artifact:
         sha256=dump.hash.hexdigest(),
         plain_size=dump.walker.size,
         frames=frames,
+        age_head=_age_head(dump.head.data) if encryption.scheme == "age" else None,
         index=Index(
             toc_length=dump.walker.toc.length,
             blocks=tuple(_index_block(block) for block in dump.walker.index),
         ),
     )
+
+
+def _age_head(beginning: bytes) -> AgeHead:
+    size = head_size(beginning)
+    return AgeHead(size, hashlib.sha256(beginning[:size]).hexdigest())
 
 
 def _index_block(block: Block) -> IndexBlock:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from ..age.ranges import HEAD_BYTES
 from ..archive import ArchiveWalker, Toc, TocEntry
 from ..ciphers.recipients import Encryption
 from ..errors import PreflightError
@@ -13,7 +14,7 @@ from ..pipeline import Transform
 from ..postgres.patterns import dump_pattern
 from ..postgres.programs import Program
 from ..process import ProcessSource
-from ..transforms import Sha256, ZstdFrames
+from ..transforms import Beginning, Sha256, ZstdFrames
 from .parts import Part
 from .request import Compression
 from .set_writer import SetWriter
@@ -103,6 +104,7 @@ class PartDump:
         self.name = name
         self.compression = compression
         self.hash = Sha256()
+        self.head = Beginning(HEAD_BYTES)
         self.frames = None if compression.wrapper is None else ZstdFrames(level=compression.wrapper)
         self._source = ProcessSource(argv, environment=environment, step=STEP)
         self._encryption = encryption
@@ -119,7 +121,7 @@ class PartDump:
         transforms: list[Transform] = [self._walker]
         if self.frames is not None:
             transforms.append(self.frames)
-        transforms += [*self._encryption.transforms(), self.hash]
+        transforms += [*self._encryption.transforms(), self.head, self.hash]
         writer.write(self.name, self._source, transforms, size_hint=size_hint)
 
     @property

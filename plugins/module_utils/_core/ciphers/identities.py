@@ -100,7 +100,7 @@ class Decryption:
         """
         found = detect(head)
         if found.scheme == "age":
-            return self._age(found)
+            return Decryptor(self.age_identities(), armored=found is Format.AGE_ARMOR)
         if found.scheme == "gpg":
             return self._gpg(found)
         if found.scheme == "openssl":
@@ -129,7 +129,11 @@ class Decryption:
         if self._home is not None:
             self._home.close()
 
-    def _age(self, found: Format) -> Transform:
+    def age_identities(self) -> list[Identity]:
+        """What age files open with.
+
+        :raises CryptoError: nothing of that kind was given.
+        """
         identities: list[Identity] = list(self._keys.age)
         if self._passphrase is not None:
             identities.append(ScryptIdentity(self._passphrase))
@@ -139,7 +143,7 @@ class Decryption:
                 "the file is an age file, and no age identity or passphrase was given",
                 hint="give the secret key (AGE-SECRET-KEY-1...) of one of its recipients",
             )
-        return Decryptor(identities, armored=found is Format.AGE_ARMOR)
+        return identities
 
     def _gpg(self, found: Format) -> Transform:
         if self._home is None:

@@ -1,0 +1,116 @@
+"""Small valid archives made of a large one's table of contents, and tables of contents put together from parts.
+
+Entries are copied as they stand; see :mod:`toc` for the layout. Only the entries of further parts are changed: they get
+numbers that no other entry has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from .toc import Section, Toc, TocEntry
+from .toc_reader import INTEGERS, broken
+
+ALWAYS_KEPT = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH"})
+"""Kinds of entries without which the others would be read otherwise."""
+
+_TYPE_BYTES = 1
+_FLAG_BYTES = 1
+
+
+def encode_integer(value: int, int_size: int) -> bytes:
+    """An integer as the archive has it: sign byte and magnitude."""
+    return INTEGERS[int_size].pack(value < 0, abs(value))
+
+
+def block_header_length(int_size: int) -> int:
+    """How many bytes of a block tell its type and its entry."""
+    return _TYPE_BYTES + INTEGERS[int_size].size
+
+
+def renumber_block(header: bytes, dump_id: int, int_size: int) -> bytes:
+    """The beginning of a block (:func:`block_header_length` bytes) as that of another entry."""
+    return header[:_TYPE_BYTES] + encode_integer(dump_id, int_size)
+
+
+class TocText:
+    """A table of contents together with its bytes.
+
+    :param raw: the archive's first ``toc.length`` bytes.
+    """
+
+    def __init__(self, toc: Toc, raw: bytes) -> None:
+        if len(raw) != toc.length:
+            raise broken(f"the table of contents has {len(raw)} bytes instead of {toc.length}")
+        self.toc = toc
+        self._header = raw[: toc.header_length]
+        self._entries = {entry.dump_id: raw[entry.position : entry.position + entry.size] for entry in toc.entries}
+
+    def only(self, keep: Collection[int]) -> bytes:
+        """Header and table of contents of an archive with these entries, by dump id, and those always kept."""
+        kept = [
+            self._entries[entry.dump_id]
+            for entry in self.toc.entries
+            if entry.dump_id in keep or entry.desc in ALWAYS_KEPT
+        ]
+        return b"".join([self._header, encode_integer(len(kept), self.toc.int_size), *kept])
+
+    def with_data(self, parts: Iterable[TocText]) -> tuple[TocText, list[dict[int, int]]]:
+        """This table of contents with the data entries of further *parts* in it.
+
+        :return: the whole, and for each part how its data entries are numbered in it.
+        """
+        next_id = max((entry.dump_id for entry in self.toc.entries), default=0) + 1
+        tables = {(entry.namespace, entry.tag): entry.dump_id for entry in self.toc.entries if entry.desc == "TABLE"}
+        added: list[TocEntry] = []
+        raw = dict(self._entries)
+        numbers: list[dict[int, int]] = []
+        for part in parts:
+            self._check_alike(part.toc)
+            renumbered: dict[int, int] = {}
+            for entry in part.toc.entries:
+                if not entry.had_dumper:
+                    continue
+                table = tables.get((entry.namespace, entry.tag))
+                dependencies = () if table is None else (table,)
+                raw[next_id] = _renumber(part._entries[entry.dump_id], entry, next_id, dependencies, part.toc)
+                added.append(replace(entry, dump_id=next_id, dependencies=dependencies, size=len(raw[next_id])))
+                renumbered[entry.dump_id] = next_id
+                next_id += 1
+            numbers.append(renumbered)
+        return self._assemble(added, raw), numbers
+
+    def _assemble(self, added: Sequence[TocEntry], raw: Mapping[int, bytes]) -> TocText:
+        own = self.toc.entries
+        place = next((number for number, entry in enumerate(own) if entry.section is Section.POST_DATA), len(own))
+        position = len(self._header) + INTEGERS[self.toc.int_size].size
+        entries: list[TocEntry] = []
+        for entry in (*own[:place], *added, *own[place:]):
+            entries.append(replace(entry, position=position))
+            position += entry.size
+        data = b"".join(raw[entry.dump_id] for entry in entries)
+        header = self._header + encode_integer(len(entries), self.toc.int_size)
+        return TocText(replace(self.toc, entries=tuple(entries), length=position), header + data)
+
+    def _check_alike(self, other: Toc) -> None:
+        first = self.toc
+        ours = (first.version, first.int_size, first.off_size, first.compression)
+        if ours != (other.version, other.int_size, other.off_size, other.compression):
+            raise broken("the parts of the dump were made by different versions of pg_dump")
+
+
+def _renumber(raw: bytes, entry: TocEntry, dump_id: int, dependencies: Sequence[int], toc: Toc) -> bytes:
+    """The bytes of *entry* with another number and other dependencies, which are texts before its end."""
+    integer = INTEGERS[toc.int_size].size
+    offset = _FLAG_BYTES + toc.off_size
+    # The texts of the numbers, and the integer -1 that ends their list.
+    old = sum(integer + len(str(number)) for number in entry.dependencies) + integer
+    body = raw[integer : len(raw) - offset - old]
+    listed = b"".join(_string(str(number).encode(), toc.int_size) for number in dependencies)
+    end = encode_integer(-1, toc.int_size)
+    return encode_integer(dump_id, toc.int_size) + body + listed + end + raw[len(raw) - offset :]
+
+
+def _string(text: bytes, int_size: int) -> bytes:
+    return encode_integer(len(text), int_size) + text
