@@ -76,6 +76,35 @@ def test_json_is_one_array_with_one_row_a_line(options: ConnectionOptions, sessi
     assert (second["n"], second["ts"]) == ("1.10", "infinity")
 
 
+@pytest.mark.parametrize("name", ["r", "rows", "exported", "row_to_json", "text"])
+def test_a_column_of_any_name_is_a_member_of_the_rows(
+    options: ConnectionOptions, session: Connection, name: str
+) -> None:
+    execute(session, f'CREATE TABLE texts (id int, "{name}" text); INSERT INTO texts VALUES (1, $$a"b$$), (2, NULL)')
+    assert exported_rows(options, session, table="texts") == [{"id": 1, name: 'a"b'}, {"id": 2, name: None}]
+    execute(session, f'CREATE TYPE pair AS (a int, b text); CREATE TABLE pairs (id int, "{name}" pair)')
+    execute(session, "INSERT INTO pairs VALUES (1, (2, 'c')), (2, NULL)")
+    one = {"a": 2, "b": "c"}
+    assert exported_rows(options, session, table="pairs") == [{"id": 1, name: one}, {"id": 2, name: None}]
+    query = f'SELECT "{name}" FROM public.pairs'
+    assert exported_rows(options, session, query=query) == [{name: one}, {name: None}]
+
+
+def test_that_json_cannot_be_made_is_found_before_a_row_is_read(
+    session17: Connection, make_role17: Callable[..., ConnectionOptions]
+) -> None:
+    execute(session17, "CREATE TABLE t AS SELECT 1 AS n; GRANT SELECT ON t TO PUBLIC")
+    execute(session17, "REVOKE EXECUTE ON FUNCTION pg_catalog.row_to_json(record) FROM PUBLIC")
+    connection = connect(make_role17())
+    try:
+        prepare_copy(connection, table="t", data_format="csv")
+        with pytest.raises(ConfigError, match="row_to_json"):
+            prepare_copy(connection, table="t", data_format="json")
+    finally:
+        connection.close()
+        execute(session17, "GRANT EXECUTE ON FUNCTION pg_catalog.row_to_json(record) TO PUBLIC")
+
+
 @pytest.mark.parametrize(("data_format", "expected"), [("csv", "i\n"), ("json", "[\n]\n")])
 def test_an_empty_table_is_a_valid_file(
     options17: ConnectionOptions, session17: Connection, data_format: str, expected: str

@@ -27,10 +27,12 @@ _CANCEL_AGAIN = 0.5
 _CSV = "COPY (\n@select\n) TO STDOUT (FORMAT csv, HEADER true, ENCODING '@encoding')"
 # JSON text holds no control characters but white space between its tokens, which a column of type json may have
 # kept from its input. So with these for delimiter and quote, the lines of CSV are the rows as they are.
-_JSON = """COPY (SELECT pg_catalog.replace(pg_catalog.replace(
-  pg_catalog.row_to_json(r)::text, E'\\n', ' '), E'\\r', ' ') FROM (
+_JSON = "COPY (\n@select\n) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02', ENCODING '@encoding')"
+# A bare r would be the column of that name, where there is one.
+_JSON_ROWS = """SELECT pg_catalog.replace(pg_catalog.replace(
+  pg_catalog.row_to_json(r.*)::text, E'\\n', ' '), E'\\r', ' ') FROM (
 @select
-) AS r) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02', ENCODING '@encoding')"""
+) AS r"""
 
 # The server's own parser decides whether a text is one statement: a cursor takes no more than one.
 _SET_STATEMENT = "SELECT pg_catalog.set_config('mobul.statement', %s, true)"
@@ -110,8 +112,11 @@ def prepare_copy(
             found = info.table
             select = _select(connection, info, columns, where)
         _check_statement(connection, select)
-        # Alone it may end with a semicolon, or write in a WITH clause; what it is put into below takes neither.
+        # Alone it may end with a semicolon, or write in a WITH clause; what it is put into takes neither.
         _check_statement(connection, f"SELECT * FROM (\n{select}\n) AS r")  # noqa: S608 - checked by the line above
+        if data_format == "json":
+            select = _JSON_ROWS.replace("@select", select)
+            _check_statement(connection, select)
     except Error as error:
         raise _rejected(name or (display_name(found) if found else "the query"), error) from None
     encoding = "SQL_ASCII" if connection.info.parameter_status("server_encoding") == "SQL_ASCII" else "UTF8"
