@@ -76,4 +76,11 @@ options:
       config:
         description: Path of rclone's configuration file. By default rclone's own is used.
         type: path
+      rclone_path:
+        description: Path of the program C(rclone). By default it is looked for on E(PATH).
+        type: path
+      timeout:
+        description:
+          - Seconds without any progress after which a store of O(locations[].type=rclone) is given up. By default 300.
+        type: int
 """

@@ -51,6 +51,8 @@ LOCATION: dict[str, Any] = {
     "addressing_style": {"type": "str", "choices": ["auto", "path", "virtual"]},
     "remote": {"type": "str"},
     "config": {"type": "path"},
+    "rclone_path": {"type": "path"},
+    "timeout": {"type": "int"},
 }
 
 LOCATIONS: dict[str, Any] = {
