@@ -7,12 +7,14 @@ no stale lock to clean up.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
 
 from ..errors import BackupError, PreflightError, SourceError
 from .connection import APPLICATION_NAME, ConnectionOptions, connect
 from .messages import server_message
+from .names import TableName
 from .types import Connection
 
 STEP = "take the snapshot"
@@ -32,6 +34,21 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_bac
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _WAL_POSITION = """CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
      ELSE pg_catalog.pg_current_wal_lsn() END::text"""
+
+_HOLD_BATCH = 100
+_LOCK_TABLE_ROOM = """SELECT pg_catalog.current_setting('max_locks_per_transaction')::bigint
+  * pg_catalog.current_setting('max_connections')::bigint / 4"""
+# The catalogue is read as it was in the snapshot, but to_regclass() finds what has the name now.
+_SAME_AS_THEN = """
+SELECT n.nspname, c.relname
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS held (schema, name)
+  ON n.nspname = held.schema AND c.relname = held.name
+WHERE c.oid = pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', held.schema, held.name))
+"""
+_BUSY, _LOCK_TABLE_FULL = "55P03", "53200"
+_NOT_TO_HOLD = (_BUSY, _LOCK_TABLE_FULL, "42P01", "3F000", "42501", "42809")
+"""SQLSTATEs of LOCK: locked, no room, no such table or schema, no right, of a kind that has no such lock."""
 
 
 class LockBusy(PreflightError):
@@ -196,3 +213,67 @@ def attach(
         connection.close()
         raise SourceError("join the snapshot", server_message(error)) from None
     return connection
+
+
+def hold_tables(connection: Connection, tables: Sequence[TableName]) -> tuple[TableName, ...]:
+    """Keep *tables* from being dropped, altered, emptied or exchanged until the session ends; rows may still change.
+
+    At most a quarter of the server's lock table is used, so that others have room in it. Tables that somebody else
+    keeps locked cost the session's lock timeout once, not each.
+
+    :param connection: of a snapshot, see :meth:`Snapshot.attach`.
+    :return: those that could not be held, in the order given: beyond that quarter, locked for longer than the lock
+        timeout, not readable, or no longer the table that the snapshot has under that name.
+    :raises SourceError: the session ended, or was cancelled while it waited.
+    """
+    from psycopg2 import Error
+
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_LOCK_TABLE_ROOM)
+            room = cursor.fetchone()
+            locked = _lock_tables(connection, tables[: room[0] if room else 0])
+            cursor.execute(_SAME_AS_THEN, [[schema for schema, _name in locked], [name for _schema, name in locked]])
+            held = set(cursor.fetchall())
+    except Error as error:
+        raise SourceError("hold the tables", server_message(error)) from None
+    return tuple(table for table in tables if table not in held)
+
+
+def _lock_tables(connection: Connection, tables: Sequence[TableName]) -> list[TableName]:
+    """Lock what can be locked, many tables in one statement and, where one of them cannot be, each in its own."""
+    locked: list[TableName] = []
+    wait = True
+    for start in range(0, len(tables), _HOLD_BATCH):
+        batch = tables[start : start + _HOLD_BATCH]
+        refused = _lock_all(connection, batch, wait=wait)
+        if refused is None:
+            locked += batch
+            continue
+        for table in batch:
+            wait = wait and refused != _BUSY
+            if refused == _LOCK_TABLE_FULL:
+                return locked
+            refused = _lock_all(connection, [table], wait=wait)
+            locked += [table] if refused is None else []
+    return locked
+
+
+def _lock_all(connection: Connection, tables: Sequence[TableName], *, wait: bool) -> str | None:
+    """Lock all of *tables*, or none; the SQLSTATE says why none."""
+    from psycopg2 import Error, sql
+
+    names = [sql.SQL("ONLY {}").format(sql.Identifier(*table)) for table in tables]
+    nowait = sql.SQL("" if wait else " NOWAIT")
+    statement = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE{}").format(sql.SQL(", ").join(names), nowait)
+    with connection.cursor() as cursor:
+        cursor.execute("SAVEPOINT mobul_hold")
+        try:
+            cursor.execute(statement)
+        except Error as error:
+            if error.pgcode not in _NOT_TO_HOLD:
+                raise
+            cursor.execute("ROLLBACK TO SAVEPOINT mobul_hold; RELEASE SAVEPOINT mobul_hold")
+            return str(error.pgcode)
+        cursor.execute("RELEASE SAVEPOINT mobul_hold")
+    return None
