@@ -90,6 +90,16 @@ def slow(seconds: float) -> Action:
     return action
 
 
+def silent(seconds: float) -> Action:
+    """Give no answer, and let the server hear nothing of it."""
+
+    def action(_request: Request, _forward: Forward) -> Reply:
+        time.sleep(seconds)
+        raise Reset
+
+    return action
+
+
 def flip_bit(request: Request, forward: Forward) -> Reply:
     """Let the server get another byte in the middle."""
     body = bytearray(request.body)

@@ -8,14 +8,15 @@ from pathlib import Path
 from random import Random
 from uuid import uuid4
 
-import botocore.retries.standard
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import s3
 from ansible_collections.mobul.backup.plugins.module_utils._core.s3 import client
+from botocore.retries.standard import ExponentialBackoff
 from support.lab import S3Server
 from support.s3_proxy import ChecksumStore, S3Proxy
 
 MIB = 1024 * 1024
+real_delay = ExponentialBackoff.delay_amount
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,18 @@ def payload(size: int, seed: int = 0) -> bytes:
     return Random(seed).randbytes(size)
 
 
+SMALL = payload(100_000, seed=1)
+LARGE = payload(8 * MIB + 17, seed=2)
+
+
+def nothing_is_left(place: Place) -> bool:
+    return place.stored() == {} and list(place.location.leftovers("")) == []
+
+
 @pytest.fixture(autouse=True)
 def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between tries, and for answers, that a test can afford."""
-    monkeypatch.setattr(botocore.retries.standard.ExponentialBackoff, "delay_amount", lambda *_: 0.01)
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
     monkeypatch.setattr(client, "READ_SECONDS", 20)
     monkeypatch.setattr(client, "CONNECT_SECONDS", 5)
 

@@ -31,71 +31,13 @@ from support.s3_proxy import (
     slow,
 )
 
-from .conftest import MIB, Place, payload
+from .conftest import LARGE, MIB, SMALL, Place, nothing_is_left, payload
 
-SMALL = payload(100_000, seed=1)
-LARGE = payload(8 * MIB + 17, seed=2)
 BOTH = pytest.mark.parametrize("data", [SMALL, LARGE], ids=["one request", "multipart"])
-TROUBLES = {
-    "500": error(500, "InternalError", "We encountered an internal error"),
-    "503": error(503, "SlowDown", "Please reduce your request rate"),
-    "reset": reset,
-    "200 with an error in it": error(200, "InternalError", "We encountered an internal error"),
-}
-STEPS = ["PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"]
-CASES = [
-    (step, trouble)
-    for step in STEPS
-    for trouble in TROUBLES
-    # The answers to these two have no body.
-    if step not in ("PutObject", "UploadPart") or not trouble.startswith("200")
-]
-
-
-def size_for(operation: str) -> bytes:
-    return SMALL if operation == "PutObject" else LARGE
-
-
-def nothing_is_left(place: Place) -> bool:
-    return place.stored() == {} and list(place.location.leftovers("")) == []
-
-
-@pytest.mark.parametrize(("operation", "trouble"), CASES)
-def test_passing_trouble_is_survived(place: Place, operation: str, trouble: str) -> None:
-    place.proxy.inject(operation, TROUBLES[trouble], times=2)
-    receipt = place.location.put("set/object", size_for(operation))
-    assert receipt.proof == "md5"
-    assert place.stored() == {"set/object": size_for(operation)}
-    assert list(place.location.leftovers("")) == []
-
-
-@pytest.mark.parametrize("operation", STEPS)
-def test_an_answer_that_takes_too_long_is_not_waited_for(
-    place_of: Callable[..., Place], monkeypatch: pytest.MonkeyPatch, operation: str
-) -> None:
-    monkeypatch.setattr(client, "READ_SECONDS", 1)
-    place = place_of()
-    place.proxy.inject(operation, slow(30), times=1)
-    began = time.monotonic()
-    place.location.put("set/object", size_for(operation))
-    assert time.monotonic() - began < 15
-    assert place.stored() == {"set/object": size_for(operation)}
-
-
-@pytest.mark.parametrize(("operation", "trouble"), [case for case in CASES if case[1] != "503"])
-def test_lasting_trouble_ends_after_five_tries(place: Place, operation: str, trouble: str) -> None:
-    place.proxy.inject(operation, TROUBLES[trouble])
-    with pytest.raises(LocationError) as failure:
-        place.location.put("set/object", size_for(operation))
-    assert failure.value.transient
-    assert failure.value.location == "s3"
-    part_numbers = {str(request.query.get("partNumber")) for request in place.proxy.of(operation)}
-    assert len(place.proxy.of(operation)) <= 5 * len(part_numbers)
-    assert nothing_is_left(place)
 
 
 def test_an_upload_that_is_cut_is_aborted(place: Place) -> None:
-    place.proxy.inject("UploadPart", TROUBLES["500"], skip=1)
+    place.proxy.inject("UploadPart", error(500, "InternalError"), skip=1)
     writer = place.location.writer("set/object")
     with pytest.raises(LocationError):
         for _ in range(40):
