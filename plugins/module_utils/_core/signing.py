@@ -124,7 +124,7 @@ def load_signing_key(text_or_path: str, passphrase: str | None = None) -> Signin
     :raises ConfigError: it is anything else. No message repeats what was given, unless it is surely a path.
     """
     require_library()
-    text = _contents(text_or_path, _SIGNING_STEP)
+    text = _contents(text_or_path, _SIGNING_STEP, "signing_key")
     if not _PRIVATE.search(text):
         public = _PUBLIC.search(text) is not None
         message = "this is a public key, not a private one" if public else "there is no private key in PEM form in it"
@@ -183,7 +183,8 @@ def verify(data: bytes, signature: bytes, keys: Iterable[VerifyKey], *, what: st
     )
 
 
-def _contents(text_or_path: str, step: str) -> str:
+def _contents(text_or_path: str, step: str, option: str) -> str:
+    """The key's text. Errors name *option*: what was given may be hidden where they are shown."""
     if "-----BEGIN" in text_or_path or _PUBLIC.match(text_or_path) or _PRIVATE.match(text_or_path):
         return text_or_path
     path = os.path.expanduser(text_or_path.strip())
@@ -191,11 +192,15 @@ def _contents(text_or_path: str, step: str) -> str:
         # A key without its PEM frame looks much like a path: it is shown only where its directory exists.
         folder = os.path.dirname(path)
         shown = path if folder.strip("/.") and os.path.isdir(folder) else "what was given"
-        raise ConfigError(step, f"{shown} is neither a key in PEM form nor a file")
-    with RegularFile(path, step=step) as file:
-        data = file.read_at(0, _MAX_FILE_BYTES + 1)
+        raise ConfigError(step, f"{option}: {shown} is neither a key in PEM form nor a file")
+    try:
+        with RegularFile(path, step=step) as file:
+            data = file.read_at(0, _MAX_FILE_BYTES + 1)
+    except ConfigError as error:
+        hint = "let the user that runs the module read it"
+        raise ConfigError(step, f"{option}: {error.message}", hint=hint) from error
     if len(data) > _MAX_FILE_BYTES:
-        raise ConfigError(step, f"{path} is too long for a key")
+        raise ConfigError(step, f"{option}: {path} is too long for a key")
     return data.decode("utf-8", "replace")
 
 
@@ -239,7 +244,7 @@ def _private_problem(kind: str, pem: bytes, passphrase: str | None) -> str:
 
 def _public_keys(text_or_path: str) -> list[VerifyKey]:
     require_library()
-    text = _contents(text_or_path, _VERIFY_STEP)
+    text = _contents(text_or_path, _VERIFY_STEP, "verify_key")
     if _PRIVATE.search(text):
         raise ConfigError(
             _VERIFY_STEP,
