@@ -1,5 +1,5 @@
 #!/bin/sh
-# Unpack programs that only the tests and the benchmark use (age, restic, pgbouncer) from Debian's packages into
+# Unpack programs that only the tests and the benchmark use (age, restic, pgbouncer, sshd) from Debian's packages into
 # .cache/tools without installing them. Where that cannot be done the tests of those programs are skipped.
 set -u
 
@@ -8,7 +8,7 @@ tools=$project/.cache/tools
 work=$tools/work
 
 missing() {
-    for name in age age-keygen restic pgbouncer; do
+    for name in age age-keygen restic pgbouncer sshd; do
         PATH=$PATH:/usr/sbin:$tools/bin command -v "$name" >/dev/null || return 0
     done
     return 1
@@ -41,13 +41,17 @@ provide() {
     printf '#!/bin/sh\nexport LD_LIBRARY_PATH="%s${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"\nexec "%s" "$@"\n' \
         "$libraries" "$path" >"$tools/bin/$name"
     chmod +x "$tools/bin/$name"
-    "$tools/bin/$name" --version >/dev/null 2>&1 || "$tools/bin/$name" version >/dev/null 2>&1 || rm "$tools/bin/$name"
+    for question in --version version -V; do
+        "$tools/bin/$name" "$question" >/dev/null 2>&1 && return
+    done
+    rm "$tools/bin/$name"
 }
 
 mkdir -p "$tools/bin" "$work"
 if missing && command -v apt-get >/dev/null && command -v dpkg >/dev/null; then
     cd "$work" || exit 1
-    for package in age restic pgbouncer libc-ares2 libevent-2.1-7 libevent-2.1-7t64; do
+    # What openssh-server needs beside libwrap0 comes with the client, without which nobody can use it.
+    for package in age restic pgbouncer libc-ares2 libevent-2.1-7 libevent-2.1-7t64 openssh-server libwrap0; do
         download "$package"
     done
     for archive in *.deb; do
@@ -59,7 +63,7 @@ if missing && command -v apt-get >/dev/null && command -v dpkg >/dev/null; then
     done
 fi
 rm -rf "$work"
-for name in age restic pgbouncer; do
+for name in age restic pgbouncer sshd; do
     PATH=$PATH:/usr/sbin:$tools/bin command -v "$name" >/dev/null || echo "$name cannot be had here: its tests are skipped"
 done
 exit 0

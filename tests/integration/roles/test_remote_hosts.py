@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ def ssh_server() -> Iterator[SshServer]:
     """A real SSH server on loopback."""
     program = find_sshd()
     if program is None:
-        pytest.skip("sshd is not here: install openssh-server, or set MOBUL_SSHD")
+        pytest.skip("sshd is not here: `make tools` found no way to get it; install openssh-server, or set MOBUL_SSHD")
+    if shutil.which("ssh") is None:
+        pytest.skip("ssh is not here: install openssh-client")
     with contextlib.ExitStack() as stack:
         try:
             server = stack.enter_context(SshServer(program))
