@@ -17,7 +17,7 @@ from .errors import FormatError
 from .naming import KINDS, SetId, check_name
 from .records import ListOf, MapOf, Nullable, Record, Row
 from .shapes import Choice, Flag, Integer, Mismatch, Parsed, Text, Time
-from .strict_json import dumps, loads
+from .strict_json import check_size, dumps, loads
 
 FORMAT = "mobul.backup/manifest"
 VERSION = 1
@@ -227,7 +227,9 @@ class Manifest:
             SHAPE.read(document)
         except Mismatch as mismatch:
             raise FormatError("write the manifest", str(mismatch)) from None
-        return dumps(document)
+        data = dumps(document)
+        check_size(data, "write the manifest")
+        return data
 
 
 SHAPE = Record(Manifest, rule=rules.check_manifest)

@@ -34,11 +34,7 @@ def loads(data: bytes, step: str) -> Any:
     :param step: named in errors.
     :raises FormatError: it is not such a document.
     """
-    if len(data) > MAX_BYTES:
-        raise FormatError(step, f"is {len(data)} bytes long; {MAX_BYTES} are the most that is read")
-    # An empty list takes two bytes of a file and 64 of memory.
-    if data.count(b",") > _MAX_VALUES or data.count(b"[") + data.count(b"{") > _MAX_CONTAINERS:
-        raise FormatError(step, "holds more values than any document of this collection")
+    check_size(data, step)
     try:
         return json.loads(data.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant)
     except UnicodeDecodeError as error:
@@ -49,6 +45,15 @@ def loads(data: bytes, step: str) -> Any:
         raise FormatError(step, "is nested too deeply") from None
     except ValueError as error:
         raise FormatError(step, f"is not usable JSON: {error}") from None
+
+
+def check_size(data: bytes, step: str) -> None:
+    """Raise :class:`FormatError` where :func:`loads` would refuse *data* for its size; good for a writer to know."""
+    if len(data) > MAX_BYTES:
+        raise FormatError(step, f"is {len(data)} bytes long; {MAX_BYTES} are the most that is read")
+    # An empty list takes two bytes of a file and 64 of memory.
+    if data.count(b",") > _MAX_VALUES or data.count(b"[") + data.count(b"{") > _MAX_CONTAINERS:
+        raise FormatError(step, "holds more values than any document of this collection")
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core import manifest as m
+from ansible_collections.mobul.backup.plugins.module_utils._core import strict_json
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import FormatError
 from ansible_collections.mobul.backup.plugins.module_utils._core.manifest_schema import json_schema, published
 from ansible_collections.mobul.backup.plugins.module_utils._core.naming import SetId
@@ -268,6 +269,15 @@ def test_a_manifest_that_could_not_be_read_is_not_written() -> None:
         make_manifest(database=dataclasses.replace(make_manifest().database, size=-5)).to_bytes()
     with pytest.raises(FormatError, match=r"started .*a time with its zone"):
         make_manifest(started=datetime(2026, 11, 22)).to_bytes()
+
+
+def test_a_manifest_that_no_reader_would_accept_is_not_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = make_manifest().to_bytes()
+    monkeypatch.setattr(strict_json, "MAX_BYTES", len(data))
+    assert make_manifest().to_bytes() == data
+    monkeypatch.setattr(strict_json, "MAX_BYTES", len(data) - 1)
+    with pytest.raises(FormatError, match=f"write the manifest: is {len(data)} bytes long"):
+        make_manifest().to_bytes()
 
 
 def test_a_manifest_of_ten_thousand_tables_is_written_and_read_in_a_second() -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..errors import PreflightError, SourceError
+from ..strict_json import MAX_BYTES
 from .connection import ConnectionOptions
 from .messages import server_message
 from .pooler import is_pooled
 from .rights import find_unreadable
+from .tables import NOT_OF_EXTENSION, NOT_SYSTEM
 from .types import Connection, Cursor
 
 STEP = "check the server"
@@ -39,6 +41,15 @@ SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class WHERE relkind IN ('r
          * (pg_catalog.current_setting('max_connections')::bigint
             + pg_catalog.current_setting('max_prepared_transactions')::bigint)
 """
+# What a manifest holds of them at the very least: a table in its list, in the dump's index and among the objects of the
+# schema; an index (or its constraint) and a view among the objects only.
+_LISTED = f"""
+SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(
+  CASE c.relkind WHEN 'r' THEN 150 + 3 * (pg_catalog.length(n.nspname) + pg_catalog.length(c.relname))
+                 ELSE 25 + pg_catalog.length(n.nspname) + pg_catalog.length(c.relname) END), 0)::bigint
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'i', 'v') AND {NOT_SYSTEM} AND {NOT_OF_EXTENSION}
+"""  # noqa: S608 - made of constants
 
 
 @dataclass(frozen=True)
@@ -80,7 +91,8 @@ def check_server(connection: Connection, options: ConnectionOptions) -> ServerFa
     """Find out what there is to know, and whether this role can dump the whole database.
 
     :param connection: from :func:`connection.connect`, which has refused a transaction pooler already.
-    :raises PreflightError: names everything that the role cannot read or sees only in part, all at once.
+    :raises PreflightError: names everything that the role cannot read or sees only in part, all at once; or the
+        database has more in it than a manifest can list.
     """
     from psycopg2 import Error
 
@@ -88,13 +100,31 @@ def check_server(connection: Connection, options: ConnectionOptions) -> ServerFa
         with connection.cursor() as cursor:
             facts = _find_out(connection, cursor)
             problems = find_unreadable(cursor, facts.user, facts.version_num)
+            relations, size = least_manifest_size(cursor)
     except Error as error:
         raise SourceError(STEP, f"{options.target}: {server_message(error)}") from None
     if problems:
         remedies = "; ".join(dict.fromkeys(problem.remedy for problem in problems))
         told = "; ".join(problem.problem for problem in problems)
         raise PreflightError(STEP, f"role {facts.user!r} cannot dump {options.target}: {told}", hint=remedies)
+    if size > MAX_BYTES:
+        raise PreflightError(
+            STEP,
+            f"{options.target} has {relations} tables, indexes and views: its backup's manifest would take more than "
+            f"{size} bytes, and no reader accepts more than {MAX_BYTES}",
+            hint="move some of its schemas to a database of their own",
+        )
     return facts
+
+
+def least_manifest_size(cursor: Cursor) -> tuple[int, int]:
+    """How many relations a backup's manifest lists, and the bytes that it takes at the very least."""
+    cursor.execute(_LISTED)
+    row = cursor.fetchone()
+    if row is None:
+        raise AssertionError("the query returned no row")
+    relations, size = row
+    return relations, size
 
 
 def _find_out(connection: Connection, cursor: Cursor) -> ServerFacts:
