@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+import yaml
 from support.backup_bench import Keys
+from support.fake_programs import FakePrograms
 from support.lab import PostgresServer
 from support.playbooks import Playbooks
 from support.stored_sets import StoredSet
@@ -141,3 +146,79 @@ def test_an_inventory_without_databases_is_no_success(playbooks: Playbooks) -> N
         run = playbooks.run("mobul.backup.weekly", inventory)
         assert run.status == 2
         assert "no host is in the group databases" in run.failure("localhost")["msg"]
+
+
+@pytest.mark.parametrize("limit", ["web", "web,!shop", "all:!databases"])
+def test_a_limit_outside_of_the_databases_is_no_success(playbooks: Playbooks, tmp_path: Path, limit: str) -> None:
+    inventory = playbooks.inventory({"shop": {}})
+    groups = yaml.safe_load(inventory.read_text())
+    inventory.write_text(yaml.safe_dump({**groups, "others": {"hosts": {"web": {"ansible_connection": "local"}}}}))
+    run = playbooks.run("mobul.backup.weekly", inventory, "--limit", limit)
+    assert run.status == 2, run.output
+    (host,) = [host for host, counts in run.recap().items() if counts["failed"]]
+    message = run.failure(host)["msg"]
+    assert f"no host is in the group databases and within the limit {limit}, so there is nothing" in message
+
+
+def test_a_limit_to_one_database_backs_up_that_one(
+    playbooks: Playbooks, keys: Keys, login: dict[str, Any], tmp_path: Path
+) -> None:
+    inventory = playbooks.inventory(
+        {"shop": {}, "other": {}, "third": {}},
+        **login,
+        backup_recipients=keys.recipients,
+        backup_locations=[{"name": "local", "type": "local", "path": str(tmp_path / "local")}],
+    )
+    run = playbooks.run("mobul.backup.weekly", inventory, "--limit", "third,shop", "--forks", "1")
+    assert run.status == 0, run.output
+    assert {path.name for path in (tmp_path / "local").iterdir()} == {"shop", "third"}
+
+
+def test_too_few_copies_fail_and_those_that_are_good_are_shown(
+    playbooks: Playbooks, keys: Keys, login: dict[str, Any], postgres17: PostgresServer, tmp_path: Path
+) -> None:
+    inventory = playbooks.inventory(
+        {"shop": {}},
+        **{**login, "backup_pg_bin_dir": str(tmp_path / "fake" / "bin")},
+        backup_recipients=keys.recipients,
+        backup_locations=[
+            {"name": name, "type": "local", "path": str(tmp_path / name)} for name in ("first", "second")
+        ],
+    )
+    with (
+        FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=1024) as programs,
+        ThreadPoolExecutor(max_workers=1) as pool,
+    ):
+        future = pool.submit(playbooks.run, "mobul.backup.weekly", inventory)
+        programs.wait_until_held()
+        # As when its disk is pulled out.
+        shutil.rmtree(tmp_path / "second")
+        programs.open()
+        run = future.result(120)
+    assert run.status == 2, run.output
+    assert "1 of 2 copies are good, 2 needed" in run.failure("shop")["msg"]
+    told = run.output.partition("TASK [mobul.backup.backup : Say what was backed up]")[2]
+    assert re.search(r'"shop: weekly_\d{8}_\d{6}, 1 of 2 copies good', told)
+    assert "first (local): good" in told
+    assert "second (local): failed" in told
+    assert run.recap()["shop"]["failed"] == 1
+
+
+def test_numbers_on_the_command_line_are_numbers(
+    playbooks: Playbooks, keys: Keys, login: dict[str, Any], tmp_path: Path
+) -> None:
+    inventory = playbooks.inventory(
+        {"shop": {}},
+        **login,
+        backup_recipients=keys.recipients,
+        backup_locations=[{"name": "local", "type": "local", "path": str(tmp_path / "local")}],
+    )
+    numbers = {"min_copies": 0, "jobs": 2, "lock_timeout": 30, "login_port": login["backup_login_port"]}
+    given = [word for name, number in numbers.items() for word in ("-e", f"backup_{name}={number}")]
+    run = playbooks.run("mobul.backup.weekly", inventory, *given)
+    assert run.status == 0, run.output
+    assert len(list((tmp_path / "local").rglob("*.part2.dump.age"))) == 1
+
+    wrong = playbooks.run("mobul.backup.weekly", inventory, "-e", "backup_min_copies=two")
+    assert wrong.status == 2
+    assert "min_copies" in wrong.failure("shop")["msg"]

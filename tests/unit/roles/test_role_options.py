@@ -101,7 +101,8 @@ def test_an_option_of_the_role_is_what_the_module_takes(module_options: dict[str
 
 
 def test_the_role_hands_every_option_on() -> None:
-    task = yaml.safe_load((PROJECT / "roles" / "backup" / "tasks" / "main.yml").read_text())[0]
+    (block,) = yaml.safe_load((PROJECT / "roles" / "backup" / "tasks" / "main.yml").read_text())
+    (task,) = block["block"]
     for name, value in task["mobul.backup.pg_backup"].items():
         assert f"backup_{name}" in value
     assert {f"backup_{name}" for name in task["mobul.backup.pg_backup"]} == set(specification("backup"))
