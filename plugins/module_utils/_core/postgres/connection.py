@@ -34,7 +34,7 @@ _NETWORK = {
 }
 """A server that has gone away is noticed within a minute; in milliseconds the last, in seconds the others."""
 
-_SESSION = {
+SESSION = {
     "statement_timeout": "0",
     "lock_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
@@ -205,7 +205,7 @@ def conninfo(options: ConnectionOptions, application_name: str = APPLICATION_NAM
 
 
 def _settle(connection: Connection, lock_timeout: float | None) -> None:
-    settings = dict(_SESSION)
+    settings = dict(SESSION)
     if lock_timeout is not None:
         settings["lock_timeout"] = str(max(1, round(lock_timeout * 1000)))
     if connection.server_version >= 140000:

@@ -1,0 +1,128 @@
+"""PostgreSQL's programs as the last stage of a restore, and what of their messages may be shown."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+
+from ...errors import BackupError, Cancelled
+from ...process import describe_status, read_tail, widen_pipe
+
+_WORTH_TELLING = re.compile(r"error:|ERROR:|FATAL:|PANIC:|warning: errors ignored")
+_NOISE = re.compile(r"^(?:DETAIL|CONTEXT|HINT|STATEMENT|LINE \d+|Command was)\b")
+_QUOTED_VALUE = re.compile(r'((?:invalid|malformed|out of range|too long)[^:]*: )".*"')
+_MAX_LINES = 4
+
+
+def tool_message(stderr: str) -> str:
+    """What a program complains of, without what may quote rows: details, contexts and values."""
+    lines = [line.strip() for line in stderr.splitlines()]
+    lines = [line for line in lines if line and not _NOISE.match(line)]
+    told = [line for line in lines if _WORTH_TELLING.search(line)] or lines[-1:]
+    return (
+        "; ".join(_QUOTED_VALUE.sub(r"\1(a value)", line) for line in dict.fromkeys(told[:_MAX_LINES])) or "no message"
+    )
+
+
+class Child:
+    """A program that is started at once, whose exit status counts, and that can be killed from another thread.
+
+    :param argv: the command; never a secret in it.
+    :param step: named in errors.
+    :param fed: whether its standard input is a pipe of ours.
+    """
+
+    def __init__(self, argv: Sequence[str], environment: Mapping[str, str], step: str, *, fed: bool = False) -> None:
+        self.name = os.path.basename(argv[0])
+        self._step = step
+        self._killed = False
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+        try:
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE if fed else subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=self._errors,
+                env=dict(environment),
+                close_fds=True,
+            )
+        except OSError as error:
+            self._errors.close()
+            raise BackupError(step, f"cannot start {argv[0]}: {error.strerror}") from error
+        self._stdin = self._process.stdin
+        if self._stdin is not None:
+            widen_pipe(self._stdin)
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def feed(self, chunk: bytes) -> None:
+        """Write to its standard input; raise with its own words when it has ended."""
+        if self._stdin is None:
+            raise AssertionError("there is no pipe")
+        view = memoryview(chunk)
+        try:
+            while view:
+                view = view[os.write(self._stdin.fileno(), view) :]
+        except OSError:
+            raise self._failed() from None
+
+    def finish(self) -> None:
+        """End its input and wait for it; raise unless it exits with 0."""
+        self._close_input()
+        if self._process.wait() != 0:
+            raise self._failed()
+        self._errors.close()
+
+    def kill(self) -> None:
+        """End it from any thread; whoever waits for it is told that it was cancelled."""
+        if self._process.poll() is None:
+            self._killed = True
+            self._process.kill()
+
+    def close(self) -> None:
+        """Kill it if it still runs, and release everything; safe to call twice."""
+        self.kill()
+        self._close_input()
+        self._process.wait()
+        self._errors.close()
+
+    def _close_input(self) -> None:
+        if self._stdin is not None:
+            with contextlib.suppress(OSError):
+                self._stdin.close()
+
+    def _failed(self) -> BackupError:
+        self._close_input()
+        status = self._process.wait()
+        message = "" if self._errors.closed else read_tail(self._errors)
+        self._errors.close()
+        if self._killed:
+            return Cancelled(self._step)
+        return BackupError(self._step, f"{describe_status(self.name, status)}: {tool_message(message)}")
+
+
+class ChildSink:
+    """A program that reads the stream from its standard input, as a sink: the end of the stream is its commit."""
+
+    def __init__(self, child: Child) -> None:
+        self.name = child.name
+        self._child = child
+
+    def write(self, chunk: bytes) -> None:
+        """See :class:`pipeline.Sink`."""
+        self._child.feed(chunk)
+
+    def commit(self) -> None:
+        """End its input; it must end well."""
+        self._child.finish()
+
+    def abort(self) -> None:
+        """Kill it: the end of its input would be taken for the end of the stream."""
+        self._child.close()

@@ -1,0 +1,170 @@
+"""Whether a restored database is what the manifest tells of: rows, fingerprints, sequences, and every object."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ...archive import ArchiveWalker, Toc, schema_objects
+from ...manifest import Manifest
+from ...pipeline import Pipeline
+from ...postgres.connection import ConnectionOptions, connect
+from ...postgres.counting import ALGORITHM, count_rows, fingerprints
+from ...postgres.names import TableName, display_name
+from ...postgres.programs import Program
+from ...postgres.types import Connection
+from ...process import ProcessSource
+
+STEP = "compare with the backup"
+_SEQUENCE_SET = "SEQUENCE SET"
+_SETVAL = re.compile(
+    r"SELECT pg_catalog\.setval\('(?P<name>.*)', (?P<value>-?\d+), (?P<called>true|false)\);\s*", re.DOTALL
+)
+_BATCH = 200
+_LARGE_OBJECTS = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What was found.
+
+    :param differences: each names an object and what is wrong with it; none means that all is as it was.
+    :param extra: objects of the database that the backup does not have.
+    :param warnings: what could not be compared, and why.
+    """
+
+    tables: int
+    rows: int
+    fingerprints: int
+    differences: tuple[str, ...]
+    extra: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def compare_contents(options: ConnectionOptions, manifest: Manifest) -> list[str]:
+    """Differences in rows and fingerprints, in one snapshot of the restored database."""
+    connection = connect(options)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        wanted = expected_rows(manifest)
+        there = _present(connection, list(wanted))
+        marked = [table for table, (_rows, value) in wanted.items() if value is not None and table in there]
+        found = fingerprints(connection, marked)
+        others = [table for table in wanted if table in there and table not in found]
+        rows = {**count_rows(connection, others), **{table: one.rows for table, one in found.items()}}
+        return [
+            *(f"table {display_name(table)} is missing" for table in wanted if table not in there),
+            *_row_differences(wanted, rows, {table: one.value for table, one in found.items()}),
+            *_large_objects(connection, manifest),
+        ]
+    finally:
+        connection.close()
+
+
+def expected_rows(manifest: Manifest) -> dict[TableName, tuple[int, str | None]]:
+    """Table -> its number of rows, and its fingerprint where there is one that can be computed here."""
+    return {
+        (table.schema, table.name): (
+            table.rows,
+            table.fingerprint.value
+            if table.fingerprint is not None and table.fingerprint.algorithm == ALGORITHM
+            else None,
+        )
+        for table in manifest.tables
+    }
+
+
+def _row_differences(
+    wanted: Mapping[TableName, tuple[int, str | None]], rows: Mapping[TableName, int], values: Mapping[TableName, str]
+) -> Iterator[str]:
+    for table, count in rows.items():
+        expected, value = wanted[table]
+        if count != expected:
+            yield f"table {display_name(table)} has {count} rows instead of {expected}"
+        elif value is not None and values[table] != value:
+            yield f"table {display_name(table)} has other contents than when it was backed up"
+
+
+def _present(connection: Connection, tables: Sequence[TableName]) -> set[TableName]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
+            "ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'f')"
+        )
+        there = set(cursor.fetchall())
+    return {table for table in tables if table in there}
+
+
+def _large_objects(connection: Connection, manifest: Manifest) -> Iterator[str]:
+    with connection.cursor() as cursor:
+        cursor.execute(_LARGE_OBJECTS)
+        row = cursor.fetchone()
+    if row is not None and row[0] != manifest.large_objects:
+        yield f"there are {row[0]} large objects instead of {manifest.large_objects}"
+
+
+def compare_sequences(connection: Connection, toc: Toc) -> list[str]:
+    """Differences in the values of sequences."""
+    from psycopg2 import sql
+
+    wanted = [
+        (entry, match["value"], match["called"])
+        for entry in toc.entries
+        if entry.desc == _SEQUENCE_SET and (match := _SETVAL.fullmatch(entry.defn))
+    ]
+    differences = []
+    for start in range(0, len(wanted), _BATCH):
+        batch = wanted[start : start + _BATCH]
+        selects = [
+            sql.SQL("SELECT {}, last_value::text, is_called::text FROM {}").format(
+                sql.Literal(number), sql.Identifier(entry.namespace, entry.tag)
+            )
+            for number, (entry, _value, _called) in enumerate(batch)
+        ]
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL(" UNION ALL ").join(selects))
+            for number, value, called in cursor.fetchall():
+                entry, expected, was_called = batch[number]
+                if (value, called) != (expected, was_called):
+                    name = display_name((entry.namespace, entry.tag))
+                    differences.append(f"sequence {name} is at {value} instead of {expected}")
+    return differences
+
+
+def schema_of(program: Program, environment: Mapping[str, str]) -> dict[str, str]:
+    """Every object of a database, as :func:`archive.schema_objects` names and digests them.
+
+    :param program: pg_dump.
+    :param environment: leads it to the database.
+    """
+    walker = ArchiveWalker()
+    argv = [program.path, "--format=custom", "--schema-only", "--no-password", "--compress=0"]
+    Pipeline(ProcessSource(argv, environment=environment, step=STEP), [walker], []).run()
+    return schema_objects(walker.toc, sequence_values=False)
+
+
+def compare_schema(manifest: Manifest, there: Mapping[str, str], program: Program, server_major: int) -> Comparison:
+    """Differences between the objects that the manifest has and those that are there."""
+    wanted = {
+        name: value for name, value in manifest.schema.objects.items() if not name.startswith(f"{_SEQUENCE_SET} ")
+    }
+    differences = [f"{name} is missing" for name in wanted if name not in there]
+    extra = tuple(name for name in there if name not in wanted)
+    warnings: list[str] = []
+    made_by = manifest.tools.get("pg_dump", "").split(".")[0]
+    if (made_by, manifest.database.server_version_num // 10000) == (str(program.major), server_major):
+        changed = (name for name in wanted if name in there and wanted[name] != there[name])
+        differences += [f"{name} is defined otherwise than when it was backed up" for name in changed]
+    else:
+        warnings.append(
+            "the definitions of the objects were not compared, only their names: the backup was made by "
+            f"PostgreSQL {made_by or 'of another version'}, which writes them otherwise than {program.major}"
+        )
+    return Comparison(0, 0, 0, tuple(differences), extra, tuple(warnings))
+
+
+def compared_fingerprints(manifest: Manifest) -> int:
+    """How many tables of a manifest have a fingerprint that can be compared."""
+    return sum(table.fingerprint is not None and table.fingerprint.algorithm == ALGORITHM for table in manifest.tables)

@@ -1,0 +1,172 @@
+"""The contents of a backup into a database that nobody uses yet."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+from ...errors import BackupError, Cancelled
+from ...pipeline import Pipeline, Source, as_backup_error
+from ...postgres.programs import Program
+from ..set_archive import SetArchive
+from .children import Child, ChildSink
+from .memory import archive_in_memory
+from .schedule import Piece, Queue, Schedule
+
+STEP = "restore the database"
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The programs of a restore, and the environment that leads them into the database.
+
+    :param target: their option that names the database.
+    """
+
+    pg_restore: Program
+    environment: Mapping[str, str]
+    target: str
+
+    def argv(self, *options: str) -> list[str]:
+        """pg_restore, stopping at its first error."""
+        return [self.pg_restore.path, "--exit-on-error", "--no-password", self.target, *options]
+
+
+class _Running:
+    """What can be ended from another thread: all streams and programs under way."""
+
+    def __init__(self) -> None:
+        self._enders: set[Callable[[], None]] = set()
+        self._cancelled = False
+        self._lock = threading.Lock()
+
+    def add(self, end: Callable[[], None]) -> None:
+        with self._lock:
+            self._enders.add(end)
+            cancelled = self._cancelled
+        if cancelled:
+            end()
+
+    def remove(self, end: Callable[[], None]) -> None:
+        with self._lock:
+            self._enders.discard(end)
+
+    def cancel(self) -> None:
+        with self._lock:
+            self._cancelled = True
+            enders = list(self._enders)
+        for end in enders:
+            end()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._cancelled
+
+
+def feed(source: Source, argv: Sequence[str], environment: Mapping[str, str], step: str = STEP) -> None:
+    """One stream into one program."""
+    _feed(source, argv, environment, step, _Running())
+
+
+def _feed(source: Source, argv: Sequence[str], environment: Mapping[str, str], step: str, running: _Running) -> None:
+    child = Child(argv, environment, step, fed=True)
+    pipeline = Pipeline(source, [], [ChildSink(child)])
+
+    def end() -> None:
+        pipeline.cancel()
+        child.kill()
+
+    running.add(end)
+    try:
+        pipeline.run()
+    finally:
+        running.remove(end)
+        child.close()
+
+
+class SetLoader:
+    """Loads a set by a schedule, several pieces at a time; use it once."""
+
+    def __init__(self, archive: SetArchive, schedule: Schedule, tools: Tools, jobs: int) -> None:
+        self._archive = archive
+        self._schedule = schedule
+        self._tools = tools
+        self._jobs = jobs
+        self._queue = Queue(schedule)
+        self._running = _Running()
+        self._failure: BackupError | None = None
+        self._condition = threading.Condition()
+
+    def run(self) -> None:
+        """Load everything.
+
+        :raises BackupError: one piece failed, for whose sake all others were ended.
+        """
+        self._define(self._schedule.before, jobs=1)
+        workers = min(self._jobs, max(1, len(self._schedule.loads) + len(self._schedule.builds)))
+        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="restore") as pool:
+            futures = [pool.submit(self._work) for _worker in range(workers)]
+            try:
+                wait(futures)
+            except BaseException as error:
+                self._fail(as_backup_error(error, STEP))
+                raise
+        if self._failure is not None:
+            raise self._failure
+        self._define(self._schedule.after, jobs=self._jobs)
+
+    def _work(self) -> None:
+        try:
+            while (piece := self._next()) is not None:
+                self._carry_out(piece)
+                with self._condition:
+                    self._queue.done(piece)
+                    self._condition.notify_all()
+        except BaseException as error:
+            self._fail(as_backup_error(error, STEP))
+
+    def _next(self) -> Piece | None:
+        with self._condition:
+            while self._failure is None and not self._queue.finished:
+                piece = self._queue.take()
+                if piece is not None:
+                    return piece
+                self._condition.wait()
+            self._condition.notify_all()
+            return None
+
+    def _carry_out(self, piece: Piece) -> None:
+        if not piece.data:
+            self._define(piece.entries, jobs=1)
+            return
+        source = self._archive.source(set(piece.entries))
+        _feed(source, self._tools.argv(), self._tools.environment, f"load {piece.name}", self._running)
+
+    def _define(self, entries: Sequence[int], *, jobs: int) -> None:
+        """Execute entries that have no data, from an archive in memory."""
+        if not entries:
+            return
+        with archive_in_memory(self._archive.source(set(entries), data=False)) as path:
+            options = [f"--jobs={jobs}", path] if jobs > 1 else [path]
+            run_child(self._tools.argv(*options), self._tools.environment, STEP, self._running)
+
+    def _fail(self, error: BackupError) -> None:
+        with self._condition:
+            if self._failure is None or isinstance(self._failure, Cancelled):
+                self._failure = error
+            self._condition.notify_all()
+        self._running.cancel()
+
+
+def run_child(argv: Sequence[str], environment: Mapping[str, str], step: str, running: _Running | None = None) -> None:
+    """One program from its start to its end."""
+    running = running or _Running()
+    child = Child(argv, environment, step)
+    running.add(child.kill)
+    try:
+        child.finish()
+    finally:
+        running.remove(child.kill)
+        child.close()

@@ -1,0 +1,57 @@
+"""The names of databases that are being made or kept, and what their comments remember."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+MAX_NAME_BYTES = 63
+MARK = "mobul.backup"
+LOADING, REPLACED, UNDONE = "loading", "replaced", "undone"
+
+
+def beside(database: str, word: str, now: datetime, taken: Collection[str]) -> str:
+    """The name of another version of *database*: ``shop_new_20261124213455``, cut to what the server takes.
+
+    :param taken: the names of all databases there are.
+    """
+    while True:
+        suffix = f"_{word}_{now:%Y%m%d%H%M%S}"
+        stem = database.encode()[: MAX_NAME_BYTES - len(suffix)].decode("utf-8", "ignore")
+        if stem + suffix not in taken:
+            return stem + suffix
+        now += timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Note:
+    """What the comment of a database that is not in use says of it.
+
+    :param database: the name of the database that it is another version of.
+    :param kind: ``loading``: being made by a restore; ``replaced``: what a restore has replaced; ``undone``: what was
+        restored and then taken back.
+    :param backup: the set or file that was restored.
+    :param time: when this was written, UTC.
+    :param comment: the comment that it had before.
+    """
+
+    database: str
+    kind: str
+    backup: str
+    time: str
+    comment: str | None = None
+
+    def to_text(self) -> str:
+        """For COMMENT ON DATABASE."""
+        return json.dumps({MARK: asdict(self)}, ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def parse(cls, text: str | None) -> Note | None:
+        """Read a comment; None for one that is not ours."""
+        try:
+            document = json.loads(text or "")
+            return cls(**document[MARK])
+        except (ValueError, TypeError, KeyError):
+            return None

@@ -1,0 +1,62 @@
+"""A restore that can begin: everything was proven and checked. Check mode ends with it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ...postgres.connection import ConnectionOptions
+from ...postgres.environment import child_environment_for
+from ...postgres.programs import Program
+from ...postgres.types import Connection
+from .globals_script import RolePlan
+from .opening import Contents
+from .request import RestoreRequest
+from .target import Target, elsewhere
+
+_BULK = (("synchronous_commit", "off"), ("maintenance_work_mem", "256MB"))
+"""Settings for a database that nobody uses yet; what it commits is durable when the exchange is."""
+
+
+@dataclass(frozen=True)
+class RestorePlan:
+    """What will be restored into what, and how.
+
+    :param options: the way to the server.
+    :param maintenance: a session beside the target, which holds the restore's lock.
+    :param psql: where a script is executed; None where nothing needs it.
+    :param pooled: whether a pooler is between, which takes no settings at the start of a session.
+    """
+
+    request: RestoreRequest
+    options: ConnectionOptions
+    contents: Contents
+    target: Target
+    strategy: str
+    roles: RolePlan
+    maintenance: Connection
+    pg_restore: Program
+    pg_dump: Program | None
+    psql: Program | None
+    pooled: bool
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def maintenance_options(self) -> ConnectionOptions:
+        """The way into the maintenance database."""
+        return elsewhere(self.options, self.request.maintenance_db)
+
+    @contextlib.contextmanager
+    def environment(self, database: str, *, bulk: bool = False) -> Iterator[dict[str, str]]:
+        """The environment of a program that connects to one of the server's databases.
+
+        :param bulk: whether it loads a database that nobody uses yet.
+        """
+        version = None if self.pooled else self.target.version_num
+        with child_environment_for(elsewhere(self.options, database), server_version_num=version) as environment:
+            environment["PGCLIENTENCODING"] = "UTF8"
+            if bulk and not self.pooled:
+                settings = " ".join(f"-c {name}={value}" for name, value in _BULK)
+                environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} {settings}".strip()
+            yield environment

@@ -1,0 +1,122 @@
+"""Everything that is proven and checked before a restore changes its first byte."""
+
+from __future__ import annotations
+
+import contextlib
+
+from ...errors import PreflightError
+from ...manifest import Manifest
+from ...postgres.connection import ConnectionOptions
+from ...postgres.pooler import is_pooled
+from ...postgres.programs import Program, find_program
+from .opening import Contents
+from .plan import RestorePlan
+from .request import RestoreRequest
+from .roles import plan_missing_roles
+from .scripts import check_restricts
+from .target import (
+    STEP,
+    Target,
+    check_quiet,
+    check_space,
+    choose_strategy,
+    lock_target,
+    look_at,
+    open_maintenance,
+)
+
+
+def prepare(
+    request: RestoreRequest, options: ConnectionOptions, contents: Contents, stack: contextlib.ExitStack
+) -> RestorePlan:
+    """Check the target for contents that are proven.
+
+    :param stack: holds the session with the restore's lock, which ends with it.
+    :raises BackupError: what is in the way; nothing was touched.
+    """
+    maintenance = open_maintenance(options, request.maintenance_db, request.lock_timeout)
+    stack.callback(maintenance.close)
+    options = options.pinned(maintenance)
+    lock_target(maintenance, request.database)
+    target = look_at(maintenance, request.database)
+    strategy = choose_strategy(target, request.strategy)
+    _check_script(strategy, contents)
+    version = _check_version(target, contents)
+    warnings = [*contents.warnings, *check_quiet(maintenance, target), *_identity(target, contents)]
+    if contents.manifest is not None and strategy == "side_by_side":
+        check_space(maintenance, contents.manifest.database.size)
+    pg_restore, pg_dump, psql = _programs(request, contents, target, strategy, version)
+    return RestorePlan(
+        request=request,
+        options=options,
+        contents=contents,
+        target=target,
+        strategy=strategy,
+        roles=plan_missing_roles(maintenance, target, contents),
+        maintenance=maintenance,
+        pg_restore=pg_restore,
+        pg_dump=pg_dump,
+        psql=psql,
+        pooled=is_pooled(maintenance),
+        warnings=tuple(warnings),
+    )
+
+
+def _check_version(target: Target, contents: Contents) -> int:
+    """The version whose programs read the backup; refuse a server that is older than the backup's."""
+    made = _server_version(contents)
+    if made // 10000 > target.major:
+        raise PreflightError(
+            STEP,
+            f"the backup is of PostgreSQL {made // 10000}, the server is {target.version}",
+            hint="nothing was touched; restore it on a server of that version or a newer one",
+        )
+    dumped_by = 0
+    if contents.manifest is not None:
+        dumped_by = _major(contents.manifest.tools.get("pg_dump", ""))
+    elif contents.toc is not None:
+        dumped_by = _major(contents.toc.pg_dump_version)
+    return max(target.version_num, dumped_by * 10000)
+
+
+def _check_script(strategy: str, contents: Contents) -> None:
+    if strategy == "in_place" and contents.file is not None and contents.file.commits:
+        raise PreflightError(
+            "check the backup",
+            f"{contents.name} has a COMMIT of its own, so that it cannot be restored in one transaction",
+            hint="nothing was touched; use strategy side_by_side",
+        )
+
+
+def _server_version(contents: Contents) -> int:
+    if contents.manifest is not None:
+        return contents.manifest.database.server_version_num
+    return _major(contents.toc.server_version) * 10000 if contents.toc is not None else 0
+
+
+def _major(version: str) -> int:
+    digits = version.split(".")[0].split(" ")[0]
+    return int(digits) if digits.isdigit() else 0
+
+
+def _programs(
+    request: RestoreRequest, contents: Contents, target: Target, strategy: str, version: int
+) -> tuple[Program, Program | None, Program | None]:
+    folder = request.pg_bin_dir
+    pg_restore = find_program("pg_restore", version, folder)
+    pg_dump = None if contents.manifest is None else find_program("pg_dump", target.version_num, folder)
+    psql = None
+    if contents.toc is None or strategy == "in_place":
+        psql = find_program("psql", version, folder)
+        check_restricts(psql)
+    return pg_restore, pg_dump, psql
+
+
+def _identity(target: Target, contents: Contents) -> list[str]:
+    manifest: Manifest | None = contents.manifest
+    if manifest is None or target.database is None or manifest.database.encoding == target.database.encoding:
+        return []
+    return [
+        f"the backup has the encoding {manifest.database.encoding}, database {target.name!r} has "
+        f"{target.database.encoding}: what the latter lacks cannot be restored"
+    ]

@@ -1,0 +1,120 @@
+"""What a restore tells its caller: values for playbooks, and a summary that a person can read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .keeping import Kept
+from .plan import RestorePlan
+from .request import RestoreRequest
+from .side_by_side import Restored
+
+
+def report_planned(plan: RestorePlan, duration: float) -> dict[str, Any]:
+    """Check mode: everything was proven and checked, nothing was changed."""
+    how = {
+        "side_by_side": "would be restored beside it and take its name",
+        "in_place": "would be restored in its place, in one transaction",
+    }[plan.strategy]
+    summary = [f"database {plan.target.name!r}: {plan.contents.name} {how}", *_origin(plan)]
+    if plan.roles.roles:
+        summary.append(f"roles that would be made: {', '.join(plan.roles.roles)}")
+    return {
+        "changed": True,
+        **_common(plan, duration),
+        "warnings": list(plan.warnings),
+        "summary": summary,
+        "diff": _diff(summary),
+    }
+
+
+def report_restored(
+    plan: RestorePlan,
+    restored: Restored,
+    safety: dict[str, Any] | None,
+    reaped: Sequence[str],
+    warnings: Sequence[str],
+    duration: float,
+) -> dict[str, Any]:
+    """The database is restored and was compared."""
+    found = restored.comparison
+    summary = [f"database {plan.target.name!r}: restored {plan.contents.name} in {duration:.1f} s", *_origin(plan)]
+    if plan.contents.manifest is not None:
+        summary.append(
+            f"compared: {found.tables} tables, {found.rows:,} rows, {found.fingerprints} fingerprints, "
+            f"{len(plan.contents.manifest.schema.objects)} objects"
+        )
+    if safety is not None:
+        summary.append(f"safety backup: {safety['id']}")
+    if restored.kept is not None:
+        summary.append(
+            f"the replaced database is kept as {restored.kept!r}: state finalized drops it, reverted brings it back"
+        )
+    return {
+        "changed": True,
+        **_common(plan, duration),
+        "kept": restored.kept,
+        "safety_backup": None if safety is None else safety["id"],
+        "tables": found.tables,
+        "rows": found.rows,
+        "fingerprints": found.fingerprints,
+        "extra_objects": list(found.extra),
+        "reaped": list(reaped),
+        "warnings": [*plan.warnings, *warnings, *found.warnings],
+        "summary": summary,
+        "diff": _diff(summary),
+    }
+
+
+def report_kept(request: RestoreRequest, kept: Kept) -> dict[str, Any]:
+    """Finalized or reverted."""
+    if kept.returned is not None:
+        told = f"database {request.database!r} is again what it was before the restore"
+        if kept.aside is not None:
+            told += f"; the restored one is kept as {kept.aside!r}"
+    elif kept.dropped:
+        told = f"dropped: {', '.join(kept.dropped)}"
+    else:
+        told = f"database {request.database!r}: nothing to do"
+    return {
+        "changed": kept.changed,
+        "database": request.database,
+        "state": request.state,
+        "dropped": list(kept.dropped),
+        "kept": kept.aside,
+        "summary": [told],
+        "diff": _diff([told] if kept.changed else []),
+    }
+
+
+def _common(plan: RestorePlan, duration: float) -> dict[str, Any]:
+    good = plan.contents.good
+    return {
+        "id": plan.contents.name,
+        "label": plan.request.label,
+        "location": None if good is None else good.location.name,
+        "signature": None if good is None else good.loaded.signature,
+        "database": plan.target.name,
+        "state": "restored",
+        "strategy": plan.strategy,
+        "roles_made": list(plan.roles.roles),
+        "duration": round(duration, 3),
+    }
+
+
+def _origin(plan: RestorePlan) -> list[str]:
+    good = plan.contents.good
+    if good is None:
+        return []
+    manifest = good.manifest
+    environment = f", environment {manifest.environment!r}" if manifest.environment else ""
+    time = f"{manifest.database.snapshot.time:%Y-%m-%d %H:%M:%S} UTC"
+    return [
+        f"from location {good.location.name!r}: {manifest.database.name!r} as of {time}"
+        f"{environment}, PostgreSQL {manifest.database.server_version}"
+    ]
+
+
+def _diff(summary: Sequence[str]) -> dict[str, str]:
+    return {"before": "", "after": "".join(f"{line}\n" for line in summary)}

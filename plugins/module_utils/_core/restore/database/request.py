@@ -1,0 +1,111 @@
+"""What a restore of a database is asked for, checked as far as that goes without touching the world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...catalogue import LATEST
+from ...errors import ConfigError
+from ...naming import check_name
+
+STEP = "check the options"
+STRATEGIES = ("side_by_side", "in_place")
+STATES = ("restored", "finalized", "reverted")
+_MAX_JOBS = 64
+
+
+@dataclass(frozen=True)
+class RestoreRequest:
+    """Everything a restore is asked for, beside how to reach the database, the locations and the keys.
+
+    :param database: the database to restore.
+    :param label: of the set; None with *src*.
+    :param backup: the set's id, or ``latest``.
+    :param location: the only location to take it from.
+    :param src: path of a file instead of a set.
+    :param strategy: None leaves the choice to what the role may do.
+    :param expect_environment: what the caller takes the target for; the set's environment must be the same.
+    :param environment: what the inventory says that the target is.
+    :param expect_database: the name of the database that was backed up.
+    :param safety_backup: options of a backup of the target that is made before anything changes.
+    :param end_connections: whether other sessions may be ended for the exchange.
+    :param lock_timeout: seconds to wait for a lock.
+    """
+
+    database: str
+    label: str | None = None
+    backup: str = LATEST
+    location: str | None = None
+    src: str | None = None
+    state: str = "restored"
+    strategy: str | None = None
+    jobs: int = 1
+    expect_environment: str | None = None
+    environment: str | None = None
+    expect_database: str | None = None
+    safety_backup: Mapping[str, Any] | None = field(default=None, repr=False)
+    maintenance_db: str = "postgres"
+    end_connections: bool = True
+    lock_timeout: int = 60
+    pg_bin_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.database:
+            raise ConfigError(STEP, "login_db is empty", hint="name the database to restore")
+        if self.state not in STATES:
+            raise ConfigError(STEP, f"state is {self.state!r}", hint=", ".join(STATES))
+        if self.strategy not in (None, *STRATEGIES):
+            raise ConfigError(STEP, f"strategy is {self.strategy!r}", hint=" or ".join(STRATEGIES))
+        if not 1 <= self.jobs <= _MAX_JOBS:
+            raise ConfigError(STEP, f"jobs is {self.jobs}", hint=f"1 to {_MAX_JOBS}")
+        if self.lock_timeout < 1:
+            raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
+        if self.database == self.maintenance_db:
+            raise ConfigError(
+                STEP,
+                f"maintenance_db is {self.database!r}, the database that is to be restored",
+                hint="name another one to connect to meanwhile, template1 say",
+            )
+        if self.state == "restored":
+            self._check_source()
+
+    def _check_source(self) -> None:
+        if (self.label is None) == (self.src is None):
+            raise ConfigError(STEP, "give either label, for a set, or src, for a file")
+        if self.label is not None:
+            check_name(self.label, "label")
+        if self.expect_environment is None:
+            raise ConfigError(
+                STEP,
+                "expect_environment is missing",
+                hint="say which environment you take the database for; '' where it has none",
+            )
+        if self.environment is not None and self.environment != self.expect_environment:
+            raise ConfigError(
+                STEP,
+                f"the inventory says that database {self.database!r} belongs to {_told(self.environment)}, "
+                f"and expect_environment is {_told(self.expect_environment)}",
+                hint="nothing was touched; is it the right host of the inventory?",
+            )
+
+    def check_origin(self, environment: str | None, database: str) -> None:
+        """Refuse a set of another environment or of a database of another name."""
+        expected = self.expect_database or self.database
+        if (environment or "") != self.expect_environment:
+            raise ConfigError(
+                "check the backup",
+                f"the backup is of {_told(environment)}, and expect_environment is {_told(self.expect_environment)}",
+                hint="nothing was touched",
+            )
+        if database != expected:
+            raise ConfigError(
+                "check the backup",
+                f"the backup is of database {database!r}, not of {expected!r}",
+                hint=f"nothing was touched; to restore it under another name say expect_database: {database}",
+            )
+
+
+def _told(environment: str | None) -> str:
+    return f"environment '{environment}'" if environment else "no environment"

@@ -1,0 +1,107 @@
+"""The operation behind ``restore_database``: parameters in, a report out."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...ciphers.identities import Decryption, OpensslOptions
+from ...errors import ConfigError
+from ...files import RegularFile
+from ...locations import open_locations
+from ...locations.base import Location
+from ...postgres.connection import ConnectionOptions
+from ...signing import load_verify_keys
+from .files import STEP as FILE_STEP
+from .in_place import InPlace
+from .keeping import finalize, reap_unfinished, revert
+from .opening import Contents, open_file, open_set
+from .preparing import prepare
+from .reporting import report_kept, report_planned, report_restored
+from .request import STEP, RestoreRequest
+from .roles import make_roles
+from .safety import check_safety, make_safety_backup
+from .side_by_side import SideBySide
+from .target import lock_target, look_at, open_maintenance
+
+
+def run_restore(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Restore one database as the parameters of ``restore_database`` say, or settle an earlier restore.
+
+    :return: what the module returns.
+    :raises BackupError: it could not be done; the database is what it was before.
+    """
+    request = parse_request(params)
+    options = ConnectionOptions.parse(params)
+    if request.state == "restored":
+        return _restore(params, request, options, check_mode)
+    connection = open_maintenance(options, request.maintenance_db, request.lock_timeout)
+    try:
+        lock_target(connection, request.database)
+        target = look_at(connection, request.database)
+        if request.state == "finalized":
+            return report_kept(request, finalize(connection, target, request, check_mode=check_mode))
+        return report_kept(request, revert(connection, options, target, request, check_mode=check_mode))
+    finally:
+        connection.close()
+
+
+def parse_request(params: Mapping[str, Any]) -> RestoreRequest:
+    """What the parameters ask for, checked as far as that goes without touching the world."""
+    names = (
+        "label", "backup", "location", "src", "state", "strategy", "jobs", "expect_environment", "environment",
+        "expect_database", "safety_backup", "maintenance_db", "end_connections", "lock_timeout", "pg_bin_dir",
+    )  # fmt: skip
+    given = {name: params[name] for name in names if params.get(name) is not None}
+    return RestoreRequest(database=ConnectionOptions.parse(params).database, **given)
+
+
+def _restore(
+    params: Mapping[str, Any], request: RestoreRequest, options: ConnectionOptions, check_mode: bool
+) -> dict[str, Any]:
+    began = time.monotonic()
+    safety = check_safety(request, params)
+    with contextlib.ExitStack() as stack:
+        contents = _open(params, request, stack)
+        plan = prepare(request, options, contents, stack)
+        if check_mode:
+            return report_planned(plan, time.monotonic() - began)
+        reaped = reap_unfinished(plan.maintenance, plan.target)
+        made = make_safety_backup(safety, plan) if safety is not None else None
+        warnings = make_roles(plan.maintenance, plan.target, plan.roles)
+        restored = SideBySide(plan).run() if plan.strategy == "side_by_side" else InPlace(plan).run()
+        return report_restored(plan, restored, made, reaped, warnings, time.monotonic() - began)
+
+
+def _open(params: Mapping[str, Any], request: RestoreRequest, stack: contextlib.ExitStack) -> Contents:
+    decryption = Decryption.parse(
+        params["identities"] or (),
+        params["passphrase"],
+        params["gnupghome"],
+        OpensslOptions(params["openssl_kdf"], params["openssl_md"], params["openssl_iter"]),
+    )
+    stack.callback(decryption.close)
+    if request.src is not None:
+        return open_file(request, decryption, stack.enter_context(RegularFile(request.src, step=FILE_STEP)))
+    verify_keys = load_verify_keys(params["verify_key"]) if params["verify_key"] else ()
+    locations = open_locations([_given(location) for location in params["locations"] or ()])
+    for location in locations:
+        stack.callback(location.close)
+    return open_set(request, _chosen(locations, request), decryption, verify_keys)
+
+
+def _chosen(locations: Sequence[Location], request: RestoreRequest) -> Sequence[Location]:
+    if request.location is None:
+        return locations
+    chosen = [location for location in locations if location.name == request.location]
+    if not chosen:
+        names = ", ".join(location.name for location in locations) or "none"
+        raise ConfigError(STEP, f"there is no location {request.location!r}", hint=f"there are: {names}")
+    return chosen
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Only what the user gave: Ansible fills in None for every suboption that was left out."""
+    return {name: value for name, value in options.items() if value is not None}

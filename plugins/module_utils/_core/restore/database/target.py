@@ -1,0 +1,286 @@
+"""What is known of the database that is to be restored, and of the server that it is on."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ...errors import PreflightError, SourceError
+from ...postgres.connection import ConnectionOptions, connect
+from ...postgres.messages import server_message
+from ...postgres.snapshot import LOCK_KEY
+from ...postgres.types import Connection, Cursor
+from .naming import Note
+
+STEP = "check the target"
+RESTORE_LOCK = LOCK_KEY[0]
+"""First key of the advisory lock of a restore; the second is made of the database's name."""
+
+_ROLE = """
+SELECT rolname, rolsuper, rolcreatedb, pg_catalog.current_setting('server_version')
+FROM pg_catalog.pg_roles WHERE rolname = current_user
+"""
+_DATABASE = """
+SELECT d.oid, pg_catalog.pg_get_userbyid(d.datdba), pg_catalog.pg_has_role(d.datdba, 'USAGE'),
+       pg_catalog.pg_encoding_to_char(d.encoding), t.spcname,
+       d.datconnlimit, d.datallowconn, d.datistemplate, pg_catalog.shobj_description(d.oid, 'pg_database'),
+       d.datacl IS NOT NULL, pg_catalog.to_jsonb(d) - 'datacl'
+FROM pg_catalog.pg_database d JOIN pg_catalog.pg_tablespace t ON t.oid = d.dattablespace WHERE d.datname = %s
+"""
+_GRANTS = """
+SELECT CASE WHEN g.grantee <> 0 THEN pg_catalog.pg_get_userbyid(g.grantee) END, g.privilege_type, g.is_grantable
+FROM pg_catalog.pg_database d, pg_catalog.aclexplode(d.datacl) AS g WHERE d.oid = %s
+"""
+_SETTINGS = """
+SELECT r.rolname, s.setconfig FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole
+WHERE s.setdatabase = %s ORDER BY r.rolname NULLS FIRST
+"""
+_NAMES = """
+SELECT d.datname, pg_catalog.shobj_description(d.oid, 'pg_database') FROM pg_catalog.pg_database d ORDER BY d.datname
+"""
+_BACKUP_RUNS = """
+SELECT pid FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND objsubid = 2
+  AND database = %s
+"""
+_STAYS = """
+SELECT (SELECT pg_catalog.array_agg(slot_name::text ORDER BY slot_name) FROM pg_catalog.pg_replication_slots
+        WHERE database = %(name)s),
+       (SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_xacts WHERE database = %(name)s)
+"""
+_TRY_LOCK = "SELECT pg_catalog.pg_try_advisory_lock(%s, pg_catalog.hashtext(%s))"
+
+
+@dataclass(frozen=True)
+class Grant:
+    """A privilege on a database; *role* is None for PUBLIC."""
+
+    role: str | None
+    privilege: str
+    grantable: bool
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting that a database has, for everybody or for one *role*."""
+
+    role: str | None
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class ExistingDatabase:
+    """A database as the catalogue has it.
+
+    :param owned: whether the current role may act as its owner.
+    :param row: its row in ``pg_database``: which columns there are depends on the server's version.
+    :param grants: None where nothing was ever granted or revoked.
+    """
+
+    oid: int
+    owner: str
+    owned: bool
+    encoding: str
+    tablespace: str
+    connection_limit: int
+    allows_connections: bool
+    is_template: bool
+    comment: str | None
+    row: dict[str, Any]
+    grants: tuple[Grant, ...] | None
+    settings: tuple[Setting, ...]
+
+
+@dataclass(frozen=True)
+class Target:
+    """The server, the role, and the database if it is there.
+
+    :param others: name -> note of the databases that our restores have made or kept of it.
+    """
+
+    name: str
+    version: str
+    version_num: int
+    role: str
+    superuser: bool
+    may_create: bool
+    database: ExistingDatabase | None
+    names: tuple[str, ...]
+    others: dict[str, Note]
+
+    @property
+    def major(self) -> int:
+        """Major version of the server: 17."""
+        return self.version_num // 10000
+
+
+def elsewhere(options: ConnectionOptions, database: str) -> ConnectionOptions:
+    """The same way to the server, into another of its databases."""
+    parameters = {name: value for name, value in options.connect_params.items() if name != "dbname"}
+    return replace(options, login_db=database, connect_params=parameters)
+
+
+def open_maintenance(options: ConnectionOptions, database: str, lock_timeout: int) -> Connection:
+    """A session beside the database that is to be restored; it holds the restore's lock from :func:`lock_target` on."""
+    return connect(elsewhere(options, database), lock_timeout=lock_timeout)
+
+
+def lock_target(connection: Connection, name: str) -> None:
+    """Keep other restores of the same database away for as long as this session lasts."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TRY_LOCK, [RESTORE_LOCK, name])
+        row = cursor.fetchone()
+    if row is None or not row[0]:
+        raise PreflightError(
+            STEP,
+            f"another restore of database {name!r} is running",
+            hint="nothing was touched; wait until it has ended",
+        )
+
+
+def look_at(connection: Connection, name: str) -> Target:
+    """Everything about the target that a restore has to know.
+
+    :param connection: to another database of the same server.
+    """
+    from psycopg2 import Error
+
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_ROLE)
+            row = cursor.fetchone()
+            if row is None:
+                raise AssertionError("the query returned no row")
+            role, superuser, may_create, version = row
+            cursor.execute(_NAMES)
+            comments = dict(cursor.fetchall())
+            notes = {other: Note.parse(comment) for other, comment in comments.items()}
+            return Target(
+                name=name,
+                version=version,
+                version_num=connection.server_version,
+                role=role,
+                superuser=superuser,
+                may_create=may_create or superuser,
+                database=_existing(cursor, name),
+                names=tuple(comments),
+                others={other: note for other, note in notes.items() if note is not None and note.database == name},
+            )
+    except Error as error:
+        raise SourceError(STEP, f"database {name!r}: {server_message(error)}") from None
+
+
+def _existing(cursor: Cursor, name: str) -> ExistingDatabase | None:
+    cursor.execute(_DATABASE, [name])
+    row = cursor.fetchone()
+    if row is None:
+        return None
+    oid, owner, owned, encoding, tablespace, limit, allows, template, comment, has_grants, columns = row
+    cursor.execute(_GRANTS, [oid])
+    grants = tuple(Grant(*grant) for grant in cursor.fetchall())
+    cursor.execute(_SETTINGS, [oid])
+    settings = [(role, *entry.split("=", 1)) for role, entries in cursor.fetchall() for entry in entries]
+    return ExistingDatabase(
+        oid=oid,
+        owner=owner,
+        owned=owned,
+        encoding=encoding,
+        tablespace=tablespace,
+        connection_limit=limit,
+        allows_connections=allows,
+        is_template=template,
+        comment=comment,
+        row=columns,
+        grants=grants if has_grants else None,
+        settings=tuple(Setting(*setting) for setting in settings),
+    )
+
+
+def choose_strategy(target: Target, wanted: str | None) -> str:
+    """The strategy that was asked for, or else the safest that the role may carry out.
+
+    :raises PreflightError: the role may not; says what would help.
+    """
+    existing = target.database
+    owned = target.superuser or existing is None or existing.owned
+    strategy = wanted or ("side_by_side" if target.may_create and owned else "in_place")
+    if strategy == "side_by_side" and not target.may_create:
+        raise PreflightError(
+            STEP, f"role {target.role!r} may not create databases", hint=f"ALTER ROLE {target.role} CREATEDB"
+        )
+    if strategy == "in_place" and existing is None:
+        raise PreflightError(
+            STEP,
+            f"there is no database {target.name!r} on the server, and in_place makes none",
+            hint="check login_db, or use strategy side_by_side",
+        )
+    if not owned and existing is not None:
+        raise PreflightError(
+            STEP,
+            f"role {target.role!r} does not own database {target.name!r}",
+            hint=f"connect as {existing.owner} or as a superuser",
+        )
+    return strategy
+
+
+def check_quiet(connection: Connection, target: Target) -> list[str]:
+    """Refuse a target in which something is going on that an exchange would break; warnings about what stays behind."""
+    existing = target.database
+    if existing is None:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(_BACKUP_RUNS, [*LOCK_KEY, existing.oid])
+        if running := cursor.fetchone():
+            raise PreflightError(
+                STEP,
+                f"a backup of database {target.name!r} is running (pid {running[0]})",
+                hint="nothing was touched; wait until it has ended",
+            )
+        cursor.execute(_STAYS, {"name": target.name})
+        row = cursor.fetchone()
+    slots, prepared = row if row is not None else (None, 0)
+    if prepared:
+        raise PreflightError(
+            STEP,
+            f"database {target.name!r} has {prepared} prepared transactions",
+            hint="COMMIT PREPARED or ROLLBACK PREPARED them first (pg_prepared_xacts names them)",
+        )
+    if slots:
+        return [f"replication slots stay with the replaced database: {', '.join(slots)}"]
+    return []
+
+
+def check_space(connection: Connection, needed: int) -> None:
+    """Refuse where the server's disk has less room than the database needs, if the server is on this host.
+
+    A server does not tell how much room it has; only a superuser on the same host can look.
+    """
+    from psycopg2 import Error
+
+    with contextlib.suppress(Error, OSError), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_catalog.current_setting('data_directory'), pg_catalog.pg_backend_pid()")
+        row = cursor.fetchone()
+        # A backend whose process is here, below that directory: it is this host, and no tunnel.
+        if row is None or os.readlink(f"/proc/{row[1]}/cwd") != os.path.realpath(row[0]):
+            return
+        room = os.statvfs(row[0])
+        free = room.f_bavail * room.f_frsize
+        if free < needed:
+            raise PreflightError(
+                STEP,
+                f"the server's disk has {free:,} bytes free, the database needs about {needed:,}",
+                hint="make room there first: both databases are there until the old one is dropped",
+            )
+
+
+def missing_names(cursor: Cursor, catalogue: str, column: str, names: Sequence[str]) -> list[str]:
+    """Those of *names* that a catalogue does not have."""
+    from psycopg2 import sql
+
+    query = sql.SQL("SELECT {} FROM {}").format(sql.Identifier(column), sql.Identifier("pg_catalog", catalogue))
+    cursor.execute(query)
+    there = {row[0] for row in cursor.fetchall()}
+    return sorted(name for name in set(names) if name not in there)

@@ -1,0 +1,388 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the mobul.backup maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: restore_database
+short_description: Restore a whole PostgreSQL database from a backup set or a file
+version_added: 0.1.0
+description:
+  - Restores one database from a set that M(mobul.backup.pg_backup) made, or from a file of an older procedure.
+  - Nothing is changed before the source is proven good and the target is the one that was expected.
+  - With O(strategy=side_by_side) the backup is restored into a new database, compared with the set's manifest, and only
+    then exchanged with the old one in one short transaction. The old database is kept until O(state=finalized) or
+    brought back by O(state=reverted).
+  - With O(strategy=in_place) the database itself is restored in one transaction, which is committed only when the
+    numbers of rows and the fingerprints are those of the manifest.
+  - The data streams from the location into the server. Nothing of it touches the disk of the host that runs the module.
+  - Roles that are missing are made from the set. Roles that exist are left as they are, their passwords above all.
+author:
+  - The mobul.backup maintainers (@mobul)
+requirements:
+  - psycopg2
+  - cryptography
+  - boto3, for locations of type s3
+  - rclone, for locations of type rclone
+  - zstandard, for sets whose parts are compressed outside of C(pg_dump)
+  - C(pg_restore), C(pg_dump) and C(psql) of the server's major version or newer
+extends_documentation_fragment:
+  - mobul.backup.connection
+  - mobul.backup.locations
+attributes:
+  check_mode:
+    support: full
+    description: Proves the source, checks the target, and changes nothing.
+  diff_mode:
+    support: full
+    description: Shows what is restored.
+options:
+  login_db:
+    description:
+      - Name of the database to restore.
+      - The backup must be of a database of this name, unless O(expect_database) says otherwise.
+  login_user:
+    description:
+      - Role to connect as.
+      - For O(strategy=side_by_side) it must be a superuser, or own the database, be allowed to create databases and be
+        a member of every role that owns something in the backup.
+  locations:
+    description:
+      - The places where the sets are kept. The names must differ.
+      - The first one that has a good copy is used.
+    required: false
+  label:
+    description: Name of the database in the catalogue. Either this or O(src) is required with O(state=restored).
+    type: str
+  backup:
+    description:
+      - Id of the set, or V(latest).
+      - V(latest) is refused where the newest set is the safety backup of an earlier restore.
+    type: str
+    default: latest
+  location:
+    description: Name of the only location to take the set from.
+    type: str
+  src:
+    description:
+      - File to restore from, instead of a set. A dump of C(pg_dump -Fc), or a script of C(pg_dump -Fp).
+      - It may be compressed (gzip, xz, zstd) and encrypted (age, gpg, C(openssl enc)).
+    type: path
+  state:
+    description:
+      - V(restored) restores.
+      - V(finalized) drops the databases that earlier restores side by side have replaced.
+      - V(reverted) brings the database back that the last restore side by side has replaced, and keeps the restored one
+        beside it until V(finalized).
+    type: str
+    default: restored
+    choices: [restored, finalized, reverted]
+  strategy:
+    description:
+      - How to restore.
+      - By default V(side_by_side) where the role may create databases and owns this one, and V(in_place) otherwise.
+    type: str
+    choices: [side_by_side, in_place]
+  jobs:
+    description: Number of tables and indexes that are restored at the same time, with O(strategy=side_by_side).
+    type: int
+    default: 1
+  expect_environment:
+    description:
+      - Environment that you take the database for. A set of another environment is refused.
+      - Required with O(state=restored). Empty for a set that was made without one.
+    type: str
+  environment:
+    description: Environment that the inventory says the database belongs to. It must be O(expect_environment).
+    type: str
+  expect_database:
+    description: Name of the database that was backed up, where it is another than O(login_db).
+    type: str
+  identities:
+    description:
+      - Secret keys to decrypt with, each as text or as the path of a file on the host that runs the module.
+      - age identities (C(AGE-SECRET-KEY-1...)) or OpenPGP secret keys.
+    type: list
+    elements: str
+    default: []
+  passphrase:
+    description: Passphrase of an age or gpg file or of C(openssl enc), or of a protected secret key.
+    type: str
+  gnupghome:
+    description: GnuPG home directory that holds the OpenPGP keys. By default gpg's own choice.
+    type: path
+  verify_key:
+    description:
+      - Ed25519 public keys, as PEM text or paths of files. A set that none of them has signed is refused.
+      - Without any, whoever can write to a location can make a set that runs commands as the role of the restore.
+    type: list
+    elements: str
+    default: []
+  openssl_kdf:
+    description: How the key of a file of C(openssl enc) was derived, as of M(mobul.backup.encrypt_artifact).
+    type: str
+    choices: [legacy, pbkdf2]
+  openssl_md:
+    description: What was given to C(openssl enc) as C(-md).
+    type: str
+  openssl_iter:
+    description: What was given to C(openssl enc) as C(-iter).
+    type: int
+  safety_backup:
+    description:
+      - Makes a backup of the database, of kind V(pre_restore), before anything is changed. If it fails, so does the
+        restore.
+      - The role M(mobul.backup.restore#role) makes one by itself.
+    type: dict
+    suboptions:
+      label:
+        description: Name of the database in the catalogue. By default O(label).
+        type: str
+      locations:
+        description: Names of those O(locations) that get it. By default all.
+        type: list
+        elements: str
+      recipients:
+        description: As of M(mobul.backup.pg_backup).
+        type: list
+        elements: str
+      gnupghome:
+        description: As of M(mobul.backup.pg_backup).
+        type: path
+      allow_unencrypted:
+        description: As of M(mobul.backup.pg_backup).
+        type: bool
+      signing_key:
+        description: As of M(mobul.backup.pg_backup).
+        type: str
+      labels:
+        description: As of M(mobul.backup.pg_backup).
+        type: dict
+      jobs:
+        description: As of M(mobul.backup.pg_backup).
+        type: int
+      compress:
+        description: As of M(mobul.backup.pg_backup).
+        type: str
+      min_copies:
+        description: As of M(mobul.backup.pg_backup).
+        type: int
+  maintenance_db:
+    description: Another database of the server, to connect to while this one is exchanged.
+    type: str
+    default: postgres
+  end_connections:
+    description:
+      - Whether sessions in the database are ended for the exchange.
+      - Otherwise the restore fails, and changes nothing, while there are any.
+    type: bool
+    default: true
+  lock_timeout:
+    description: How long to wait for what somebody has locked, in seconds.
+    type: int
+    default: 60
+seealso:
+  - module: mobul.backup.pg_backup
+  - module: mobul.backup.maintenance_mode
+"""
+
+EXAMPLES = r"""
+- name: Restore the newest backup beside the database, and take its place
+  mobul.backup.restore_database:
+    login_host: db.example.com
+    login_user: postgres
+    login_password: "{{ vault_postgres_password }}"
+    login_db: shop
+    ssl_mode: verify-full
+    ca_cert: /etc/ssl/certs/db-ca.pem
+    label: shop
+    expect_environment: production
+    environment: "{{ backup_environment }}"
+    locations: "{{ backup_locations }}"
+    identities:
+      - /root/keys/ops.agekey
+    verify_key:
+      - /etc/mobul/signing.pub
+    jobs: 2
+    safety_backup:
+      recipients: "{{ backup_recipients }}"
+      signing_key: /etc/mobul/signing.pem
+
+- name: Bring the replaced database back
+  mobul.backup.restore_database:
+    login_db: shop
+    login_unix_socket: /run/postgresql
+    state: reverted
+
+- name: Drop what was replaced
+  mobul.backup.restore_database:
+    login_db: shop
+    login_unix_socket: /run/postgresql
+    state: finalized
+
+- name: Restore what an older procedure left
+  mobul.backup.restore_database:
+    login_db: shop
+    login_unix_socket: /run/postgresql
+    src: /mnt/old/shop_2024-06-02.sql.gz.enc
+    passphrase: "{{ vault_old_backup_password }}"
+    expect_environment: production
+"""
+
+RETURN = r"""
+id:
+  description: Id of the set that was restored, or the name of the file.
+  returned: with O(state=restored)
+  type: str
+  sample: weekly_20261122_000000
+label:
+  description: Label that the set belongs to.
+  returned: with O(state=restored)
+  type: str
+  sample: shop
+location:
+  description: Name of the location that it was read from.
+  returned: with O(state=restored)
+  type: str
+  sample: primary
+signature:
+  description: V(good), or V(unsigned) or V(unverified) where nothing proves who made the set.
+  returned: with O(state=restored)
+  type: str
+  sample: good
+database:
+  description: Name of the database.
+  returned: success
+  type: str
+  sample: shop
+state:
+  description: What was asked for.
+  returned: success
+  type: str
+  sample: restored
+strategy:
+  description: How it was restored.
+  returned: with O(state=restored)
+  type: str
+  sample: side_by_side
+kept:
+  description: Name of the database that is kept beside the one in use.
+  returned: when anything was changed
+  type: str
+  sample: shop_old_20261124213455
+dropped:
+  description: Names of the databases that were dropped.
+  returned: with O(state=finalized)
+  type: list
+  elements: str
+  sample: [shop_old_20261124213455]
+safety_backup:
+  description: Id of the set that was made before the restore.
+  returned: when the database was restored
+  type: str
+  sample: pre_restore_20261124_213455
+roles_made:
+  description: Roles that the server did not have.
+  returned: with O(state=restored)
+  type: list
+  elements: str
+  sample: [reporting]
+tables:
+  description: Number of tables whose rows were compared with the manifest.
+  returned: when the database was restored
+  type: int
+  sample: 42
+rows:
+  description: Number of rows in them.
+  returned: when the database was restored
+  type: int
+  sample: 6405200
+fingerprints:
+  description: Number of tables whose contents were compared with a fingerprint.
+  returned: when the database was restored
+  type: int
+  sample: 3
+extra_objects:
+  description: Objects in the database that the backup does not have, with O(strategy=in_place).
+  returned: when the database was restored
+  type: list
+  elements: str
+  sample: ["TABLE public.later"]
+reaped:
+  description: Databases that restores which were cut off had left half made, and that were dropped.
+  returned: when the database was restored
+  type: list
+  elements: str
+  sample: [shop_new_20261124200000]
+duration:
+  description: Seconds that the whole run took.
+  returned: with O(state=restored)
+  type: float
+  sample: 14.8
+summary:
+  description: What was done, for a person.
+  returned: success
+  type: list
+  elements: str
+  sample: ["database 'shop': restored weekly_20261122_000000 in 14.8 s"]
+warnings:
+  description: What is not wrong but should be known.
+  returned: when there are any
+  type: list
+  elements: str
+  sample: ["the set is not signed: nothing proves who made it"]
+"""
+
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION, LOCATIONS
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.run import run_restore
+
+SAFETY_BACKUP = {
+    "label": {"type": "str"},
+    "locations": {"type": "list", "elements": "str"},
+    "recipients": {"type": "list", "elements": "str"},
+    "gnupghome": {"type": "path"},
+    "allow_unencrypted": {"type": "bool"},
+    "signing_key": {"type": "str", "no_log": True},
+    "labels": {"type": "dict"},
+    "jobs": {"type": "int"},
+    "compress": {"type": "str"},
+    "min_copies": {"type": "int"},
+}
+
+
+def main() -> None:
+    run_module(
+        {
+            **CONNECTION,
+            "locations": {**LOCATIONS["locations"], "required": False},
+            "label": {"type": "str"},
+            "backup": {"type": "str", "default": "latest"},
+            "location": {"type": "str"},
+            "src": {"type": "path"},
+            "state": {"type": "str", "default": "restored", "choices": ["restored", "finalized", "reverted"]},
+            "strategy": {"type": "str", "choices": ["side_by_side", "in_place"]},
+            "jobs": {"type": "int", "default": 1},
+            "expect_environment": {"type": "str"},
+            "environment": {"type": "str"},
+            "expect_database": {"type": "str"},
+            "identities": {"type": "list", "elements": "str", "default": [], "no_log": True},
+            "passphrase": {"type": "str", "no_log": True},
+            "gnupghome": {"type": "path"},
+            "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
+            "openssl_kdf": {"type": "str", "choices": ["legacy", "pbkdf2"]},
+            "openssl_md": {"type": "str"},
+            "openssl_iter": {"type": "int"},
+            "safety_backup": {"type": "dict", "options": SAFETY_BACKUP},
+            "maintenance_db": {"type": "str", "default": "postgres"},
+            "end_connections": {"type": "bool", "default": True},
+            "lock_timeout": {"type": "int", "default": 60},
+        },
+        run_restore,
+    )
+
+
+if __name__ == "__main__":
+    main()
