@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ...archive import Toc
 from ...errors import BackupError
 from ...postgres.messages import server_message
 from ...postgres.types import Composable, Connection
@@ -24,22 +25,27 @@ _LISTS = frozenset(
 )
 """Settings whose values are lists of names: ``GUC_LIST_QUOTE`` in PostgreSQL's guc_tables.c."""
 _ELEMENT = re.compile(r'"((?:[^"]|"")*)"|([^\s",][^",]*)')
+_CLAUSES = re.compile(
+    r" WITH TEMPLATE = template0"
+    r"((?: (?:ENCODING|LOCALE_PROVIDER|LOCALE|LC_COLLATE|LC_CTYPE|BUILTIN_LOCALE|ICU_LOCALE|ICU_RULES)"
+    r" = (?:'(?:[^']|'')*'|[a-z]+))*)(?: TABLESPACE = [^;]*)?;\s*\Z"
+)
 _PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 _DEFAULT_GRANTS = ("CONNECT", "TEMPORARY")
 
 
 def create_database(
-    connection: Connection, name: str, like: ExistingDatabase | None, note: Note, *, encoding: str
+    connection: Connection, name: str, like: ExistingDatabase | None, note: Note, *, toc: Toc | None
 ) -> None:
     """Make it, empty, closed to the public, with a comment that says what it is.
 
     :param like: whose encoding, locale, owner and tablespace it gets.
-    :param encoding: where there is none to be like.
+    :param toc: where the encoding and locale are from if there is none to be like.
     """
     from psycopg2 import Error, sql
 
     words: list[Composable] = [sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))]
-    words += _like(like) if like is not None else [sql.SQL("ENCODING {}").format(sql.Literal(encoding))]
+    words += _like(like) if like is not None else [sql.SQL(_locale(toc))]
     try:
         with connection.cursor() as cursor:
             cursor.execute(sql.SQL(" ").join(words))
@@ -69,6 +75,29 @@ def _comment(name: str, text: str | None) -> Composable:
 def comment_on(name: str, text: str | None) -> Composable:
     """COMMENT ON DATABASE; None removes the comment."""
     return _comment(name, text)
+
+
+def _locale(toc: Toc | None) -> str:
+    """Encoding and locale as the dump's own CREATE DATABASE has them; nothing where it has none."""
+    for entry in toc.entries if toc is not None else ():
+        if entry.desc == "DATABASE" and (match := _CLAUSES.search(entry.defn)):
+            return match[1]
+    return ""
+
+
+def properties_of(toc: Toc | None, name: str) -> Iterator[Composable]:
+    """Owner, settings, grants and comment as a dump has them of its database, to be executed under that *name*."""
+    from psycopg2 import sql
+
+    if toc is None or toc.database != name:
+        return
+    for entry in toc.entries:
+        if entry.desc == "DATABASE" and entry.owner:
+            yield sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(name), sql.Identifier(entry.owner))
+        elif entry.desc == "DATABASE PROPERTIES" or (
+            entry.desc in ("ACL", "COMMENT") and not entry.namespace and entry.tag.startswith("DATABASE ")
+        ):
+            yield sql.SQL(entry.defn)
 
 
 def _like(existing: ExistingDatabase) -> Iterator[Composable]:

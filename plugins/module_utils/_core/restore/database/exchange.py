@@ -41,7 +41,8 @@ class Exchange:
     :param incoming: the database that gets the name.
     :param note: the comment of the one that is set aside.
     :param comment: the comment of the one that comes in.
-    :param more: further statements, on the databases' names before the exchange.
+    :param before: further statements, on the databases' names before the exchange.
+    :param after: statements on their names after it.
     """
 
     current: str
@@ -49,19 +50,21 @@ class Exchange:
     incoming: str
     note: str | None = None
     comment: str | None = None
-    more: Sequence[Composable] = ()
+    before: Sequence[Composable] = ()
+    after: Sequence[Composable] = ()
 
     def statements(self) -> Iterable[Composable]:
         """Everything in the transaction, in order."""
         from psycopg2 import sql
 
         rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
-        yield from self.more
+        yield from self.before
         yield comment_on(self.incoming, self.comment)
         if self.aside is not None:
             yield comment_on(self.current, self.note)
             yield rename.format(sql.Identifier(self.current), sql.Identifier(self.aside))
         yield rename.format(sql.Identifier(self.incoming), sql.Identifier(self.current))
+        yield from self.after
 
 
 class _Ender:

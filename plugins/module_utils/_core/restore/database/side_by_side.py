@@ -21,7 +21,7 @@ from .comparing import (
     compared_fingerprints,
     schema_of,
 )
-from .creating import carry_over, create_database, drop_database
+from .creating import carry_over, create_database, drop_database, properties_of
 from .exchange import Exchange, exchange
 from .loading import STEP, SetLoader, Tools, feed, run_child
 from .maintenance import leave_maintenance
@@ -67,9 +67,8 @@ class SideBySide:
         :raises BackupError: the database that was there is as it was, and nothing new is left.
         """
         plan = self._plan
-        encoding = "UTF8" if plan.contents.manifest is None else plan.contents.manifest.database.encoding
         try:
-            create_database(plan.maintenance, self._new, plan.target.database, self._note, encoding=encoding)
+            create_database(plan.maintenance, self._new, plan.target.database, self._note, toc=plan.contents.toc)
             self._load()
             comparison = self._compare()
             refuse_differences(comparison.differences)
@@ -160,12 +159,13 @@ class SideBySide:
                 incoming=self._new,
                 note=aside,
                 comment=None if existing is None else existing.comment,
-                more=tuple(self._more()),
+                before=tuple(self._before()),
+                after=() if existing is not None else tuple(properties_of(plan.contents.toc, plan.target.name)),
             ),
             end_connections=plan.request.end_connections,
         )
 
-    def _more(self) -> Iterator[Composable]:
+    def _before(self) -> Iterator[Composable]:
         existing = self._plan.target.database
         yield from carry_over(self._new, existing)
         if existing is not None:

@@ -1,0 +1,111 @@
+"""Restores as tests start them: in this process, or by the module in a process of its own."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.run import run_restore
+from ansible_collections.mobul.backup.plugins.modules import restore_database
+
+from .backup_bench import LABEL, Bench
+from .backup_runs import die_with_parent
+from .postgres import PostgresServer
+
+ENVIRONMENT = "staging"
+_DRIVER = """\
+import json, sys
+from ansible.module_utils import basic
+from ansible_collections.mobul.backup.plugins.modules import restore_database
+
+basic.has_journal = False
+basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": json.load(sys.stdin)}).encode()
+basic._ANSIBLE_PROFILE = "legacy"
+restore_database.main()
+"""
+
+
+@functools.cache
+def argument_spec() -> dict[str, Any]:
+    """The module's own, as it gives it to Ansible."""
+    given: dict[str, Any] = {}
+    original = restore_database.run_module
+    restore_database.run_module = lambda spec, _operation: given.update(spec)
+    try:
+        restore_database.main()
+    finally:
+        restore_database.run_module = original
+    return given
+
+
+def restore(*, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+    """Run a restore in this process; returns its report or raises its error."""
+    result = ArgumentSpecValidator(argument_spec()).validate(options)
+    if result.error_messages:
+        raise ValueError(result.error_messages)
+    report: dict[str, Any] = run_restore(dict(result.validated_parameters), check_mode)
+    return report
+
+
+def start_restore(options: Mapping[str, Any]) -> subprocess.Popen[str]:
+    """The module in a process of its own; whoever starts it waits for it or kills it."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", _DRIVER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509 - one system call
+    )
+    if process.stdin is None:
+        raise AssertionError("there is no pipe")
+    with process.stdin as stdin:
+        json.dump(dict(options), stdin)
+    process.stdin = None
+    return process
+
+
+@dataclass(frozen=True)
+class RestoreBench:
+    """Restores of what a :class:`Bench` has backed up."""
+
+    bench: Bench
+
+    def backup(self, server: PostgresServer, database: str, **changes: Any) -> dict[str, Any]:
+        """A set with fingerprints of all tables."""
+        changes = {"environment": ENVIRONMENT, "fingerprint": "all", **changes}
+        return self.bench.backup(server, database, **changes)
+
+    def options(self, server: PostgresServer, database: str, **changes: Any) -> dict[str, Any]:
+        """What restore_database is told; *changes* replace or add, None removes."""
+        options = {
+            **server.login(database),
+            "pg_bin_dir": str(server.bin_dir),
+            "label": LABEL,
+            "locations": [self.bench.location()],
+            "identities": [str(self.bench.keys.identity)],
+            "verify_key": [str(self.bench.keys.verify)],
+            "expect_environment": ENVIRONMENT,
+            **{name: os.fspath(value) if isinstance(value, Path) else value for name, value in changes.items()},
+        }
+        return {name: value for name, value in options.items() if value is not None}
+
+    def restore(
+        self, server: PostgresServer, database: str, *, check_mode: bool = False, **changes: Any
+    ) -> dict[str, Any]:
+        """Run one in this process."""
+        return restore(check_mode=check_mode, **self.options(server, database, **changes))
+
+
+def databases(server: PostgresServer, name: str) -> set[str]:
+    """The databases that are *name* or another version of it."""
+    rows = server.query("postgres", "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [name])
+    return {row[0] for row in rows}
