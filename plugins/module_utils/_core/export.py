@@ -90,12 +90,12 @@ def export_table(
         raise ConfigError(
             STEP, "recipients is empty, but personal data is never written unencrypted", hint="give a recipient"
         )
-    present = _present_digest(request.dest)
+    comparable = _comparable(request.dest) and not encryption.enabled
     connection = connect(options, lock_timeout=request.lock_timeout)
     try:
         query = _prepared(connection, request)
         # An encrypted file is never the same twice.
-        present = None if encryption.enabled else present
+        present = _digest(request.dest) if comparable else None
         if check_mode and present is None:
             _check_writable(request.dest)
             return ExportResult(True, query.name)
@@ -191,19 +191,21 @@ class _UnlessSame:
         self._sink.abort()
 
 
-def _present_digest(dest: str) -> str | None:
-    """The SHA-256 of the file that is there; None when there is none, or one that others may read."""
+def _comparable(dest: str) -> bool:
+    """Whether a file is there that could stay as it is: not where others may read it. Refuses what is no file."""
     if not os.path.basename(dest) or os.path.isdir(dest):
         raise ConfigError(STEP, f"dest {dest!r} is a directory", hint="the path of a file")
     if not os.path.isdir(os.path.dirname(dest) or "."):
         raise ConfigError(STEP, f"the directory of dest {dest!r} does not exist", hint="make it first, with mode 0700")
     if not os.path.lexists(dest):
-        return None
+        return False
     if not stat.S_ISREG(os.lstat(dest).st_mode):
         raise ConfigError(STEP, f"dest {dest!r} is not a regular file", hint="name another, or remove it")
-    if stat.S_IMODE(os.lstat(dest).st_mode) != PRIVATE_MODE:
-        return None
-    with RegularFile(dest, step=STEP) as file:
+    return stat.S_IMODE(os.lstat(dest).st_mode) == PRIVATE_MODE
+
+
+def _digest(path: str) -> str:
+    with RegularFile(path, step=STEP) as file:
         return file_digest(file)
 
 

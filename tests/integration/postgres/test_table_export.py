@@ -20,6 +20,7 @@ import psycopg2
 import pyrage
 import pytest
 import zstandard
+from ansible_collections.mobul.backup.plugins.module_utils._core import export as core_export
 from ansible_collections.mobul.backup.plugins.module_utils._core.ciphers.recipients import Encryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, SourceError
 from ansible_collections.mobul.backup.plugins.module_utils._core.export import (
@@ -118,6 +119,22 @@ def test_an_encrypted_export_is_always_another(options17: ConnectionOptions, tab
     for _turn in range(2):
         assert export_table(options17, ExportRequest(str(dest), table="t"), encryption).changed
     assert export_table(options17, ExportRequest(str(dest), table="t"), encryption, check_mode=True).changed
+
+
+def test_what_an_encrypted_export_replaces_is_not_read(
+    options17: ConnectionOptions, table: Connection, dest: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encryption = Encryption.parse([str(pyrage.x25519.Identity.generate().to_public())])
+    export(options17, dest)
+
+    def refuse(_file: object) -> str:
+        raise AssertionError("it was read")
+
+    monkeypatch.setattr(core_export, "file_digest", refuse)
+    with pytest.raises(AssertionError, match="it was read"):
+        export(options17, dest)
+    for check_mode in (True, False):
+        assert export_table(options17, ExportRequest(str(dest), table="t"), encryption, check_mode=check_mode).changed
 
 
 def test_a_file_that_others_may_read_is_replaced(options17: ConnectionOptions, table: Connection, dest: Path) -> None:
