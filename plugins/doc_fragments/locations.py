@@ -77,7 +77,9 @@ options:
         description: Path of rclone's configuration file. By default rclone's own is used.
         type: path
       rclone_path:
-        description: Path of the program C(rclone). By default it is looked for on E(PATH).
+        description:
+          - Path of the program C(rclone).
+          - By default it is looked for beside the Python that runs the module and on E(PATH).
         type: path
       timeout:
         description:

@@ -30,6 +30,7 @@ notes:
 author:
   - The mobul.backup maintainers (@mobul)
 requirements:
+  - Python >= 3.11 on the host that runs the module
   - cryptography >= 41
   - gpg >= 2.2, for OpenPGP
 attributes:

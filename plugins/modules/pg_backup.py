@@ -19,6 +19,7 @@ description:
 author:
   - The mobul.backup maintainers (@mobul)
 requirements:
+  - Python >= 3.11 on the host that runs the module
   - psycopg2
   - cryptography
   - boto3, for locations of type s3
@@ -120,14 +121,18 @@ options:
         description: Table to export.
         type: str
       query:
-        description: Query to export, instead of O(exports[].table).
+        description:
+          - Query to export, instead of O(exports[].table).
+          - The manifest keeps it as it stands, and is not encrypted. Write nothing secret or personal into it.
         type: str
       columns:
         description: Columns to export. By default all.
         type: list
         elements: str
       where:
-        description: SQL condition on the rows.
+        description:
+          - SQL condition on the rows.
+          - The manifest keeps it as it stands, and is not encrypted. Write nothing secret or personal into it.
         type: str
       format:
         description: Format of the file.
@@ -218,32 +223,32 @@ EXAMPLES = r"""
 RETURN = r"""
 id:
   description: Id of the set. In check mode, of the set that would be made at this moment.
-  returned: success
+  returned: when a set was made, also when the run failed because too few of its copies are good; in check mode
   type: str
   sample: weekly_20261122_000000
 label:
   description: Label that the set belongs to.
-  returned: success
+  returned: success, and when the run failed because too few copies are good
   type: str
   sample: shop
 directory:
   description: Path of the set below each location's root.
-  returned: success
+  returned: when a set was made, also when the run failed because too few of its copies are good; in check mode
   type: str
   sample: shop/2026/11/22/weekly_20261122_000000
 skipped_because:
   description: Why no backup was made, with O(if_running=skip).
   returned: when another backup is running and O(if_running=skip)
   type: str
-  sample: another backup of this database is running (pid 4711 since 2026-11-22 00:00:01)
+  sample: another backup of 'shop' is running (pid 4711, application 'mobul.backup', role 'backup')
 copies:
   description: Number of good copies.
-  returned: once anything was written
+  returned: when a set was made, also when the run failed because too few of its copies are good
   type: int
   sample: 2
 locations:
   description: What became of every location.
-  returned: once the locations were checked
+  returned: when a set was made, also when the run failed because too few of its copies are good; in check mode
   type: list
   elements: dict
   contains:
@@ -260,12 +265,12 @@ locations:
       type: str
       sample: good
     error:
-      description: What went wrong there.
+      description: What went wrong there, null where nothing did.
       type: str
       sample: "upload: location 'primary': the bucket is gone"
 artifacts:
   description: The files of the set.
-  returned: when a set was made
+  returned: when a set was made, also when the run failed because too few of its copies are good
   type: list
   elements: dict
   contains:
@@ -287,53 +292,53 @@ artifacts:
       sample: 6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b
 manifest_sha256:
   description: SHA-256 of the manifest, in hexadecimal digits.
-  returned: when a set was made
+  returned: when a set was made, also when the run failed because too few of its copies are good
   type: str
   sample: d4735e3a265e16eee03f59718b9b5d03019c07d8b6c51f90da3a666eec13ab35
 signed:
   description: Whether the manifest is signed.
-  returned: success
+  returned: when a set was made, also when the run failed because too few of its copies are good; in check mode
   type: bool
   sample: true
 database:
   description: What was backed up.
-  returned: success
+  returned: when a set was made, also when the run failed because too few of its copies are good; in check mode
   type: dict
   sample: {"name": "shop", "server_version": "17.10", "size": 1468006400}
 tables:
   description: Number of tables in the set.
-  returned: when a set was made
+  returned: when a set was made, also when the run failed because too few of its copies are good
   type: int
   sample: 42
 rows:
   description: Number of rows in all tables.
-  returned: when a set was made
+  returned: when a set was made, also when the run failed because too few of its copies are good
   type: int
   sample: 6405200
 size:
   description: Bytes of all artifacts together.
-  returned: when a set was made
+  returned: when a set was made, also when the run failed because too few of its copies are good
   type: int
   sample: 286761234
 duration:
   description: Seconds that the whole run took.
-  returned: success
+  returned: when a set was made, also when the run failed because too few of its copies are good; in check mode
   type: float
   sample: 6.2
 previous:
-  description: Id of the set that came before.
-  returned: success
+  description: Id of the set that came before, null where there is none.
+  returned: when a set was made, also when the run failed because too few of its copies are good; in check mode
   type: str
   sample: weekly_20261115_000000
 summary:
   description: What was done, for a person.
-  returned: success
+  returned: success, and when the run failed because too few copies are good
   type: list
   elements: str
   sample: ["shop: weekly_20261122_000000, 2 of 2 copies good, 6.2 s"]
 reaped:
   description: What earlier runs had left unfinished and this one removed.
-  returned: when a set was made
+  returned: when a set was made, also when the run failed because too few of its copies are good
   type: list
   elements: str
   sample: ["primary: shop/2026/11/20/weekly_20261120_000000"]

@@ -28,6 +28,7 @@ notes:
 author:
   - The mobul.backup maintainers (@mobul)
 requirements:
+  - Python >= 3.11 on the host that runs the module
   - boto3 >= 1.34
 attributes:
   check_mode:

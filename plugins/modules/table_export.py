@@ -19,6 +19,7 @@ description:
 author:
   - The mobul.backup maintainers (@mobul)
 requirements:
+  - Python >= 3.11 on the host that runs the module
   - psycopg2
   - cryptography, for O(recipients)
   - zstandard, for O(compress=zstd)
