@@ -28,7 +28,6 @@ from .s3.writer import UPLOAD_NAME, ObjectDetails, S3Receipt, S3Writer
 from .transforms import Sha256
 
 STEP = "check the options"
-IF_EXISTS_CHOICES = ("verify", "replace")
 MAX_CONCURRENCY = 64
 _RESERVED = (SHA256_NAME, UPLOAD_NAME)
 _MAX_TAGS = 10

@@ -19,7 +19,6 @@ from .gpg_keys import Keyring, expiry_warning, parse_fingerprint
 from .openpgp import begins_key
 
 STEP = "check the recipients"
-SCHEMES = ("age", "gpg")
 
 _MAX_KEY_FILE_BYTES = 1024 * 1024
 _SECRET = re.compile(r"AGE-SECRET-KEY-|AGE-PLUGIN-|BEGIN [A-Z ]*PRIVATE KEY|[0-9a-f]{64}\s*\Z", re.IGNORECASE)

@@ -79,11 +79,6 @@ def find_program(name: str, server_version_num: int, pg_bin_dir: str | None = No
     return min(fitting, key=lambda program: (program.major, [-number for number in program.version[1:]]))
 
 
-def supports_zstd(program: Program) -> bool:
-    """Whether this pg_dump compresses with zstd by itself."""
-    return supports_compression(program, "zstd")
-
-
 @cache
 def supports_compression(program: Program, method: str) -> bool:
     """Whether this pg_dump was built with *method* (``zstd``, ``lz4``); found out without a connection."""
