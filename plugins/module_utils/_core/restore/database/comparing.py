@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from ...archive import ArchiveWalker, Toc, schema_objects
 from ...manifest import Manifest
 from ...pipeline import Pipeline
-from ...postgres.connection import ConnectionOptions, connect
 from ...postgres.counting import ALGORITHM, count_rows, fingerprints
 from ...postgres.names import TableName, display_name
 from ...postgres.programs import Program
@@ -42,25 +41,24 @@ class Comparison:
     warnings: tuple[str, ...] = ()
 
 
-def compare_contents(options: ConnectionOptions, manifest: Manifest) -> list[str]:
-    """Differences in rows and fingerprints, in one snapshot of the restored database."""
-    connection = connect(options)
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        wanted = expected_rows(manifest)
+def compare_tables(connection: Connection, manifest: Manifest, tables: Sequence[TableName]) -> list[str]:
+    """Differences in rows and fingerprints of some tables, in one snapshot.
+
+    :param connection: into the restored database, outside any transaction.
+    """
+    wanted = {table: one for table, one in expected_rows(manifest).items() if table in set(tables)}
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         there = _present(connection, list(wanted))
         marked = [table for table, (_rows, value) in wanted.items() if value is not None and table in there]
         found = fingerprints(connection, marked)
         others = [table for table in wanted if table in there and table not in found]
         rows = {**count_rows(connection, others), **{table: one.rows for table, one in found.items()}}
-        return [
-            *(f"table {display_name(table)} is missing" for table in wanted if table not in there),
-            *_row_differences(wanted, rows, {table: one.value for table, one in found.items()}),
-            *_large_objects(connection, manifest),
-        ]
-    finally:
-        connection.close()
+        cursor.execute("COMMIT")
+    return [
+        *(f"table {display_name(table)} is missing" for table in wanted if table not in there),
+        *_row_differences(wanted, rows, {table: one.value for table, one in found.items()}),
+    ]
 
 
 def expected_rows(manifest: Manifest) -> dict[TableName, tuple[int, str | None]]:
@@ -97,7 +95,8 @@ def _present(connection: Connection, tables: Sequence[TableName]) -> set[TableNa
     return {table for table in tables if table in there}
 
 
-def _large_objects(connection: Connection, manifest: Manifest) -> Iterator[str]:
+def compare_large_objects(connection: Connection, manifest: Manifest) -> Iterator[str]:
+    """A difference in the number of large objects."""
     with connection.cursor() as cursor:
         cursor.execute(_LARGE_OBJECTS)
         row = cursor.fetchone()

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from ...errors import BackupError, Cancelled
 from ...pipeline import Pipeline, Source, as_backup_error
+from ...postgres.names import TableName
 from ...postgres.programs import Program
 from ..set_archive import SetArchive
 from .children import Child, ChildSink
 from .memory import archive_in_memory
-from .schedule import Piece, Queue, Schedule
+from .schedule import Piece, Queue, Schedule, Work
 
 STEP = "restore the database"
 
@@ -87,13 +88,24 @@ def _feed(source: Source, argv: Sequence[str], environment: Mapping[str, str], s
 
 
 class SetLoader:
-    """Loads a set by a schedule, several pieces at a time; use it once."""
+    """Loads a set by a schedule, several pieces at a time; use it once.
 
-    def __init__(self, archive: SetArchive, schedule: Schedule, tools: Tools, jobs: int) -> None:
+    :param settle: called with every large table as soon as it is complete, from any of the threads.
+    """
+
+    def __init__(
+        self,
+        archive: SetArchive,
+        schedule: Schedule,
+        tools: Tools,
+        jobs: int,
+        settle: Callable[[Sequence[TableName]], None],
+    ) -> None:
         self._archive = archive
         self._schedule = schedule
         self._tools = tools
         self._jobs = jobs
+        self._settle = settle
         self._queue = Queue(schedule)
         self._running = _Running()
         self._failure: BackupError | None = None
@@ -138,7 +150,11 @@ class SetLoader:
             return None
 
     def _carry_out(self, piece: Piece) -> None:
-        if not piece.data:
+        if piece.work is Work.SETTLE:
+            table = self._archive.toc.by_id[piece.entries[0]]
+            self._settle([(table.namespace, table.tag)])
+            return
+        if piece.work is Work.BUILD:
             self._define(piece.entries, jobs=1)
             return
         source = self._archive.source(set(piece.entries))

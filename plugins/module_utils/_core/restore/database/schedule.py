@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 
 from ...archive import Section, Toc, TocEntry
 from ...archive.extract import ALWAYS_KEPT
@@ -20,19 +21,27 @@ _BUILT_BY_ITSELF = ("INDEX", "CONSTRAINT")
 _LARGE_OBJECTS = ("BLOB", "BLOB METADATA")
 
 
+class Work(Enum):
+    """What is done with a piece."""
+
+    LOAD = auto()
+    BUILD = auto()
+    SETTLE = auto()
+    """Look at a table that is complete: compare it, and collect the planner's statistics."""
+
+
 @dataclass(frozen=True)
 class Piece:
     """One piece of work: the entries of one run of pg_restore.
 
-    :param entries: dump ids.
-    :param data: whether it is a load; otherwise it builds indexes or constraints.
+    :param entries: dump ids; of a table that is to be settled, the table's.
     :param size: bytes of the table's data in the dump, by which the largest goes first.
     :param table: dump id of the one table that it is about; None for several.
     :param exclusive: whether nothing else can be built on the table at the same time.
     """
 
     entries: tuple[int, ...]
-    data: bool
+    work: Work
     size: int
     table: int | None = None
     exclusive: bool = False
@@ -85,11 +94,11 @@ def _plan_loads(data: Sequence[TocEntry], sizes: Mapping[int, int], jobs: int, t
     chosen = {entry.dump_id for entry in large}
     small = tuple(entry.dump_id for entry in data if entry.dump_id not in chosen)
     pieces = [
-        Piece((one.dump_id,), True, sizes[one.dump_id], table_of(one, toc), name=f"{one.namespace}.{one.tag}")
+        Piece((one.dump_id,), Work.LOAD, sizes[one.dump_id], table_of(one, toc), name=f"{one.namespace}.{one.tag}")
         for one in large
     ]
     if small:
-        pieces.append(Piece(small, True, sum(sizes[dump_id] for dump_id in small), name="the small tables"))
+        pieces.append(Piece(small, Work.LOAD, sum(sizes[dump_id] for dump_id in small), name="the small tables"))
     return tuple(sorted(pieces, key=lambda piece: -piece.size))
 
 
@@ -114,7 +123,9 @@ def _plan_builds(toc: Toc, tables: Mapping[int, int], before: Collection[int]) -
         known = (dump_id for dump_id in entry.dependencies if dump_id in toc.by_id)
         if table is not None and table in tables and all(dump_id in before for dump_id in known):
             constraint = entry.desc == "CONSTRAINT"
-            piece = Piece((entry.dump_id,), False, tables[table], table, constraint, f"{entry.namespace}.{entry.tag}")
+            piece = Piece(
+                (entry.dump_id,), Work.BUILD, tables[table], table, constraint, f"{entry.namespace}.{entry.tag}"
+            )
             found[table].append(piece)
     # A constraint needs the table for itself; what comes behind it can then be built side by side.
     return {table: tuple(sorted(pieces, key=lambda piece: not piece.exclusive)) for table, pieces in found.items()}
@@ -126,28 +137,34 @@ class Queue:
     def __init__(self, schedule: Schedule) -> None:
         self._loads = list(schedule.loads)
         self._builds = {table: list(pieces) for table, pieces in schedule.builds.items()}
-        self._loaded: set[int] = set()
+        self._loaded: dict[int, Piece] = {}
         self._busy: dict[int, list[Piece]] = defaultdict(list)
         self._running = 0
 
     @property
     def finished(self) -> bool:
         """Whether everything is done."""
-        return not (self._running or self._loads or any(self._builds.values()))
+        return not (self._running or self._loads or self._loaded)
 
     def take(self) -> Piece | None:
         """The next piece, or None while there is nothing that can begin.
 
-        Of what is ready the piece of the largest table goes first: what belongs to it takes longest.
+        Of what is ready the piece of the largest table goes first, as what belongs to it takes longest; tables are
+        settled while there is nothing else to do.
         """
         ready = self._loads[:1] + [one for table in self._loaded for one in self._ready(table)]
-        if not ready:
-            return None
-        piece = max(ready, key=lambda one: (one.size, not one.data))
+        if ready:
+            piece = max(ready, key=lambda one: (one.size, one.work is Work.BUILD))
+        else:
+            complete = [table for table in self._loaded if not self._builds.get(table) and not self._busy[table]]
+            if not complete:
+                return None
+            load = self._loaded.pop(complete[0])
+            piece = Piece((complete[0],), Work.SETTLE, load.size, complete[0], name=load.name)
         self._running += 1
-        if piece.data:
+        if piece.work is Work.LOAD:
             self._loads.remove(piece)
-        elif piece.table is not None:
+        elif piece.work is Work.BUILD and piece.table is not None:
             self._builds[piece.table].remove(piece)
             self._busy[piece.table].append(piece)
         return piece
@@ -155,10 +172,12 @@ class Queue:
     def done(self, piece: Piece) -> None:
         """A piece has ended well."""
         self._running -= 1
-        if not piece.data and piece.table is not None:
+        if piece.table is None:
+            return
+        if piece.work is Work.LOAD:
+            self._loaded[piece.table] = piece
+        elif piece.work is Work.BUILD:
             self._busy[piece.table].remove(piece)
-        elif piece.table is not None:
-            self._loaded.add(piece.table)
 
     def _ready(self, table: int) -> list[Piece]:
         waiting, busy = self._builds.get(table, []), self._busy[table]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
@@ -15,7 +15,7 @@ from ...postgres.types import Composable
 from .children import Child, ChildSink
 from .comparing import (
     Comparison,
-    compare_contents,
+    compare_large_objects,
     compare_schema,
     compare_sequences,
     compared_fingerprints,
@@ -29,6 +29,7 @@ from .naming import LOADING, REPLACED, Note, beside
 from .plan import RestorePlan
 from .schedule import plan_schedule
 from .scripts import Restricted
+from .settling import Settling
 from .target import elsewhere, open_maintenance
 
 _DIFFERENCES_SHOWN = 10
@@ -60,6 +61,7 @@ class SideBySide:
         self._old = beside(name, "old", now, taken) if plan.target.database is not None else None
         self._note = Note(name, LOADING, plan.contents.name, now.isoformat(timespec="seconds"))
         self._options = elsewhere(plan.options, self._new)
+        self._settling = Settling(self._options, plan.contents.manifest)
 
     def run(self) -> Restored:
         """Make the new database, compare it, exchange the names.
@@ -85,7 +87,7 @@ class SideBySide:
             contents, jobs = plan.contents, plan.request.jobs
             if contents.archive is not None:
                 schedule = plan_schedule(contents.archive.toc, contents.archive.data_sizes, jobs)
-                SetLoader(contents.archive, schedule, tools, jobs).run()
+                SetLoader(contents.archive, schedule, tools, jobs, self._settling.settle).run()
             elif contents.file is not None and contents.toc is None:
                 self._load_script(environment)
             elif contents.file is not None and contents.file.direct:
@@ -105,33 +107,24 @@ class SideBySide:
             child.close()
 
     def _compare(self) -> Comparison:
-        """Compare what can be compared and collect the planner's statistics, all at the same time."""
+        """Compare what has not been compared yet, several things at the same time."""
         with ThreadPoolExecutor(max_workers=3, thread_name_prefix="compare") as pool:
-            analyzed = pool.submit(self._analyze)
-            contents = pool.submit(self._compare_contents)
-            schema = pool.submit(self._compare_schema)
-            found = _results(contents, schema)
-            analyzed.result()
-        return found
+            futures = [pool.submit(self._settling.settle_rest), pool.submit(self._compare_others)]
+            found = pool.submit(self._compare_schema).result()
+            for future in futures:
+                future.result()
+        return replace(found, differences=(*self._settling.differences, *found.differences))
 
-    def _analyze(self) -> None:
+    def _compare_others(self) -> None:
+        contents = self._plan.contents
         connection = connect(self._options)
         try:
-            with connection.cursor() as cursor:
-                cursor.execute("ANALYZE")
+            differences = [] if contents.toc is None else compare_sequences(connection, contents.toc)
+            if contents.manifest is not None:
+                differences += compare_large_objects(connection, contents.manifest)
         finally:
             connection.close()
-
-    def _compare_contents(self) -> list[str]:
-        contents = self._plan.contents
-        differences = [] if contents.manifest is None else compare_contents(self._options, contents.manifest)
-        if contents.toc is not None:
-            connection = connect(self._options)
-            try:
-                differences += compare_sequences(connection, contents.toc)
-            finally:
-                connection.close()
-        return differences
+        self._settling.differences += differences
 
     def _compare_schema(self) -> Comparison:
         plan = self._plan
@@ -180,11 +173,6 @@ class SideBySide:
                 drop_database(connection, self._new)
             finally:
                 connection.close()
-
-
-def _results(contents: Future[list[str]], schema: Future[Comparison]) -> Comparison:
-    found = schema.result()
-    return replace(found, differences=(*contents.result(), *found.differences))
 
 
 def refuse_differences(differences: tuple[str, ...], undo: Callable[[], None] | None = None) -> None:
