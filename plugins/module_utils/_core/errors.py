@@ -6,6 +6,10 @@ ever carries a secret: whoever raises one puts in only what may be shown to a pe
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+_Located = TypeVar("_Located", bound="LocationError")
+
 
 class BackupError(Exception):
     """Anything that ends an operation.
@@ -24,6 +28,11 @@ class BackupError(Exception):
     def __str__(self) -> str:
         text = f"{self.step}: {self.message}"
         return f"{text} ({self.hint})" if self.hint else text
+
+    def add(self, text: str) -> None:
+        """Say one thing more, which came to light while the failure was dealt with."""
+        self.message = f"{self.message}; {text}"
+        self.args = (self.step, self.message, self.hint)
 
 
 class ConfigError(BackupError):
@@ -51,7 +60,10 @@ class LocationError(BackupError):
 
     :param location: the location's name in the inventory.
     :param transient: whether the same request may succeed later.
+    :ivar taken: whether the object's name belongs to somebody else's object, which must be left alone.
     """
+
+    taken = False
 
     def __init__(
         self, location: str, step: str, message: str, *, hint: str | None = None, transient: bool = False
@@ -59,6 +71,12 @@ class LocationError(BackupError):
         super().__init__(step, f"location '{location}': {message}", hint=hint)
         self.location = location
         self.transient = transient
+
+
+def name_taken(error: _Located) -> _Located:
+    """*error*, marked as that of a writer whose name belongs to somebody else's object."""
+    error.taken = True
+    return error
 
 
 class Cancelled(BackupError):

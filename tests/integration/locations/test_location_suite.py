@@ -180,6 +180,7 @@ def test_an_object_is_never_replaced(location: Location, folder: str) -> None:
     with pytest.raises(LocationError, match="exists") as error:
         location.put(f"{folder}/object", b"second, and longer")
     assert f"{folder}/object" in str(error.value)
+    assert error.value.taken
     with pytest.raises(LocationError, match="exists"):
         location.put(f"{folder}/object", b"first")
     assert location.get(f"{folder}/object") == b"first"
@@ -191,8 +192,9 @@ def test_an_object_that_appears_meanwhile_is_not_replaced(location: Location, fo
     late = location.writer(f"{folder}/object")
     late.write(b"late")
     location.put(f"{folder}/object", b"early")
-    with pytest.raises(LocationError, match="exists"):
+    with pytest.raises(LocationError, match="exists") as error:
         late.commit()
+    assert error.value.taken
     late.abort()
     assert location.get(f"{folder}/object") == b"early"
     assert list(location.leftovers(folder)) == []

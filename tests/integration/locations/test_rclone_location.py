@@ -319,9 +319,64 @@ def test_a_twin_that_appears_during_an_upload_is_told(twins: tuple[RcloneLocatio
         return answer
 
     location._store.ask = ask_and_plant
-    with pytest.raises(LocationError, match="two objects named 'label/c:d'"):
+    with pytest.raises(LocationError, match="two objects named 'label/c:d'") as error:
         writer.commit()
     assert writer.receipt is None
+    # Whoever cleans up must not remove what is somebody else's.
+    assert error.value.taken
+    assert (root / "label/c:d").exists()
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, after_the_move: Callable[[], None]) -> None:
+    """Let every rename be carried out, and *after_the_move* happen before its answer comes."""
+    ask = RcloneStore.ask
+
+    def ask_and_meddle(store: RcloneStore, step: str, method: str, **parameters: Any) -> Any:
+        answer = ask(store, step, method, **parameters)
+        if method == "operations/movefile":
+            after_the_move()
+        return answer
+
+    monkeypatch.setattr(RcloneStore, "ask", ask_and_meddle)
+
+
+def test_a_rename_whose_answer_is_lost_has_succeeded(
+    drive: RcloneLocation, files: Callable[[], set[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose() -> None:
+        raise LocationError("gdrive", "finish", "the connection broke")
+
+    answering(monkeypatch, lose)
+    assert drive.put("label/object", b"data").size == 4
+    assert files() == {"label/object"}
+
+
+@pytest.mark.usefixtures("no_patience")
+def test_an_object_that_is_damaged_under_its_name_is_removed(
+    drive: RcloneLocation, rclone_config: RcloneRemote, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damage() -> None:
+        (rclone_config.root / "Backups/label/object").write_bytes(b"dat")
+
+    answering(monkeypatch, damage)
+    with pytest.raises(LocationError, match="3 bytes arrived, 4 were sent"):
+        drive.put("label/object", b"data")
+    assert files_below(rclone_config.root) == set()
+
+
+@pytest.mark.usefixtures("no_patience")
+def test_a_rename_that_is_not_carried_out_fails_and_leaves_nothing(
+    drive: RcloneLocation, files: Callable[[], set[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = RcloneStore.ask
+
+    def ask_or_forget(store: RcloneStore, step: str, method: str, **parameters: Any) -> Any:
+        return {} if method == "operations/movefile" else ask(store, step, method, **parameters)
+
+    monkeypatch.setattr(RcloneStore, "ask", ask_or_forget)
+    with pytest.raises(LocationError, match="did not rename it"):
+        drive.put("label/object", b"data")
+    assert files() == set()
 
 
 @pytest.mark.usefixtures("no_patience")
@@ -336,8 +391,9 @@ def test_a_name_that_is_taken_in_the_last_moment_is_not_replaced(
         return ask(store, step, method, **parameters)
 
     monkeypatch.setattr(RcloneStore, "ask", plant_and_ask)
-    with pytest.raises(LocationError, match="exists already"):
+    with pytest.raises(LocationError, match="exists already") as error:
         drive.put("label/object", b"ours")
+    assert error.value.taken
     assert drive.get("label/object") == b"theirs"
     assert files_below(rclone_config.root) == {"Backups/label/object"}
 

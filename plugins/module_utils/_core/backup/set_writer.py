@@ -1,7 +1,10 @@
 """Writing the artifacts of one set into several locations at once.
 
-A location that fails is left out of the rest of the set; what it had received is removed again. When the
+A location that fails is left out of the rest of the set; what it has, or may have, is removed again. When the
 whole set fails, everything written so far is removed everywhere, so that nothing half-made stays.
+
+A manifest stands for the whole set. It goes first, and where it cannot be removed the rest stays as well, because a
+manifest whose artifacts are gone would be taken for the newest backup.
 """
 
 from __future__ import annotations
@@ -11,23 +14,50 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ..errors import BackupError, Cancelled
+from ..errors import BackupError, Cancelled, LocationError
 from ..locations.base import Location, Receipt, Writer
+from ..naming import MANIFEST
 from ..pipeline import Pipeline, Progress, Source, Transform, as_backup_error
+
+
+class _Attempt:
+    """A location's writer on its way to one object; :attr:`committing` says whether that may be visible."""
+
+    def __init__(self, location: Location, writer: Writer) -> None:
+        self.name = writer.name
+        self.location = location
+        self.writer = writer
+        self.committing = False
+
+    def write(self, chunk: bytes) -> None:
+        self.writer.write(chunk)
+
+    def commit(self) -> None:
+        self.committing = True
+        self.writer.commit()
+
+    def abort(self) -> None:
+        self.writer.abort()
 
 
 class SetWriter:
     """The objects of one set on their way into *locations*.
 
     :param directory: the set's key in every location.
+    :ivar failures: name -> why a location does not have the set.
+    :ivar kept: what could not be removed although the set is not wanted there, for a person.
     """
 
     def __init__(self, locations: Sequence[Location], directory: str, progress: Progress) -> None:
         self.directory = directory
         self.progress = progress
         self.failures: dict[str, BackupError] = {}
+        self.kept: list[str] = []
         self.receipts: dict[str, list[Receipt]] = {location.name: [] for location in locations}
         self._locations = list(locations)
+        # Keys of what is visible, or may be though nothing confirmed it; and of what turned out to be others'.
+        self._visible: dict[str, list[str]] = {location.name: [] for location in locations}
+        self._foreign: dict[str, list[str]] = {location.name: [] for location in locations}
         self._pipelines: set[Pipeline] = set()
         self._cancelled: BackupError | None = None
         self._lock = threading.Lock()
@@ -42,8 +72,8 @@ class SetWriter:
     ) -> None:
         """Move one artifact into every live location; raise when its stream fails or no location is left."""
         key = f"{self.directory}/{name}"
-        writers = self._open(key, size_hint)
-        pipeline = Pipeline(source, transforms, [writer for _name, writer in writers], progress=self.progress)
+        attempts = self._open(key, size_hint)
+        pipeline = Pipeline(source, transforms, attempts, progress=self.progress)
         with self._lock:
             if self._cancelled is not None:
                 pipeline.cancel(self._cancelled)
@@ -53,8 +83,11 @@ class SetWriter:
         finally:
             with self._lock:
                 self._pipelines.discard(pipeline)
-        for (location, writer), outcome in zip(writers, outcomes, strict=True):
-            self._record(location, writer, outcome.error)
+                for attempt in attempts:
+                    if attempt.committing:
+                        self._visible[attempt.location.name].append(key)
+        for attempt, outcome in zip(attempts, outcomes, strict=True):
+            self._record(attempt.location, key, attempt.writer.receipt, outcome.error)
         self._require_one()
 
     def put(self, name: str, data: bytes) -> None:
@@ -83,32 +116,34 @@ class SetWriter:
         with ThreadPoolExecutor(max_workers=max(1, len(self._locations))) as pool:
             list(pool.map(self._remove, self._locations))
 
-    def _open(self, key: str, size_hint: int | None) -> list[tuple[Location, Writer]]:
-        writers: list[tuple[Location, Writer]] = []
+    def _open(self, key: str, size_hint: int | None) -> list[_Attempt]:
+        attempts: list[_Attempt] = []
         for location in self.live:
             try:
-                writers.append((location, location.writer(key, size_hint=size_hint)))
+                attempts.append(_Attempt(location, location.writer(key, size_hint=size_hint)))
             except BackupError as error:
-                self.failures[location.name] = error
+                self._record(location, key, None, error)
         self._require_one()
-        return writers
-
-    def _record(self, location: Location, writer: Writer, error: BackupError | None) -> None:
-        with self._lock:
-            if error is not None:
-                self.failures.setdefault(location.name, error)
-            elif writer.receipt is not None:
-                self.receipts[location.name].append(writer.receipt)
+        return attempts
 
     def _put(self, location: Location, key: str, data: bytes) -> None:
+        with self._lock:
+            self._visible[location.name].append(key)
         try:
             receipt = location.put(key, data)
         except Exception as error:
-            with self._lock:
-                self.failures[location.name] = as_backup_error(error, f"write {key}")
+            self._record(location, key, None, as_backup_error(error, f"write {key}"))
         else:
-            with self._lock:
+            self._record(location, key, receipt, None)
+
+    def _record(self, location: Location, key: str, receipt: Receipt | None, error: BackupError | None) -> None:
+        with self._lock:
+            if receipt is not None and error is None:
                 self.receipts[location.name].append(receipt)
+            if error is not None:
+                self.failures.setdefault(location.name, error)
+            if isinstance(error, LocationError) and error.taken:
+                self._foreign[location.name].append(key)
 
     def _require_one(self) -> None:
         if not self.live:
@@ -116,8 +151,27 @@ class SetWriter:
             raise BackupError("write the set", f"no location is left: {told}")
 
     def _remove(self, location: Location) -> None:
-        # The manifest was written last, so it goes first: a half-removed set is never taken for a whole one.
-        for receipt in reversed(self.receipts[location.name]):
-            with contextlib.suppress(BackupError):
-                location.delete(receipt.key)
         self.receipts[location.name].clear()
+        foreign = self._foreign[location.name]
+        keys = [key for key in reversed(self._visible[location.name]) if key not in foreign]
+        manifest = f"{self.directory}/{MANIFEST}"
+        if manifest in foreign:
+            self._keep(location, "another manifest is there")
+            return
+        if manifest in keys:
+            try:
+                location.delete(manifest)
+            except Exception as error:
+                self._keep(location, f"its manifest could not be removed ({as_backup_error(error, 'remove it')})")
+                return
+        for key in keys:
+            if key != manifest:
+                with contextlib.suppress(BackupError):
+                    location.delete(key)
+
+    def _keep(self, location: Location, reason: str) -> None:
+        told = f"nothing was removed from {self.directory} in location '{location.name}', because {reason}: check it"
+        with self._lock:
+            self.kept.append(told)
+            if location.name in self.failures:
+                self.failures[location.name].add(told)

@@ -7,7 +7,7 @@ import errno
 import os
 from collections.abc import Iterator
 
-from ..errors import LocationError
+from ..errors import LocationError, name_taken
 from .directories import NotPlainError
 
 _HINTS = {
@@ -38,7 +38,7 @@ class LocalRoot:
 
     def exists_already(self, key: str) -> LocationError:
         """The error of a writer that finds its name taken."""
-        return self.error(f"write {key}", f"{key!r} exists already", hint="an object is never replaced")
+        return name_taken(self.error(f"write {key}", f"{key!r} exists already", hint="an object is never replaced"))
 
     @contextlib.contextmanager
     def step(self, step: str, subject: str) -> Iterator[None]:

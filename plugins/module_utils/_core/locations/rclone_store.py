@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from ..errors import LocationError
+from ..errors import LocationError, name_taken
 from .rclone_daemon import RcloneDaemon, RcloneError, RcloneStartError
 from .rclone_errors import explain
 from .rclone_process import find_program, program_version
@@ -103,7 +103,7 @@ class RcloneStore:
 
     def exists_already(self, key: str) -> LocationError:
         """The error of a writer that finds its name taken."""
-        return self.error(f"write {key}", f"{key!r} exists already", hint="an object is never replaced")
+        return name_taken(self.error(f"write {key}", f"{key!r} exists already", hint="an object is never replaced"))
 
     @contextmanager
     def translated(self, step: str) -> Iterator[None]:

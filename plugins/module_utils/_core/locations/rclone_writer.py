@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import LocationError
+from ..errors import LocationError, name_taken
 from .base import Receipt, Writer
 from .partial import partial_name
 from .rclone_daemon import CALL_PATIENCE
@@ -99,37 +99,76 @@ class RcloneWriter(Writer):
                 return "the store took it and does not have it"
             # Whatever abort() finds under the name from here on came from this upload.
             self._touched = True
-            if found[0].size != self._size:
-                return f"{found[0].size} bytes arrived, {self._size} were sent"
             told.update(found[0].hashes)
-            if digest in told and self._digest is not None and told[digest].lower() != self._digest.hexdigest():
-                return f"its {digest} in the store is not that of what was sent"
-            return None
+            return self._difference(found[0])
 
         step = f"verify {self._key}"
-        self._wait_until_fine(step, problem, **({"hashTypes": [digest]} if digest else {}))
+        self._wait_until_fine(step, problem)
         return digest if digest in told and digest is not None else "size"
 
-    def _move(self) -> None:
-        def problem(entries: list[Entry]) -> str | None:
-            found = _named(entries, self._key)
-            self._store.refuse_doubles(step, found)
-            if _named(entries, self._path):
-                return f"{self._key!r} exists already, since a moment ago"
-            if not found or found[0].size != self._size:
-                return "the store renamed it and does not have it under its name"
-            return None
+    def _difference(self, entry: Entry) -> str | None:
+        """What tells the stored object from what was sent."""
+        if entry.size != self._size:
+            return f"{entry.size} bytes arrived, {self._size} were sent"
+        told = entry.hashes.get(self._traits.digest or "")
+        if told and self._digest is not None and told.lower() != self._digest.hexdigest():
+            return f"its {self._traits.digest} in the store is not that of what was sent"
+        return None
 
+    def _move(self) -> None:
         step = f"finish {self._key}"
         remote = self._store.remote
         here, there = {"srcFs": remote, "srcRemote": self._path}, {"dstFs": remote, "dstRemote": self._key}
-        self._store.ask(step, "operations/movefile", **here, **there)
-        self._wait_until_fine(step, problem)
+        try:
+            self._store.ask(step, "operations/movefile", **here, **there)
+            self._wait_until_fine(step, self._unlike_renamed)
+        except LocationError as error:
+            if not self._settled(step, error):
+                raise
 
-    def _wait_until_fine(self, step: str, problem: Callable[[list[Entry]], str | None], **options: Any) -> None:
+    def _unlike_renamed(self, entries: list[Entry]) -> str | None:
+        """Why the object has not got its name, if it has not."""
+        found = _named(entries, self._key)
+        if len(found) > 1:
+            # One of them is somebody else's, and a store removes by name.
+            try:
+                self._store.refuse_doubles(f"finish {self._key}", found)
+            except LocationError as error:
+                raise name_taken(error) from None
+        if _named(entries, self._path):
+            return f"{self._key!r} exists already, since a moment ago" if found else "the store did not rename it"
+        if not found:
+            return "the store renamed it and does not have it under its name"
+        return self._difference(found[0])
+
+    def _settled(self, step: str, error: LocationError) -> bool:
+        """After *error*, look which name the object has: whether the final one, and as it was sent.
+
+        The answer to a rename that was carried out may have been lost. What got its name and is not what was sent
+        goes again, since nobody else would know it for ours.
+        """
+        if error.taken:
+            return False
+        with contextlib.suppress(LocationError):
+            entries = self._entries(step)
+            if self._unlike_renamed(entries) is None:
+                return True
+            if _named(entries, self._key):
+                if _named(entries, self._path):
+                    name_taken(error)
+                else:
+                    self._store.remove(f"remove the damaged {self._key}", self._key)
+        return False
+
+    def _entries(self, step: str) -> list[Entry]:
+        digest = self._traits.digest
+        options: dict[str, Any] = {"hashTypes": [digest]} if digest else {}
+        return self._store.entries(step, parent_of(self._key), **options) or []
+
+    def _wait_until_fine(self, step: str, problem: Callable[[list[Entry]], str | None]) -> None:
         """Look at the object's directory until *problem* finds none: some stores list what is new a little late."""
         for pause in (*_PAUSES, None):
-            told = problem(self._store.entries(step, parent_of(self._key), **options) or [])
+            told = problem(self._entries(step))
             if told is None:
                 return
             if pause is None:

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
 
+from ..errors import name_taken
 from .client import LazyClient
 from .errors import S3Error, explain
 from .parts import PART_BYTES, ByteBudget, SpareBuffers
@@ -84,7 +85,7 @@ class Store:
 
     def exists_already(self, key: str) -> S3Error:
         """The error of a writer that finds its name taken."""
-        return self.error(f"write {key}", f"{key!r} exists already", hint="an object is never replaced")
+        return name_taken(self.error(f"write {key}", f"{key!r} exists already", hint="an object is never replaced"))
 
     def creation(self) -> dict[str, Any]:
         """The parameters that every new object gets, also at the start of a multipart upload."""

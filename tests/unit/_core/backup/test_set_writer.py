@@ -6,7 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup.set_writer import SetWriter
-from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, LocationError, SourceError
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import (
+    BackupError,
+    LocationError,
+    SourceError,
+    name_taken,
+)
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import (
     Leftover,
     Location,
@@ -20,19 +25,25 @@ SET = "mobul/2026/11/23/weekly_20261123_000000"
 
 
 class Shelf(Location):
-    """A location in memory that fails where it is told to: ``open``, ``write`` or ``commit`` of the object *on*."""
+    """A location in memory that fails where it is told to with the object *on*.
+
+    :param fail: ``open``, ``write``, ``commit``; ``reply`` after the object became visible; ``taken`` by another.
+    :param keeps: how the names of the objects end that it does not let go.
+    """
 
     type = "memory"
 
-    def __init__(self, name: str, *, fail: str = "", on: str = "") -> None:
+    def __init__(self, name: str, *, fail: str = "", on: str = "", keeps: str = "nothing") -> None:
         self.name = name
+        self.keeps = keeps
         self.fail = fail
         self.on = on
         self.objects: dict[str, bytes] = {}
 
     def breaks(self, point: str, key: str) -> None:
         if point == self.fail and key.endswith(self.on):
-            raise LocationError(self.name, "write", f"broken at {point}")
+            error = LocationError(self.name, "write", f"broken at {point}")
+            raise name_taken(error) if point == "taken" else error
 
     def writer(self, key: str, *, size_hint: int | None = None) -> Writer:
         self.breaks("open", key)
@@ -57,6 +68,8 @@ class Shelf(Location):
         raise NotImplementedError
 
     def delete(self, key: str) -> None:
+        if key.endswith(self.keeps):
+            raise LocationError(self.name, f"delete {key}", "locked")
         self.objects.pop(key, None)
 
     def leftovers(self, prefix: str) -> Iterator[Leftover]:
@@ -79,7 +92,11 @@ class ShelfWriter(Writer):
 
     def commit(self) -> None:
         self.shelf.breaks("commit", self.key)
+        if self.shelf.fail == "taken" and self.key.endswith(self.shelf.on):
+            self.shelf.objects[self.key] = b"somebody else's"
+        self.shelf.breaks("taken", self.key)
         self.shelf.objects[self.key] = self.data
+        self.shelf.breaks("reply", self.key)
         self.receipt = Receipt(self.key, len(self.data), "size")
 
     def abort(self) -> None:
@@ -117,7 +134,7 @@ def test_every_location_gets_every_artifact() -> None:
     assert writer.failures == {}
 
 
-@pytest.mark.parametrize("point", ["open", "write", "commit"])
+@pytest.mark.parametrize("point", ["open", "write", "commit", "reply"])
 @pytest.mark.parametrize("artifact", ["dump", "globals", "manifest.json"])
 def test_a_location_that_breaks_keeps_nothing_and_spoils_no_other(point: str, artifact: str) -> None:
     good, bad = Shelf("good"), Shelf("bad", fail=point, on=artifact)
@@ -128,6 +145,57 @@ def test_a_location_that_breaks_keeps_nothing_and_spoils_no_other(point: str, ar
     assert bad.objects == {}
     assert list(writer.failures) == ["bad"]
     assert writer.live == [good]
+
+
+def test_where_the_manifest_cannot_be_removed_its_artifacts_stay_and_the_failure_says_so() -> None:
+    good, bad = Shelf("good"), Shelf("bad", fail="reply", on="manifest.json", keeps="manifest.json")
+    writer = SetWriter([bad, good], SET, Progress())
+    write_set(writer)
+    writer.clean_failed()
+    assert bad.objects == good.objects
+    told = str(writer.failures["bad"])
+    assert "broken at reply" in told and "locked" in told
+    assert f"nothing was removed from {SET} in location 'bad'" in told
+
+
+def test_an_abandoned_set_says_where_its_manifest_stayed() -> None:
+    shelf = Shelf("a", keeps="manifest.json")
+    writer = SetWriter([shelf], SET, Progress())
+    write_set(writer)
+    before = dict(shelf.objects)
+    writer.abandon()
+    assert shelf.objects == before
+    assert [f"nothing was removed from {SET} in location 'a'" in told for told in writer.kept] == [True]
+
+
+def test_an_artifact_that_cannot_be_removed_keeps_no_other() -> None:
+    shelf = Shelf("a", keeps="globals")
+    writer = SetWriter([shelf], SET, Progress())
+    write_set(writer)
+    writer.abandon()
+    assert set(shelf.objects) == {f"{SET}/globals"}
+    assert writer.kept == []
+
+
+@pytest.mark.parametrize("artifact", ["dump", "globals", "manifest.json"])
+def test_an_object_of_somebody_else_is_not_removed(artifact: str) -> None:
+    good, bad = Shelf("good"), Shelf("bad", fail="taken", on=artifact)
+    writer = SetWriter([bad, good], SET, Progress())
+    write_set(writer)
+    writer.clean_failed()
+    assert bad.objects[f"{SET}/{artifact}"] == b"somebody else's"
+    # Their manifest may stand for what lies beside it.
+    assert set(bad.objects) == (set(good.objects) if artifact == "manifest.json" else {f"{SET}/{artifact}"})
+
+
+def test_what_was_never_finished_is_not_taken_for_ours() -> None:
+    shelf = Shelf("a")
+    writer = SetWriter([shelf], SET, Progress())
+    with pytest.raises(SourceError):
+        writer.write("dump", Words(SourceError("dump", "broke")), [])
+    shelf.objects[f"{SET}/dump"] = b"of another run with the same id"
+    writer.abandon()
+    assert set(shelf.objects) == {f"{SET}/dump"}
 
 
 def test_the_set_fails_when_the_last_location_breaks() -> None:
