@@ -14,7 +14,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connec
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.counting import count_rows
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.snapshot import LockBusy, Snapshot, attach
-from support.lab import PostgresServer
+from support.lab import PostgresServer, wait_until
 
 LOG = ("public", "log")
 
@@ -122,9 +122,13 @@ def test_a_lost_lock_or_transaction_is_noticed(options17: ConnectionOptions, los
             snapshot.verify()
 
 
-def test_a_snapshot_that_is_gone_cannot_be_joined(options17: ConnectionOptions) -> None:
+def test_a_snapshot_that_is_gone_cannot_be_joined(postgres17: PostgresServer, options17: ConnectionOptions) -> None:
     with Snapshot(options17) as snapshot:
-        gone = snapshot.id
+        gone, pid = snapshot.id, pid_of(snapshot)
+    # The server takes note of a session's end a moment later.
+    wait_until(
+        lambda: not postgres17.query("postgres", f"SELECT FROM pg_stat_activity WHERE pid = {pid}"), what="its end"
+    )
     with pytest.raises(SourceError, match="join the snapshot"):
         attach(options17, gone)
 
