@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -10,10 +11,10 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from .ciphers.recipients import Encryption
-from .errors import BackupError, ConfigError, PreflightError, SourceError
+from .errors import ConfigError, PreflightError
 from .files import PRIVATE_MODE, RegularFile, ReplacingFileSink, file_digest
 from .pipeline import Pipeline, Sink, Transform
-from .postgres.blockers import describe_blockers
+from .postgres.blockers import blockers_named
 from .postgres.connection import Connection, ConnectionOptions, connect
 from .postgres.copying import CopyQuery, TableSource, prepare_copy
 from .transforms import Gzip, Sha256, ZstdFrames
@@ -92,7 +93,7 @@ def export_table(
         )
     comparable = _comparable(request.dest) and not encryption.enabled
     connection = connect(options, lock_timeout=request.lock_timeout)
-    try:
+    with contextlib.closing(connection), blockers_named(connection):
         query = _prepared(connection, request)
         # An encrypted file is never the same twice.
         present = _digest(request.dest) if comparable else None
@@ -101,10 +102,6 @@ def export_table(
             return ExportResult(True, query.name)
         source = TableSource(lambda: connect(options, lock_timeout=request.lock_timeout), query)
         return _write(source, request, encryption, present, check_mode)
-    except SourceError as error:
-        raise _explained(connection, error) from error
-    finally:
-        connection.close()
 
 
 def run_export(parameters: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -213,15 +210,3 @@ def _check_writable(dest: str) -> None:
     directory = os.path.dirname(dest) or "."
     if not os.access(directory, os.W_OK | os.X_OK):
         raise PreflightError(STEP, f"cannot write into {directory}", hint="check its owner and mode")
-
-
-def _explained(connection: Connection, error: SourceError) -> BackupError:
-    """Name who holds the lock that was waited for in vain."""
-    if "lock timeout" not in error.message or connection.closed:
-        return error
-    try:
-        blockers = describe_blockers(connection)
-    except BackupError:
-        return error
-    told = f"{error.message} [{'; '.join(blockers)}]" if blockers else error.message
-    return SourceError(error.step, told, hint="end that session, or raise lock_timeout")

@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup import running
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, SourceError
 from support.backup_bench import Bench
-from support.backup_runs import children, command_line, find_child
+from support.backup_runs import backup, children, command_line, find_child
 from support.fake_programs import FakePrograms
 from support.gpg_keys import GnupgHome, make_key
 from support.lab import PostgresServer, wait_until
@@ -214,6 +214,24 @@ def test_a_locked_table_fails_the_backup_in_time_and_names_who_holds_it(
         began = time.monotonic()
         with pytest.raises(BackupError) as raised:
             bench.backup(postgres, any_database, lock_timeout=1)
+        assert time.monotonic() - began < 15
+    for part in (f"pid {pid}", "nightly migration", "public.busy", "lock_timeout"):
+        assert part in str(raised.value)
+    assert bench.files() == set()
+
+
+@pytest.mark.parametrize("check_mode", [True, False])
+def test_a_locked_table_that_is_exported_is_refused_in_time_and_who_holds_it_is_named(
+    postgres: PostgresServer, any_database: str, bench: Bench, check_mode: bool
+) -> None:
+    postgres.query(any_database, "CREATE TABLE busy AS SELECT 1 AS n")
+    with closing(postgres.connect(any_database, application_name="nightly migration")) as blocker:
+        pid = blocker.info.backend_pid
+        blocker.cursor().execute("BEGIN; LOCK TABLE busy IN ACCESS EXCLUSIVE MODE")
+        began = time.monotonic()
+        options = bench.options(postgres, any_database, lock_timeout=1, exports=[{"table": "busy"}])
+        with pytest.raises(SourceError, match=r"check the export: busy: .*lock timeout") as raised:
+            backup(check_mode=check_mode, **options)
         assert time.monotonic() - began < 15
     for part in (f"pid {pid}", "nightly migration", "public.busy", "lock_timeout"):
         assert part in str(raised.value)

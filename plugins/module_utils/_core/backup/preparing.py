@@ -15,6 +15,7 @@ from ..ciphers.recipients import Encryption
 from ..errors import BackupError, ConfigError, PreflightError
 from ..locations.base import Location
 from ..naming import SetId
+from ..postgres.blockers import blockers_named
 from ..postgres.connection import ConnectionOptions, connect
 from ..postgres.copying import prepare_copy
 from ..postgres.environment import child_environment_for
@@ -93,7 +94,8 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     compression = resolve_compression(request.compress, pg_dump)
     tables = user_tables(connection)
     policies = _resolve_policies(request, tables)
-    exports = _resolve_exports(request, connection)
+    with blockers_named(connection):
+        exports = _resolve_exports(request, connection)
     surveys = surveyors.wait()
     previous = previous_set(surveys)
     expected = expected_size(server.size, None if previous is None else _set_size(previous))

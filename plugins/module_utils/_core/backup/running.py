@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from ..ciphers.recipients import Encryption
-from ..errors import BackupError, Cancelled, SourceError
+from ..errors import BackupError, Cancelled
 from ..manifest import Artifact, Database, Manifest, PreviousSet, Snapshot, digest
 from ..naming import MANIFEST, SIGNATURE
 from ..pipeline import Progress, as_backup_error
-from ..postgres.blockers import describe_blockers
+from ..postgres.blockers import blockers_named
 from ..postgres.copying import TableSource
 from ..postgres.counting import Fingerprint, count_rows, fingerprints
 from ..postgres.globals import globals_source
@@ -76,7 +76,7 @@ class BackupRun:
     def run(self) -> Written:
         """Write the set.
 
-        :raises BackupError: it could not be made; nothing of it is left in any location.
+        :raises BackupError: it could not be made; nothing of it is left in any location, or the error says where.
         """
         try:
             self._stream()
@@ -86,8 +86,11 @@ class BackupRun:
             if self._ends.signing_key is not None:
                 self._writer.put(SIGNATURE, self._ends.signing_key.sign(data))
             self._writer.put(MANIFEST, data)
-        except BaseException:
+        except BaseException as error:
             self._writer.abandon()
+            if isinstance(error, BackupError):
+                for told in self._writer.kept:
+                    error.add(told)
             raise
         self._writer.clean_failed()
         return Written(manifest, digest(data), {**self._plan.failures, **self._writer.failures})
@@ -156,25 +159,10 @@ class BackupRun:
 
     def _explaining(self, task: Callable[[], None]) -> Callable[[], None]:
         def explaining() -> None:
-            try:
+            with blockers_named(self._plan.snapshot.connection):
                 task()
-            except SourceError as error:
-                raise self._explain(error) from error
 
         return explaining
-
-    def _explain(self, error: SourceError) -> SourceError:
-        """Name who holds the lock that was waited for in vain."""
-        # pg_dump waits under a statement timeout, and shows the statement.
-        if "lock timeout" not in error.message and "LOCK TABLE" not in error.message:
-            return error
-        with contextlib.suppress(BackupError):
-            blockers = describe_blockers(self._plan.snapshot.connection)
-            if blockers:
-                told = "; ".join(blockers)
-                hint = "end that session, or raise lock_timeout"
-                return SourceError(error.step, f"{error.message} [{told}]", hint=hint)
-        return error
 
     def _count(self) -> None:
         """Count the rows of what is dumped, in the dump's snapshot, as soon as it is known what that is."""

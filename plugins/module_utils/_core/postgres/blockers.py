@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from ..errors import SourceError
 from .messages import server_message
 from .names import display_name
@@ -23,6 +26,32 @@ WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.pid <> pg
 ORDER BY l.granted DESC, a.xact_start, l.pid, n.nspname, c.relname
 LIMIT %s
 """
+
+
+@contextlib.contextmanager
+def blockers_named(connection: Connection) -> Iterator[None]:
+    """Let the error of a lock that was waited for in vain name who holds it.
+
+    :param connection: see :func:`describe_blockers`.
+    """
+    try:
+        yield
+    except SourceError as error:
+        if (told := _told(connection, error)) is None:
+            raise
+        raise told from error
+
+
+def _told(connection: Connection, error: SourceError) -> SourceError | None:
+    # pg_dump waits under a statement timeout, and shows the statement.
+    if "lock timeout" not in error.message and "LOCK TABLE" not in error.message:
+        return None
+    try:
+        blockers = describe_blockers(connection)
+    except SourceError:
+        return None
+    told = f"{error.message} [{'; '.join(blockers)}]" if blockers else error.message
+    return SourceError(error.step, told, hint="end that session, or raise lock_timeout")
 
 
 def describe_blockers(connection: Connection) -> list[str]:
