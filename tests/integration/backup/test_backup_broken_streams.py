@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import time
@@ -136,8 +137,11 @@ def test_a_server_that_restarts_fails_the_backup_and_a_retry_starts_from_zero(
             own_server.restart(immediate=True)
             own_server.query(database, "INSERT INTO filling VALUES (0, 'after the restart')")
             programs.open()
-            with pytest.raises(SourceError):
+            with pytest.raises(SourceError) as raised:
                 run.result(60)
+        # Whoever looks at the server first tells it: the watch over the snapshot, or the dump when it goes on.
+        assert raised.value.step in ("keep the snapshot", "dump the database")
+        assert re.search("server closed the connection|terminating connection", raised.value.message)
         assert bench.files() == set()
         stored = bench.stored(bench.backup(own_server, database, fingerprint="all", pg_bin_dir=programs))
     with stored.restored(own_server) as restored:
