@@ -267,6 +267,11 @@ strategy:
   returned: with O(state=restored)
   type: str
   sample: side_by_side
+replaces:
+  description: Whether there is a database of that name already.
+  returned: with O(state=restored)
+  type: bool
+  sample: true
 kept:
   description: Name of the database that is kept beside the one in use.
   returned: when anything was changed

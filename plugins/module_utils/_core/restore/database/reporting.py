@@ -98,6 +98,7 @@ def _common(plan: RestorePlan, duration: float) -> dict[str, Any]:
         "database": plan.target.name,
         "state": "restored",
         "strategy": plan.strategy,
+        "replaces": plan.target.database is not None,
         "roles_made": list(plan.roles.roles),
         "duration": round(duration, 3),
     }
