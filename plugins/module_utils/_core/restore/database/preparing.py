@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 
 from ...errors import PreflightError
 from ...manifest import Manifest
 from ...postgres.connection import ConnectionOptions
 from ...postgres.pooler import is_pooled
 from ...postgres.programs import Program, find_program
+from ...process import child_environment
+from .children import tool_message
+from .memory import archive_in_memory
 from .opening import Contents
 from .plan import RestorePlan
 from .request import RestoreRequest
@@ -24,6 +28,8 @@ from .target import (
     look_at,
     open_maintenance,
 )
+
+_NO_DATA = "no data will be available"
 
 
 def prepare(
@@ -46,6 +52,7 @@ def prepare(
     if contents.manifest is not None and strategy == "side_by_side":
         check_space(maintenance, contents.manifest.database.size)
     pg_restore, pg_dump, psql = _programs(request, contents, target, strategy, version)
+    check_readable(pg_restore, contents)
     return RestorePlan(
         request=request,
         options=options,
@@ -110,6 +117,36 @@ def _programs(
         psql = find_program("psql", version, folder)
         check_restricts(psql)
     return pg_restore, pg_dump, psql
+
+
+def check_readable(pg_restore: Program, contents: Contents) -> None:
+    """Refuse a pg_restore that cannot read the archive: one that was built without its compression, above all.
+
+    :raises PreflightError: with its own words.
+    """
+    with contextlib.ExitStack() as stack:
+        if contents.archive is not None:
+            path = stack.enter_context(archive_in_memory(contents.archive.source(data=False)))
+        elif contents.file is not None and contents.file.direct:
+            path = contents.file.path
+        else:
+            return
+        result = subprocess.run(
+            [pg_restore.path, "--list", path],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            check=False,
+            env=child_environment({"LC_ALL": "C"}),
+        )
+    if result.returncode != 0 or _NO_DATA in result.stderr:
+        raise PreflightError(
+            "check the backup",
+            f"{pg_restore.path} ({pg_restore.version_text}) cannot read it: {tool_message(result.stderr)}",
+            hint="nothing was touched; name the folder of another installation as pg_bin_dir",
+        )
 
 
 def _identity(target: Target, contents: Contents) -> list[str]:
