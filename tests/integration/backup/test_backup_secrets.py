@@ -199,5 +199,7 @@ def test_no_secret_is_seen_in_processes_files_logs_and_results(
         assert all(list(directory.rglob("manifest.json")) for directory in stored)
     else:
         assert "pg_dump was ended by signal SIGKILL" in result["msg"]
-    assert result["invocation"]["module_args"]["connect_params"].keys() == {"sslpassword"}
+    # ansible-core 2.21 leaves the parameters out of what a module returns.
+    if "invocation" in result:
+        assert result["invocation"]["module_args"]["connect_params"].keys() == {"sslpassword"}
     assert_nothing_is_left(scene, module, [temporary, *stored], moto_server)
