@@ -9,9 +9,11 @@ import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
+import psycopg2
+import psycopg2.extras
 import pytest
 from support.backup_bench import Bench
 from support.fake_programs import FakePrograms
@@ -221,3 +223,33 @@ def test_a_dump_is_compressed_as_asked(
     assert (len(archive) > 1_000_000) == (compress == "none")
     method = inner.split(":")[0]
     assert f"Compression: {method}".encode() in pg_restore(postgres17, archive, "--list")
+
+
+def test_a_table_that_is_to_be_emptied_during_the_backup_is_exported_and_counted_as_it_was(
+    postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path
+) -> None:
+    postgres17.query(
+        database,
+        "CREATE TABLE consents (n int) PARTITION BY RANGE (n); CREATE TABLE consents_1 PARTITION OF consents DEFAULT;"
+        "INSERT INTO consents SELECT generate_series(1, 1000)",
+    )
+    with (
+        closing(psycopg2.connect(postgres17.dsn(database), async_=True)) as emptier,
+        FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=0) as programs,
+        bench.under_way(
+            postgres17, database, exports=[{"table": "consents"}], lock_timeout=5, pg_bin_dir=programs
+        ) as run,
+    ):
+        # pg_dump has locked nothing yet.
+        programs.wait_until_held()
+        psycopg2.extras.wait_select(emptier)
+        emptier.cursor().execute("TRUNCATE consents")
+        waiting = "SELECT count(*) FROM pg_locks WHERE pid = %s AND NOT granted"
+        pid = emptier.info.backend_pid
+        wait_until(lambda: postgres17.query(database, waiting, [pid]) == [(1,)], what="the lock to be waited for")
+        postgres17.query(database, "SELECT pg_terminate_backend(%s)", [pid])
+        programs.open()
+        stored = bench.stored(run.result(60))
+    [export] = stored.artifacts("export")
+    assert export["export"]["rows"] == 1000
+    assert stored.rows == {("public", "consents_1"): 1000}

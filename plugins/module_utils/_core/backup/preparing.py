@@ -51,6 +51,7 @@ class Plan:
     """A backup that can begin: the lock is held, the snapshot taken, the locations proven writable.
 
     :param locations: those that will be written to.
+    :param exported: every table that an export reads by name, and the partitions of those.
     :param failures: name -> why a location will not be.
     :param environment: of the programs that are started.
     """
@@ -65,6 +66,7 @@ class Plan:
     parts: tuple[Part, ...]
     policies: Mapping[TableName, TablePolicy]
     exports: tuple[ResolvedExport, ...]
+    exported: tuple[TableName, ...]
     locations: tuple[Location, ...]
     failures: Mapping[str, BackupError]
     surveys: tuple[Survey, ...]
@@ -115,6 +117,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
         parts=plan_parts([(info.table, info.bytes) for info in tables if info.relkind == "r"], request.jobs),
         policies=policies,
         exports=exports,
+        exported=_exported_tables(exports, tables),
         locations=usable,
         failures=failures,
         surveys=tuple(surveys),
@@ -161,6 +164,17 @@ def _resolve_exports(request: BackupRequest, connection: Connection) -> tuple[Re
         )
         for spec in request.exports
     )
+
+
+def _exported_tables(exports: Sequence[ResolvedExport], tables: Sequence[TableInfo]) -> tuple[TableName, ...]:
+    """What of *tables* is exported by name, partitions included; a view, or a query, reads what it likes."""
+    named = {export.copy.table for export in exports}
+    parents = {info.table: info.partition_of for info in tables}
+
+    def is_exported(table: TableName | None) -> bool:
+        return table is not None and (table in named or is_exported(parents.get(table)))
+
+    return tuple(table for table in parents if is_exported(table))
 
 
 def _set_size(found: FoundSet) -> int:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from ..ciphers.recipients import Encryption
-from ..errors import BackupError, Cancelled
+from ..errors import BackupError, Cancelled, SourceError
 from ..manifest import Artifact, Database, Manifest, PreviousSet, Snapshot, digest
 from ..naming import MANIFEST, SIGNATURE
 from ..pipeline import Progress, as_backup_error
@@ -18,6 +18,9 @@ from ..postgres.blockers import blockers_named
 from ..postgres.copying import TableSource
 from ..postgres.counting import Fingerprint, count_rows, fingerprints
 from ..postgres.globals import globals_source
+from ..postgres.messages import bounded_list
+from ..postgres.names import display_name
+from ..postgres.snapshot import hold_tables
 from ..postgres.types import Connection
 from .describing import (
     describe_dump,
@@ -71,6 +74,7 @@ class BackupRun:
         self._sides = self._side_artifacts()
         self._counts = _Counts()
         self._counting: Connection | None = None
+        self._exporting: Connection | None = None
         self._lock = threading.Lock()
 
     def run(self) -> Written:
@@ -79,7 +83,8 @@ class BackupRun:
         :raises BackupError: it could not be made; nothing of it is left in any location, or the error says where.
         """
         try:
-            self._stream()
+            with self._exported_tables_held():
+                self._stream()
             self._plan.snapshot.verify()
             manifest = self._describe()
             data = manifest.to_bytes()
@@ -94,6 +99,31 @@ class BackupRun:
             raise
         self._writer.clean_failed()
         return Written(manifest, digest(data), {**self._plan.failures, **self._writer.failures})
+
+    @contextlib.contextmanager
+    def _exported_tables_held(self) -> Iterator[None]:
+        """Lock what is exported before anything else: emptied or altered meanwhile, it would be read without its rows.
+
+        A truncation is seen by every snapshot, and an export begins when those before it have ended.
+        """
+        if not self._plan.exports:
+            yield
+            return
+        with contextlib.closing(self._plan.snapshot.attach()) as session:
+            self._exporting = session
+            if lost := hold_tables(session, self._plan.exported):
+                told = bounded_list(list(map(display_name, lost)))
+                raise SourceError(
+                    "lock the exported tables",
+                    f"locked by somebody else, or changed at this moment: {told}",
+                    hint="make the backup again",
+                )
+            yield
+
+    def _export_session(self) -> Connection:
+        if self._exporting is None:
+            raise AssertionError("no session holds the exported tables")
+        return self._exporting
 
     def _stream(self) -> None:
         """Dump, count, and make the artifacts beside, all at the same time; the first failure ends them all."""
@@ -173,6 +203,8 @@ class BackupRun:
         try:
             with self._lock:
                 self._counting = connection
+            # While pg_dump holds them, too: whoever waits to change one of them would else keep us waiting as well.
+            hold_tables(connection, tables)
             marked = [table for table in tables if self._wants_fingerprint(table)]
             self._counts.fingerprints = fingerprints(connection, marked)
             unmarked = [table for table in tables if table not in self._counts.fingerprints]
@@ -207,7 +239,7 @@ class BackupRun:
 
     def _export(self, export: ResolvedExport, encryption: Encryption) -> SideArtifact:
         spec = export.spec
-        source = TableSource(self._plan.snapshot.attach, export.copy)
+        source = TableSource(self._export_session, export.copy, keep_open=True)
         return SideArtifact(
             f"{spec.name}_{self._plan.set_id.stamp}",
             source,

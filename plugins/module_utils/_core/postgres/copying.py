@@ -190,15 +190,17 @@ def _rejected(name: str, error: Error) -> ConfigError | SourceError:
 class TableSource:
     """The rows of an export as the source of a pipeline; use it once. :attr:`rows` is there when it has run.
 
-    :param open_session: makes the session to read with, :meth:`Snapshot.attach` say; it is closed at the end. One
-        that is in no transaction yet gets a read-only one.
+    :param open_session: makes the session to read with, :meth:`Snapshot.attach` say. One that is in no transaction yet
+        gets a read-only one.
+    :param keep_open: whether the session is left to whoever made it; by default it is closed at the end.
     """
 
-    def __init__(self, open_session: Callable[[], Connection], query: CopyQuery) -> None:
+    def __init__(self, open_session: Callable[[], Connection], query: CopyQuery, *, keep_open: bool = False) -> None:
         self.name = query.name
         self.rows = 0
         self._open_session = open_session
         self._query = query
+        self._keep_open = keep_open
         self._connection: Connection | None = None
         self._cancelled = False
         self._ended = threading.Event()
@@ -212,7 +214,10 @@ class TableSource:
             with self._lock:
                 if self._cancelled:
                     raise Cancelled(f"export {self.name}")
-            with contextlib.closing(self._open_session()) as connection:
+            with contextlib.ExitStack() as stack:
+                connection = self._open_session()
+                if not self._keep_open:
+                    stack.callback(connection.close)
                 with self._lock:
                     self._connection = connection
                 self._copy(connection, emit)
