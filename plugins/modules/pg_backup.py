@@ -153,6 +153,7 @@ options:
     description:
       - Number of good copies that make the run a success. By default one in every location.
       - With fewer good copies the run fails; those that were made are kept and reported.
+      - Where it is known beforehand that there will be fewer, nothing is written.
     type: int
   lock_timeout:
     description: How long to wait for a table that somebody has locked, in seconds.

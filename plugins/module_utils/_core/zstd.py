@@ -28,7 +28,8 @@ Frames = Sequence[tuple[int, int]]
 """For each frame, where it begins in the plain and in the compressed stream."""
 
 
-def _library() -> Any:
+def require_library() -> Any:
+    """The library, or a :class:`ConfigError` that says how to get it."""
     try:
         import zstandard
     except ImportError as error:
@@ -62,7 +63,7 @@ class ZstdFrames:
             raise ConfigError("prepare the compression", f"zstd knows no level {level}", hint="1 to 22")
         if not 1 <= frame_bytes <= MAX_FRAME_BYTES:
             raise ConfigError("prepare the compression", f"frames are of 1 to {MAX_FRAME_BYTES} bytes")
-        self._compressor = _library().ZstdCompressor(level=level, write_checksum=True, write_content_size=True)
+        self._compressor = require_library().ZstdCompressor(level=level, write_checksum=True, write_content_size=True)
         self._frame_bytes = frame_bytes
         self._pending: list[bytes] = []
         self._held = 0
@@ -116,7 +117,7 @@ def read_frames(
     ends = [*frames[1:], (plain_size, compressed_size)]
     if not frames or any(end <= begin for (_first, begin), (_last, end) in zip(frames, ends, strict=True)):
         raise broken("the recorded positions of the zstd frames are not in order")
-    decompressor = _library().ZstdDecompressor()
+    decompressor = require_library().ZstdDecompressor()
     for (plain, compressed), (plain_end, compressed_end) in zip(frames, ends, strict=True):
         if plain_end <= offset or plain >= offset + length:
             continue
@@ -126,7 +127,7 @@ def read_frames(
 
 
 def _decompress_frame(decompressor: Any, data: bytes, size: int) -> bytes:
-    library = _library()
+    library = require_library()
     try:
         # Looked at first, because the library trusts this number and makes room for it.
         if not 0 <= size <= MAX_FRAME_BYTES or library.frame_content_size(data) != size:
@@ -146,7 +147,7 @@ class Unzstd(Decompressor):
     name = "zstd"
 
     def __init__(self) -> None:
-        library = _library()
+        library = require_library()
         self._error: type[Exception] = library.ZstdError
         self._context = library.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
         self._frame: Any = None

@@ -100,6 +100,7 @@ def test_a_location_that_breaks_while_it_is_written_spoils_no_other(
         else:
             report = run.result(60)
     assert report["copies"] == 2
+    assert [text for text in report["warnings"] if text.startswith("no copy in location 'b': ")]
     assert statuses(report) == {"a": "good", "b": "failed", "c": "good"}
     assert report["locations"][1]["error"]
     assert bench.files("b") == set()

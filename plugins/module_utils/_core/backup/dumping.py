@@ -12,7 +12,7 @@ from ..ciphers.recipients import Encryption
 from ..errors import PreflightError
 from ..pipeline import Transform
 from ..postgres.patterns import dump_pattern
-from ..postgres.programs import Program
+from ..postgres.programs import Program, supports_compression
 from ..process import ProcessSource
 from ..transforms import Beginning, Sha256, ZstdFrames
 from .parts import Part
@@ -48,11 +48,11 @@ def resolve_compression(wanted: Compression, program: Program) -> DumpCompressio
     if method == "zstd":
         level = wanted.level or DEFAULT_LEVEL
         return DumpCompression(f"zstd:{level}") if program.zstd else DumpCompression("none", wrapper=level)
-    if method == "lz4" and program.major < _METHODS_SINCE_16:
+    if not (method == "gzip" and program.major < _METHODS_SINCE_16) and not supports_compression(program, method):
         raise PreflightError(
             "choose the compression",
-            f"pg_dump {program.version_text} knows no lz4",
-            hint="compress: auto, or programs of PostgreSQL 16 or newer in pg_bin_dir",
+            f"pg_dump {program.version_text} knows no {method}",
+            hint="compress: auto, or programs that were built with it in pg_bin_dir; lz4 needs PostgreSQL 16 or newer",
         )
     return DumpCompression(method if wanted.level is None else f"{method}:{wanted.level}")
 

@@ -26,6 +26,7 @@ from ..postgres.snapshot import Snapshot
 from ..postgres.tables import RELATIONS, TableInfo, resolve_table, user_tables
 from ..postgres.types import Connection
 from ..signing import SigningKey
+from ..zstd import require_library
 from .dumping import DumpCompression, resolve_compression
 from .parts import Part, TableName, plan_parts
 from .request import BackupRequest, TablePolicy
@@ -94,6 +95,8 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     pg_dump = find_program("pg_dump", server.version_num, request.pg_bin_dir)
     pg_dumpall = find_program("pg_dumpall", server.version_num, request.pg_bin_dir)
     compression = resolve_compression(request.compress, pg_dump)
+    if compression.wrapper is not None or any(export.compress == "zstd" for export in request.exports):
+        require_library()
     tables = user_tables(connection)
     policies = _resolve_policies(request, tables)
     with blockers_named(connection):

@@ -36,7 +36,7 @@ def report_planned(request: BackupRequest, ends: Ends, plan: Plan, duration: flo
         "changed": True,
         **_common(request, ends, plan, duration),
         "locations": locations,
-        "warnings": list(plan.warnings),
+        "warnings": [*plan.warnings, *_missing(plan.failures)],
         "summary": summary,
         "diff": _diff(summary),
     }
@@ -65,7 +65,7 @@ def report_written(
         "rows": rows,
         "size": size,
         "reaped": reaped,
-        "warnings": list(manifest.warnings),
+        "warnings": [*manifest.warnings, *_missing(written.failures)],
         "summary": summary,
         "diff": _diff(summary),
     }
@@ -101,6 +101,11 @@ def _locations(ends: Ends, failures: Mapping[str, BackupError], *, good: str) ->
             }
         )
     return told
+
+
+def _missing(failures: Mapping[str, BackupError]) -> list[str]:
+    """A copy that is missing is no failure as long as there are enough others, and no matter of course either."""
+    return [f"no copy in location '{name}': {error}" for name, error in failures.items()]
 
 
 def _summary(

@@ -137,6 +137,9 @@ class BackupRequest:
             raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
         if self.fingerprint not in FINGERPRINT_CHOICES:
             raise ConfigError(STEP, f"fingerprint is {self.fingerprint!r}", hint=", ".join(FINGERPRINT_CHOICES))
+        for name, value in self.labels.items():
+            if not name or "\0" in name or "\0" in value:
+                raise ConfigError(STEP, f"labels has {name!r}: {value!r}", hint="names that are not empty, no NUL")
         _check_unique("table", [table.name for table in self.tables])
         _check_unique("export", [export.name for export in self.exports])
 

@@ -24,6 +24,8 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.errors import C
         ({"jobs": 0}, "jobs is 0"),
         ({"jobs": 65}, "jobs is 65"),
         ({"lock_timeout": 0}, "lock_timeout is 0"),
+        ({"labels": {"": "a"}}, "labels has ''"),
+        ({"labels": {"a": "b\0"}}, "labels has 'a'"),
         ({"fingerprint": "some"}, "fingerprint is 'some'"),
         ({"tables": (TablePolicy("a"), TablePolicy("a"))}, "table given twice: a"),
         ({"exports": (ExportSpec("a", table="a"), ExportSpec("a", table="b"))}, "export given twice: a"),
