@@ -19,11 +19,13 @@ class Part:
     :param number: 1 for the part that holds the schema and every table that no other part holds.
     :param tables: the tables whose data this part holds; empty for the first part.
     :param elsewhere: the tables whose data other parts hold; empty for all but the first part.
+    :param size: bytes of its tables in the database.
     """
 
     number: int
     tables: tuple[TableName, ...] = ()
     elsewhere: tuple[TableName, ...] = ()
+    size: int = 0
 
 
 def plan_parts(sizes: Sequence[tuple[TableName, int]], jobs: int) -> tuple[Part, ...]:
@@ -41,6 +43,7 @@ def plan_parts(sizes: Sequence[tuple[TableName, int]], jobs: int) -> tuple[Part,
         emptiest = min(range(jobs), key=loads.__getitem__)
         loads[emptiest] += size
         held[emptiest].append(table)
-    others = [tuple(tables) for tables in held[1:] if tables]
-    elsewhere = tuple(table for tables in others for table in tables)
-    return (Part(1, elsewhere=elsewhere), *(Part(number, tables) for number, tables in enumerate(others, start=2)))
+    others = [(tuple(tables), load) for tables, load in zip(held[1:], loads[1:], strict=True) if tables]
+    elsewhere = tuple(table for tables, _load in others for table in tables)
+    first = Part(1, elsewhere=elsewhere, size=loads[0])
+    return (first, *(Part(number, tables, size=load) for number, (tables, load) in enumerate(others, start=2)))

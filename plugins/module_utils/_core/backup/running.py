@@ -182,8 +182,9 @@ class BackupRun:
         )
 
     def _dump_task(self, dump: PartDump) -> Callable[[], None]:
-        # A part's share of the database's size: more than will come, which only makes an upload's parts larger.
-        size_hint = self._plan.server.size // max(1, len(self._dumps))
+        # As it lies in the database with its indexes: more than will come, which only makes an upload's parts larger.
+        elsewhere = sum(part.size for part in self._plan.parts if part.number != 1)
+        size_hint = dump.part.size if dump.part.number > 1 else max(0, self._plan.server.size - elsewhere)
 
         return lambda: dump.run(self._writer, size_hint=size_hint)
 

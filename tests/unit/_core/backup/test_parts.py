@@ -39,5 +39,13 @@ def test_no_part_is_heavier_than_a_fair_share_and_the_largest_table(
     assert max(loads) <= total / jobs + largest + sum(unnamed)
 
 
+@given(SIZES, st.integers(1, 8))
+def test_the_sizes_of_the_parts_are_those_of_their_tables(sizes: list[tuple[tuple[str, str], int]], jobs: int) -> None:
+    weight = dict(sizes)
+    parts = plan_parts(sizes, jobs)
+    assert [part.size for part in parts[1:]] == [sum(weight[table] for table in part.tables) for part in parts[1:]]
+    assert sum(part.size for part in parts) == sum(weight.values())
+
+
 def test_one_job_names_no_table() -> None:
     assert plan_parts([(("public", "events"), 10**9)], 1)[0].elsewhere == ()
