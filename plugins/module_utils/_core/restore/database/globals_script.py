@@ -29,7 +29,7 @@ _ABOUT = re.compile(rf"(?:COMMENT|SECURITY LABEL(?: FOR {_IDENTIFIER})?) ON ROLE
 _MEMBERSHIP = re.compile(
     rf"GRANT ({_IDENTIFIER}) TO ({_IDENTIFIER})(?: WITH [A-Z, ]+?)?(?P<grantor> GRANTED BY {_IDENTIFIER})?\Z"
 )
-_PARAMETER = re.compile(rf"GRANT [A-Z ,]+ ON PARAMETER \S+ TO ({_IDENTIFIER})\b")
+_PARAMETER = re.compile(rf"GRANT [A-Z ,]+ ON PARAMETER \S+ TO ({_IDENTIFIER})(?: |\Z)")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from .globals_script import RolePlan, RoleStatement, plan_roles, roles_of
 from .opening import Contents
 from .target import STEP, Target, missing_names
 
+_IMPLICIT = "pg_database_owner"
+"""The owner of a database is a member of it without being told so."""
 _MEMBER = """
 SELECT r.rolname FROM pg_catalog.pg_roles r
 WHERE r.rolname = ANY (%s) AND NOT pg_catalog.pg_has_role(r.oid, 'MEMBER') ORDER BY 1
@@ -21,7 +23,7 @@ def plan_missing_roles(connection: Connection, target: Target, contents: Content
     :raises PreflightError: roles that own something, or tablespaces, are neither on the server nor in the backup.
     """
     toc = contents.toc
-    owners = sorted({entry.owner for entry in toc.entries if entry.owner}) if toc is not None else []
+    owners = sorted({entry.owner for entry in toc.entries} - {"", _IMPLICIT}) if toc is not None else []
     tablespaces = sorted({entry.tablespace for entry in toc.entries if entry.tablespace}) if toc is not None else []
     with connection.cursor() as cursor:
         cursor.execute("SELECT rolname FROM pg_catalog.pg_roles")

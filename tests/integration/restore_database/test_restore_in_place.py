@@ -1,0 +1,97 @@
+"""A whole database, restored in its place in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
+from support.lab import PostgresServer
+from support.restore_runs import RestoreBench, databases
+from support.sample_databases import EVERYTHING
+from support.stored_sets import contents_of, script_of
+
+LARGE_OBJECTS = "SELECT oid::bigint, md5(lo_get(oid)) FROM pg_largeobject_metadata ORDER BY 1"
+
+
+@pytest.fixture
+def full(postgres: PostgresServer) -> Iterator[str]:
+    with postgres.database() as name:
+        postgres.query(name, EVERYTHING)
+        yield name
+
+
+@pytest.mark.parametrize("parts", [1, 3])
+def test_a_damaged_database_is_again_what_was_backed_up(
+    bench: RestoreBench, postgres: PostgresServer, full: str, parts: int
+) -> None:
+    bench.backup(postgres, full, jobs=parts)
+    before, contents, objects = (
+        script_of(postgres, full),
+        contents_of(postgres, full),
+        postgres.query(full, LARGE_OBJECTS),
+    )
+    postgres.query(full, "DELETE FROM crm.orders; DROP TABLE people CASCADE; SELECT lo_unlink(700001)")
+    result = bench.restore(postgres, full, strategy="in_place")
+    assert result["strategy"] == "in_place"
+    assert result["kept"] is None
+    assert script_of(postgres, full) == before
+    assert contents_of(postgres, full) == contents
+    assert postgres.query(full, LARGE_OBJECTS) == objects
+
+
+def test_a_role_that_may_not_create_databases_restores_in_place_by_default(
+    bench: RestoreBench, postgres17: PostgresServer
+) -> None:
+    role = "keeper of one"
+    password = postgres17.create_role(role)
+    with postgres17.database(owner=role) as name:
+        login = {"login_user": role, "login_password": password}
+        postgres17.query(name, f'GRANT CREATE ON SCHEMA public TO "{role}"; GRANT pg_read_all_data TO "{role}"')
+        postgres17.query(name, f'SET ROLE "{role}"; CREATE TABLE t (a int PRIMARY KEY); INSERT INTO t VALUES (1), (2)')
+        bench.backup(postgres17, name, **login)
+        postgres17.query(name, "DELETE FROM t")
+        result = bench.restore(postgres17, name, **login)
+        assert result["strategy"] == "in_place"
+        assert postgres17.query(name, "SELECT a FROM t ORDER BY a") == [(1,), (2,)]
+    postgres17.query("postgres", f'DROP ROLE "{role}"')
+
+
+def test_what_is_not_in_the_backup_stays_and_is_named(
+    bench: RestoreBench, postgres17: PostgresServer, shop: str
+) -> None:
+    bench.backup(postgres17, shop)
+    postgres17.query(shop, "CREATE TABLE later (a int); INSERT INTO later VALUES (1); DELETE FROM orders")
+    result = bench.restore(postgres17, shop, strategy="in_place")
+    assert postgres17.query(shop, "SELECT a FROM later") == [(1,)]
+    assert "TABLE public.later" in result["extra_objects"]
+    assert any("not in the backup, and left as they are: TABLE public.later" in one for one in result["warnings"])
+
+
+def test_an_error_in_the_middle_takes_everything_back(
+    bench: RestoreBench, postgres17: PostgresServer, shop: str
+) -> None:
+    bench.backup(postgres17, shop)
+    # Something that depends on what is dropped first, and that no backup knows.
+    postgres17.query(shop, "DELETE FROM orders WHERE id > 3; CREATE VIEW later AS SELECT * FROM orders")
+    before = script_of(postgres17, shop)
+    with pytest.raises(BackupError, match=r"other objects depend on it.*the database is as it was before"):
+        bench.restore(postgres17, shop, strategy="in_place")
+    assert script_of(postgres17, shop) == before
+
+
+def test_a_lock_is_waited_for_no_longer_than_was_said(
+    bench: RestoreBench, postgres17: PostgresServer, shop: str
+) -> None:
+    bench.backup(postgres17, shop)
+    postgres17.query(shop, "DELETE FROM orders WHERE id > 3")
+    session = postgres17.connect(shop)
+    try:
+        with session.cursor() as cursor:
+            cursor.execute("BEGIN; LOCK TABLE orders IN ACCESS SHARE MODE")
+        with pytest.raises(BackupError, match="canceling statement due to lock timeout"):
+            bench.restore(postgres17, shop, strategy="in_place", lock_timeout=1, end_connections=False)
+    finally:
+        session.close()
+    assert postgres17.query(shop, "SELECT count(*) FROM orders") == [(3,)]
+    assert databases(postgres17, shop) == {shop}
