@@ -37,6 +37,7 @@ def refusing(server: PostgresServer, database: str, bench: Bench, directory: Pat
 
     def run(**changes: Any) -> BackupError:
         options = bench.options(server, database, **{"pg_bin_dir": programs, **changes})
+        there = bench.root.exists()
         errors = []
         for check_mode in (True, False):
             with pytest.raises(BackupError) as raised:
@@ -46,6 +47,7 @@ def refusing(server: PostgresServer, database: str, bench: Bench, directory: Pat
         assert type(errors[0]) is type(errors[1])
         assert programs.runs == []
         assert bench.files() == set()
+        assert bench.root.exists() == there
         return errors[0]
 
     return run

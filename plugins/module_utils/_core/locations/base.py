@@ -75,7 +75,10 @@ class Location(ABC):
 
     @abstractmethod
     def check(self) -> None:
-        """Prove that objects can be made here, leaving no trace; raise :class:`LocationError` saying what to do."""
+        """Prove that objects can be made here; raise :class:`LocationError` saying what to do.
+
+        It leaves no trace: a root that it makes goes with :meth:`close`, unless there is something in it by then.
+        """
 
     @abstractmethod
     def free_bytes(self) -> int | None:

@@ -55,12 +55,13 @@ class LocalLocation(Location):
     def __init__(self, name: str, path: str) -> None:
         self.name = name
         self._root = LocalRoot(name, path)
+        self._made = False
 
     def check(self) -> None:
         """Prove that files can be made below the root, which is made if its parent is there."""
         root = self._root
         with root.step("check the location", root.path):
-            root.make()
+            self._made = root.make() or self._made
             with root.opened() as descriptor:
                 mode = os.fstat(descriptor).st_mode
                 if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
@@ -133,6 +134,13 @@ class LocalLocation(Location):
         if finished_name(parts[-1]) is None:
             raise self._root.error(step, f"{leftover.token!r} is not an unfinished file")
         self._remove(parts, step)
+
+    def close(self) -> None:
+        """Remove the root if the check made it and nothing is in it."""
+        if self._made:
+            self._made = False
+            with contextlib.suppress(OSError):
+                os.rmdir(self._root.path)
 
     def _walk(self, prefix: str, step: str) -> Iterator[FoundFile]:
         with self._root.step(step, prefix or self._root.path), self._directory(prefix) as directory:

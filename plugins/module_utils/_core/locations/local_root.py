@@ -68,14 +68,16 @@ class LocalRoot:
         finally:
             os.close(root)
 
-    def make(self) -> None:
-        """Make the directory, mode 0700, unless it is there; its parent must be."""
+    def make(self) -> bool:
+        """Make the directory, mode 0700, unless it is there; its parent must be. Say whether it was made."""
         parent = os.path.dirname(self.path)
         if os.path.lexists(self.path):
-            return
+            return False
         if not os.path.isdir(parent):
             hint = f"create {parent}, or mount its file system"
             raise self.error("check the location", f"neither {self.path} nor its parent exists", hint=hint)
         with contextlib.suppress(FileExistsError):
             os.mkdir(self.path, 0o700)
             os.chmod(self.path, 0o700)
+            return True
+        return False

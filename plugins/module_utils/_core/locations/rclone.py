@@ -12,6 +12,7 @@ from .base import Leftover, Location, ObjectInfo, check_prefix
 from .options import Options
 from .partial import finished_name, partial_name, refuse_partial
 from .rclone_daemon import RcloneError, refusal
+from .rclone_folder import make_folder, remove_folders
 from .rclone_store import Entry, RcloneStore, parent_of
 from .rclone_writer import RcloneWriter
 
@@ -55,6 +56,7 @@ class RcloneLocation(Location):
     ) -> None:
         self.name = name
         self._store = RcloneStore(name, remote, config, program, timeout)
+        self._made: list[str] = []
 
     def check(self) -> None:
         """Find rclone and the remote, make the folder where it is missing, and store and remove an object."""
@@ -64,7 +66,7 @@ class RcloneLocation(Location):
             # Making a bucket that is missing would hide a misspelt name.
             store.listing(step, "", dirsOnly=True)
         else:
-            store.ask(step, "operations/mkdir", fs=store.remote, remote="")
+            self._made += make_folder(store)
         key = partial_name("check")
         probe = RcloneWriter(store, key)
         try:
@@ -154,7 +156,13 @@ class RcloneLocation(Location):
         self._store.remove(step, leftover.token)
 
     def close(self) -> None:
-        """End the daemon; the next request would start it again."""
+        """Remove the folder if the check made it and nothing is in it, and end the daemon.
+
+        The next request would start it again.
+        """
+        made, self._made = self._made, []
+        if made:
+            remove_folders(self._store, made)
         self._store.close()
 
     def _require(self, key: str) -> ObjectInfo:

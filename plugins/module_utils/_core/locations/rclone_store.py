@@ -120,16 +120,19 @@ class RcloneStore:
         with self.translated(step):
             return daemon.call(method, **parameters)
 
-    def entries(self, step: str, directory: str, *, recurse: bool = False, **options: Any) -> list[Entry] | None:
+    def entries(
+        self, step: str, directory: str, *, recurse: bool = False, remote: str | None = None, **options: Any
+    ) -> list[Entry] | None:
         """What is in *directory*; None when there is no such directory.
 
+        :param remote: another root than the location's.
         :param options: of ``operations/list`` (``filesOnly``, ``dirsOnly``, ``hashTypes``).
         """
         daemon = self.daemon
         wanted = {"recurse": recurse, "noMimeType": True, **options}
         with self.translated(step):
             try:
-                answer = daemon.call("operations/list", fs=self.remote, remote=directory, opt=wanted)
+                answer = daemon.call("operations/list", fs=remote or self.remote, remote=directory, opt=wanted)
             except RcloneError as error:
                 if any(told in str(error) for told in _NO_DIRECTORY):
                     return None
