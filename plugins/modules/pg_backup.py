@@ -265,6 +265,12 @@ locations:
       description: V(good), V(failed), or V(planned) in check mode.
       type: str
       sample: good
+    proof:
+      description:
+        - What the store proved by that it holds the bytes that were sent, V(sha256), V(md5), V(crc32) or V(size) say.
+        - The weakest of the set's objects counts. Null in check mode and where the location failed.
+      type: str
+      sample: crc32
     error:
       description: What went wrong there, null where nothing did.
       type: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import BackupError
@@ -10,6 +10,7 @@ from ..manifest import Manifest
 from .preparing import Ends, Plan
 from .request import BackupRequest
 from .running import Written
+from .surveying import Cleared
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
@@ -43,11 +44,11 @@ def report_planned(request: BackupRequest, ends: Ends, plan: Plan, duration: flo
 
 
 def report_written(
-    request: BackupRequest, ends: Ends, plan: Plan, written: Written, reaped: list[str], duration: float
+    request: BackupRequest, ends: Ends, plan: Plan, written: Written, cleared: Sequence[Cleared], duration: float
 ) -> dict[str, Any]:
     """A set was made in at least one location."""
     manifest = written.manifest
-    locations = _locations(ends, written.failures, good="good")
+    locations = _locations(ends, written.failures, good="good", proofs=written.proofs)
     size = sum(artifact.size for artifact in manifest.artifacts)
     rows = sum(table.rows for table in manifest.tables)
     summary = _summary(request, plan, manifest, locations, duration)
@@ -64,8 +65,13 @@ def report_written(
         "tables": len(manifest.tables),
         "rows": rows,
         "size": size,
-        "reaped": reaped,
-        "warnings": [*manifest.warnings, *_missing(written.failures)],
+        "reaped": [text for one in cleared for text in one.removed],
+        "warnings": [
+            *manifest.warnings,
+            *_missing(written.failures),
+            *(text for one in cleared for text in one.warnings),
+            *_unproven(locations),
+        ],
         "summary": summary,
         "diff": _diff(summary),
     }
@@ -87,7 +93,9 @@ def _common(request: BackupRequest, ends: Ends, plan: Plan, duration: float) -> 
     }
 
 
-def _locations(ends: Ends, failures: Mapping[str, BackupError], *, good: str) -> list[dict[str, Any]]:
+def _locations(
+    ends: Ends, failures: Mapping[str, BackupError], *, good: str, proofs: Mapping[str, str] | None = None
+) -> list[dict[str, Any]]:
     told: list[dict[str, Any]] = []
     for location in ends.locations:
         error = failures.get(location.name)
@@ -97,6 +105,7 @@ def _locations(ends: Ends, failures: Mapping[str, BackupError], *, good: str) ->
                 "name": location.name,
                 "type": location.type,
                 "status": status,
+                "proof": None if error is not None else (proofs or {}).get(location.name),
                 "error": None if error is None else str(error),
             }
         )
@@ -106,6 +115,15 @@ def _locations(ends: Ends, failures: Mapping[str, BackupError], *, good: str) ->
 def _missing(failures: Mapping[str, BackupError]) -> list[str]:
     """A copy that is missing is no failure as long as there are enough others, and no matter of course either."""
     return [f"no copy in location '{name}': {error}" for name, error in failures.items()]
+
+
+def _unproven(locations: list[dict[str, Any]]) -> list[str]:
+    """Copies of which no checksum was told; on a disk of this host there is nobody in between who could tell one."""
+    return [
+        f"{location['name']}: the store's answers prove no more than the sizes of the objects"
+        for location in locations
+        if location["proof"] == "size" and location["type"] != "local"
+    ]
 
 
 def _summary(

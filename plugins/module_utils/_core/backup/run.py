@@ -45,9 +45,9 @@ def run_backup(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             raise
         if check_mode:
             return report_planned(request, ends, plan, time.monotonic() - began)
-        reaped = [text for survey in plan.surveys for text in survey.reap()]
+        cleared = [survey.reap() for survey in plan.surveys]
         written = BackupRun(request, ends, plan).run()
-        report = report_written(request, ends, plan, written, reaped, time.monotonic() - began)
+        report = report_written(request, ends, plan, written, cleared, time.monotonic() - began)
     wanted = request.copies_wanted(len(ends.locations))
     if report["copies"] < wanted:
         told = "; ".join(str(error) for error in written.failures.values())

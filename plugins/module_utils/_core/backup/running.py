@@ -47,11 +47,13 @@ class Written:
     """A set as it was written.
 
     :param failures: name -> why a location does not have it.
+    :param proofs: name -> what a location that has it has proven its copy by.
     """
 
     manifest: Manifest
     manifest_sha256: str
     failures: dict[str, BackupError]
+    proofs: dict[str, str]
 
 
 @dataclass
@@ -98,7 +100,8 @@ class BackupRun:
                     error.add(told)
             raise
         self._writer.clean_failed()
-        return Written(manifest, digest(data), {**self._plan.failures, **self._writer.failures})
+        failures = {**self._plan.failures, **self._writer.failures}
+        return Written(manifest, digest(data), failures, self._writer.proofs())
 
     @contextlib.contextmanager
     def _exported_tables_held(self) -> Iterator[None]:

@@ -19,6 +19,9 @@ from ..locations.base import Location, Receipt, Writer
 from ..naming import MANIFEST
 from ..pipeline import Pipeline, Progress, Source, Transform, as_backup_error
 
+_WEAK_PROOFS = ("size", "crc32", "md5", "sha1")
+"""From the weakest; whatever else a store proves an object by is stronger."""
+
 
 class _Attempt:
     """A location's writer on its way to one object; :attr:`committing` says whether that may be visible."""
@@ -105,6 +108,15 @@ class SetWriter:
         for pipeline in pipelines:
             pipeline.cancel(reason)
 
+    def proofs(self) -> dict[str, str]:
+        """Name -> the weakest of the proofs (see :class:`Receipt`) of what a live location has received."""
+        received = {location.name: self.receipts[location.name] for location in self.live}
+        return {
+            name: min((receipt.proof for receipt in receipts), key=_strength)
+            for name, receipts in received.items()
+            if receipts
+        }
+
     def clean_failed(self) -> None:
         """Remove what the failed locations had received, as far as they let us."""
         for location in self._locations:
@@ -175,3 +187,7 @@ class SetWriter:
             self.kept.append(told)
             if location.name in self.failures:
                 self.failures[location.name].add(told)
+
+
+def _strength(proof: str) -> int:
+    return _WEAK_PROOFS.index(proof) if proof in _WEAK_PROOFS else len(_WEAK_PROOFS)

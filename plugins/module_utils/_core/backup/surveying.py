@@ -21,6 +21,18 @@ _DATABASE_PER_DUMP = 20
 
 
 @dataclass(frozen=True)
+class Cleared:
+    """What became of that which earlier runs had left in a location.
+
+    :param removed: a line each, with the location's name.
+    :param warnings: what is still there, and why.
+    """
+
+    removed: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Survey:
     """One location as it was found.
 
@@ -35,9 +47,12 @@ class Survey:
     unfinished: tuple[Unfinished, ...] = ()
     problems: tuple[Problem, ...] = ()
 
-    def reap(self) -> list[str]:
+    def reap(self) -> Cleared:
         """Remove what earlier runs left unfinished here, and say what that was."""
-        return [f"{self.location.name}: {text}" for text in reap(self.location, self.unfinished)]
+        name, reaped = self.location.name, reap(self.location, self.unfinished)
+        kept = [f"{name}: what an earlier run left was not removed: {problem}" for problem in reaped.kept]
+        failed = [f"{name}: what an earlier run left could not be removed: {error}" for error in reaped.failures]
+        return Cleared(tuple(f"{name}: {text}" for text in reaped.removed), (*kept, *failed))
 
 
 class Surveyors:
