@@ -6,19 +6,21 @@ import os
 import re
 import signal
 import time
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.backup import preparing
+from ansible_collections.mobul.backup.plugins.module_utils._core.backup import preparing, surveying
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from ansible_collections.mobul.backup.plugins.module_utils._core.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.snapshot import LockBusy
 from support.backup_bench import Bench, make_older
 from support.backup_runs import ModuleProcess, children, is_running
 from support.fake_programs import FakePrograms
-from support.lab import PostgresServer, RcloneRemote, wait_until
+from support.lab import PostgresServer, RcloneRemote, S3Server, wait_until
 
 MIB = 1024 * 1024
 UTC = timezone.utc
@@ -142,6 +144,30 @@ def test_what_a_killed_run_left_is_removed_by_a_run_a_day_later_and_not_before(
         assert {Path(name).parent.as_posix() for name in bench.files()} >= {soon["directory"], later["directory"]}
         remote = {str(path) for path in (rclone_config.root / "Backups").rglob("*") if path.is_file()}
         assert len(remote) == len(bench.files())
+
+
+def test_the_open_upload_of_a_killed_run_is_aborted_by_a_later_run_that_names_it(
+    postgres17: PostgresServer,
+    big_database: str,
+    bench: Bench,
+    tmp_path: Path,
+    s3_server: S3Server,
+    s3_bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given = s3_server.location(s3_bucket)
+    with FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=12 * MIB) as programs:
+        options = bench.options(postgres17, big_database, locations=[given], compress="none", pg_bin_dir=programs)
+        run_and_kill(bench, options, programs, tmp_path / "module")
+        with closing(open_location(given)) as location:
+            [left] = location.leftovers("")
+            assert left.key.endswith(".dump.age")
+            monkeypatch.setattr(surveying, "UNFINISHED_AFTER", timedelta(seconds=1))
+            wait_until(lambda: datetime.now(timezone.utc) - left.started > timedelta(seconds=2), what="its age")
+            later = bench.backup(postgres17, big_database, locations=[given], pg_bin_dir=programs)
+            assert f"s3: {left.key}" in later["reaped"]
+            assert list(location.leftovers("")) == []
+            assert {info.key.rpartition("/")[0] for info in location.list("")} == {later["directory"]}
 
 
 def test_a_module_that_is_asked_to_end_removes_what_it_has_written(
