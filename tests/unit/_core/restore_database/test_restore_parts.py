@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError, FormatError, PreflightError
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.programs import Program
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.children import tool_message
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.naming import Note, beside
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.naming import Note, beside, is_beside
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.request import RestoreRequest
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.safety import DEFAULTS
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.scripts import (
@@ -29,6 +29,16 @@ def test_a_name_beside_fits_the_server_and_is_free() -> None:
     name = beside("ü" * 31, "old", NOW, ())
     assert len(name.encode()) <= 63
     assert name.startswith("üüü")
+
+
+@pytest.mark.parametrize("database", ["shop", "ü" * 31, "x" * 63])
+def test_a_name_beside_is_told_from_others(database: str) -> None:
+    name = beside(database, "new", NOW, ())
+    assert is_beside(name, database, "new")
+    assert not is_beside(name, database, "old")
+    assert not is_beside(name, "other", "new")
+    assert not is_beside(f"{database[:20]}_new_of_mine", database, "new")
+    assert not is_beside(database, database, "new")
 
 
 @pytest.mark.parametrize("text", [None, "", "a shop", "{}", "[1]", '{"mobul.backup": 1}', '{"mobul.backup": {"x": 1}}'])

@@ -48,9 +48,11 @@ def create_database(
     words += _like(like) if like is not None else [sql.SQL(_locale(toc))]
     try:
         with connection.cursor() as cursor:
-            cursor.execute(sql.SQL(" ").join(words))
+            # Whoever is cut off before the comment is there leaves a database that nobody can ever have been in.
+            cursor.execute(sql.SQL(" ").join([*words, sql.SQL("ALLOW_CONNECTIONS false")]))
+            cursor.execute(comment_on(name, note.to_text()))
             cursor.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(sql.Identifier(name)))
-            cursor.execute(_comment(name, note.to_text()))
+            cursor.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(sql.Identifier(name)))
     except Error as error:
         raise BackupError(STEP, f"{name}: {server_message(error)}") from None
 
@@ -66,15 +68,11 @@ def drop_database(connection: Connection, name: str) -> None:
         raise BackupError("drop the database", f"{name}: {server_message(error)}") from None
 
 
-def _comment(name: str, text: str | None) -> Composable:
+def comment_on(name: str, text: str | None) -> Composable:
+    """COMMENT ON DATABASE; None removes the comment."""
     from psycopg2 import sql
 
     return sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(text))
-
-
-def comment_on(name: str, text: str | None) -> Composable:
-    """COMMENT ON DATABASE; None removes the comment."""
-    return _comment(name, text)
 
 
 def _locale(toc: Toc | None) -> str:

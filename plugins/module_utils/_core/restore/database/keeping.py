@@ -32,7 +32,7 @@ class Kept:
 
 def reap_unfinished(connection: Connection, target: Target) -> list[str]:
     """Drop what killed restores of the same database have left half made; the restore's lock is held."""
-    left = [name for name, note in target.others.items() if note.kind == LOADING]
+    left = [*target.unborn, *(name for name, note in target.others.items() if note.kind == LOADING)]
     for name in left:
         drop_database(connection, name)
     return left

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 MAX_NAME_BYTES = 63
 MARK = "mobul.backup"
+_STAMP_DIGITS = 14
 LOADING, REPLACED, UNDONE = "loading", "replaced", "undone"
 
 
@@ -23,6 +24,15 @@ def beside(database: str, word: str, now: datetime, taken: Collection[str]) -> s
         if stem + suffix not in taken:
             return stem + suffix
         now += timedelta(seconds=1)
+
+
+def is_beside(name: str, database: str, word: str) -> bool:
+    """Whether *name* is one that :func:`beside` makes."""
+    digits = name[-_STAMP_DIGITS:]
+    if not digits.isdecimal() or not digits.isascii() or len(digits) != _STAMP_DIGITS:
+        return False
+    suffix = f"_{word}_{digits}"
+    return name == database.encode()[: MAX_NAME_BYTES - len(suffix)].decode("utf-8", "ignore") + suffix
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from ...postgres.connection import ConnectionOptions, connect
 from ...postgres.messages import server_message
 from ...postgres.snapshot import LOCK_KEY
 from ...postgres.types import Connection, Cursor
-from .naming import Note
+from .naming import Note, is_beside
 
 STEP = "check the target"
 RESTORE_LOCK = LOCK_KEY[0]
@@ -39,7 +39,8 @@ SELECT r.rolname, s.setconfig FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_
 WHERE s.setdatabase = %s ORDER BY r.rolname NULLS FIRST
 """
 _NAMES = """
-SELECT d.datname, pg_catalog.shobj_description(d.oid, 'pg_database') FROM pg_catalog.pg_database d ORDER BY d.datname
+SELECT d.datname, pg_catalog.shobj_description(d.oid, 'pg_database'), d.datallowconn
+FROM pg_catalog.pg_database d ORDER BY d.datname
 """
 _BACKUP_RUNS = """
 SELECT pid FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND objsubid = 2
@@ -99,6 +100,7 @@ class Target:
     """The server, the role, and the database if it is there.
 
     :param others: name -> note of the databases that our restores have made or kept of it.
+    :param unborn: those that a restore was about to make when it was cut off.
     """
 
     name: str
@@ -110,6 +112,7 @@ class Target:
     database: ExistingDatabase | None
     names: tuple[str, ...]
     others: dict[str, Note]
+    unborn: tuple[str, ...] = ()
 
     @property
     def major(self) -> int:
@@ -156,8 +159,8 @@ def look_at(connection: Connection, name: str) -> Target:
                 raise AssertionError("the query returned no row")
             role, superuser, may_create, version = row
             cursor.execute(_NAMES)
-            comments = dict(cursor.fetchall())
-            notes = {other: Note.parse(comment) for other, comment in comments.items()}
+            rows = cursor.fetchall()
+            notes = {other: Note.parse(comment) for other, comment, _allows in rows}
             return Target(
                 name=name,
                 version=version,
@@ -166,8 +169,13 @@ def look_at(connection: Connection, name: str) -> Target:
                 superuser=superuser,
                 may_create=may_create or superuser,
                 database=_existing(cursor, name),
-                names=tuple(comments),
+                names=tuple(notes),
                 others={other: note for other, note in notes.items() if note is not None and note.database == name},
+                unborn=tuple(
+                    other
+                    for other, comment, allows in rows
+                    if comment is None and not allows and is_beside(other, name, "new")
+                ),
             )
     except Error as error:
         raise SourceError(STEP, f"database {name!r}: {server_message(error)}") from None
