@@ -56,7 +56,7 @@ def test_a_signed_set_is_found_and_loaded(location: LocalLocation) -> None:
     data = make_manifest(SET_ID).to_bytes()
     location.put(f"{PLACE}/manifest.json.sig", key.sign(data))
     location.put(f"{PLACE}/manifest.json", data)
-    found = newest_set(location, "shop")
+    found = newest_set(location, "shop", [])
     assert found is not None
     assert found.data == data
     assert load_set(location, "shop", verify_keys=[key.verify_key]).signature == "good"

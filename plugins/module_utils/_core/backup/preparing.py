@@ -31,7 +31,15 @@ from .dumping import DumpCompression, resolve_compression
 from .parts import Part, TableName, plan_parts
 from .request import BackupRequest, TablePolicy
 from .side import ResolvedExport
-from .surveying import Survey, Surveyors, check_surveys, expected_size, previous_set, reason_against
+from .surveying import (
+    Survey,
+    Surveyors,
+    check_surveys,
+    disagreements,
+    expected_size,
+    previous_set,
+    reason_against,
+)
 
 
 @dataclass(frozen=True)
@@ -191,7 +199,7 @@ def _warn_of(ends: Ends, surveys: Sequence[Survey]) -> list[str]:
         warnings.append("no signing_key: whoever can write to a location can forge this set unnoticed")
     for survey in surveys:
         warnings += [f"{survey.location.name}: {problem}" for problem in survey.problems]
-    return warnings
+    return warnings + disagreements(surveys)
 
 
 def refuse_without_locations(locations: Sequence[Location]) -> None:

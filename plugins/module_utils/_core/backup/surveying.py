@@ -75,8 +75,8 @@ class Surveyors:
     def _survey(self, location: Location) -> Survey:
         try:
             location.check()
-            newest = newest_set(location, self._label)
-            problems = [] if newest is None else list(newest.problems)
+            problems: list[Problem] = []
+            newest = newest_set(location, self._label, problems)
             unfinished = find_unfinished(
                 location, self._label, now=self._now, older_than=UNFINISHED_AFTER, problems=problems
             )
@@ -90,6 +90,22 @@ def previous_set(surveys: Sequence[Survey]) -> FoundSet | None:
     """The newest set of the label, wherever it lies."""
     found = [survey.newest for survey in surveys if survey.newest is not None]
     return max(found, key=lambda one: one.id, default=None)
+
+
+def disagreements(surveys: Sequence[Survey]) -> list[str]:
+    """Copies of the newest set whose manifests differ: one of them is not what was written."""
+    newest = previous_set(surveys)
+    holders = [
+        (survey.location.name, survey.newest)
+        for survey in surveys
+        if survey.newest is not None and newest is not None and survey.newest.id == newest.id
+    ]
+    return [
+        f"{name}: the manifest of {found.id} differs from the one in location '{holders[0][0]}': one of them is not "
+        "what was written"
+        for name, found in holders[1:]
+        if found.sha256 != holders[0][1].sha256
+    ]
 
 
 def check_surveys(surveys: Sequence[Survey], *, wanted: int, expected_bytes: int) -> None:

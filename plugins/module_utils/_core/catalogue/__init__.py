@@ -2,7 +2,7 @@
 
 from ..naming import next_id
 from .chain import ChainFinding, check_chain
-from .finding import FoundSet, Previous, Problem, free_id, id_taken, newest_set, previous_of, set_exists, set_ids
+from .finding import FoundSet, Problem, free_id, id_taken, newest_set, set_exists, set_ids
 from .loading import LATEST, LoadedSet, load_set
 from .unfinished import Reaped, Unfinished, find_unfinished, reap
 
@@ -11,7 +11,6 @@ __all__ = [
     "ChainFinding",
     "FoundSet",
     "LoadedSet",
-    "Previous",
     "Problem",
     "Reaped",
     "Unfinished",
@@ -22,7 +21,6 @@ __all__ = [
     "load_set",
     "newest_set",
     "next_id",
-    "previous_of",
     "reap",
     "set_exists",
     "set_ids",

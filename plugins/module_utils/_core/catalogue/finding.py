@@ -51,32 +51,16 @@ class FoundSet:
 
     :param data: ``manifest.json`` as it is stored.
     :param sha256: of *data*.
-    :param problems: what was passed by on the way to it.
     """
 
     manifest: Manifest
     data: bytes
     sha256: str
-    problems: tuple[Problem, ...] = ()
 
     @property
     def id(self) -> SetId:
         """The set's."""
         return self.manifest.id
-
-
-@dataclass(frozen=True)
-class Previous:
-    """The newest set over several locations.
-
-    :param found: None where no location has one.
-    :param failures: location -> why it could not be asked.
-    :param problems: location -> what was passed by there.
-    """
-
-    found: FoundSet | None
-    failures: dict[str, BackupError]
-    problems: dict[str, tuple[Problem, ...]]
 
 
 def set_ids(location: Location, label: str, problems: list[Problem]) -> Iterator[SetId]:
@@ -121,13 +105,11 @@ def parse_directory(directory: str, label: str) -> SetId | None:
     return set_id if set_id.directory(label) == directory else None
 
 
-def newest_set(location: Location, label: str) -> FoundSet | None:
-    """The newest set of *label* whose manifest can be read and belongs where it lies."""
-    return _newest(location, label)[0]
+def newest_set(location: Location, label: str, problems: list[Problem]) -> FoundSet | None:
+    """The newest set of *label* whose manifest can be read and belongs where it lies.
 
-
-def _newest(location: Location, label: str) -> tuple[FoundSet | None, tuple[Problem, ...]]:
-    problems: list[Problem] = []
+    :param problems: what is passed by on the way to it is added here.
+    """
     for set_id in set_ids(location, label, problems):
         try:
             data = read_manifest(location, label, set_id)
@@ -138,25 +120,8 @@ def _newest(location: Location, label: str) -> tuple[FoundSet | None, tuple[Prob
         except (FormatError, CryptoError) as error:
             problems.append(Problem(f"{set_id.directory(label)}/{MANIFEST}", error.message))
             continue
-        return FoundSet(manifest, data, digest(data), tuple(problems)), tuple(problems)
-    return None, tuple(problems)
-
-
-def previous_of(locations: Sequence[Location], label: str) -> Previous:
-    """The newest set over all *locations*, asked at the same time; one that fails is reported and left out."""
-    answers, failures = _ask_all(locations, lambda location: _newest(location, label))
-    problems = {name: list(passed) for name, (_found, passed) in answers.items() if passed}
-    newest: FoundSet | None = None
-    holder = ""
-    for name, (found, _passed) in answers.items():
-        if found is None:
-            continue
-        if newest is None or found.id > newest.id:
-            newest, holder = found, name
-        elif found.id == newest.id and found.sha256 != newest.sha256:
-            key = f"{found.id.directory(label)}/{MANIFEST}"
-            problems.setdefault(name, []).append(Problem(key, f"differs from the one in location '{holder}'"))
-    return Previous(newest, failures, {name: tuple(passed) for name, passed in problems.items()})
+        return FoundSet(manifest, data, digest(data))
+    return None
 
 
 def set_exists(location: Location, label: str, set_id: SetId) -> bool:

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue import (
+    Problem,
     free_id,
     id_taken,
     newest_set,
     next_id,
-    previous_of,
     set_exists,
     set_ids,
 )
@@ -45,15 +45,16 @@ def test_the_newest_set_is_found_with_its_manifest() -> None:
         if set_id == "weekly_20261122_000000":
             newest = data
     add_set(location, "daily_20261123_000000", label="shop2")
-    found = newest_set(location, "shop")
+    problems: list[Problem] = []
+    found = newest_set(location, "shop", problems)
     assert found is not None
     assert (str(found.id), found.data, found.sha256) == ("weekly_20261122_000000", newest, digest(newest))
     assert found.manifest.label == "shop"
-    assert found.problems == ()
+    assert problems == []
 
 
 def test_there_is_no_newest_set_where_there_is_none() -> None:
-    assert newest_set(MemoryLocation(), "shop") is None
+    assert newest_set(MemoryLocation(), "shop", []) is None
 
 
 def test_the_newest_of_ten_thousand_sets_takes_six_requests() -> None:
@@ -63,7 +64,7 @@ def test_the_newest_of_ten_thousand_sets_takes_six_requests() -> None:
         location.add(f"{set_id.directory('shop')}/manifest.json", b"")
     newest = SetId(NOW + timedelta(hours=8), "daily")
     add_set(location, str(newest))
-    found = newest_set(location, "shop")
+    found = newest_set(location, "shop", [])
     assert found is not None
     assert found.id == newest
     assert location.requests == {"list_directories": 4, "stat": 1, "read": 1}
@@ -78,7 +79,7 @@ def test_sets_come_newest_first_and_only_those_with_a_manifest_count(ids: list[S
     for set_id in finished:
         add_set(location, str(set_id))
     assert list(set_ids(location, "shop", [])) == sorted(ids, reverse=True)
-    found = newest_set(location, "shop")
+    found = newest_set(location, "shop", [])
     assert (found and found.id) == max(finished, default=None)
     for set_id in ids:
         assert set_exists(location, "shop", set_id) is (set_id in finished)
@@ -100,10 +101,11 @@ def test_what_is_foreign_or_damaged_is_named_and_passed_by() -> None:
     location.add("shop/2026/11/21/weekly_20261121_000000/manifest.json", good)
     location.add("shop/2026/11/20/weekly_20261120_000000/manifest.json", b"")
     location.add("shop/2026/11/19/weekly_20261119_000000/manifest.json", good[:-3])
-    found = newest_set(location, "shop")
+    problems: list[Problem] = []
+    found = newest_set(location, "shop", problems)
     assert found is not None
     assert found.data == good
-    told = {problem.key: problem.message for problem in found.problems}
+    told = {problem.key: problem.message for problem in problems}
     assert told == {
         "shop/notes": "stands where a year should",
         "shop/2026/13": "stands where a month should",
@@ -120,11 +122,19 @@ def test_what_is_foreign_or_damaged_is_named_and_passed_by() -> None:
     }
 
 
+def test_what_is_damaged_is_named_where_nothing_is_whole() -> None:
+    location = MemoryLocation()
+    location.add("shop/2026/11/20/weekly_20261120_000000/manifest.json", b"")
+    problems: list[Problem] = []
+    assert newest_set(location, "shop", problems) is None
+    assert [problem.key for problem in problems] == ["shop/2026/11/20/weekly_20261120_000000/manifest.json"]
+
+
 @pytest.mark.parametrize("label", ["", "..", "a/b", "/a", "a\0b", "x" * 64])
 def test_a_label_that_is_no_name_is_refused_before_anything_is_asked(label: str) -> None:
     location = MemoryLocation()
     for ask in (
-        lambda: newest_set(location, label),
+        lambda: newest_set(location, label, []),
         lambda: set_exists(location, label, SetId(NOW, "daily")),
         lambda: id_taken(location, label, SetId(NOW, "daily")),
         lambda: free_id([location], label, "daily", NOW),
@@ -140,41 +150,7 @@ def test_a_location_that_fails_is_an_error_and_not_an_empty_catalogue() -> None:
     for kind in ("list_directories", "stat", "read"):
         location.failing = {kind}
         with pytest.raises(LocationError, match="out of order"):
-            newest_set(location, "shop")
-
-
-def test_the_previous_set_is_the_newest_of_all_locations_and_a_failing_one_is_reported() -> None:
-    one, two, three = (MemoryLocation(name) for name in ("one", "two", "three"))
-    add_set(one, "weekly_20261115_000000")
-    newest = add_set(two, "weekly_20261122_000000")
-    one.add("shop/2026/11/22/weekly_20261122_000000/manifest.json", b"damaged")
-    three.failing = {"all"}
-    previous = previous_of([one, two, three], "shop")
-    assert previous.found is not None
-    assert previous.found.data == newest
-    assert list(previous.failures) == ["three"]
-    assert [problem.key for problem in previous.problems["one"]] == [
-        "shop/2026/11/22/weekly_20261122_000000/manifest.json"
-    ]
-    assert list(previous.problems) == ["one"]
-
-
-def test_an_unexpected_error_of_a_location_is_reported_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    location = MemoryLocation("odd")
-    monkeypatch.setattr(location, "list_directories", lambda prefix: 1 / 0)
-    assert "ZeroDivisionError" in str(previous_of([location], "shop").failures["odd"])
-
-
-def test_two_locations_that_hold_different_manifests_of_one_set_are_reported() -> None:
-    one, two = MemoryLocation("one"), MemoryLocation("two")
-    add_set(one, "weekly_20261122_000000")
-    add_set(two, "weekly_20261122_000000", warnings=("another",))
-    previous = previous_of([one, two], "shop")
-    assert [problem.message for problem in previous.problems["two"]] == ["differs from the one in location 'one'"]
-
-
-def test_previous_of_no_location_is_nothing() -> None:
-    assert previous_of([], "shop").found is None
+            newest_set(location, "shop", [])
 
 
 @given(
