@@ -39,9 +39,10 @@ import json, sys
 from ansible.module_utils import basic
 basic._ANSIBLE_ARGS = sys.stdin.buffer.read()
 basic._ANSIBLE_PROFILE = "legacy"
-from ansible_collections.mobul.backup.plugins.modules import pg_backup
-pg_backup.main()
+from ansible_collections.mobul.backup.plugins.modules import {module}
+{module}.main()
 """
+RESTORED = "restored"
 
 
 @dataclass(frozen=True)
@@ -133,7 +134,10 @@ class Stage:
         """Keys of every kind that a contender wants."""
         for path in (self.keys, BENCH / "home", BENCH / "gnupg"):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.recipients = [str(X25519Identity.generate().recipient) for _ in range(2)]
+        identities = [X25519Identity.generate() for _ in range(2)]
+        (self.keys / "ops.agekey").touch(mode=0o600)
+        (self.keys / "ops.agekey").write_text(f"{identities[0]}\n")
+        self.recipients = [str(identity.recipient) for identity in identities]
         (self.keys / "signing.key").write_text(SigningKey.generate().to_pem())
         subprocess.run(
             ["gpg", "--batch", "--passphrase", "", "--quick-gen-key", "bench@example.com", "default", "default"],
@@ -171,8 +175,12 @@ def floor(stage: Stage) -> list[Step]:
 
 
 def module(stage: Stage, locations: list[dict[str, Any]], **more: Any) -> list[Step]:
-    arguments = json.dumps({"ANSIBLE_MODULE_ARGS": stage.options(locations, **more)}).encode()
-    return [Step([sys.executable, "-c", DRIVER], stage.environment, stdin=arguments)]
+    return [_call("pg_backup", stage, stage.options(locations, **more))]
+
+
+def _call(name: str, stage: Stage, options: Mapping[str, Any]) -> Step:
+    arguments = json.dumps({"ANSIBLE_MODULE_ARGS": dict(options)}).encode()
+    return Step([sys.executable, "-c", DRIVER.format(module=name)], stage.environment, stdin=arguments)
 
 
 def weekly(stage: Stage) -> list[Step]:
@@ -260,6 +268,35 @@ def restic(stage: Stage) -> list[Step]:
     return [Step(["bash", "-c", pipe, stage.server.bin_dir / "pg_dump", program], environment)]
 
 
+def restore_floor(stage: Stage) -> list[Step]:
+    """What a restore can be compared with: two jobs, from a file that is neither encrypted nor far away."""
+    dump = stage.work / "backup.dump"
+    argv = [stage.server.bin_dir / "pg_dump", "-Fc", "-Z", "zstd:1", "-f", dump]
+    subprocess.run(argv, env=stage.environment, check=True)
+    stage.server.drop_database(RESTORED)
+    stage.server.create_database(RESTORED, template="template0")
+    stage.server.query(DATABASE, "CHECKPOINT")
+    return [Step([stage.server.bin_dir / "pg_restore", "-j2", "-d", RESTORED, dump], stage.environment)]
+
+
+def restore(stage: Stage, locations: list[dict[str, Any]], **more: Any) -> list[Step]:
+    """The whole database out of an encrypted set, compared with its manifest and analyzed."""
+    measure(module(stage, locations, environment="bench"), BENCH / "log.txt")
+    stage.server.drop_database(RESTORED)
+    stage.server.query(DATABASE, "CHECKPOINT")
+    options = {
+        **stage.server.login(RESTORED),
+        "pg_bin_dir": str(stage.server.bin_dir),
+        "label": DATABASE,
+        "expect_environment": "bench",
+        "expect_database": DATABASE,
+        "locations": locations,
+        "identities": [str(stage.keys / "ops.agekey")],
+        **more,
+    }
+    return [_call("restore_database", stage, options)]
+
+
 def contenders(stage: Stage) -> dict[str, Callable[[], list[Step]]]:
     """Every contender's name and how to make its steps."""
     s3, _, local = stage.locations
@@ -273,6 +310,8 @@ def contenders(stage: Stage) -> dict[str, Callable[[], list[Step]]]:
         "the document's shell commands": lambda: document(stage),
         "community.postgresql + gpg + amazon.aws": lambda: collections(stage),
         "pg_dump | restic backup --stdin": lambda: restic(stage),
+        "pg_restore -j2 from a local plaintext file": lambda: restore_floor(stage),
+        "restore_database, jobs: 2, from s3": lambda: restore(stage, [s3], jobs=2),
     }
 
 
@@ -288,7 +327,14 @@ def install_others() -> None:
 
 
 def show(results: Mapping[str, Measure]) -> None:
-    """Print the table."""
+    """Print a table of the backups and one of the restores; the first of each is its floor."""
+    for restores in (False, True):
+        _show({name: result for name, result in results.items() if ("restore" in name) is restores})
+
+
+def _show(results: Mapping[str, Measure]) -> None:
+    if not results:
+        return
     base = next(iter(results.values()))
     print(f"\n{'':48} {'wall s':>8} {'x floor':>8} {'CPU s':>8} {'x floor':>8} {'peak MiB':>9}")
     for name, result in results.items():
