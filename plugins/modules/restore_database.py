@@ -134,7 +134,7 @@ options:
     description:
       - Makes a backup of the database, of kind V(pre_restore), before anything is changed. If it fails, so does the
         restore.
-      - The role M(mobul.backup.restore#role) makes one by itself.
+      - The role P(mobul.backup.restore#role) makes one by itself.
     type: dict
     suboptions:
       label:
