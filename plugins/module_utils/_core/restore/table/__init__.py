@@ -1,0 +1,1 @@
+"""One table, out of a backup set or a file, back into a database."""

@@ -1,0 +1,63 @@
+"""The rows of a table in a file of pg_dump's custom format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...archive import ArchiveWalker, Toc
+from ...archive.toc import TABLE_DATA
+from ...errors import Cancelled
+from ...pipeline import Emit
+from ...postgres.environment import private_file
+from ...postgres.names import TableName, display_name
+from ...postgres.programs import Program
+from .copying import copy_of_entry
+from .files import STEP, PlainFile
+from .rows import CopiedRows, copy_data, restored_text
+from .sources import find_in_backup, quoted
+
+
+class _Pieces:
+    """The plain bytes of a file as a source."""
+
+    name = "file"
+
+    def __init__(self, plain: PlainFile) -> None:
+        self._plain = plain
+        self._cancelled = False
+
+    def run(self, emit: Emit) -> None:
+        for piece in self._plain.pieces():
+            if self._cancelled:
+                raise Cancelled(STEP)
+            if piece:
+                emit(piece)
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+
+def rows_of_archive(plain: PlainFile, table: TableName, wanted: str | None, pg_restore: Program) -> CopiedRows:
+    """The rows of *wanted*, or else of the table that is called like the one to restore."""
+    toc = _read_toc(plain)
+    entries = {(entry.schema, entry.table): entry for entry in toc.entries if entry.desc == TABLE_DATA}
+    name = find_in_backup(wanted or quoted(table), list(entries))
+    copy = copy_of_entry(entries[name], toc)
+    shown = display_name(name)
+    text = _listed(pg_restore, plain, entries[name].dump_id)
+    return CopiedRows(shown, copy.columns, copy_data(text, copy.statement, shown), copy.options)
+
+
+def _read_toc(plain: PlainFile) -> Toc:
+    walker = ArchiveWalker()
+    for piece in plain.pieces():
+        walker.update(piece)
+        if walker.has_toc:
+            break
+    return walker.toc
+
+
+def _listed(pg_restore: Program, plain: PlainFile, dump_id: int) -> Iterator[bytes]:
+    # A list names what to restore by its number at the line's beginning.
+    with private_file(f"{dump_id}; 0 0 TABLE DATA\n") as path:
+        yield from restored_text(pg_restore, _Pieces(plain), [f"--use-list={path}"])

@@ -1,0 +1,92 @@
+"""Older versions of a table that restores have kept beside it: their names and what their comments remember."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from ...postgres.names import TableName
+from .session import Session
+
+MAX_NAME_BYTES = 63
+MARK = "mobul.backup"
+REPLACED, UNDONE = "replaced", "undone"
+
+_COMMENTED = """
+SELECT n.nspname, c.relname, c.oid, d.description
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_description d ON d.objoid = c.oid AND d.objsubid = 0
+ AND d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass
+WHERE c.relkind = 'r' AND n.nspname = %s AND pg_catalog.strpos(d.description, %s) > 0
+"""
+
+
+@dataclass(frozen=True)
+class Note:
+    """What the comment of a kept table says of it.
+
+    :param table: schema and name of the table that it is an older version of.
+    :param kind: ``replaced`` by a restore, or ``undone``: what was restored and then taken back.
+    :param backup: the set or file that was restored.
+    :param time: when it was exchanged, UTC.
+    """
+
+    table: TableName
+    kind: str
+    backup: str
+    time: str
+
+    def to_text(self) -> str:
+        """For COMMENT ON TABLE."""
+        return json.dumps({MARK: asdict(self)}, ensure_ascii=False, sort_keys=True)
+
+    @classmethod
+    def parse(cls, text: str | None) -> Note | None:
+        """Read a comment; None for one that is not ours."""
+        try:
+            fields = json.loads(text or "")[MARK]
+            schema, table = fields.pop("table")
+            return cls((schema, table), **fields)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A kept table."""
+
+    oid: int
+    name: TableName
+    note: Note
+
+
+def kept_versions(session: Session, table: TableName) -> list[Kept]:
+    """Those of *table*, the newest first."""
+    found = []
+    for schema, name, oid, comment in session.rows(_COMMENTED, [table[0], MARK]):
+        note = Note.parse(comment)
+        if note is not None and note.table == table:
+            found.append(Kept(oid, (schema, name), note))
+    return sorted(found, key=_age, reverse=True)
+
+
+def _age(kept: Kept) -> tuple[str, TableName]:
+    return kept.note.time, kept.name
+
+
+def stamp(now: datetime) -> str:
+    """The id of a restore: ``20261124213455``."""
+    return f"{now:%Y%m%d%H%M%S}"
+
+
+def old_name(name: str, restore_id: str, taken: Collection[str]) -> str:
+    """``<name>_old_<id>``, cut to what the server takes, and unlike all that are *taken*."""
+    number = 1
+    while True:
+        suffix = f"_old_{restore_id}" + (f"_{number}" if number > 1 else "")
+        stem = name.encode()[: MAX_NAME_BYTES - len(suffix)].decode("utf-8", "ignore")
+        if stem + suffix not in taken:
+            return stem + suffix
+        number += 1

@@ -1,0 +1,74 @@
+"""What the module returns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...postgres.messages import bounded_list
+from ...postgres.names import TableName, display_name
+from .dependents import Dependents
+from .request import TableRequest
+from .settling import Settled
+from .sources import Backup
+from .swap import Swapped, SwapPlan
+from .target import Target
+
+
+def report_planned(request: TableRequest, plan: SwapPlan, backup: Backup) -> dict[str, Any]:
+    """A swap that check mode has only planned."""
+    name = plan.target.name
+    return {
+        **_common(request, plan.target, backup),
+        "changed": True,
+        "rows": None if backup.expected is None else backup.expected.rows,
+        "plan": _steps(plan.dependents),
+        "warnings": list(backup.warnings),
+        "summary": f"{name} would be restored from {backup.name} by {request.strategy}",
+    }
+
+
+def report_swapped(request: TableRequest, plan: SwapPlan, backup: Backup, swapped: Swapped) -> dict[str, Any]:
+    """A swap that was carried out."""
+    old = display_name((plan.target.table[0], swapped.old_table))
+    return {
+        **_common(request, plan.target, backup),
+        "changed": True,
+        "rows": swapped.rows,
+        "id": swapped.restore_id,
+        "old_table": old,
+        "plan": _steps(plan.dependents),
+        "warnings": [*backup.warnings, *swapped.warnings],
+        "summary": f"{plan.target.name} was restored from {backup.name}: {swapped.rows} rows; "
+        f"what was there before is kept as {old}",
+    }
+
+
+def report_settled(request: TableRequest, target: Target, settled: Settled) -> dict[str, Any]:
+    """What became of the kept versions."""
+    dropped = [display_name(one) for one in settled.dropped]
+    report: dict[str, Any] = {
+        "changed": settled.changed,
+        "table": target.name,
+        "state": request.state,
+        "dropped": dropped,
+        "warnings": [],
+    }
+    if not settled.changed:
+        report["summary"] = f"nothing of {target.name} was left to settle"
+    elif request.state == "finalized":
+        report["summary"] = f"dropped {bounded_list(dropped)}"
+    else:
+        report["summary"] = f"{target.name} has the rows of {dropped[0]} again"
+    if settled.swapped is not None:
+        old: TableName = (target.table[0], settled.swapped.old_table)
+        report |= {"rows": settled.swapped.rows, "id": settled.swapped.restore_id, "old_table": display_name(old)}
+    return report
+
+
+def _common(request: TableRequest, target: Target, backup: Backup) -> dict[str, Any]:
+    return {"table": target.name, "strategy": request.strategy, "state": request.state, "backup": backup.name}
+
+
+def _steps(dependents: Dependents) -> list[str]:
+    """One line for each object that is made again around the table."""
+    return [f"{entry.desc.lower()} {entry.namespace}.{entry.tag}" for entry in dependents.carried]

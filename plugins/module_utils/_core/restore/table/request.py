@@ -1,0 +1,93 @@
+"""What a restore of one table is asked for, checked as far as that goes without touching the world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...catalogue import LATEST
+from ...errors import ConfigError
+from ...naming import check_name
+
+STEP = "check the options"
+STRATEGIES = ("swap", "merge", "replace")
+STATES = ("restored", "finalized", "reverted")
+
+
+@dataclass(frozen=True)
+class TableRequest:
+    """Everything that is asked for, beside how to reach the database, the locations and the keys.
+
+    :param label: of the set; None with *src*.
+    :param backup: the set's id, or ``latest``.
+    :param location: the only location to take it from.
+    :param src: path of a file instead of a set.
+    :param source_table: what the table is called in the backup; None: as in the database.
+    :param expect_environment: what the caller takes the target for; the set's environment must be the same.
+    :param column_map: a column's name in the backup -> its name in the table, or empty to leave it out.
+    :param mask_columns: columns whose values are not shown in a diff.
+    :param lock_timeout: seconds to wait for locks altogether.
+    """
+
+    table: str
+    label: str | None = None
+    backup: str = LATEST
+    location: str | None = None
+    src: str | None = None
+    source_table: str | None = None
+    strategy: str = "swap"
+    state: str = "restored"
+    expect_environment: str | None = None
+    column_map: Mapping[str, str] = field(default_factory=dict)
+    missing_only: bool = False
+    delete_extra: bool = False
+    mask_columns: tuple[str, ...] = ()
+    lock_timeout: int = 60
+    pg_bin_dir: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.strategy not in STRATEGIES:
+            raise ConfigError(STEP, f"strategy is {self.strategy!r}", hint=", ".join(STRATEGIES))
+        if self.state not in STATES:
+            raise ConfigError(STEP, f"state is {self.state!r}", hint=", ".join(STATES))
+        if self.lock_timeout < 1:
+            raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
+        if self.state == "restored":
+            self._check_source()
+
+    def _check_source(self) -> None:
+        if (self.label is None) == (self.src is None):
+            raise ConfigError(STEP, "give either label, for a set, or src, for a file")
+        if self.label is not None:
+            check_name(self.label, "label")
+        if self.strategy != "merge" and (self.missing_only or self.delete_extra):
+            raise ConfigError(STEP, "missing_only and delete_extra belong to strategy: merge")
+        if self.missing_only and self.delete_extra:
+            raise ConfigError(STEP, "missing_only and delete_extra exclude each other")
+
+    @classmethod
+    def parse(cls, params: Mapping[str, Any]) -> TableRequest:
+        """From the module's parameters."""
+        names = (
+            "label", "backup", "location", "src", "source_table", "strategy", "state", "expect_environment",
+            "missing_only", "delete_extra", "lock_timeout", "pg_bin_dir",
+        )  # fmt: skip
+        given = {name: params[name] for name in names if params.get(name) is not None}
+        mapped = {str(old): "" if new is None else str(new) for old, new in (params.get("column_map") or {}).items()}
+        return cls(
+            table=params["table"],
+            column_map=mapped,
+            mask_columns=tuple(params.get("mask_columns") or ()),
+            **given,
+        )
+
+    def check_origin(self, environment: str | None) -> None:
+        """Refuse a set of another environment than the one that is expected."""
+        if self.expect_environment is not None and (environment or "") != self.expect_environment:
+            raise ConfigError(
+                "check the backup",
+                f"the backup is of environment '{environment or ''}', and expect_environment is "
+                f"'{self.expect_environment}'",
+                hint="nothing was touched",
+            )

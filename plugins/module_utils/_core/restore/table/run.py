@@ -1,0 +1,132 @@
+"""The operation behind ``restore_table``: parameters in, a report out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ...ciphers.identities import Decryption, OpensslOptions
+from ...errors import ConfigError
+from ...files import RegularFile
+from ...locations import open_locations
+from ...locations.base import Location
+from ...postgres.connection import Connection, ConnectionOptions, connect
+from ...postgres.names import TableName
+from ...signing import load_verify_keys
+from .content import open_file
+from .reporting import report_planned, report_settled, report_swapped
+from .request import STEP, TableRequest
+from .schema_dump import Tools
+from .session import Session
+from .settling import finalize, revert
+from .sources import Backup, find_in_backup, open_set, rows_of_set
+from .swap import plan_swap, swap, verify_swap
+from .target import Target, describe, look_at
+
+
+def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Restore one table as the parameters of ``restore_table`` say, or settle an earlier restore.
+
+    :return: what the module returns.
+    :raises BackupError: it could not be done; the table is what it was before.
+    """
+    request = TableRequest.parse(params)
+    options = ConnectionOptions.parse(params)
+    with contextlib.ExitStack() as stack:
+        connection = connect(options, lock_timeout=request.lock_timeout)
+        stack.callback(connection.close)
+        tools = Tools.find(options, connection.server_version, request.pg_bin_dir)
+        target = look_at(Session(connection), request.table)
+        if request.state != "restored":
+            return _settle(connection, target, tools, request, check_mode)
+        backup = _open(params, request, target, tools, stack)
+        return _restore(connection, target, backup, tools, request, check_mode)
+
+
+def _restore(
+    connection: Connection, target: Target, backup: Backup, tools: Tools, request: TableRequest, check_mode: bool
+) -> dict[str, Any]:
+    with locked(connection, target.table) as (session, now):
+        plan = plan_swap(session, now, backup, tools, request.column_map)
+        if check_mode:
+            return report_planned(request, plan, backup)
+        swapped = swap(session, plan, backup, request)
+        session.commit()
+    _settle_down(connection, target.table)
+    verify_swap(Session(connection), plan, swapped, tools)
+    return report_swapped(request, plan, backup, swapped)
+
+
+def _settle(
+    connection: Connection, target: Target, tools: Tools, request: TableRequest, check_mode: bool
+) -> dict[str, Any]:
+    with locked(connection, target.table) as (session, now):
+        if request.state == "finalized":
+            settled = finalize(session, now, check_mode=check_mode)
+        else:
+            settled = revert(session, now, tools, request, check_mode=check_mode)
+        if settled.changed and not check_mode:
+            session.commit()
+    if settled.swapped is not None and settled.plan is not None:
+        _settle_down(connection, target.table)
+        verify_swap(Session(connection), settled.plan, settled.swapped, tools, settled.dropped)
+    return report_settled(request, target, settled)
+
+
+@contextlib.contextmanager
+def locked(connection: Connection, table: TableName) -> Iterator[tuple[Session, Target]]:
+    """A transaction in which nobody else changes the table's definition; reads and writes go on."""
+    from psycopg2 import sql
+
+    with Session(connection) as session:
+        with session.at("lock the table"):
+            statement = sql.SQL("LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE")
+            session.execute(statement.format(sql.Identifier(*table)))
+        yield session, describe(session, table)
+
+
+def _settle_down(connection: Connection, table: TableName) -> None:
+    """Statistics over several columns are made only once the table has its name."""
+    from psycopg2 import sql
+
+    Session(connection).execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
+
+
+def _open(
+    params: Mapping[str, Any], request: TableRequest, target: Target, tools: Tools, stack: contextlib.ExitStack
+) -> Backup:
+    decryption = Decryption.parse(
+        params["identities"] or (),
+        params["passphrase"],
+        params["gnupghome"],
+        OpensslOptions(params["openssl_kdf"], params["openssl_md"], params["openssl_iter"]),
+    )
+    stack.callback(decryption.close)
+    if request.src is not None:
+        file = stack.enter_context(RegularFile(request.src, step="read the file"))
+        return open_file(file, decryption, request, target, tools.pg_restore)
+    verify_keys = [key for entry in params["verify_key"] or () for key in load_verify_keys(entry)]
+    locations = open_locations([_given(location) for location in params["locations"] or ()])
+    for location in locations:
+        stack.callback(location.close)
+    good, archive = open_set(request, _chosen(locations, request), decryption, verify_keys)
+    wanted = target.table
+    if request.source_table is not None:
+        wanted = find_in_backup(request.source_table, list(archive.tables()))
+    return rows_of_set(good, archive, wanted, tools.pg_restore)
+
+
+def _chosen(locations: Sequence[Location], request: TableRequest) -> Sequence[Location]:
+    if request.location is None:
+        return locations
+    chosen = [location for location in locations if location.name == request.location]
+    if not chosen:
+        names = ", ".join(location.name for location in locations) or "none"
+        raise ConfigError(STEP, f"there is no location {request.location!r}", hint=f"there are: {names}")
+    return chosen
+
+
+def _given(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Only what the user gave: Ansible fills in None for every suboption that was left out."""
+    return {name: value for name, value in options.items() if value is not None}

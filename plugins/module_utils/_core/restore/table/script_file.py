@@ -1,0 +1,55 @@
+"""The rows of a table in a script of SQL as pg_dump writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...errors import FormatError
+from ...postgres.names import TableName, display_name
+from .copying import Copy, copy_of
+from .files import STEP, PlainFile
+from .rows import CopiedRows, copy_data
+from .sources import find_in_backup, quoted
+
+_COPY, _FROM, _END = b"\nCOPY ", b" FROM stdin;\n", b"\n\\.\n"
+_ENCODING = b"\nSET client_encoding = "
+_LONGEST = 1024 * 1024
+"""Bytes that a COPY statement takes at most: 1600 columns with names of 63 bytes."""
+
+
+def rows_of_script(plain: PlainFile, table: TableName, wanted: str | None) -> CopiedRows:
+    """The rows of *wanted*, or else of the table that is called like the one to restore."""
+    copies = {copy.table: copy for copy in copies_of(plain.pieces())}
+    if not copies:
+        raise FormatError(
+            STEP, f"{plain.name} has no rows that COPY reads", hint="scripts made with --inserts are not read"
+        )
+    name = find_in_backup(wanted or quoted(table), list(copies))
+    copy = copies[name]
+    shown = display_name(name)
+    return CopiedRows(shown, copy.columns, copy_data(plain.pieces(), copy.statement, shown), copy.options)
+
+
+def copies_of(pieces: Iterator[bytes]) -> Iterator[Copy]:
+    """Every COPY statement of a script; what stands in the rows of one is passed over."""
+    held, encoding, within = b"\n", "", False
+    for piece in pieces:
+        held = (held + piece).replace(b"\r\n", b"\n") if not within else held + piece
+        while True:
+            if within:
+                end = held.find(_END)
+                if end < 0:
+                    held = held[-len(_END) :]
+                    break
+                held, within = held[end + len(_END) - 1 :], False
+            begin = held.find(_COPY)
+            setting = held.find(_ENCODING)
+            if setting >= 0 and (begin < 0 or setting < begin):
+                encoding = held[setting + 1 :].split(b"\n", 1)[0].decode("ascii", "replace")
+            end = held.find(_FROM, max(begin, 0))
+            if begin < 0 or end < 0:
+                held = held[max(begin, 0) :] if begin >= 0 and len(held) < _LONGEST else held[-_LONGEST:]
+                break
+            statement = held[begin + 1 : end + len(_FROM)]
+            yield copy_of(statement.decode("utf-8", "surrogateescape"), encoding)
+            held, within = held[end + len(_FROM) - 1 :], True

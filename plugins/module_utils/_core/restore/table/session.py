@@ -1,0 +1,102 @@
+"""The one session in which a table is restored: one transaction, every statement of which passes through here."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ...errors import BackupError, SourceError
+from ...postgres.messages import server_message
+from ...postgres.types import Composable, Connection, Cursor, Error
+
+STEP = "restore the table"
+Parameters = Sequence[object] | Mapping[str, object] | None
+_LOCKED = ("55P03", "40P01")
+"""lock_not_available and deadlock_detected: appendix A of PostgreSQL's documentation."""
+
+
+class LockedError(SourceError):
+    """Somebody else holds what the statement needs."""
+
+
+class Session:
+    """A transaction on *connection*; :meth:`commit` ends it well, leaving the block otherwise undoes everything."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.step = STEP
+
+    def __enter__(self) -> Session:
+        self.execute("BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        from psycopg2 import Error
+        from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+        with contextlib.suppress(Error):
+            if not self.connection.closed and self.connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+                self.connection.cursor().execute("ROLLBACK")
+
+    def commit(self) -> None:
+        """Make everything visible at once."""
+        self.execute("COMMIT")
+
+    def execute(self, statement: str | Composable, parameters: Parameters = None) -> Cursor:
+        """Run one statement, or several without parameters.
+
+        :raises LockedError: a lock was not to be had in time.
+        :raises SourceError: whatever else the server says.
+        """
+        from psycopg2 import Error
+
+        cursor = self.connection.cursor()
+        try:
+            cursor.execute(statement, parameters)
+        except Error as error:
+            raise explained(error, self.step) from None
+        return cursor
+
+    def rows(self, statement: str | Composable, parameters: Parameters = None) -> list[tuple[Any, ...]]:
+        """The rows of one statement."""
+        return self.execute(statement, parameters).fetchall()
+
+    def value(self, statement: str | Composable, parameters: Parameters = None) -> Any:
+        """The first column of the first row; None without one."""
+        found = self.rows(statement, parameters)
+        return found[0][0] if found else None
+
+    @contextlib.contextmanager
+    def at(self, step: str) -> Iterator[None]:
+        """Name the step that errors within the block tell."""
+        before, self.step = self.step, step
+        try:
+            yield
+        finally:
+            self.step = before
+
+    @contextlib.contextmanager
+    def savepoint(self, name: str) -> Iterator[None]:
+        """Undo what the block did when it fails."""
+        self.execute(f"SAVEPOINT {name}")
+        try:
+            yield
+        except BackupError:
+            if not self.connection.closed:
+                self.execute(f"ROLLBACK TO SAVEPOINT {name}")
+            raise
+        self.execute(f"RELEASE SAVEPOINT {name}")
+
+
+def explained(error: Error, step: str) -> BackupError:
+    """What the server said, in the product's form."""
+    if error.pgcode in _LOCKED:
+        return LockedError(step, server_message(error), hint="try again when the other session has ended")
+    hint = None
+    if error.pgcode == "42501":
+        hint = "connect as the owner of the table, or as a superuser; nothing was changed"
+    told = server_message(error)
+    if constraint := (error.diag.constraint_name if error.pgcode else None):
+        told += f" (constraint {constraint})" if constraint not in told else ""
+    return SourceError(step, told, hint=hint)

@@ -1,0 +1,116 @@
+"""The rows that were asked for: of a table in a backup set, or in a file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ...archive import TocEntry
+from ...ciphers.identities import Decryption
+from ...errors import ConfigError
+from ...locations.base import Location
+from ...manifest import Table as ManifestTable
+from ...postgres.names import TableName, display_name, parse_name
+from ...postgres.programs import Program
+from ...signing import VerifyKey
+from ..proof import GoodSet, find_good_set
+from ..set_archive import SetArchive, open_set_archive
+from .copying import copy_of_entry
+from .request import TableRequest
+from .rows import CopiedRows, RowSource, copy_data, restored_text
+
+STEP = "find the table in the backup"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the manifest tells of a table, to compare with.
+
+    :param fingerprint: algorithm and value; None where none was taken.
+    """
+
+    rows: int
+    fingerprint: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Backup:
+    """Something that has rows of a table.
+
+    :param name: the set's id, or the file's name.
+    :param expected: None for a file, which tells nothing of its rows.
+    :param personal_data: whether values may not be shown.
+    """
+
+    name: str
+    rows: RowSource
+    expected: Expected | None = None
+    personal_data: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def open_set(
+    request: TableRequest, locations: Sequence[Location], decryption: Decryption, verify_keys: Sequence[VerifyKey]
+) -> tuple[GoodSet, SetArchive]:
+    """The set that was asked for, proven.
+
+    :raises BackupError: it is not the one that was expected, it is not authentic, or no key fits.
+    """
+    good = find_good_set(locations, request.label or "", request.backup, verify_keys)
+    request.check_origin(good.manifest.environment)
+    return good, open_set_archive(good, decryption)
+
+
+def rows_of_set(good: GoodSet, archive: SetArchive, table: TableName, pg_restore: Program) -> Backup:
+    """The rows that a set has of one table."""
+    entry = _entry(archive, table)
+    copy = copy_of_entry(entry, archive.toc)
+    name = display_name(table)
+    text = restored_text(pg_restore, archive.source({entry.dump_id}))
+    rows = CopiedRows(name, copy.columns, copy_data(text, copy.statement, name), copy.options)
+    told = next((one for one in good.manifest.tables if (one.schema, one.name) == table), None)
+    return Backup(
+        str(good.manifest.id),
+        rows,
+        None if told is None else _expected(told),
+        told is not None and told.personal_data,
+        good.warnings,
+    )
+
+
+def find_in_backup(name: str, known: Sequence[TableName]) -> TableName:
+    """The table of a backup that *name* means.
+
+    :raises ConfigError: there is none (with the nearest names), or there are several.
+    """
+    schema, table = parse_name(name)
+    found = [one for one in known if one[1] == table and schema in (None, one[0])]
+    if len(found) > 1 and ("public", table) in found:
+        found = [("public", table)]
+    if len(found) == 1:
+        return found[0]
+    shown = [display_name(one) for one in (found or known)]
+    if found:
+        raise ConfigError(STEP, f"{name!r} is the name of several tables: {', '.join(shown)}", hint="name the schema")
+    near = difflib.get_close_matches(name, shown, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "a table of the database that was backed up"
+    raise ConfigError(STEP, f"the backup has no rows of a table {name!r}", hint=hint)
+
+
+def quoted(table: TableName) -> str:
+    """A name that means this table only."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in table)
+
+
+def _entry(archive: SetArchive, table: TableName) -> TocEntry:
+    known = archive.tables()
+    if table not in known:
+        table = find_in_backup(quoted(table), list(known))
+    return known[table]
+
+
+def _expected(table: ManifestTable) -> Expected:
+    if table.fingerprint is None:
+        return Expected(table.rows)
+    return Expected(table.rows, (table.fingerprint.algorithm, table.fingerprint.value))

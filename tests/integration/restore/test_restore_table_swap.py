@@ -1,0 +1,106 @@
+"""Every table of a database with all kinds of objects: damaged, restored, and nothing else has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import PreflightError
+from psycopg2 import sql
+from support.backup_bench import Bench, make_keys
+from support.postgres import PostgresServer
+from support.stored_sets import contents_of
+from support.table_restores import restore_table, schema_of
+
+SCHEMA = Path(__file__).with_name("carried.sql")
+ROLES = ("carried_alice", "carried Bob, (x)")
+LONG = "1234567890_234567890_234567890_234567890_234567890_234567890_"
+
+SWAPPED = [
+    ("app", "clients"),
+    ("app", "orders"),
+    ("app", "payments"),
+    ("app", "fleeting"),
+    ("app", "typed"),
+    ("app", "empty"),
+    ("app", "child"),
+    ("app", "events_2025"),
+    ("app", "events_2026"),
+    ("app", "events_rest"),
+    ("app", "event_notes"),
+    ("Odd. Schema", "T a'b\"l%e"),
+    ("app", LONG + "23"),
+    ("app", LONG + "24"),
+]
+
+
+def quoted(table: tuple[str, str]) -> str:
+    return ".".join('"' + part.replace('"', '""') + '"' for part in table)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path, make_keys(tmp_path))
+
+
+@pytest.fixture(scope="session")
+def _carried_roles() -> set[int]:
+    return set()
+
+
+@pytest.fixture
+def carried(postgres: PostgresServer, _carried_roles: set[int]) -> Iterator[str]:
+    """A database with everything that can belong to a table."""
+    if postgres.port not in _carried_roles:
+        for role in ROLES:
+            postgres.create_role(role)
+        _carried_roles.add(postgres.port)
+    with postgres.database() as name:
+        postgres.psql(name, SCHEMA.read_text())
+        yield name
+
+
+def damage(server: PostgresServer, database: str, table: tuple[str, str]) -> None:
+    """Remove some rows of a table behind the back of its keys and triggers."""
+    connection = server.connect(database)
+    try:
+        cursor = connection.cursor()
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute(
+            sql.SQL("DELETE FROM ONLY {0} WHERE ctid IN (SELECT ctid FROM ONLY {0} ORDER BY ctid LIMIT 2)").format(
+                sql.Identifier(*table)
+            )
+        )
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("table", SWAPPED, ids=lambda table: table[1][-12:])
+def test_a_swapped_table_is_that_of_the_backup_and_all_around_it_is_as_before(
+    postgres: PostgresServer, carried: str, bench: Bench, table: tuple[str, str]
+) -> None:
+    bench.backup(postgres, carried, fingerprint="all")
+    before, contents = schema_of(postgres, carried), contents_of(postgres, carried)
+    damage(postgres, carried, table)
+    assert contents_of(postgres, carried)[table] != contents[table] or contents[table].rows == 0
+    report = restore_table(postgres, carried, quoted(table), bench=bench)
+    assert report["changed"]
+    assert report["rows"] == contents[table].rows
+    after = contents_of(postgres, carried)
+    assert {one: after[one] for one in contents} == contents
+    finalized = restore_table(postgres, carried, quoted(table), state="finalized")
+    assert finalized["dropped"] == [report["old_table"]]
+    assert schema_of(postgres, carried) == before
+    assert not restore_table(postgres, carried, quoted(table), state="finalized")["changed"]
+
+
+@pytest.mark.parametrize("table", ["app.parent", "app.events"])
+def test_what_a_swap_cannot_carry_over_is_refused_by_name(
+    postgres: PostgresServer, carried: str, bench: Bench, table: str
+) -> None:
+    bench.backup(postgres, carried)
+    before = schema_of(postgres, carried)
+    with pytest.raises(PreflightError, match="strategy swap cannot exchange"):
+        restore_table(postgres, carried, table, bench=bench, source_table="app.child")
+    assert schema_of(postgres, carried) == before

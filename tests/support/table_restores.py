@@ -1,0 +1,60 @@
+"""Restores of single tables as tests start them, in this process, and what they look at before and after."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from typing import Any
+
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.run import run_restore_table
+
+from .backup_bench import LABEL, Bench
+from .postgres import PostgresServer
+
+_RESTRICT = re.compile(r"^\\(?:un)?restrict .*\n", re.MULTILINE)
+"""A random word in each dump."""
+
+DEFAULTS: dict[str, Any] = {
+    "identities": [],
+    "passphrase": None,
+    "gnupghome": None,
+    "openssl_kdf": None,
+    "openssl_md": None,
+    "openssl_iter": None,
+    "verify_key": [],
+    "locations": [],
+}
+
+
+def restore_table(
+    server: PostgresServer,
+    database: str,
+    table: str,
+    *,
+    bench: Bench | None = None,
+    check: bool = False,
+    **options: Any,
+) -> dict[str, Any]:
+    """Restore one table, out of the newest set of *bench* if one is given; returns the report or raises the error."""
+    given: dict[str, Any] = {**DEFAULTS, **server.login(database), "pg_bin_dir": str(server.bin_dir), "table": table}
+    if bench is not None:
+        given |= {
+            "label": LABEL,
+            "locations": [bench.location()],
+            "identities": [str(bench.keys.identity)],
+            "verify_key": [str(bench.keys.verify)],
+        }
+    return run_restore_table({**given, **options}, check)
+
+
+def schema_of(server: PostgresServer, database: str, *, without: Sequence[str] = ()) -> str:
+    """What ``pg_dump --schema-only`` says, without some tables (patterns)."""
+    excluded = [f"--exclude-table={pattern}" for pattern in without]
+    result = subprocess.run(
+        [server.bin_dir / "pg_dump", "--no-sync", "--schema-only", *excluded, database],
+        capture_output=True,
+        check=True,
+        env=server.environment(),
+    )
+    return _RESTRICT.sub("", result.stdout.decode())
