@@ -155,7 +155,7 @@ def test_reverting_brings_the_replaced_database_back_and_finalizing_drops_the_ot
 def test_names_of_63_bytes_and_with_quotes_are_restored_and_reverted(
     bench: RestoreBench, postgres17: PostgresServer
 ) -> None:
-    name = 'Ladenübersicht "2026" %s; -- ' + "x" * 33
+    name = 'Laden="2026" übersicht %s; -- ' + "x" * 32
     assert len(name.encode()) == 63
     postgres17.create_database(name)
     try:

@@ -19,7 +19,7 @@ def globals_argv(program: Program, database: str, *, with_passwords: bool) -> li
     :param database: where to connect; some servers have neither of the databases that pg_dumpall tries.
     :param with_passwords: whether the role may read them (``pg_authid``); managed servers let nobody.
     """
-    argv = [program.path, "--globals-only", "--no-password", f"--database={_conninfo_safe(database)}"]
+    argv = [program.path, "--globals-only", "--no-password", f"--database={conninfo_safe(database)}"]
     return argv if with_passwords else [*argv, "--no-role-passwords"]
 
 
@@ -34,7 +34,7 @@ def globals_source(
     return ProcessSource(argv, environment=environment, step=STEP)
 
 
-def _conninfo_safe(database: str) -> str:
+def conninfo_safe(database: str) -> str:
     """The name in a form that is not taken for a connection string, which it may look like."""
     if "=" not in database and not database.startswith(("postgresql://", "postgres://")):
         return database

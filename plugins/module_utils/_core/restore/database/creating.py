@@ -31,6 +31,7 @@ _CLAUSES = re.compile(
     r" = (?:'(?:[^']|'')*'|[a-z]+))*)(?: TABLESPACE = [^;]*)?;\s*\Z"
 )
 _PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
+_DEFAULT_TABLESPACE = "pg_default"
 _DEFAULT_GRANTS = ("CONNECT", "TEMPORARY")
 
 
@@ -103,7 +104,9 @@ def _like(existing: ExistingDatabase) -> Iterator[Composable]:
 
     row = existing.row
     yield sql.SQL("OWNER {}").format(sql.Identifier(existing.owner))
-    yield sql.SQL("TABLESPACE {}").format(sql.Identifier(existing.tablespace))
+    if existing.tablespace != _DEFAULT_TABLESPACE:
+        # Even to name the default one takes a right of its own.
+        yield sql.SQL("TABLESPACE {}").format(sql.Identifier(existing.tablespace))
     yield sql.SQL("ENCODING {}").format(sql.Literal(existing.encoding))
     yield sql.SQL("LC_COLLATE {}").format(sql.Literal(row["datcollate"]))
     yield sql.SQL("LC_CTYPE {}").format(sql.Literal(row["datctype"]))

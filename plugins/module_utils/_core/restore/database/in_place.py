@@ -46,8 +46,14 @@ class _Transaction:
 
     def commit(self) -> None:
         """Compare and commit; raise with what the server says."""
-        self._child.feed(self._end)
-        self._child.finish()
+        try:
+            self._child.feed(self._end)
+            self._child.finish()
+        except BackupError as error:
+            if "ERROR:" in error.message:
+                raise
+            hint = "the session was lost at the end: the database is the old one or the restored one as a whole; look"
+            raise BackupError(error.step, error.message, hint=hint) from None
 
     def abort(self) -> None:
         """Kill psql: without a COMMIT the server takes everything back."""

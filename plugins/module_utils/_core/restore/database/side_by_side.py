@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from ...errors import BackupError
 from ...pipeline import Pipeline
 from ...postgres.connection import connect
+from ...postgres.globals import conninfo_safe
 from ...postgres.types import Composable
 from .children import Child, ChildSink
 from .comparing import (
@@ -83,7 +84,7 @@ class SideBySide:
     def _load(self) -> None:
         plan = self._plan
         with plan.environment(self._new, bulk=True) as environment:
-            tools = Tools(plan.pg_restore, environment, f"--dbname={environment['PGDATABASE']}")
+            tools = Tools(plan.pg_restore, environment, f"--dbname={conninfo_safe(self._new)}")
             contents, jobs = plan.contents, plan.request.jobs
             if contents.archive is not None:
                 schedule = plan_schedule(contents.archive.toc, contents.archive.data_sizes, jobs)
