@@ -104,3 +104,52 @@ def test_what_a_swap_cannot_carry_over_is_refused_by_name(
     with pytest.raises(PreflightError, match="strategy swap cannot exchange"):
         restore_table(postgres, carried, table, bench=bench, source_table="app.child")
     assert schema_of(postgres, carried) == before
+
+
+ROWS_ONLY = [*SWAPPED, ("app", "parent"), ("app", "events")]
+WITHOUT_KEY = {"fleeting", "empty", "parent", "event_notes"}
+
+
+@pytest.mark.parametrize("strategy", ["merge", "replace"])
+def test_every_table_gets_the_rows_of_the_backup_and_nothing_else_changes(
+    postgres: PostgresServer, carried: str, bench: Bench, strategy: str
+) -> None:
+    bench.backup(postgres, carried, fingerprint="all")
+    before, contents = schema_of(postgres, carried), contents_of(postgres, carried)
+    for table in ROWS_ONLY:
+        damage(postgres, carried, ("app", "events_2025") if table[1] == "events" else table)
+        options = {"delete_extra": True} if strategy == "merge" else {}
+        if strategy == "merge" and table[1] in WITHOUT_KEY:
+            with pytest.raises(PreflightError, match="it has no primary key"):
+                restore_table(postgres, carried, quoted(table), bench=bench, strategy=strategy, **options)
+            options = {}
+            strategy_now = "replace"
+        else:
+            strategy_now = strategy
+        report = restore_table(postgres, carried, quoted(table), bench=bench, strategy=strategy_now, **options)
+        assert report["changed"] or contents[table].rows == 0
+        assert contents_of(postgres, carried) == contents, table
+    assert schema_of(postgres, carried) == before
+
+
+def test_a_swap_that_is_reverted_brings_the_rows_back_that_were_there(
+    postgres: PostgresServer, carried: str, bench: Bench
+) -> None:
+    bench.backup(postgres, carried, fingerprint="all")
+    before = schema_of(postgres, carried)
+    for table in [("app", "clients"), ("app", "child"), ("app", "events_rest"), ("app", "empty")]:
+        if table[1] == "clients":
+            postgres.query(carried, "UPDATE app.clients SET name = 'all the same'")
+        else:
+            damage(postgres, carried, table)
+        damaged = contents_of(postgres, carried)
+        restore_table(postgres, carried, quoted(table), bench=bench)
+        report = restore_table(postgres, carried, quoted(table), state="reverted")
+        assert report["changed"]
+        found = contents_of(postgres, carried)
+        assert {one: found[one] for one in damaged} == damaged
+        assert not restore_table(postgres, carried, quoted(table), state="reverted")["changed"]
+        assert restore_table(postgres, carried, quoted(table), state="finalized")["changed"]
+        assert schema_of(postgres, carried) == before
+        with pytest.raises(PreflightError, match="no table is kept"):
+            restore_table(postgres, carried, quoted(table), state="reverted")

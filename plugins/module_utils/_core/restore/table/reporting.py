@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from ...postgres.messages import bounded_list
 from ...postgres.names import TableName, display_name
 from .dependents import Dependents
+from .merging import Merged
 from .request import TableRequest
 from .settling import Settled
 from .sources import Backup
@@ -41,6 +43,25 @@ def report_swapped(request: TableRequest, plan: SwapPlan, backup: Backup, swappe
         "summary": f"{plan.target.name} was restored from {backup.name}: {swapped.rows} rows; "
         f"what was there before is kept as {old}",
     }
+
+
+def report_merged(
+    request: TableRequest, target: Target, backup: Backup, merged: Merged, diff: Mapping[str, str] | None
+) -> dict[str, Any]:
+    """Rows that were put into the table, or in check mode would be."""
+    counts = merged.counts
+    told = f"{counts.inserted} rows inserted, {counts.updated} updated, {counts.deleted} deleted"
+    report = {
+        **_common(request, target, backup),
+        "changed": counts.changed,
+        "rows": merged.rows,
+        "inserted": counts.inserted,
+        "updated": counts.updated,
+        "deleted": counts.deleted,
+        "warnings": [*backup.warnings, *merged.warnings],
+        "summary": f"{target.name} from {backup.name} by {request.strategy}: {told}",
+    }
+    return report if diff is None else {**report, "diff": dict(diff)}
 
 
 def report_settled(request: TableRequest, target: Target, settled: Settled) -> dict[str, Any]:

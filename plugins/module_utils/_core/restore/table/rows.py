@@ -72,6 +72,22 @@ class CopiedRows:
         return max(0, cursor.rowcount)
 
 
+class SeveralRows:
+    """The rows of several sources that have the same columns, in whatever order each."""
+
+    documents = False
+
+    def __init__(self, name: str, sources: Sequence[CopiedRows]) -> None:
+        self.name = name
+        self.columns = sources[0].columns
+        self._sources = sources
+
+    def copy_into(self, session: Session, into: Composable, columns: Sequence[str]) -> int:
+        """See :class:`RowSource`."""
+        names = dict(zip(self.columns, columns, strict=True))
+        return sum(one.copy_into(session, into, [names[name] for name in one.columns]) for one in self._sources)
+
+
 class PieceReader:
     """Pieces of any size as a file; keeps the error that ended them."""
 

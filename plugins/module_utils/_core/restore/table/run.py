@@ -15,8 +15,10 @@ from ...postgres.connection import Connection, ConnectionOptions, connect
 from ...postgres.names import TableName
 from ...signing import load_verify_keys
 from .content import open_file
-from .reporting import report_planned, report_settled, report_swapped
+from .merging import Merged, merge_rows, prepare_merge, replace_rows
+from .reporting import report_merged, report_planned, report_settled, report_swapped
 from .request import STEP, TableRequest
+from .sample import hidden_columns, sample
 from .schema_dump import Tools
 from .session import Session
 from .settling import finalize, revert
@@ -47,6 +49,8 @@ def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
 def _restore(
     connection: Connection, target: Target, backup: Backup, tools: Tools, request: TableRequest, check_mode: bool
 ) -> dict[str, Any]:
+    if request.strategy != "swap":
+        return _change_rows(connection, target, backup, request, check_mode)
     with locked(connection, target.table) as (session, now):
         plan = plan_swap(session, now, backup, tools, request.column_map)
         if check_mode:
@@ -56,6 +60,26 @@ def _restore(
     _settle_down(connection, target.table)
     verify_swap(Session(connection), plan, swapped, tools)
     return report_swapped(request, plan, backup, swapped)
+
+
+def _change_rows(
+    connection: Connection, target: Target, backup: Backup, request: TableRequest, check_mode: bool
+) -> dict[str, Any]:
+    """The strategies that leave the table where it is."""
+    with locked(connection, target.table) as (session, now):
+        merge = prepare_merge(session, now, backup, request)
+        diff = None
+        if request.strategy == "merge":
+            diff = sample(merge, hidden_columns(merge, backup.personal_data, request.mask_columns))
+        if check_mode and request.strategy == "merge":
+            merged = Merged(merge.count(), merge.loaded)
+        else:
+            merged = merge_rows(merge, backup) if request.strategy == "merge" else replace_rows(merge, backup)
+        if not check_mode:
+            session.commit()
+    if not check_mode:
+        _settle_down(connection, target.table)
+    return report_merged(request, target, backup, merged, diff)
 
 
 def _settle(

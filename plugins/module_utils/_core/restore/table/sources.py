@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...archive import TocEntry
+from ...archive import Toc, TocEntry
 from ...ciphers.identities import Decryption
 from ...errors import ConfigError
 from ...locations.base import Location
@@ -18,7 +18,7 @@ from ..proof import GoodSet, find_good_set
 from ..set_archive import SetArchive, open_set_archive
 from .copying import copy_of_entry
 from .request import TableRequest
-from .rows import CopiedRows, RowSource, copy_data, restored_text
+from .rows import CopiedRows, RowSource, SeveralRows, copy_data, restored_text
 
 STEP = "find the table in the backup"
 
@@ -63,20 +63,27 @@ def open_set(
 
 
 def rows_of_set(good: GoodSet, archive: SetArchive, table: TableName, pg_restore: Program) -> Backup:
-    """The rows that a set has of one table."""
-    entry = _entry(archive, table)
-    copy = copy_of_entry(entry, archive.toc)
+    """The rows that a set has of one table; of a partitioned one those of all its partitions."""
+    entries = _entries(archive, table)
     name = display_name(table)
-    text = restored_text(pg_restore, archive.source({entry.dump_id}))
-    rows = CopiedRows(name, copy.columns, copy_data(text, copy.statement, name), copy.options)
-    told = next((one for one in good.manifest.tables if (one.schema, one.name) == table), None)
+    sources = [_copied(archive, entry, pg_restore) for entry in entries]
+    rows = sources[0] if len(sources) == 1 else SeveralRows(name, sources)
+    tables = [(entry.schema, entry.table) for entry in entries]
+    told = [one for one in good.manifest.tables if (one.schema, one.name) in tables]
     return Backup(
         str(good.manifest.id),
         rows,
-        None if told is None else _expected(told),
-        told is not None and told.personal_data,
+        _expected(told) if len(told) == len(entries) else None,
+        any(one.personal_data for one in told),
         good.warnings,
     )
+
+
+def _copied(archive: SetArchive, entry: TocEntry, pg_restore: Program) -> CopiedRows:
+    copy = copy_of_entry(entry, archive.toc)
+    name = display_name(copy.table)
+    text = restored_text(pg_restore, archive.source({entry.dump_id}))
+    return CopiedRows(name, copy.columns, copy_data(text, copy.statement, name), copy.options)
 
 
 def find_in_backup(name: str, known: Sequence[TableName]) -> TableName:
@@ -103,14 +110,30 @@ def quoted(table: TableName) -> str:
     return ".".join('"' + part.replace('"', '""') + '"' for part in table)
 
 
-def _entry(archive: SetArchive, table: TableName) -> TocEntry:
+def _entries(archive: SetArchive, table: TableName) -> list[TocEntry]:
     known = archive.tables()
+    if leaves := [known[one] for one in _partitions(archive.toc, table) if one in known]:
+        return leaves
     if table not in known:
         table = find_in_backup(quoted(table), list(known))
-    return known[table]
+    return [known[table]]
 
 
-def _expected(table: ManifestTable) -> Expected:
-    if table.fingerprint is None:
-        return Expected(table.rows)
-    return Expected(table.rows, (table.fingerprint.algorithm, table.fingerprint.value))
+def _partitions(toc: Toc, table: TableName) -> list[TableName]:
+    """All partitions of a table, theirs too."""
+    by_id, found = toc.by_id, []
+    names = {(entry.namespace, entry.tag): entry.dump_id for entry in toc.entries if entry.desc == "TABLE"}
+    for entry in toc.entries:
+        if entry.desc == "TABLE ATTACH" and names.get(table) in entry.dependencies:
+            children = [by_id[one] for one in entry.dependencies if one in by_id and one != names.get(table)]
+            for child in children:
+                if (child.namespace, child.tag) == (entry.namespace, entry.tag):
+                    name = (child.namespace, child.tag)
+                    found += [name, *_partitions(toc, name)]
+    return found
+
+
+def _expected(tables: Sequence[ManifestTable]) -> Expected:
+    rows = sum(one.rows for one in tables)
+    fingerprint = tables[0].fingerprint if len(tables) == 1 else None
+    return Expected(rows, None if fingerprint is None else (fingerprint.algorithm, fingerprint.value))
