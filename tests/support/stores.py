@@ -97,6 +97,8 @@ class S3Server(_S3Store):
     :param root: where the buckets are; a directory of its own if none is given.
     :param tls: serve HTTPS, see :attr:`certificates`.
     :param address: host and port to listen on; any free port of loopback if none is given.
+    :param etags: whether it tells an object's MD5, for which it reads the whole object at every request; real stores
+        keep it.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class S3Server(_S3Store):
         root: Path | None = None,
         *,
         tls: bool = False,
+        etags: bool = True,
         address: str = "127.0.0.1:0",
         access_key: str | None = None,
         secret_key: str | None = None,
@@ -115,10 +118,13 @@ class S3Server(_S3Store):
         self.secret_key = secret_key or secrets.token_urlsafe(30)
         self.certificates: Certificates | None = make_certificates(self.directory) if tls else None
         self._address = address
+        self._etags = etags
 
     def start(self) -> S3Server:
         """Start the server; after a stop it comes back on the same port."""
         argv: list[str | Path] = [require_tool("rclone"), "serve", "s3", "--addr", self._address, *_FRESH]
+        if not self._etags:
+            argv += ["--etag-hash", ""]
         if self.certificates:
             argv += ["--cert", self.certificates.certificate, "--key", self.certificates.key]
         self._program = Program(
