@@ -124,7 +124,7 @@ class Exchange:
 
         tables = [self.target.table]
         tables += [parent.name for parent in self.target.parents]
-        tables += [(s, t) for s, t in self.session.rows(_COUNTERPARTS, {"oid": self.target.oid})]
+        tables += [(row[0], row[1]) for row in self.session.rows(_COUNTERPARTS, {"oid": self.target.oid})]
         for table in dict.fromkeys(tables):
             self.session.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(*table)))
 

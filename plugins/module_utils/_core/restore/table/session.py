@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Optional, Union
 
 from ...errors import BackupError, SourceError
 from ...postgres.messages import server_message
 from ...postgres.types import Composable, Connection, Cursor, Error
 
 STEP = "restore the table"
-Parameters = Sequence[object] | Mapping[str, object] | None
+Parameters = Optional[Union[Sequence[object], Mapping[str, object]]]  # noqa: UP007, UP045 - ansible-test takes | for a sum
 _LOCKED = ("55P03", "40P01")
 """lock_not_available and deadlock_detected: appendix A of PostgreSQL's documentation."""
 
