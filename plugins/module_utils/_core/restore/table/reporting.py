@@ -25,7 +25,7 @@ def report_planned(request: TableRequest, plan: SwapPlan, backup: Backup) -> dic
         "rows": None if backup.expected is None else backup.expected.rows,
         "plan": _steps(plan.dependents),
         "warnings": list(backup.warnings),
-        "summary": f"{name} would be restored from {backup.name} by {request.strategy}",
+        "summary": [f"{name} would be restored from {backup.name} by {request.strategy}"],
     }
 
 
@@ -36,12 +36,13 @@ def report_swapped(request: TableRequest, plan: SwapPlan, backup: Backup, swappe
         **_common(request, plan.target, backup),
         "changed": True,
         "rows": swapped.rows,
-        "id": swapped.restore_id,
         "old_table": old,
         "plan": _steps(plan.dependents),
         "warnings": [*backup.warnings, *swapped.warnings],
-        "summary": f"{plan.target.name} was restored from {backup.name}: {swapped.rows} rows; "
-        f"what was there before is kept as {old}",
+        "summary": [
+            f"{plan.target.name} was restored from {backup.name}: {swapped.rows} rows",
+            f"what was there before is kept as {old}",
+        ],
     }
 
 
@@ -59,7 +60,7 @@ def report_merged(
         "updated": counts.updated,
         "deleted": counts.deleted,
         "warnings": [*backup.warnings, *merged.warnings],
-        "summary": f"{target.name} from {backup.name} by {request.strategy}: {told}",
+        "summary": [f"{target.name} from {backup.name} by {request.strategy}: {told}"],
     }
     return report if diff is None else {**report, "diff": dict(diff)}
 
@@ -75,19 +76,19 @@ def report_settled(request: TableRequest, target: Target, settled: Settled) -> d
         "warnings": [],
     }
     if not settled.changed:
-        report["summary"] = f"nothing of {target.name} was left to settle"
+        report["summary"] = [f"nothing of {target.name} was left to settle"]
     elif request.state == "finalized":
-        report["summary"] = f"dropped {bounded_list(dropped)}"
+        report["summary"] = [f"dropped {bounded_list(dropped)}"]
     else:
-        report["summary"] = f"{target.name} has the rows of {dropped[0]} again"
+        report["summary"] = [f"{target.name} has the rows of {dropped[0]} again"]
     if settled.swapped is not None:
         old: TableName = (target.table[0], settled.swapped.old_table)
-        report |= {"rows": settled.swapped.rows, "id": settled.swapped.restore_id, "old_table": display_name(old)}
+        report |= {"rows": settled.swapped.rows, "old_table": display_name(old)}
     return report
 
 
 def _common(request: TableRequest, target: Target, backup: Backup) -> dict[str, Any]:
-    return {"table": target.name, "strategy": request.strategy, "state": request.state, "backup": backup.name}
+    return {"table": target.name, "strategy": request.strategy, "state": request.state, "id": backup.name}
 
 
 def _steps(dependents: Dependents) -> list[str]:

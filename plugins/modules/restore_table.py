@@ -1,0 +1,330 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the mobul.backup maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: restore_table
+short_description: Restore one table from a backup set or a file
+version_added: 0.1.0
+description:
+  - Restores the rows of one table from a set that M(mobul.backup.pg_backup) made, or from a file.
+  - Of a set only the table of contents and the table's own block are read, by ranges, where the encryption allows
+    that.
+  - Everything happens in one transaction of one session. Whatever ends it leaves the table as it was, and nothing
+    beside it.
+  - The rows stream from the location into the server. Nothing of them touches the disk of the host that runs the
+    module.
+author:
+  - The mobul.backup maintainers (@mobul)
+requirements:
+  - psycopg2
+  - cryptography
+  - boto3, for locations of type s3
+  - rclone, for locations of type rclone
+  - zstandard, for what is compressed with zstd
+  - C(pg_restore) and C(pg_dump) of the server's major version or newer
+extends_documentation_fragment:
+  - mobul.backup.connection
+  - mobul.backup.locations
+attributes:
+  check_mode:
+    support: full
+    description:
+      - Proves the source and checks the table. With O(strategy=swap) the result has the plan.
+      - With O(strategy=merge) and O(strategy=replace) the rows are loaded into a temporary table, and the result
+        says how many would be inserted, updated and deleted.
+  diff_mode:
+    support: partial
+    description: With O(strategy=merge), shows up to 20 of the rows that change.
+options:
+  login_user:
+    description: Role to connect as. It must be the owner of the table, or a superuser.
+  locations:
+    description:
+      - The places where the sets are kept. The names must differ.
+      - The first one that has a good copy is used.
+    required: false
+  table:
+    description:
+      - Name of the table to restore, with its schema where it is not in V(public).
+      - A part of the name that holds dots or quotes is quoted as in SQL.
+    type: str
+    required: true
+  source_table:
+    description: Name of the table in the backup, where it is another than O(table).
+    type: str
+  label:
+    description: Name of the database in the catalogue. Either this or O(src) is required with O(state=restored).
+    type: str
+  backup:
+    description: Id of the set, or V(latest).
+    type: str
+    default: latest
+  location:
+    description: Name of the only location to take the set from.
+    type: str
+  src:
+    description:
+      - File to take the rows from, instead of a set.
+      - CSV with a header line, a JSON array of objects, a dump of C(pg_dump -Fc) or a script of C(pg_dump -Fp). The
+        format is told by the contents.
+      - It may be compressed (gzip, xz, zstd) and encrypted (age, gpg, C(openssl enc), or an envelope of AES-256-GCM).
+    type: path
+  strategy:
+    description:
+      - V(swap) loads a new table beside the old one, compares it with the manifest, and lets it take the old one's
+        place in one short moment. Everything that belongs to the table or depends on it is carried over. What cannot
+        be is refused by name before anything is touched. The old table is kept until O(state=finalized).
+      - V(merge) inserts the rows that are missing and updates those that differ, by the primary key.
+      - V(replace) exchanges all rows of the table. It is refused where rows elsewhere would lose what they refer to.
+      - A partitioned table, and one that others inherit from, take V(merge) and V(replace) only.
+    type: str
+    default: swap
+    choices: [swap, merge, replace]
+  state:
+    description:
+      - V(restored) restores.
+      - V(finalized) drops the tables that were kept by earlier swaps of O(table).
+      - V(reverted) brings the rows back that the last swap has replaced, and keeps the restored ones until
+        V(finalized).
+    type: str
+    default: restored
+    choices: [restored, finalized, reverted]
+  missing_only:
+    description: With O(strategy=merge), only inserts the rows that are missing.
+    type: bool
+    default: false
+  delete_extra:
+    description: With O(strategy=merge), also deletes the rows that the backup has not.
+    type: bool
+    default: false
+  column_map:
+    description:
+      - Columns of the backup that are called otherwise in the table, as name in the backup to name in the table.
+      - An empty name leaves the column out.
+      - Columns are matched by name. One that only the table has gets its default. One that only the backup has is
+        left
+        out. Where there are both, it may be a renaming, and has to be said here.
+    type: dict
+    default: {}
+  mask_columns:
+    description:
+      - Columns whose values are not shown in a diff.
+      - Of a table that the set marks as personal data, no column but the primary key is shown.
+    type: list
+    elements: str
+    default: []
+  expect_environment:
+    description: Environment that you take the database for. A set of another environment is refused.
+    type: str
+  identities:
+    description:
+      - Secret keys to decrypt with, each as text or as the path of a file on the host that runs the module.
+      - age identities (C(AGE-SECRET-KEY-1...)), OpenPGP secret keys, or the 64 hexadecimal digits of an envelope's
+        key.
+    type: list
+    elements: str
+    default: []
+  passphrase:
+    description: Passphrase of an age or gpg file or of C(openssl enc), or of a protected secret key.
+    type: str
+  gnupghome:
+    description: GnuPG home directory that holds the OpenPGP keys. By default gpg's own choice.
+    type: path
+  verify_key:
+    description:
+      - Ed25519 public keys, as PEM text or paths of files. A set that none of them has signed is refused.
+    type: list
+    elements: str
+    default: []
+  openssl_kdf:
+    description: How the key of a file of C(openssl enc) was derived, as of M(mobul.backup.encrypt_artifact).
+    type: str
+    choices: [legacy, pbkdf2]
+  openssl_md:
+    description: What was given to C(openssl enc) as C(-md).
+    type: str
+  openssl_iter:
+    description: What was given to C(openssl enc) as C(-iter).
+    type: int
+  lock_timeout:
+    description:
+      - How long to wait for what somebody has locked, in seconds.
+      - For the exchange the table is waited for in turns of five seconds, because everybody else waits behind.
+    type: int
+    default: 60
+notes:
+  - With O(strategy=swap) the table can be read and written while the new one is loaded. What is written to it
+    meanwhile is in the kept table only.
+  - Foreign keys are checked again in the exchange, with the tables on both sides locked. That takes as long as
+    adding them.
+  - O(state=reverted) loads the kept rows into a table built anew, and so takes as long as a restore.
+  - With O(strategy=merge) and O(strategy=replace), the triggers and rules of the table do not fire.
+  - With O(strategy=replace), other transactions that began before may see an empty table, as after C(TRUNCATE).
+  - Sequences that belong to the table go on behind the largest number, and never back.
+seealso:
+  - module: mobul.backup.pg_backup
+  - module: mobul.backup.restore_database
+"""
+
+EXAMPLES = r"""
+- name: Restore a table from the newest backup
+  mobul.backup.restore_table:
+    login_host: db.example.com
+    login_user: postgres
+    login_password: "{{ vault_postgres_password }}"
+    login_db: shop
+    ssl_mode: verify-full
+    table: recipients
+    label: shop
+    expect_environment: production
+    locations: "{{ backup_locations }}"
+    identities:
+      - /root/keys/ops.agekey
+    verify_key:
+      - /etc/mobul/signing.pub
+
+- name: Drop what was replaced
+  mobul.backup.restore_table:
+    login_db: shop
+    login_unix_socket: /run/postgresql
+    table: recipients
+    state: finalized
+
+- name: Bring deleted rows back and touch nothing else
+  mobul.backup.restore_table:
+    login_db: shop
+    login_unix_socket: /run/postgresql
+    table: recipients
+    label: shop
+    backup: weekly_20261122_000000
+    strategy: merge
+    missing_only: true
+    locations: "{{ backup_locations }}"
+    identities:
+      - /root/keys/ops.agekey
+
+- name: Restore from the JSON envelope of an export script
+  mobul.backup.restore_table:
+    login_db: shop
+    login_unix_socket: /run/postgresql
+    table: sms_opt_ins
+    src: /mnt/old/sms_opt_ins_2024-06-02.enc
+    strategy: merge
+    identities:
+      - "{{ vault_encryption_key }}"
+"""
+
+RETURN = r"""
+id:
+  description: Id of the set that the rows are from, or the name of the file.
+  returned: with O(state=restored)
+  type: str
+  sample: weekly_20261122_000000
+table:
+  description: Name of the table.
+  returned: success
+  type: str
+  sample: public.recipients
+state:
+  description: What was asked for.
+  returned: success
+  type: str
+  sample: restored
+strategy:
+  description: How it was restored.
+  returned: with O(state=restored)
+  type: str
+  sample: swap
+rows:
+  description: Number of rows in the backup. Null in check mode where it is not known.
+  returned: with O(state=restored)
+  type: int
+  sample: 400000
+inserted:
+  description: Number of rows that were inserted.
+  returned: with O(strategy=merge) and O(strategy=replace)
+  type: int
+  sample: 12
+updated:
+  description: Number of rows that were updated.
+  returned: with O(strategy=merge) and O(strategy=replace)
+  type: int
+  sample: 3
+deleted:
+  description: Number of rows that were deleted.
+  returned: with O(strategy=merge) and O(strategy=replace)
+  type: int
+  sample: 0
+old_table:
+  description: Name of the table that is kept.
+  returned: when tables were exchanged
+  type: str
+  sample: public.recipients_old_20261124213455
+plan:
+  description: What is dropped and made again around the table.
+  returned: with O(strategy=swap)
+  type: list
+  elements: str
+  sample: ["view public.active_recipients"]
+dropped:
+  description: Names of the kept tables that were dropped.
+  returned: with O(state=finalized) and O(state=reverted)
+  type: list
+  elements: str
+  sample: [public.recipients_old_20261124213455]
+summary:
+  description: What was done, for a person.
+  returned: success
+  type: list
+  elements: str
+  sample: ["public.recipients was restored from weekly_20261122_000000: 400000 rows"]
+warnings:
+  description: What is not wrong but should be known.
+  returned: when there are any
+  type: list
+  elements: str
+  sample: ["the set is not signed: nothing proves who made it"]
+"""
+
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION, LOCATIONS
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.run import run_restore_table
+
+
+def main() -> None:
+    run_module(
+        {
+            **CONNECTION,
+            "locations": {**LOCATIONS["locations"], "required": False},
+            "table": {"type": "str", "required": True},
+            "source_table": {"type": "str"},
+            "label": {"type": "str"},
+            "backup": {"type": "str", "default": "latest"},
+            "location": {"type": "str"},
+            "src": {"type": "path"},
+            "strategy": {"type": "str", "default": "swap", "choices": ["swap", "merge", "replace"]},
+            "state": {"type": "str", "default": "restored", "choices": ["restored", "finalized", "reverted"]},
+            "missing_only": {"type": "bool", "default": False},
+            "delete_extra": {"type": "bool", "default": False},
+            "column_map": {"type": "dict", "default": {}},
+            "mask_columns": {"type": "list", "elements": "str", "default": []},
+            "expect_environment": {"type": "str"},
+            "identities": {"type": "list", "elements": "str", "default": [], "no_log": True},
+            "passphrase": {"type": "str", "no_log": True},
+            "gnupghome": {"type": "path"},
+            "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
+            "openssl_kdf": {"type": "str", "choices": ["legacy", "pbkdf2"]},
+            "openssl_md": {"type": "str"},
+            "openssl_iter": {"type": "int"},
+            "lock_timeout": {"type": "int", "default": 60},
+        },
+        run_restore_table,
+    )
+
+
+if __name__ == "__main__":
+    main()
