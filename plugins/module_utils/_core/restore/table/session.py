@@ -51,8 +51,8 @@ class Session:
         """
         from psycopg2 import Error
 
-        cursor = self.connection.cursor()
         try:
+            cursor = self.connection.cursor()
             cursor.execute(statement, parameters)
         except Error as error:
             raise explained(error, self.step) from None

@@ -1,0 +1,110 @@
+"""A restore of a table that is killed at any of its statements: the old state or the new one, and nothing left over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.session import Session
+from support.backup_bench import Bench, make_keys
+from support.postgres import PostgresServer
+from support.stored_sets import contents_of
+from support.table_restores import restore_table, schema_of
+
+SCHEMA = """
+CREATE TABLE public.boxes (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, kept serial);
+CREATE TABLE public.things (id integer PRIMARY KEY, box integer REFERENCES public.boxes);
+CREATE INDEX boxes_name ON public.boxes (name);
+CREATE VIEW public.named AS SELECT name FROM public.boxes;
+CREATE MATERIALIZED VIEW public.counted AS SELECT count(*) AS n FROM public.boxes;
+CREATE FUNCTION public.touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE TRIGGER touched BEFORE INSERT ON public.boxes FOR EACH ROW EXECUTE FUNCTION public.touch();
+COMMENT ON TABLE public.boxes IS 'boxes';
+GRANT SELECT ON public.boxes TO PUBLIC;
+INSERT INTO public.boxes (name) SELECT 'box ' || n FROM generate_series(1, 100) AS n;
+INSERT INTO public.things SELECT n, n FROM generate_series(1, 50) AS n;
+"""
+LITTER = """
+SELECT nspname FROM pg_namespace WHERE nspname LIKE 'mobul%'
+UNION ALL SELECT relname FROM pg_class WHERE relname LIKE 'mobul%' OR relname LIKE '%%\\_old\\_%%'
+"""
+
+
+@pytest.fixture
+def damaged(postgres17: PostgresServer, database: str, tmp_path: Path) -> Iterator[tuple[Bench, str]]:
+    """A database, backed up, in which a table has lost rows."""
+    bench = Bench(tmp_path, make_keys(tmp_path))
+    postgres17.psql(database, SCHEMA)
+    bench.backup(postgres17, database, fingerprint="all")
+    postgres17.query(database, "DELETE FROM boxes WHERE id > 60")
+    yield bench, database
+
+
+class Walk:
+    """Does something at one statement of each run, and counts the statements."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.count = 0
+        self.at: int | None = None
+        self.statement = ""
+        original = Session.execute
+
+        def execute(session: Session, statement: Any, parameters: Any = None) -> Any:
+            self.count += 1
+            if self.count == self.at:
+                self.statement = str(statement)[:100]
+                self.action(session)
+            return original(session, statement, parameters)
+
+        self.action: Callable[[Session], None] = lambda session: None
+        monkeypatch.setattr(Session, "execute", execute)
+
+    def arm(self, at: int | None, action: Callable[[Session], None]) -> None:
+        self.count, self.at, self.statement, self.action = 0, at, "", action
+
+
+@pytest.mark.parametrize("death", ["of the server's process", "of the client"])
+@pytest.mark.parametrize("strategy", ["swap", "merge", "replace"])
+def test_a_restore_that_is_killed_at_any_statement_leaves_the_old_state(
+    postgres17: PostgresServer,
+    damaged: tuple[Bench, str],
+    monkeypatch: pytest.MonkeyPatch,
+    death: str,
+    strategy: str,
+) -> None:
+    bench, database = damaged
+    before, contents = schema_of(postgres17, database), contents_of(postgres17, database)
+    walk = Walk(monkeypatch)
+
+    def kill(session: Session) -> None:
+        if death == "of the client":
+            session.connection.close()
+        else:
+            postgres17.query("postgres", "SELECT pg_terminate_backend(%s, 5000)", [session.connection.info.backend_pid])
+
+    number = 0
+    while True:
+        number += 1 if strategy != "swap" or number < 12 else 3
+        walk.arm(number, kill)
+        try:
+            restore_table(postgres17, database, "boxes", bench=bench, strategy=strategy)
+        except BackupError:
+            pass
+        else:
+            break
+        if _restored(postgres17, database):
+            # Killed only after the commit: everything is there, and the kept table is told by its comment.
+            assert walk.statement.startswith(("ANALYZE", "Composed", "\nSELECT"))
+            break
+        assert schema_of(postgres17, database) == before, walk.statement
+        assert contents_of(postgres17, database) == contents, walk.statement
+        assert postgres17.query(database, LITTER) == [], walk.statement
+    assert _restored(postgres17, database)
+    assert number > 20
+
+
+def _restored(server: PostgresServer, database: str) -> bool:
+    return server.query(database, "SELECT count(*) FROM boxes") == [(100,)]
