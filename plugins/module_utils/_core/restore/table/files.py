@@ -153,7 +153,9 @@ def json_rows(pieces: Iterator[bytes], name: str) -> Iterator[str]:
         if len(text) < wanted:
             continue
         if not begun and (text := text.lstrip()):
-            begun, text = True, text.removeprefix("[")
+            if text[0] != "[":
+                raise FormatError(STEP, f"{name} is no JSON array of objects")
+            begun, text = True, text[1:]
         for row, end in _objects(text):
             yield row
             wanted = end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ...archive.encodings import codec_of
 from ...errors import FormatError
 from ...postgres.names import TableName, display_name
 from .copying import Copy, copy_of
@@ -34,7 +35,7 @@ def copies_of(pieces: Iterator[bytes]) -> Iterator[Copy]:
     """Every COPY statement of a script; what stands in the rows of one is passed over."""
     held, encoding, within = b"\n", "", False
     for piece in pieces:
-        held = (held + piece).replace(b"\r\n", b"\n") if not within else held + piece
+        held += piece
         while True:
             if within:
                 end = held.find(_END)
@@ -51,5 +52,17 @@ def copies_of(pieces: Iterator[bytes]) -> Iterator[Copy]:
                 held = held[max(begin, 0) :] if begin >= 0 and len(held) < _LONGEST else held[-_LONGEST:]
                 break
             statement = held[begin + 1 : end + len(_FROM)]
-            yield copy_of(statement.decode("utf-8", "surrogateescape"), encoding)
+            copy = _read(statement, encoding)
+            if copy is None:
+                held = held[begin + 1 :]
+                continue
+            yield copy
             held, within = held[end + len(_FROM) - 1 :], True
+
+
+def _read(statement: bytes, encoding: str) -> Copy | None:
+    """None for text of something else, a function's body say."""
+    try:
+        return copy_of(statement.decode(codec_of(encoding), "surrogateescape"), encoding)
+    except FormatError:
+        return None
