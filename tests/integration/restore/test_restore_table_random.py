@@ -1,0 +1,63 @@
+"""Schemas that nobody has written: every table is exchanged, and nothing else changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import PreflightError
+from hypothesis import HealthCheck, given, settings
+from support.backup_bench import Bench, make_keys
+from support.postgres import PostgresServer
+from support.random_schemas import TABLES, quoted, schemas
+from support.stored_sets import contents_of
+from support.table_restores import restore_table, schema_of
+
+
+@pytest.fixture(scope="session")
+def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    directory = tmp_path_factory.mktemp("random")
+    return Bench(directory, make_keys(directory))
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(schema=schemas())
+def test_a_swap_leaves_any_schema_as_it_was(postgres: PostgresServer, bench: Bench, schema: str) -> None:
+    with postgres.database() as database:
+        postgres.psql(database, schema)
+        bench.backup(postgres, database, fingerprint="all")
+        before, contents = schema_of(postgres, database), contents_of(postgres, database)
+        for table in TABLES:
+            try:
+                restore_table(postgres, database, quoted(table), bench=bench)
+            except PreflightError as error:
+                assert "cannot carry over" in str(error)
+                assert schema_of(postgres, database) == before
+                continue
+            found = contents_of(postgres, database)
+            assert {one: found[one] for one in contents} == contents
+            restore_table(postgres, database, quoted(table), state="finalized")
+            assert schema_of(postgres, database) == before
+
+
+def test_a_set_of_several_parts_gives_a_partitioned_table_back(postgres17: PostgresServer, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, make_keys(tmp_path))
+    with postgres17.database() as database:
+        postgres17.psql(
+            database,
+            "CREATE TABLE days (id integer, day date NOT NULL, body text, PRIMARY KEY (id, day))"
+            " PARTITION BY RANGE (day);"
+            "CREATE TABLE days_1 PARTITION OF days FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');"
+            "CREATE TABLE days_2 (body text, day date NOT NULL, id integer NOT NULL);"
+            "ALTER TABLE days ATTACH PARTITION days_2 FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');"
+            "INSERT INTO days SELECT n, '2025-01-01'::date + n % 700, md5(n::text) FROM generate_series(1, 5000) AS n;",
+        )
+        bench.backup(postgres17, database, fingerprint="all", jobs=3)
+        before, contents = schema_of(postgres17, database), contents_of(postgres17, database)
+        for table, strategy in (("days", "merge"), ("days", "replace"), ("days_1", "swap"), ("days_2", "merge")):
+            postgres17.query(database, f"DELETE FROM {table} WHERE id % 3 = 0")
+            restore_table(postgres17, database, table, bench=bench, strategy=strategy)
+            found = contents_of(postgres17, database)
+            assert {one: found[one] for one in contents} == contents
+        restore_table(postgres17, database, "days_1", state="finalized")
+        assert schema_of(postgres17, database) == before
