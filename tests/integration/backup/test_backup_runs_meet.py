@@ -89,7 +89,8 @@ def test_two_databases_under_one_label_in_one_second_never_mix_in_one_set(
         bench.under_way(postgres17, database, pg_bin_dir=programs) as first,
         bench.under_way(postgres17, other, pg_bin_dir=programs) as second,
     ):
-        programs.wait_until_held(2)
+        # On a busy machine one of them may find its name taken by the other's roles before its pg_dump has begun.
+        wait_until(lambda: len(programs.runs) == 2 or first.done() or second.done(), what="both to be under way")
         programs.open()
         outcomes = [future.exception(60) or future.result() for future in (first, second)]
     good = [outcome for outcome in outcomes if isinstance(outcome, dict)]

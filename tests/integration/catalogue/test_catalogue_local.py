@@ -25,7 +25,8 @@ from support.manifests import make_manifest
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
 SET_ID = f"weekly_{NOW:%Y%m%d_%H%M%S}"
 PLACE = f"shop/{NOW:%Y/%m/%d}/{SET_ID}"
-TOMORROW = NOW + timedelta(days=1, minutes=5)
+# Hours later: the files are written when the tests run, which may be long after they were collected.
+TOMORROW = NOW + timedelta(days=1, hours=6)
 
 KILLED_WRITER = """
 import os, signal, sys
