@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterator
 
+from ..errors import SourceError
 from .types import Error
 
 _MAX_LINES = 3
@@ -52,6 +55,21 @@ def first_lines(message: str) -> str:
     """A message of libpq in one line, without the repetition for every address that was tried."""
     lines = list(dict.fromkeys(line.strip() for line in message.splitlines() if line.strip()))
     return "; ".join(lines[:_MAX_LINES])
+
+
+@contextlib.contextmanager
+def database_errors(step: str) -> Iterator[None]:
+    """Give what psycopg2 raises within the block the product's form."""
+    try:
+        from psycopg2 import Error
+    except ImportError:
+        # Whoever connects says that the library is missing.
+        yield
+        return
+    try:
+        yield
+    except Error as error:
+        raise SourceError(step, server_message(error)) from None
 
 
 def server_message(error: Error) -> str:

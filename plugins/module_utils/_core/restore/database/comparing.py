@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,10 @@ from ...archive import ArchiveWalker, Toc, schema_objects
 from ...manifest import Manifest
 from ...pipeline import Pipeline
 from ...postgres.counting import ALGORITHM, count_rows, fingerprints
+from ...postgres.messages import database_errors
 from ...postgres.names import TableName, display_name
 from ...postgres.programs import Program
-from ...postgres.types import Connection
+from ...postgres.types import Connection, Cursor
 from ...process import ProcessSource
 
 STEP = "compare with the backup"
@@ -41,13 +43,19 @@ class Comparison:
     warnings: tuple[str, ...] = ()
 
 
+@contextlib.contextmanager
+def _asking(connection: Connection) -> Iterator[Cursor]:
+    with database_errors("compare with the backup"), connection.cursor() as cursor:
+        yield cursor
+
+
 def compare_tables(connection: Connection, manifest: Manifest, tables: Sequence[TableName]) -> list[str]:
     """Differences in rows and fingerprints of some tables, in one snapshot.
 
     :param connection: into the restored database, outside any transaction.
     """
     wanted = {table: one for table, one in expected_rows(manifest).items() if table in set(tables)}
-    with connection.cursor() as cursor:
+    with _asking(connection) as cursor:
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         there = _present(connection, list(wanted))
         marked = [table for table, (_rows, value) in wanted.items() if value is not None and table in there]
@@ -86,7 +94,7 @@ def _row_differences(
 
 
 def _present(connection: Connection, tables: Sequence[TableName]) -> set[TableName]:
-    with connection.cursor() as cursor:
+    with _asking(connection) as cursor:
         cursor.execute(
             "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
             "ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'f')"
@@ -97,7 +105,7 @@ def _present(connection: Connection, tables: Sequence[TableName]) -> set[TableNa
 
 def compare_large_objects(connection: Connection, manifest: Manifest) -> Iterator[str]:
     """A difference in the number of large objects."""
-    with connection.cursor() as cursor:
+    with _asking(connection) as cursor:
         cursor.execute(_LARGE_OBJECTS)
         row = cursor.fetchone()
     if row is not None and row[0] != manifest.large_objects:
@@ -122,7 +130,7 @@ def compare_sequences(connection: Connection, toc: Toc) -> list[str]:
             )
             for number, (entry, _value, _called) in enumerate(batch)
         ]
-        with connection.cursor() as cursor:
+        with _asking(connection) as cursor:
             cursor.execute(sql.SQL(" UNION ALL ").join(selects))
             for number, value, called in cursor.fetchall():
                 entry, expected, was_called = batch[number]

@@ -13,6 +13,7 @@ from ...files import RegularFile
 from ...locations import open_locations
 from ...locations.base import Location
 from ...postgres.connection import ConnectionOptions
+from ...postgres.messages import database_errors
 from ...signing import load_verify_keys
 from .files import STEP as FILE_STEP
 from .in_place import InPlace
@@ -33,6 +34,12 @@ def run_restore(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     :return: what the module returns.
     :raises BackupError: it could not be done; the database is what it was before.
     """
+    # A session that is lost shows wherever it is asked next.
+    with database_errors("restore the database"):
+        return _run(params, check_mode)
+
+
+def _run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     request = parse_request(params)
     options = ConnectionOptions.parse(params)
     if request.state == "restored":
