@@ -50,7 +50,9 @@ def locations() -> list[dict[str, Any]]:
 def test_parameters_that_are_refused_are_returned_without_their_secrets(module: str) -> None:
     wrong = {"connect_params": CONNECT, "locations": locations(), "recipients": [KEY], "no_such_option": "shown"}
     result, journal = told(module, wrong)
-    assert result["invocation"]["module_args"]["no_such_option"] == "shown"
+    # ansible-core 2.21 leaves the parameters out of what a module returns.
+    if "invocation" in result:
+        assert result["invocation"]["module_args"]["no_such_option"] == "shown"
     assert "canary" not in json.dumps(result) + journal
 
 
@@ -64,9 +66,10 @@ def test_parameters_that_are_refused_are_returned_without_their_secrets(module: 
 def test_parameters_are_logged_and_returned_without_their_secrets(module: str, options: dict[str, Any]) -> None:
     login = {"login_host": "127.0.0.1", "login_port": 1, "login_db": "shop", "connect_params": CONNECT}
     result, journal = told(module, {**login, "recipients": [KEY], **options})
-    arguments = result["invocation"]["module_args"]
-    assert arguments["connect_params"]["connect_timeout"] == 1
-    for location in arguments.get("locations", []):
-        assert location["remote"].startswith("webdav,user=shown,pass=***")
+    if "invocation" in result:
+        arguments = result["invocation"]["module_args"]
+        assert arguments["connect_params"]["connect_timeout"] == 1
+        for location in arguments.get("locations", []):
+            assert location["remote"].startswith("webdav,user=shown,pass=***")
     assert "Invoked with" in journal and "'connect_timeout': 1" in journal
     assert "canary" not in json.dumps(result) + journal
