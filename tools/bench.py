@@ -357,7 +357,7 @@ def main() -> int:
         settings = {"shared_buffers": "512MB", "max_wal_size": "8GB"}
         server = stack.enter_context(PostgresServer(17, settings=settings))
         # Without ETags, which this store computes anew from the whole object for every request.
-        s3 = stack.enter_context(S3Server(BENCH / "stores" / "s3", etags=False))
+        s3 = stack.enter_context(S3Server(BENCH / "stores" / "s3"))
         stage = Stage(server, s3)
         stack.callback(stage.close)
         server.create_database(DATABASE)
