@@ -81,14 +81,9 @@ def _open_ends(params: Mapping[str, Any], request: BackupRequest, stack: context
     encryption = Encryption.parse(params["recipients"], gnupghome=params["gnupghome"])
     stack.callback(encryption.close)
     signing_key = load_signing_key(params["signing_key"]) if params["signing_key"] else None
-    locations = open_locations([_given(location) for location in params["locations"]])
+    locations = open_locations(params["locations"])
     for location in locations:
         stack.callback(location.close)
     refuse_without_locations(locations)
     request.copies_wanted(len(locations))
     return Ends(ConnectionOptions.parse(params), locations, encryption, signing_key)
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Only what the user gave: Ansible fills in None for every suboption that was left out."""
-    return {name: value for name, value in options.items() if value is not None}

@@ -65,6 +65,17 @@ class GoodSet:
             )
 
 
+def choose_location(locations: Sequence[Location], name: str | None) -> Sequence[Location]:
+    """The one location of that name, or all of them for None."""
+    if name is None:
+        return locations
+    chosen = [location for location in locations if location.name == name]
+    if not chosen:
+        names = ", ".join(location.name for location in locations) or "none"
+        raise ConfigError("check the options", f"there is no location {name!r}", hint=f"there are: {names}")
+    return chosen
+
+
 def find_good_set(
     locations: Sequence[Location], label: str, backup: str = LATEST, verify_keys: Sequence[VerifyKey] = ()
 ) -> GoodSet:

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ...ciphers.identities import Decryption, OpensslOptions
-from ...errors import ConfigError
 from ...files import RegularFile
 from ...locations import open_locations
-from ...locations.base import Location
 from ...postgres.connection import ConnectionOptions
 from ...postgres.messages import database_errors
 from ...signing import load_verify_keys
+from ..proof import choose_location
 from .files import STEP as FILE_STEP
 from .in_place import InPlace
 from .keeping import finalize, reap_unfinished, revert
 from .opening import Contents, open_file, open_set
 from .preparing import prepare
 from .reporting import report_kept, report_planned, report_restored
-from .request import STEP, RestoreRequest
+from .request import RestoreRequest
 from .roles import make_roles
 from .safety import check_safety, make_safety_backup
 from .side_by_side import SideBySide
@@ -93,22 +92,7 @@ def _open(params: Mapping[str, Any], request: RestoreRequest, stack: contextlib.
     if request.src is not None:
         return open_file(request, decryption, stack.enter_context(RegularFile(request.src, step=FILE_STEP)))
     verify_keys = load_verify_keys(params["verify_key"]) if params["verify_key"] else ()
-    locations = open_locations([_given(location) for location in params["locations"] or ()])
+    locations = open_locations(params["locations"] or ())
     for location in locations:
         stack.callback(location.close)
-    return open_set(request, _chosen(locations, request), decryption, verify_keys)
-
-
-def _chosen(locations: Sequence[Location], request: RestoreRequest) -> Sequence[Location]:
-    if request.location is None:
-        return locations
-    chosen = [location for location in locations if location.name == request.location]
-    if not chosen:
-        names = ", ".join(location.name for location in locations) or "none"
-        raise ConfigError(STEP, f"there is no location {request.location!r}", hint=f"there are: {names}")
-    return chosen
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Only what the user gave: Ansible fills in None for every suboption that was left out."""
-    return {name: value for name, value in options.items() if value is not None}
+    return open_set(request, choose_location(locations, request.location), decryption, verify_keys)

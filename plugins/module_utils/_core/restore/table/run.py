@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ...ciphers.identities import Decryption, OpensslOptions
-from ...errors import ConfigError
 from ...files import RegularFile
 from ...locations import open_locations
-from ...locations.base import Location
 from ...postgres.connection import Connection, ConnectionOptions, connect
 from ...postgres.names import TableName
 from ...signing import load_verify_keys
+from ..proof import choose_location
 from .content import open_file
 from .merging import Merged, merge_rows, prepare_merge, replace_rows
 from .reporting import report_merged, report_planned, report_settled, report_swapped
-from .request import STEP, TableRequest
+from .request import TableRequest
 from .sample import hidden_columns, sample
 from .schema_dump import Tools
 from .session import Session
@@ -131,26 +130,11 @@ def _open(
         file = stack.enter_context(RegularFile(request.src, step="read the file"))
         return open_file(file, decryption, request, target, tools.pg_restore)
     verify_keys = [key for entry in params["verify_key"] or () for key in load_verify_keys(entry)]
-    locations = open_locations([_given(location) for location in params["locations"] or ()])
+    locations = open_locations(params["locations"] or ())
     for location in locations:
         stack.callback(location.close)
-    good, archive = open_set(request, _chosen(locations, request), decryption, verify_keys)
+    good, archive = open_set(request, choose_location(locations, request.location), decryption, verify_keys)
     wanted = target.table
     if request.source_table is not None:
         wanted = find_in_backup(request.source_table, list(archive.tables()))
     return rows_of_set(good, archive, wanted, tools.pg_restore)
-
-
-def _chosen(locations: Sequence[Location], request: TableRequest) -> Sequence[Location]:
-    if request.location is None:
-        return locations
-    chosen = [location for location in locations if location.name == request.location]
-    if not chosen:
-        names = ", ".join(location.name for location in locations) or "none"
-        raise ConfigError(STEP, f"there is no location {request.location!r}", hint=f"there are: {names}")
-    return chosen
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Only what the user gave: Ansible fills in None for every suboption that was left out."""
-    return {name: value for name, value in options.items() if value is not None}
