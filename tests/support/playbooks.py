@@ -58,8 +58,8 @@ class Playbooks:
         return path
 
     def run(self, playbook: str | Path, inventory: Path, *arguments: str, **environment: str) -> Run:
-        """Run a playbook; its status is the caller's to look at."""
-        return Run(
+        """Run a playbook; its status is the caller's to look at, and what it told is shown if the test fails."""
+        run = Run(
             subprocess.run(
                 [Path(sys.executable).parent / "ansible-playbook", playbook, "-i", inventory, *arguments],
                 capture_output=True,
@@ -68,3 +68,5 @@ class Playbooks:
                 env={**self.environment, **environment},
             )
         )
+        print(run.output)
+        return run

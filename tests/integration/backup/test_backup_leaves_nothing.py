@@ -1,4 +1,6 @@
-"""Check mode and a run that is refused leave every place as it was, without even an empty folder."""
+"""Check mode and a run that is refused leave every place as it was, without even an empty folder.
+
+What is there stays: of two runs that find no root, the one that fails must not take it from the other."""
 
 from __future__ import annotations
 
@@ -40,12 +42,18 @@ def test_a_refused_run_makes_no_root(
     assert untouched(bench, rclone_config)
 
 
-def test_a_failed_run_leaves_no_root_on_a_disk(
-    postgres17: PostgresServer, options: dict[str, Any], bench: Bench, tmp_path: Path
+def test_a_failed_run_leaves_nothing_but_the_roots(
+    postgres17: PostgresServer, options: dict[str, Any], bench: Bench, rclone_config: RcloneRemote, tmp_path: Path
 ) -> None:
     with FakePrograms(tmp_path / "fake", postgres17.bin_dir, status=3) as programs, pytest.raises(SourceError):
         backup(**{**options, "pg_bin_dir": str(programs)})
-    assert not bench.root.exists()
+    assert list(bench.root.iterdir()) == []
+    assert [path for path in rclone_config.root.rglob("*") if path.is_file()] == []
+
+
+def test_roots_that_are_missing_are_made(options: dict[str, Any], bench: Bench) -> None:
+    backup(**options)
+    assert [path.name for path in bench.root.glob("*/*/*/*/*/manifest.json")] == ["manifest.json"]
 
 
 def test_a_root_that_was_there_before_stays(options: dict[str, Any], bench: Bench, rclone_config: RcloneRemote) -> None:
@@ -59,8 +67,9 @@ def test_a_root_that_was_there_before_stays(options: dict[str, Any], bench: Benc
 def test_a_root_that_somebody_uses_meanwhile_stays(options: dict[str, Any], rclone_config: RcloneRemote) -> None:
     for given in options["locations"]:
         first, second = open_location(given), open_location(given)
-        first.check()
-        second.check()
+        assert first.check(trial=True) is False
+        assert second.check()
+        assert first.check(trial=True)
         second.put("label/object", b"data")
         first.close()
         assert second.get("label/object") == b"data"

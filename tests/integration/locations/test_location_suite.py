@@ -59,8 +59,8 @@ def keys(location: Location, prefix: str) -> list[str]:
 
 def test_checking_leaves_no_trace(location: Location, backend: Backend) -> None:
     before = backend.stored()
-    location.check()
-    location.check()
+    assert location.check()
+    assert location.check(trial=True)
     assert backend.stored() == before
     assert not any("check" in leftover.key for leftover in location.leftovers(""))
 

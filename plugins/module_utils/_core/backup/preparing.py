@@ -115,10 +115,11 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     check_surveys(surveys, wanted=wanted, expected_bytes=expected)
     failures = {survey.location.name: reason for survey in surveys if (reason := reason_against(survey, expected))}
     usable = tuple(location for location in ends.locations if location.name not in failures)
+    missing = {survey.location.name for survey in surveys if survey.missing}
     snapshot = stack.enter_context(Snapshot(ends.connection, lock_timeout=request.lock_timeout))
     version = None if server.pooled else server.version_num
     return Plan(
-        set_id=free_id(usable, request.label, request.kind, started),
+        set_id=free_id([one for one in usable if one.name not in missing], request.label, request.kind, started),
         started=started,
         server=server,
         snapshot=snapshot,

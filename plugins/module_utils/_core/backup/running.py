@@ -84,6 +84,8 @@ class BackupRun:
 
         :raises BackupError: it could not be made; nothing of it is left in any location, or the error says where.
         """
+        for survey in self._plan.surveys:
+            survey.make_root()
         try:
             with self._exported_tables_held():
                 self._stream()

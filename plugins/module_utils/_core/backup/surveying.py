@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ..catalogue import FoundSet, Problem, Unfinished, find_unfinished, newest_set, reap
-from ..errors import BackupError, ConfigError, PreflightError
+from ..errors import BackupError, ConfigError, LocationError, PreflightError
 from ..locations.base import Location
 from ..pipeline import as_backup_error
 
@@ -37,15 +38,23 @@ class Survey:
     """One location as it was found.
 
     :param error: why it cannot be used; the rest is then empty.
+    :param missing: its root is not there yet, and can be made.
     :param free: bytes, where the store can say it.
     """
 
     location: Location
     error: BackupError | None = None
+    missing: bool = False
     free: int | None = None
     newest: FoundSet | None = None
     unfinished: tuple[Unfinished, ...] = ()
     problems: tuple[Problem, ...] = ()
+
+    def make_root(self) -> None:
+        """Make the root if it is missing; where that fails, whatever writes there tells why."""
+        if self.missing:
+            with contextlib.suppress(LocationError):
+                self.location.check()
 
     def reap(self) -> Cleared:
         """Remove what earlier runs left unfinished here, and say what that was."""
@@ -74,14 +83,15 @@ class Surveyors:
 
     def _survey(self, location: Location) -> Survey:
         try:
-            location.check()
+            if not location.check(trial=True):
+                return Survey(location, missing=True, free=location.free_bytes())
             problems: list[Problem] = []
             newest = newest_set(location, self._label, problems)
             unfinished = find_unfinished(
                 location, self._label, now=self._now, older_than=UNFINISHED_AFTER, problems=problems
             )
             unique = tuple(dict.fromkeys(problems))
-            return Survey(location, None, location.free_bytes(), newest, tuple(unfinished), unique)
+            return Survey(location, None, False, location.free_bytes(), newest, tuple(unfinished), unique)
         except Exception as error:
             return Survey(location, error=as_backup_error(error, f"{STEP}: {location.name}"))
 

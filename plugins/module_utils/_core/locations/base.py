@@ -74,10 +74,13 @@ class Location(ABC):
     name: str
 
     @abstractmethod
-    def check(self) -> None:
+    def check(self, *, trial: bool = False) -> bool:
         """Prove that objects can be made here; raise :class:`LocationError` saying what to do.
 
-        It leaves no trace: a root that it makes goes with :meth:`close`, unless there is something in it by then.
+        A root that is missing is made where kinds of location do that, and stays: another run may count on it by now.
+
+        :param trial: leave no trace; of a root that is missing, prove as far as possible that it could be made.
+        :returns: whether the root is there now, which only a trial denies.
         """
 
     @abstractmethod

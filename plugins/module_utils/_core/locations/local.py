@@ -55,13 +55,14 @@ class LocalLocation(Location):
     def __init__(self, name: str, path: str) -> None:
         self.name = name
         self._root = LocalRoot(name, path)
-        self._made = False
 
-    def check(self) -> None:
+    def check(self, *, trial: bool = False) -> bool:
         """Prove that files can be made below the root, which is made if its parent is there."""
         root = self._root
         with root.step("check the location", root.path):
-            self._made = root.make() or self._made
+            if trial and root.could_be_made():
+                return False
+            root.make()
             with root.opened() as descriptor:
                 mode = os.fstat(descriptor).st_mode
                 if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
@@ -71,11 +72,13 @@ class LocalLocation(Location):
                         hint=f"chmod 0700 {root.path}, or choose a directory of your own",
                     )
                 _probe(descriptor)
+        return True
 
     def free_bytes(self) -> int:
-        """Room for whom this process runs as."""
-        with self._root.step("ask for free space", self._root.path), self._root.opened() as root:
-            space = os.fstatvfs(root)
+        """Room for whom this process runs as, also where the root is still to be made."""
+        with self._root.step("ask for free space", self._root.path):
+            missing = not os.path.lexists(self._root.path)
+            space = os.statvfs(os.path.dirname(self._root.path) if missing else self._root.path)
             return space.f_bavail * space.f_frsize
 
     def writer(self, key: str, *, size_hint: int | None = None) -> LocalWriter:
@@ -134,13 +137,6 @@ class LocalLocation(Location):
         if finished_name(parts[-1]) is None:
             raise self._root.error(step, f"{leftover.token!r} is not an unfinished file")
         self._remove(parts, step)
-
-    def close(self) -> None:
-        """Remove the root if the check made it and nothing is in it."""
-        if self._made:
-            self._made = False
-            with contextlib.suppress(OSError):
-                os.rmdir(self._root.path)
 
     def _walk(self, prefix: str, step: str) -> Iterator[FoundFile]:
         with self._root.step(step, prefix or self._root.path), self._directory(prefix) as directory:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import tempfile
 from collections.abc import Iterator
 
 from ..errors import LocationError, name_taken
@@ -68,16 +69,25 @@ class LocalRoot:
         finally:
             os.close(root)
 
-    def make(self) -> bool:
-        """Make the directory, mode 0700, unless it is there; its parent must be. Say whether it was made."""
+    def make(self) -> None:
+        """Make the directory, mode 0700, unless it is there; its parent must be."""
+        if self._is_missing():
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(self.path, 0o700)
+                os.chmod(self.path, 0o700)
+
+    def could_be_made(self) -> bool:
+        """Whether the directory is missing; raises when it could not be made, and leaves no trace."""
+        missing = self._is_missing()
+        if missing:
+            os.rmdir(tempfile.mkdtemp(dir=os.path.dirname(self.path)))
+        return missing
+
+    def _is_missing(self) -> bool:
         parent = os.path.dirname(self.path)
         if os.path.lexists(self.path):
             return False
         if not os.path.isdir(parent):
             hint = f"create {parent}, or mount its file system"
             raise self.error("check the location", f"neither {self.path} nor its parent exists", hint=hint)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(self.path, 0o700)
-            os.chmod(self.path, 0o700)
-            return True
-        return False
+        return True

@@ -12,7 +12,7 @@ from .base import Leftover, Location, ObjectInfo, check_prefix
 from .options import Options
 from .partial import finished_name, partial_name, refuse_partial
 from .rclone_daemon import RcloneError, refusal
-from .rclone_folder import make_folder, remove_folders
+from .rclone_folder import folder_could_be_made, make_folder
 from .rclone_store import Entry, RcloneStore, parent_of
 from .rclone_writer import RcloneWriter
 
@@ -56,17 +56,18 @@ class RcloneLocation(Location):
     ) -> None:
         self.name = name
         self._store = RcloneStore(name, remote, config, program, timeout)
-        self._made: list[str] = []
 
-    def check(self) -> None:
+    def check(self, *, trial: bool = False) -> bool:
         """Find rclone and the remote, make the folder where it is missing, and store and remove an object."""
         step = "check the location"
         store = self._store
         if store.traits().buckets:
             # Making a bucket that is missing would hide a misspelt name.
             store.listing(step, "", dirsOnly=True)
+        elif trial and folder_could_be_made(store):
+            return False
         else:
-            self._made += make_folder(store)
+            make_folder(store)
         key = partial_name("check")
         probe = RcloneWriter(store, key)
         try:
@@ -76,6 +77,7 @@ class RcloneLocation(Location):
             probe.abort()
             raise
         store.remove(step, key)
+        return True
 
     def free_bytes(self) -> int | None:
         """Room left, where the kind of store says it."""
@@ -156,13 +158,7 @@ class RcloneLocation(Location):
         self._store.remove(step, leftover.token)
 
     def close(self) -> None:
-        """Remove the folder if the check made it and nothing is in it, and end the daemon.
-
-        The next request would start it again.
-        """
-        made, self._made = self._made, []
-        if made:
-            remove_folders(self._store, made)
+        """End the daemon; the next request would start it again."""
         self._store.close()
 
     def _require(self, key: str) -> ObjectInfo:

@@ -33,9 +33,10 @@ class S3Location(Location):
         self.name = settings.name
         self._store = Store(settings)
 
-    def check(self) -> None:
+    def check(self, *, trial: bool = False) -> bool:
         """See :meth:`Location.check` and :meth:`Store.check`."""
         self._store.check("check the location", f".check-{uuid4().hex}")
+        return True
 
     def free_bytes(self) -> None:
         """S3 does not say; a quota shows when it is reached."""
