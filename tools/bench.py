@@ -47,11 +47,20 @@ RESTORED = "restored"
 
 @dataclass(frozen=True)
 class Measure:
-    """One run of one contender: seconds, seconds of CPU of its processes, MiB of the largest of them."""
+    """One run of one contender, or the medians of several.
+
+    :param wall: seconds.
+    :param cpu: seconds of its processes.
+    :param peak: MiB of the largest of them.
+    :param ratio: its seconds by those of the floor in the same round.
+    :param cpu_ratio: the same of the CPU.
+    """
 
     wall: float
     cpu: float
     peak: float
+    ratio: float = 1.0
+    cpu_ratio: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -335,11 +344,26 @@ def show(results: Mapping[str, Measure]) -> None:
 def _show(results: Mapping[str, Measure]) -> None:
     if not results:
         return
-    base = next(iter(results.values()))
     print(f"\n{'':48} {'wall s':>8} {'x floor':>8} {'CPU s':>8} {'x floor':>8} {'peak MiB':>9}")
     for name, result in results.items():
-        ratios = result.wall / base.wall, result.cpu / base.cpu
-        print(f"{name:48} {result.wall:8.2f} {ratios[0]:8.2f} {result.cpu:8.2f} {ratios[1]:8.2f} {result.peak:9.0f}")
+        numbers = (result.wall, result.ratio, result.cpu, result.cpu_ratio)
+        print(f"{name:48} {' '.join(f'{number:8.2f}' for number in numbers)} {result.peak:9.0f}")
+
+
+def summarize(rounds: Sequence[Mapping[str, Measure]]) -> dict[str, Measure]:
+    """The median of every contender's measures, and of its ratios to the floor of the same round.
+
+    A machine that is slow for a minute slows both down, so the ratio is told from each round by itself.
+    """
+    results: dict[str, Measure] = {}
+    for name in rounds[0]:
+        measures = []
+        for measured in rounds:
+            if one := measured.get(name):
+                base = next(m for other, m in measured.items() if ("restore" in other) is ("restore" in name))
+                measures.append((one.wall, one.cpu, one.peak, one.wall / base.wall, one.cpu / base.cpu))
+        results[name] = Measure(*map(statistics.median, zip(*measures, strict=True)))
+    return results
 
 
 def main() -> int:
@@ -352,11 +376,9 @@ def main() -> int:
     if not arguments.only:
         install_others()
     (BENCH / "log.txt").unlink(missing_ok=True)
-    results: dict[str, Measure] = {}
     with contextlib.ExitStack() as stack:
         settings = {"shared_buffers": "512MB", "max_wal_size": "8GB"}
         server = stack.enter_context(PostgresServer(17, settings=settings))
-        # Without ETags, which this store computes anew from the whole object for every request.
         s3 = stack.enter_context(S3Server(BENCH / "stores" / "s3"))
         stage = Stage(server, s3)
         stack.callback(stage.close)
@@ -369,22 +391,18 @@ def main() -> int:
         # In rounds rather than one contender after the other: a slow minute of the machine then hits all of them.
         every = contenders(stage)
         chosen = [name for name in every if "floor" in name or arguments.only in name]
-        runs: dict[str, list[Measure]] = {name: [] for name in chosen}
+        rounds: list[dict[str, Measure]] = [{} for _ in range(arguments.repeat)]
         for turn in range(arguments.repeat):
             for name in chosen:
                 stage.reset()
                 try:
-                    runs[name].append(measure(every[name](), BENCH / "log.txt"))
+                    rounds[turn][name] = measure(every[name](), BENCH / "log.txt")
                 except Missing as missing:
                     print(f"left out: {name}: there is no {missing}") if turn == 0 else None
                     continue
-                print(f"  {runs[name][-1].wall:7.2f} s  {name}", flush=True)
-        for name, measures in runs.items():
-            if measures:
-                results[name] = Measure(
-                    *(statistics.median(getattr(one, part) for one in measures) for part in ("wall", "cpu", "peak"))
-                )
+                print(f"  {rounds[turn][name].wall:7.2f} s  {name}", flush=True)
         stage.reset()
+    results = summarize(rounds)
     show(results)
     report = {
         "scale": arguments.scale,

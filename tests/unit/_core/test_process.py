@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -15,6 +16,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.process import 
     ProcessFilter,
     ProcessSource,
     child_environment,
+    give_way,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -78,6 +80,24 @@ def test_a_program_is_gone_when_the_receiver_fails(tmp_path: Path) -> None:
 def test_a_child_inherits_no_variable_that_is_not_on_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
     assert b"canary" not in collect(source("import os; print(dict(os.environ))"))
+
+
+@pytest.mark.parametrize("more", [0, 10])
+def test_giving_way_makes_threads_and_children_nicer_and_never_less_nice(more: int) -> None:
+    code = f"""
+import os, subprocess, sys, threading
+from {give_way.__module__} import give_way
+print(os.nice({more}))
+give_way()
+give_way()
+thread = threading.Thread(target=lambda: print(os.nice(0), flush=True))
+thread.start()
+thread.join()
+subprocess.run([sys.executable, "-c", "import os; print(os.nice(0))"])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    before, thread, child = map(int, done.stdout.split())
+    assert thread == child == max(before, 5)
 
 
 @settings(max_examples=15, deadline=None)
