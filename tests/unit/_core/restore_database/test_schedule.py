@@ -137,14 +137,33 @@ def test_nothing_is_built_before_its_table_is_loaded_and_a_constraint_has_the_ta
     busy: list[Piece] = []
     for event, piece in work_off(schedule, jobs):
         if event == "end":
-            loaded.add(piece.table) if piece.work is Work.LOAD else busy.remove(piece)
+            if piece.work is Work.LOAD:
+                loaded.add(piece.table)
+            elif piece.work is not Work.FINISH:
+                busy.remove(piece)
             continue
-        if piece.work is Work.LOAD:
+        if piece.work in (Work.LOAD, Work.FINISH):
             continue
         assert piece.table in loaded
         others = [one for one in busy if one.table == piece.table]
         assert not others or not (piece.exclusive or any(one.exclusive or one.work is Work.SETTLE for one in others))
         busy.append(piece)
+
+
+@pytest.mark.parametrize("jobs", [1, 2, 3, 8])
+def test_the_rest_comes_once_when_all_data_are_there_and_all_early_indexes_built(jobs: int) -> None:
+    schedule = plan_schedule(toc(ENTRIES), SIZES, jobs=2)
+    events = work_off(schedule, jobs)
+    ended: list[tuple[int, ...]] = []
+    finishes = 0
+    for event, piece in events:
+        if piece.work is Work.FINISH and event == "begin":
+            finishes += 1
+            assert piece.entries == schedule.after
+            assert {(20,), (21,), (22, 23), (30,), (31,), (32,)} <= set(ended)
+        if event == "end":
+            ended.append(piece.entries)
+    assert finishes == 1
 
 
 @pytest.mark.parametrize("jobs", [1, 2, 8])

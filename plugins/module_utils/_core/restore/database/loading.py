@@ -117,9 +117,8 @@ class SetLoader:
         :raises BackupError: one piece failed, for whose sake all others were ended.
         """
         self._define(self._schedule.before, jobs=1)
-        workers = min(self._jobs, max(1, len(self._schedule.loads) + len(self._schedule.builds)))
-        with ThreadPoolExecutor(max_workers=workers, thread_name_prefix="restore") as pool:
-            futures = [pool.submit(self._work) for _worker in range(workers)]
+        with ThreadPoolExecutor(max_workers=self._jobs, thread_name_prefix="restore") as pool:
+            futures = [pool.submit(self._work) for _worker in range(self._jobs)]
             try:
                 wait(futures)
             except BaseException as error:
@@ -127,7 +126,6 @@ class SetLoader:
                 raise
         if self._failure is not None:
             raise self._failure
-        self._define(self._schedule.after, jobs=self._jobs)
 
     def _work(self) -> None:
         try:
@@ -154,8 +152,8 @@ class SetLoader:
             table = self._archive.toc.by_id[piece.entries[0]]
             self._settle([(table.namespace, table.tag)])
             return
-        if piece.work is Work.BUILD:
-            self._define(piece.entries, jobs=1)
+        if piece.work is not Work.LOAD:
+            self._define(piece.entries, jobs=self._jobs if piece.work is Work.FINISH else 1)
             return
         source = self._archive.source(set(piece.entries))
         _feed(source, self._tools.argv(), self._tools.environment, f"load {piece.name}", self._running)

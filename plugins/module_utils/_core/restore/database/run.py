@@ -12,6 +12,7 @@ from ...files import RegularFile
 from ...locations import open_locations
 from ...postgres.connection import ConnectionOptions
 from ...postgres.messages import database_errors
+from ...process import give_way
 from ...signing import load_verify_keys
 from ..proof import choose_location
 from .files import STEP as FILE_STEP
@@ -33,6 +34,7 @@ def run_restore(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     :return: what the module returns.
     :raises BackupError: it could not be done; the database is what it was before.
     """
+    give_way()
     # A session that is lost shows wherever it is asked next.
     with database_errors("restore the database"):
         return _run(params, check_mode)

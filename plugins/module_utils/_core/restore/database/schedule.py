@@ -26,6 +26,8 @@ class Work(Enum):
 
     LOAD = auto()
     BUILD = auto()
+    FINISH = auto()
+    """All that comes when the data and what is built early are there."""
     SETTLE = auto()
     """Look at a table that is complete: compare it, and collect the planner's statistics."""
 
@@ -138,23 +140,27 @@ class Queue:
         self._loads = list(schedule.loads)
         self._builds = {table: list(pieces) for table, pieces in schedule.builds.items()}
         self._loaded: dict[int, Piece] = {}
+        self._finish = Piece(schedule.after, Work.FINISH, 0, name="the rest") if schedule.after else None
         self._busy: dict[int, list[Piece]] = defaultdict(list)
         self._running = 0
+        self._loading = 0
 
     @property
     def finished(self) -> bool:
         """Whether everything is done."""
-        return not (self._running or self._loads or self._loaded)
+        return not (self._running or self._loads or self._loaded or self._finish)
 
     def take(self) -> Piece | None:
         """The next piece, or None while there is nothing that can begin.
 
         Of what is ready the piece of the largest table goes first, as what belongs to it takes longest; tables are
-        settled while there is nothing else to do.
+        settled while there is nothing else to do, the last ones beside all that comes at the end.
         """
         ready = self._loads[:1] + [one for table in self._loaded for one in self._ready(table)]
         if ready:
             piece = max(ready, key=lambda one: (one.size, one.work is Work.BUILD))
+        elif self._finish is not None and self._all_is_there():
+            piece, self._finish = self._finish, None
         else:
             complete = [table for table in self._loaded if not self._builds.get(table) and not self._busy[table]]
             if not complete:
@@ -164,6 +170,7 @@ class Queue:
         self._running += 1
         if piece.work is Work.LOAD:
             self._loads.remove(piece)
+            self._loading += 1
         elif piece.work is Work.BUILD and piece.table is not None:
             self._builds[piece.table].remove(piece)
             self._busy[piece.table].append(piece)
@@ -172,12 +179,17 @@ class Queue:
     def done(self, piece: Piece) -> None:
         """A piece has ended well."""
         self._running -= 1
+        if piece.work is Work.LOAD:
+            self._loading -= 1
         if piece.table is None:
             return
         if piece.work is Work.LOAD:
             self._loaded[piece.table] = piece
         elif piece.work is Work.BUILD:
             self._busy[piece.table].remove(piece)
+
+    def _all_is_there(self) -> bool:
+        return not (self._loads or self._loading or any(self._builds.values()) or any(self._busy.values()))
 
     def _ready(self, table: int) -> list[Piece]:
         waiting, busy = self._builds.get(table, []), self._busy[table]

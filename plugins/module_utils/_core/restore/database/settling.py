@@ -38,8 +38,9 @@ class Settling:
         """Look at tables that are complete."""
         connection = connect(self._options)
         try:
-            _analyze(connection, tables)
+            # Compared first, since that waits for nobody: foreign keys may be added to the table at the same time.
             found = [] if self._manifest is None else compare_tables(connection, self._manifest, tables)
+            _analyze(connection, tables)
         finally:
             connection.close()
         with self._lock:
