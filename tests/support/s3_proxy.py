@@ -152,12 +152,15 @@ class S3Proxy:
     """A proxy on a port of its own; a context manager.
 
     :param upstream: the server's address.
+
+    ``bytes_read`` counts what the server's answers carried.
     """
 
     def __init__(self, upstream: str) -> None:
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self.most_bytes_at_once = 0
+        self.bytes_read = 0
         self._bytes = 0
         self._lock = threading.Lock()
         parts = urlsplit(upstream)
@@ -221,6 +224,8 @@ class S3Proxy:
             response = connection.getresponse()
             found = {name.lower(): value for name, value in response.getheaders()}
             body = response.read()
+        with self._lock:
+            self.bytes_read += len(body)
         length = found.get("content-length")
         kept = {name: value for name, value in found.items() if name not in _HOP_HEADERS}
         if method == "HEAD" and length:
