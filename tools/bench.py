@@ -43,6 +43,7 @@ from ansible_collections.mobul.backup.plugins.modules import {module}
 {module}.main()
 """
 RESTORED = "restored"
+TABLE = "recipients"
 
 
 @dataclass(frozen=True)
@@ -307,6 +308,37 @@ def restore(stage: Stage, **more: Any) -> list[Step]:
     return [_call("restore_database", stage, options)]
 
 
+def table_floor(stage: Stage) -> list[Step]:
+    """One table into a database that has all others, from a local dump that holds nothing else."""
+    dump = stage.work / "table.dump"
+    argv = [stage.server.bin_dir / "pg_dump", "-Fc", "-Z", "zstd:1", "-t", TABLE, "-f", dump]
+    subprocess.run(argv, env=stage.environment, check=True)
+    stage.server.drop_database(RESTORED)
+    stage.server.create_database(RESTORED, template=DATABASE)
+    stage.server.query(RESTORED, f"DROP TABLE {TABLE} CASCADE")
+    stage.server.query(DATABASE, "CHECKPOINT")
+    return [Step([stage.server.bin_dir / "pg_restore", "-d", RESTORED, dump], stage.environment)]
+
+
+def table(stage: Stage) -> list[Step]:
+    """The same table out of an encrypted set of the whole database, compared and exchanged for the one in use."""
+    measure(module(stage, stage.locations[:1], environment="bench"), BENCH / "log.txt")
+    stage.server.drop_database(RESTORED)
+    stage.server.create_database(RESTORED, template=DATABASE)
+    stage.server.query(DATABASE, "CHECKPOINT")
+    options = {
+        **stage.server.login(RESTORED),
+        "pg_bin_dir": str(stage.server.bin_dir),
+        "table": TABLE,
+        "strategy": "swap",
+        "label": DATABASE,
+        "expect_environment": "bench",
+        "locations": [stage.s3_of_restores.location(BUCKET)],
+        "identities": [str(stage.keys / "ops.agekey")],
+    }
+    return [_call("restore_table", stage, options)]
+
+
 def contenders(stage: Stage) -> dict[str, Callable[[], list[Step]]]:
     """Every contender's name and how to make its steps."""
     s3, _, local = stage.locations
@@ -322,6 +354,8 @@ def contenders(stage: Stage) -> dict[str, Callable[[], list[Step]]]:
         "pg_dump | restic backup --stdin": lambda: restic(stage),
         "pg_restore -j2 from a local plaintext file": lambda: restore_floor(stage),
         "restore_database, jobs: 2, from s3": lambda: restore(stage, jobs=2),
+        "pg_restore of one table from a dump of it alone": lambda: table_floor(stage),
+        "restore_table, swap, from s3": lambda: table(stage),
     }
 
 
@@ -337,9 +371,14 @@ def install_others() -> None:
 
 
 def show(results: Mapping[str, Measure]) -> None:
-    """Print a table of the backups and one of the restores; the first of each is its floor."""
-    for restores in (False, True):
-        _show({name: result for name, result in results.items() if ("restore" in name) is restores})
+    """Print a table for each group of contenders; the first of each is its floor."""
+    for wanted in sorted(set(map(group, results))):
+        _show({name: result for name, result in results.items() if group(name) == wanted})
+
+
+def group(name: str) -> int:
+    """What a contender is compared with: the backups, the restores of a whole database, those of one table."""
+    return ("restore" in name) + ("table" in name)
 
 
 def _show(results: Mapping[str, Measure]) -> None:
@@ -361,7 +400,7 @@ def summarize(rounds: Sequence[Mapping[str, Measure]]) -> dict[str, Measure]:
         measures = []
         for measured in rounds:
             if one := measured.get(name):
-                base = next(m for other, m in measured.items() if ("restore" in other) is ("restore" in name))
+                base = next(m for other, m in measured.items() if group(other) == group(name))
                 measures.append((one.wall, one.cpu, one.peak, one.wall / base.wall, one.cpu / base.cpu))
         results[name] = Measure(*map(statistics.median, zip(*measures, strict=True)))
     return results

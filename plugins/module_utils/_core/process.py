@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO
 
 from .errors import BackupError, SourceError
@@ -51,6 +51,15 @@ def widen_pipe(stream: IO[bytes]) -> None:
         import fcntl
 
         fcntl.fcntl(stream.fileno(), _F_SETPIPE_SZ, READ_BYTES)
+
+
+def read_pipe(stream: IO[bytes]) -> Iterator[bytes]:
+    """What a child writes, in pieces as large as its pace allows, up to 1 MiB."""
+    widen_pipe(stream)
+    while chunk := os.read(stream.fileno(), READ_BYTES):
+        yield chunk
+        if len(chunk) < READ_BYTES // 4:
+            time.sleep(_FILL_SECONDS)
 
 
 def read_tail(stream: IO[bytes]) -> str:
@@ -96,11 +105,8 @@ class ProcessSource:
             if process.stdout is None:
                 raise AssertionError("there is no pipe")
             try:
-                widen_pipe(process.stdout)
-                while chunk := os.read(process.stdout.fileno(), READ_BYTES):
+                for chunk in read_pipe(process.stdout):
                     emit(chunk)
-                    if len(chunk) < READ_BYTES // 4:
-                        time.sleep(_FILL_SECONDS)
             except BaseException:
                 process.kill()
                 raise

@@ -14,7 +14,7 @@ from ...errors import BackupError, FormatError, SourceError
 from ...pipeline import Source, as_backup_error
 from ...postgres.programs import Program
 from ...postgres.types import Composable
-from ...process import READ_BYTES, child_environment, describe_status, read_tail, start, widen_pipe
+from ...process import READ_BYTES, child_environment, describe_status, read_pipe, read_tail, start, widen_pipe
 from .session import Session, explained
 
 STEP = "load the rows"
@@ -155,9 +155,7 @@ def restored_text(pg_restore: Program, source: Source, arguments: Sequence[str] 
         if process.stdout is None:
             raise AssertionError("there is no pipe")
         try:
-            widen_pipe(process.stdout)
-            while chunk := os.read(process.stdout.fileno(), READ_BYTES):
-                yield chunk
+            yield from read_pipe(process.stdout)
         except BaseException:
             source.cancel()
             process.kill()
