@@ -16,6 +16,9 @@ description:
   - Every artifact is encrypted in flight. Nothing of the data touches the disk of the host that runs the module.
   - The row counts and fingerprints in the manifest are taken in the same snapshot as the dump.
   - Everything that can be known beforehand is checked before anything is dumped or written.
+  - The folder or directory that is a location's root is made when nothing else is in the way of the backup. It stays
+    if the backup then fails, since another run may count on it.
+  - It runs at a niceness of 5, as do the programs that it starts, so that a server on the same host goes first.
 author:
   - The mobul.backup maintainers (@mobul)
 requirements:
