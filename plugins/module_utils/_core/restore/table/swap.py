@@ -15,6 +15,7 @@ from .comparing import compare_rows
 from .dependents import Catalogue, Dependents, classify, reachable
 from .exchange import Exchange
 from .keeping import REPLACED, Note, stamp
+from .labels import check_labels
 from .loading import load
 from .request import TableRequest
 from .schema_dump import SchemaDump, Tools, dump_schema
@@ -66,7 +67,9 @@ def plan_swap(
     matching = match_columns(backup.rows.columns, target, column_map)
     watch = Watch(session, target)
     before = dump_schema(tools)
-    return SwapPlan(target, matching, before, classify(before.toc, target, Catalogue.read(session, target)), watch)
+    dependents = classify(before.toc, target, Catalogue.read(session, target))
+    check_labels(session, dependents, target)
+    return SwapPlan(target, matching, before, dependents, watch)
 
 
 def swap(session: Session, plan: SwapPlan, backup: Backup, request: TableRequest, *, kind: str = REPLACED) -> Swapped:

@@ -31,17 +31,20 @@ WITH RECURSIVE closure (classid, objid) AS (
 """
 _RELATIONS = """
 SELECT pg_catalog.concat_ws('|', x.relname, x.relnamespace, x.relowner, x.relacl, x.reloptions, x.relrowsecurity,
-                            x.relforcerowsecurity, x.relreplident)
+                            x.relforcerowsecurity, x.relreplident, x.reltablespace)
 FROM pg_catalog.pg_class x JOIN closure ON closure.objid = x.oid
  AND closure.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
 UNION ALL
 SELECT pg_catalog.concat_ws('|', x.attrelid, x.attname, x.atttypid, x.atttypmod, x.attnotnull, x.attacl,
-                            x.attstattarget, x.attoptions)
+                            x.attstattarget, x.attoptions, x.attstorage)
 FROM pg_catalog.pg_attribute x JOIN closure ON closure.objid = x.attrelid
  AND closure.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
 UNION ALL
 SELECT pg_catalog.concat_ws('|', x.classoid, x.objoid, x.objsubid, x.description)
 FROM pg_catalog.pg_description x JOIN closure ON closure.objid = x.objoid AND closure.classid = x.classoid
+UNION ALL
+SELECT pg_catalog.concat_ws('|', x.classoid, x.objoid, x.objsubid, x.provider, x.label)
+FROM pg_catalog.pg_seclabel x JOIN closure ON closure.objid = x.objoid AND closure.classid = x.classoid
 """
 _ROWS = """
 SELECT pg_catalog.md5(x::text) FROM pg_catalog.@ x JOIN closure
