@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 
 from ...archive import ArchiveWalker, Toc
-from ...ciphers import envelope, openssl
-from ...ciphers.detect import HEAD_BYTES, Format, detect
 from ...ciphers.identities import Decryption
-from ...decompression import Decompressor
-from ...errors import BackupError, Cancelled, FormatError
-from ...files import READ_BYTES, RegularFile
-from ...pipeline import Emit, Transform
-from ...transforms import decompressor_for
+from ...errors import FormatError
+from ...files import RegularFile
+from ..files import STEP, FileStream, LayeredFile, Peeled
 
-STEP = "read the file"
-_LAYERS = 4
-"""Encryption and compression around each other: no procedure has more."""
-_COMPRESSED = (Format.GZIP, Format.XZ, Format.ZSTD)
 _SCRIPT = re.compile(rb"^-- PostgreSQL database dump\r?$", re.MULTILINE)
 _CLUSTER = re.compile(rb"^-- PostgreSQL database cluster dump\r?$", re.MULTILINE)
 _COMPLETE = re.compile(rb"^-- PostgreSQL database dump complete", re.MULTILINE)
@@ -36,46 +27,37 @@ class FileContents:
     """
 
     def __init__(self, file: RegularFile, decryption: Decryption) -> None:
-        self.name = os.path.basename(file.path)
-        self.warnings: list[str] = []
+        self._file = LayeredFile(file, decryption)
+        self.name = self._file.name
+        self.path = self._file.path
         self.toc: Toc | None = None
         self.direct = False
         self.commits = False
-        self.path = file.path
-        self._file = file
-        self._decryption = decryption
-        try:
-            self._prove()
-        except BackupError as error:
-            error.message = f"{file.path}: {error.message}"
-            raise
+        with self._file.named():
+            peeled = self._file.peel()
+            self.warnings = peeled.warnings
+            self._prove(peeled)
 
     def source(self) -> FileStream:
         """The plain contents, once more from the beginning."""
-        _head, _layers, pieces = self._peel()
-        return FileStream(self.name, pieces, self._file)
+        return FileStream(self._file)
 
-    def _prove(self) -> None:
-        head, layers, pieces = self._peel()
-        if Format.OPENSSL in layers or Format.OPENSSL_BASE64 in layers:
-            self.warnings.append(openssl.UNAUTHENTICATED)
-        found = detect(head)
-        if found is Format.PGDUMP:
-            self.direct = not layers
+    def _prove(self, peeled: Peeled) -> None:
+        if peeled.is_dump:
+            self.direct = not peeled.layers
             walker = ArchiveWalker()
-            for piece in pieces:
+            for piece in peeled.pieces:
                 walker.update(piece)
             walker.finalize()
             self.toc = walker.toc
             return
-        if found is not Format.UNKNOWN or b"\0" in head:
-            told = f"it is {found.value}" if found is not Format.UNKNOWN else "it is no text"
+        if peeled.stranger is not None:
             raise FormatError(
                 STEP,
-                f"this is neither a dump nor a script of SQL: {told}",
+                f"this is neither a dump nor a script of SQL: {peeled.stranger}",
                 hint="dumps of pg_dump -Fc and -Fp are read",
             )
-        self._check_script(head, pieces)
+        self._check_script(peeled.head, peeled.pieces)
 
     def _check_script(self, head: bytes, pieces: Iterator[bytes]) -> None:
         if _CLUSTER.search(head):
@@ -92,77 +74,3 @@ class FileContents:
         if _SCRIPT.search(head) and not _COMPLETE.search(tail):
             raise FormatError(STEP, "the script has no end: the dump was cut off", hint="take another copy")
         self.warnings.append("a script tells nothing of its rows: nothing could be compared")
-
-    def _peel(self) -> tuple[bytes, list[Format], Iterator[bytes]]:
-        """The first plain bytes, what was around them, and all plain bytes."""
-        pieces = self._stored()
-        layers: list[Format] = []
-        while True:
-            head, pieces = _peek(pieces)
-            found = detect(head)
-            stage = self._stage(found, head)
-            if stage is None or len(layers) == _LAYERS:
-                return head, layers, pieces
-            layers.append(found)
-            pieces = _through(stage, pieces)
-
-    def _stage(self, found: Format, head: bytes) -> Transform | None:
-        if found.scheme is not None:
-            tail = self._file.read_at(max(0, self._file.size - envelope.TAIL_BYTES), envelope.TAIL_BYTES)
-            return self._decryption.transform_for(head, tail)
-        return decompressor_for(head) if found in _COMPRESSED else None
-
-    def _stored(self) -> Iterator[bytes]:
-        offset = 0
-        while chunk := self._file.read_at(offset, READ_BYTES):
-            offset += len(chunk)
-            yield chunk
-        self._file.check_unchanged()
-
-
-class FileStream:
-    """The plain bytes of a file as the source of a pipeline."""
-
-    def __init__(self, name: str, pieces: Iterator[bytes], file: RegularFile) -> None:
-        self.name = name
-        self._pieces = pieces
-        self._file = file
-        self._cancelled = False
-
-    def run(self, emit: Emit) -> None:
-        """See :class:`pipeline.Source`."""
-        for piece in self._pieces:
-            if self._cancelled:
-                raise Cancelled(STEP)
-            emit(piece)
-        # What was proven is what has been read now.
-        self._file.check_unchanged()
-
-    def cancel(self) -> None:
-        """See :class:`pipeline.Source`."""
-        self._cancelled = True
-
-
-def _peek(pieces: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    held: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        held.append(piece)
-        size += len(piece)
-        if size >= HEAD_BYTES:
-            break
-    return b"".join(held)[:HEAD_BYTES], _chain(held, pieces)
-
-
-def _chain(held: list[bytes], pieces: Iterator[bytes]) -> Iterator[bytes]:
-    yield from held
-    yield from pieces
-
-
-def _through(stage: Transform, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    for piece in pieces:
-        if isinstance(stage, Decompressor):
-            yield from stage.pieces(piece)
-        else:
-            yield stage.update(piece)
-    yield stage.finalize()

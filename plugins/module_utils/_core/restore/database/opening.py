@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...archive import Toc
@@ -10,13 +9,12 @@ from ...catalogue import LATEST
 from ...ciphers.identities import Decryption
 from ...errors import ConfigError, FormatError
 from ...files import RegularFile
-from ...locations.base import Location
 from ...manifest import Manifest
-from ...signing import VerifyKey
+from ..access import Access
+from ..files import STEP as FILE_STEP
 from ..plain import whole
 from ..proof import GoodSet, find_good_set
 from ..set_archive import SetArchive, open_set_archive
-from .files import STEP as FILE_STEP
 from .files import FileContents
 from .request import RestoreRequest
 
@@ -52,17 +50,12 @@ class Contents:
         return None if self.file is None else self.file.toc
 
 
-def open_set(
-    request: RestoreRequest,
-    locations: Sequence[Location],
-    decryption: Decryption,
-    verify_keys: Sequence[VerifyKey],
-) -> Contents:
+def open_set(request: RestoreRequest, access: Access) -> Contents:
     """The set that was asked for, from the first location that has a good copy.
 
     :raises BackupError: it is not the one that was expected, it is not authentic, or no key fits.
     """
-    good = find_good_set(locations, request.label or "", request.backup, verify_keys)
+    good = find_good_set(access.locations, request.label or "", request.backup, access.verify_keys)
     manifest = good.manifest
     if request.backup == LATEST and manifest.kind == "pre_restore":
         raise ConfigError(
@@ -71,8 +64,8 @@ def open_set(
             hint="name the set that you want as backup; this one, too, if you do want it",
         )
     request.check_origin(manifest.environment, manifest.database.name)
-    archive = open_set_archive(good, decryption)
-    script = _read_globals(good, decryption)
+    archive = open_set_archive(good, access.decryption)
+    script = _read_globals(good, access.decryption)
     return Contents(str(manifest.id), good, archive, None, script, good.warnings)
 
 

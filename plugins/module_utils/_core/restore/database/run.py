@@ -7,15 +7,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ...ciphers.identities import Decryption, OpensslOptions
-from ...files import RegularFile
-from ...locations import open_locations
 from ...postgres.connection import ConnectionOptions
 from ...postgres.messages import database_errors
 from ...process import give_way
-from ...signing import load_verify_keys
-from ..proof import choose_location
-from .files import STEP as FILE_STEP
+from ..access import open_access
 from .in_place import InPlace
 from .keeping import finalize, reap_unfinished, revert
 from .opening import Contents, open_file, open_set
@@ -84,17 +79,7 @@ def _restore(
 
 
 def _open(params: Mapping[str, Any], request: RestoreRequest, stack: contextlib.ExitStack) -> Contents:
-    decryption = Decryption.parse(
-        params["identities"] or (),
-        params["passphrase"],
-        params["gnupghome"],
-        OpensslOptions(params["openssl_kdf"], params["openssl_md"], params["openssl_iter"]),
-    )
-    stack.callback(decryption.close)
-    if request.src is not None:
-        return open_file(request, decryption, stack.enter_context(RegularFile(request.src, step=FILE_STEP)))
-    verify_keys = load_verify_keys(params["verify_key"]) if params["verify_key"] else ()
-    locations = open_locations(params["locations"] or ())
-    for location in locations:
-        stack.callback(location.close)
-    return open_set(request, choose_location(locations, request.location), decryption, verify_keys)
+    access = open_access(params, stack)
+    if access.file is not None:
+        return open_file(request, access.decryption, access.file)
+    return open_set(request, access)

@@ -6,35 +6,13 @@ from collections.abc import Iterator
 
 from ...archive import ArchiveWalker, Toc
 from ...archive.toc import TABLE_DATA
-from ...errors import Cancelled
-from ...pipeline import Emit
 from ...postgres.environment import private_file
 from ...postgres.names import TableName, display_name
 from ...postgres.programs import Program
 from .copying import copy_of_entry
-from .files import STEP, PlainFile
+from .files import PlainFile
 from .rows import CopiedRows, copy_data, restored_text
 from .sources import find_in_backup, quoted
-
-
-class _Pieces:
-    """The plain bytes of a file as a source."""
-
-    name = "file"
-
-    def __init__(self, plain: PlainFile) -> None:
-        self._plain = plain
-        self._cancelled = False
-
-    def run(self, emit: Emit) -> None:
-        for piece in self._plain.pieces():
-            if self._cancelled:
-                raise Cancelled(STEP)
-            if piece:
-                emit(piece)
-
-    def cancel(self) -> None:
-        self._cancelled = True
 
 
 def rows_of_archive(plain: PlainFile, table: TableName, wanted: str | None, pg_restore: Program) -> CopiedRows:
@@ -60,4 +38,4 @@ def _read_toc(plain: PlainFile) -> Toc:
 def _listed(pg_restore: Program, plain: PlainFile, dump_id: int) -> Iterator[bytes]:
     # A list names what to restore by its number at the line's beginning.
     with private_file(f"{dump_id}; 0 0 TABLE DATA\n") as path:
-        yield from restored_text(pg_restore, _Pieces(plain), [f"--use-list={path}"])
+        yield from restored_text(pg_restore, plain.source(), [f"--use-list={path}"])

@@ -6,24 +6,15 @@ import codecs
 import csv
 import io
 import json
-import os
 import re
 from collections.abc import Iterator
 
-from ...ciphers import envelope, openssl
-from ...ciphers.detect import HEAD_BYTES, Format, detect
 from ...ciphers.identities import Decryption
-from ...decompression import Decompressor
-from ...errors import BackupError, FormatError
+from ...errors import FormatError
 from ...files import READ_BYTES, RegularFile
-from ...pipeline import Transform
-from ...transforms import decompressor_for
+from ..files import STEP, FileStream, LayeredFile, Peeled, peek
 
-STEP = "read the file"
 _BETWEEN = " \t\r\n,"
-_LAYERS = 4
-"""Encryption and compression around each other: no procedure has more."""
-_COMPRESSED = (Format.GZIP, Format.XZ, Format.ZSTD)
 _SCRIPT = re.compile(rb"^(?:--|SET |COPY |CREATE |\\restrict |BEGIN;)", re.MULTILINE)
 
 
@@ -34,87 +25,35 @@ class PlainFile:
     """
 
     def __init__(self, file: RegularFile, decryption: Decryption) -> None:
-        self.name = os.path.basename(file.path)
-        self.warnings: list[str] = []
-        self._file = file
-        self._decryption = decryption
-        try:
-            self.head, layers, pieces = self._peel()
-            self.format = self._recognise()
-            for _piece in pieces:
+        self._file = LayeredFile(file, decryption)
+        self.name = self._file.name
+        with self._file.named():
+            peeled = self._file.peel()
+            self.format = _recognise(peeled)
+            for _piece in peeled.pieces:
                 pass
-        except BackupError as error:
-            error.message = f"{file.path}: {error.message}"
-            raise
-        if Format.OPENSSL in layers or Format.OPENSSL_BASE64 in layers:
-            self.warnings.append(openssl.UNAUTHENTICATED)
+        self.warnings = peeled.warnings
 
     def pieces(self) -> Iterator[bytes]:
         """The plain contents, once more from the beginning."""
-        return self._peel()[2]
+        return self._file.peel().pieces
 
-    def _recognise(self) -> str:
-        found = detect(self.head)
-        if found is Format.PGDUMP:
-            return "dump"
-        if found is not Format.UNKNOWN or b"\0" in self.head:
-            told = f"it is {found.value}" if found is not Format.UNKNOWN else "it is no text"
-            raise FormatError(STEP, f"there are no rows in it: {told}", hint="CSV, JSON, .dump and .sql are read")
-        text = self.head.lstrip(b"\xef\xbb\xbf \t\r\n")
-        if text.startswith(b"["):
-            return "json"
-        return "sql" if _SCRIPT.match(text) else "csv"
-
-    def _peel(self) -> tuple[bytes, list[Format], Iterator[bytes]]:
-        """The first plain bytes, what was around them, and all plain bytes."""
-        pieces = self._stored()
-        layers: list[Format] = []
-        while True:
-            head, pieces = _peek(pieces)
-            found = detect(head)
-            stage = self._stage(found, head)
-            if stage is None or len(layers) == _LAYERS:
-                return head, layers, pieces
-            layers.append(found)
-            pieces = _through(stage, pieces)
-
-    def _stage(self, found: Format, head: bytes) -> Transform | None:
-        if found.scheme is not None:
-            tail = self._file.read_at(max(0, self._file.size - envelope.TAIL_BYTES), envelope.TAIL_BYTES)
-            return self._decryption.transform_for(head, tail)
-        return decompressor_for(head) if found in _COMPRESSED else None
-
-    def _stored(self) -> Iterator[bytes]:
-        offset = 0
-        while chunk := self._file.read_at(offset, READ_BYTES):
-            offset += len(chunk)
-            yield chunk
-        self._file.check_unchanged()
+    def source(self) -> FileStream:
+        """The same for a pipeline."""
+        return FileStream(self._file)
 
 
-def _peek(pieces: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
-    held: list[bytes] = []
-    size = 0
-    for piece in pieces:
-        held.append(piece)
-        size += len(piece)
-        if size >= HEAD_BYTES:
-            break
-    return b"".join(held)[:HEAD_BYTES], _chain(held, pieces)
-
-
-def _chain(held: list[bytes], pieces: Iterator[bytes]) -> Iterator[bytes]:
-    yield from held
-    yield from pieces
-
-
-def _through(stage: Transform, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    for piece in pieces:
-        if isinstance(stage, Decompressor):
-            yield from stage.pieces(piece)
-        else:
-            yield stage.update(piece)
-    yield stage.finalize()
+def _recognise(peeled: Peeled) -> str:
+    if peeled.is_dump:
+        return "dump"
+    if peeled.stranger is not None:
+        raise FormatError(
+            STEP, f"there are no rows in it: {peeled.stranger}", hint="CSV, JSON, .dump and .sql are read"
+        )
+    text = peeled.head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text.startswith(b"["):
+        return "json"
+    return "sql" if _SCRIPT.match(text) else "csv"
 
 
 def csv_header(pieces: Iterator[bytes], name: str) -> tuple[str, ...]:
@@ -136,7 +75,7 @@ def csv_header(pieces: Iterator[bytes], name: str) -> tuple[str, ...]:
 
 def without_mark(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """The same text without a byte order mark at its beginning."""
-    head, rest = _peek(pieces)
+    head, rest = peek(pieces)
     mark = b"\xef\xbb\xbf" if head.startswith(b"\xef\xbb\xbf") else b""
     for piece in rest:
         cut = min(len(mark), len(piece))

@@ -6,13 +6,9 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...ciphers.identities import Decryption, OpensslOptions
-from ...files import RegularFile
-from ...locations import open_locations
 from ...postgres.connection import Connection, ConnectionOptions, connect
 from ...postgres.names import TableName
-from ...signing import load_verify_keys
-from ..proof import choose_location
+from ..access import open_access
 from .content import open_file
 from .merging import Merged, merge_rows, prepare_merge, replace_rows
 from .reporting import report_merged, report_planned, report_settled, report_swapped
@@ -119,21 +115,10 @@ def _settle_down(connection: Connection, table: TableName) -> None:
 def _open(
     params: Mapping[str, Any], request: TableRequest, target: Target, tools: Tools, stack: contextlib.ExitStack
 ) -> Backup:
-    decryption = Decryption.parse(
-        params["identities"] or (),
-        params["passphrase"],
-        params["gnupghome"],
-        OpensslOptions(params["openssl_kdf"], params["openssl_md"], params["openssl_iter"]),
-    )
-    stack.callback(decryption.close)
-    if request.src is not None:
-        file = stack.enter_context(RegularFile(request.src, step="read the file"))
-        return open_file(file, decryption, request, target, tools.pg_restore)
-    verify_keys = [key for entry in params["verify_key"] or () for key in load_verify_keys(entry)]
-    locations = open_locations(params["locations"] or ())
-    for location in locations:
-        stack.callback(location.close)
-    good, archive = open_set(request, choose_location(locations, request.location), decryption, verify_keys)
+    access = open_access(params, stack)
+    if access.file is not None:
+        return open_file(access.file, access.decryption, request, target, tools.pg_restore)
+    good, archive = open_set(request, access)
     wanted = target.table
     if request.source_table is not None:
         wanted = find_in_backup(request.source_table, list(archive.tables()))

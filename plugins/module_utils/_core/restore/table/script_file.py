@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from ...archive.encodings import codec_of
 from ...errors import FormatError
 from ...postgres.names import TableName, display_name
+from ..files import STEP
 from .copying import Copy, copy_of
-from .files import STEP, PlainFile
+from .files import PlainFile
 from .rows import CopiedRows, copy_data
 from .sources import find_in_backup, quoted
 

@@ -7,13 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...archive import Toc, TocEntry
-from ...ciphers.identities import Decryption
 from ...errors import ConfigError
-from ...locations.base import Location
 from ...manifest import Table as ManifestTable
 from ...postgres.names import TableName, display_name, parse_name
 from ...postgres.programs import Program
-from ...signing import VerifyKey
+from ..access import Access
 from ..proof import GoodSet, find_good_set
 from ..set_archive import SetArchive, open_set_archive
 from .copying import copy_of_entry
@@ -50,16 +48,14 @@ class Backup:
     warnings: tuple[str, ...] = ()
 
 
-def open_set(
-    request: TableRequest, locations: Sequence[Location], decryption: Decryption, verify_keys: Sequence[VerifyKey]
-) -> tuple[GoodSet, SetArchive]:
+def open_set(request: TableRequest, access: Access) -> tuple[GoodSet, SetArchive]:
     """The set that was asked for, proven.
 
     :raises BackupError: it is not the one that was expected, it is not authentic, or no key fits.
     """
-    good = find_good_set(locations, request.label or "", request.backup, verify_keys)
+    good = find_good_set(access.locations, request.label or "", request.backup, access.verify_keys)
     request.check_origin(good.manifest.environment)
-    return good, open_set_archive(good, decryption)
+    return good, open_set_archive(good, access.decryption)
 
 
 def rows_of_set(good: GoodSet, archive: SetArchive, table: TableName, pg_restore: Program) -> Backup:
