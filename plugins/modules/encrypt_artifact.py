@@ -33,6 +33,8 @@ requirements:
   - Python >= 3.11 on the host that runs the module
   - cryptography >= 41
   - gpg >= 2.2, for OpenPGP
+extends_documentation_fragment:
+  - mobul.backup.decryption
 attributes:
   check_mode:
     support: full
@@ -82,34 +84,14 @@ options:
       - age identities (C(AGE-SECRET-KEY-1...)), OpenPGP secret keys, or the 64 hexadecimal digits of an envelope's
         key.
       - With O(state=encrypted), used to compare an O(dest) that is there with O(src).
-    type: list
-    elements: str
-    default: []
   passphrase:
     description:
       - Passphrase of an age or gpg file or of C(openssl enc), or of a protected secret key.
       - With O(state=encrypted) and without O(recipients), what the file is encrypted with.
-    type: str
   armor:
     description: Whether to write text instead of bytes.
     type: bool
     default: false
-  gnupghome:
-    description: GnuPG home directory that holds the OpenPGP keys. By default gpg's own choice.
-    type: path
-  openssl_kdf:
-    description:
-      - How the key of a file of C(openssl enc) was derived, V(pbkdf2) with C(-pbkdf2) and V(legacy) without.
-      - By default what OpenSSL does by default is tried - V(legacy) with SHA-256 (since 1.1.0) and with MD5 (before),
-        and V(pbkdf2) with SHA-256 and 10000 iterations.
-    type: str
-    choices: [legacy, pbkdf2]
-  openssl_md:
-    description: What was given to C(openssl enc) as C(-md).
-    type: str
-  openssl_iter:
-    description: What was given to C(openssl enc) as C(-iter).
-    type: int
   force:
     description: Whether to make O(dest) anew even if it counts as done, and to encrypt what is encrypted already.
     type: bool
@@ -201,24 +183,20 @@ recipients:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import DECRYPTION
 from ansible_collections.mobul.backup.plugins.module_utils._core.encrypt import encrypt_artifact
 
 
 def main() -> None:
     run_module(
         {
+            **DECRYPTION,
             "src": {"type": "path", "required": True},
             "dest": {"type": "path"},
             "state": {"type": "str", "choices": ["encrypted", "decrypted"], "default": "encrypted"},
             "format": {"type": "str", "choices": ["age", "gpg"]},
             "recipients": {"type": "list", "elements": "str", "default": []},
-            "identities": {"type": "list", "elements": "str", "default": [], "no_log": True},
-            "passphrase": {"type": "str", "no_log": True},
             "armor": {"type": "bool", "default": False},
-            "gnupghome": {"type": "path"},
-            "openssl_kdf": {"type": "str", "choices": ["legacy", "pbkdf2"]},
-            "openssl_md": {"type": "str"},
-            "openssl_iter": {"type": "int"},
             "force": {"type": "bool", "default": False},
             "mode": {"type": "str", "default": "0600"},
             "remove_src": {"type": "bool", "default": False},

@@ -30,7 +30,9 @@ requirements:
   - C(pg_restore), C(pg_dump) and C(psql) of the server's major version or newer
 extends_documentation_fragment:
   - mobul.backup.connection
+  - mobul.backup.restore
   - mobul.backup.locations
+  - mobul.backup.decryption
 attributes:
   check_mode:
     support: full
@@ -48,37 +50,16 @@ options:
       - Role to connect as.
       - For O(strategy=side_by_side) it must be a superuser, or own the database, be allowed to create databases and be
         a member of every role that owns something in the backup.
-  locations:
-    description:
-      - The places where the sets are kept. The names must differ.
-      - The first one that has a good copy is used.
-    required: false
-  label:
-    description: Name of the database in the catalogue. Either this or O(src) is required with O(state=restored).
-    type: str
   backup:
     description:
       - Id of the set, or V(latest).
       - V(latest) is refused where the newest set is the safety backup of an earlier restore.
-    type: str
-    default: latest
-  location:
-    description: Name of the only location to take the set from.
-    type: str
-  src:
-    description:
-      - File to restore from, instead of a set. A dump of C(pg_dump -Fc), or a script of C(pg_dump -Fp).
-      - It may be compressed (gzip, xz, zstd) and encrypted (age, gpg, C(openssl enc)).
-    type: path
   state:
     description:
       - V(restored) restores.
       - V(finalized) drops the databases that earlier restores side by side have replaced.
       - V(reverted) brings the database back that the last restore side by side has replaced, and keeps the restored one
         beside it until V(finalized).
-    type: str
-    default: restored
-    choices: [restored, finalized, reverted]
   strategy:
     description:
       - How to restore.
@@ -93,43 +74,16 @@ options:
     description:
       - Environment that you take the database for. A set of another environment is refused.
       - Required with O(state=restored). Empty for a set that was made without one.
-    type: str
   environment:
     description: Environment that the inventory says the database belongs to. It must be O(expect_environment).
     type: str
   expect_database:
     description: Name of the database that was backed up, where it is another than O(login_db).
     type: str
-  identities:
-    description:
-      - Secret keys to decrypt with, each as text or as the path of a file on the host that runs the module.
-      - age identities (C(AGE-SECRET-KEY-1...)) or OpenPGP secret keys.
-    type: list
-    elements: str
-    default: []
-  passphrase:
-    description: Passphrase of an age or gpg file or of C(openssl enc), or of a protected secret key.
-    type: str
-  gnupghome:
-    description: GnuPG home directory that holds the OpenPGP keys. By default gpg's own choice.
-    type: path
   verify_key:
     description:
       - Ed25519 public keys, as PEM text or paths of files. A set that none of them has signed is refused.
       - Without any, whoever can write to a location can make a set that runs commands as the role of the restore.
-    type: list
-    elements: str
-    default: []
-  openssl_kdf:
-    description: How the key of a file of C(openssl enc) was derived, as of M(mobul.backup.encrypt_artifact).
-    type: str
-    choices: [legacy, pbkdf2]
-  openssl_md:
-    description: What was given to C(openssl enc) as C(-md).
-    type: str
-  openssl_iter:
-    description: What was given to C(openssl enc) as C(-iter).
-    type: int
   safety_backup:
     description:
       - Makes a backup of the database, of kind V(pre_restore), before anything is changed. If it fails, so does the
@@ -179,10 +133,6 @@ options:
       - Otherwise the restore fails, and changes nothing, while there are any.
     type: bool
     default: true
-  lock_timeout:
-    description: How long to wait for what somebody has locked, in seconds.
-    type: int
-    default: 60
 seealso:
   - module: mobul.backup.pg_backup
   - module: mobul.backup.maintenance_mode
@@ -341,7 +291,7 @@ warnings:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION, LOCATIONS
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION, DECRYPTION, RESTORE
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.run import run_restore
 
 SAFETY_BACKUP = {
@@ -362,28 +312,15 @@ def main() -> None:
     run_module(
         {
             **CONNECTION,
-            "locations": {**LOCATIONS["locations"], "required": False},
-            "label": {"type": "str"},
-            "backup": {"type": "str", "default": "latest"},
-            "location": {"type": "str"},
-            "src": {"type": "path"},
-            "state": {"type": "str", "default": "restored", "choices": ["restored", "finalized", "reverted"]},
+            **RESTORE,
+            **DECRYPTION,
             "strategy": {"type": "str", "choices": ["side_by_side", "in_place"]},
             "jobs": {"type": "int", "default": 1},
-            "expect_environment": {"type": "str"},
             "environment": {"type": "str"},
             "expect_database": {"type": "str"},
-            "identities": {"type": "list", "elements": "str", "default": [], "no_log": True},
-            "passphrase": {"type": "str", "no_log": True},
-            "gnupghome": {"type": "path"},
-            "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
-            "openssl_kdf": {"type": "str", "choices": ["legacy", "pbkdf2"]},
-            "openssl_md": {"type": "str"},
-            "openssl_iter": {"type": "int"},
             "safety_backup": {"type": "dict", "options": SAFETY_BACKUP},
             "maintenance_db": {"type": "str", "default": "postgres"},
             "end_connections": {"type": "bool", "default": True},
-            "lock_timeout": {"type": "int", "default": 60},
         },
         run_restore,
     )

@@ -28,7 +28,9 @@ requirements:
   - C(pg_restore) and C(pg_dump) of the server's major version or newer
 extends_documentation_fragment:
   - mobul.backup.connection
+  - mobul.backup.restore
   - mobul.backup.locations
+  - mobul.backup.decryption
 attributes:
   check_mode:
     support: full
@@ -42,11 +44,6 @@ attributes:
 options:
   login_user:
     description: Role to connect as. It must be the owner of the table, or a superuser.
-  locations:
-    description:
-      - The places where the sets are kept. The names must differ.
-      - The first one that has a good copy is used.
-    required: false
   table:
     description:
       - Name of the table to restore, with its schema where it is not in V(public).
@@ -56,23 +53,12 @@ options:
   source_table:
     description: Name of the table in the backup, where it is another than O(table).
     type: str
-  label:
-    description: Name of the database in the catalogue. Either this or O(src) is required with O(state=restored).
-    type: str
-  backup:
-    description: Id of the set, or V(latest).
-    type: str
-    default: latest
-  location:
-    description: Name of the only location to take the set from.
-    type: str
   src:
     description:
       - File to take the rows from, instead of a set.
       - CSV with a header line, a JSON array of objects, a dump of C(pg_dump -Fc) or a script of C(pg_dump -Fp). The
         format is told by the contents.
       - It may be compressed (gzip, xz, zstd) and encrypted (age, gpg, C(openssl enc), or an envelope of AES-256-GCM).
-    type: path
   strategy:
     description:
       - V(swap) loads a new table beside the old one, compares it with the manifest, and lets it take the old one's
@@ -90,9 +76,6 @@ options:
       - V(finalized) drops the tables that were kept by earlier swaps of O(table).
       - V(reverted) brings the rows back that the last swap has replaced, and keeps the restored ones until
         V(finalized).
-    type: str
-    default: restored
-    choices: [restored, finalized, reverted]
   missing_only:
     description: With O(strategy=merge), only inserts the rows that are missing.
     type: bool
@@ -106,8 +89,7 @@ options:
       - Columns of the backup that are called otherwise in the table, as name in the backup to name in the table.
       - An empty name leaves the column out.
       - Columns are matched by name. One that only the table has gets its default. One that only the backup has is
-        left
-        out. Where there are both, it may be a renaming, and has to be said here.
+        left out. Where there are both, it may be a renaming, and has to be said here.
     type: dict
     default: {}
   mask_columns:
@@ -117,45 +99,10 @@ options:
     type: list
     elements: str
     default: []
-  expect_environment:
-    description: Environment that you take the database for. A set of another environment is refused.
-    type: str
-  identities:
-    description:
-      - Secret keys to decrypt with, each as text or as the path of a file on the host that runs the module.
-      - age identities (C(AGE-SECRET-KEY-1...)), OpenPGP secret keys, or the 64 hexadecimal digits of an envelope's
-        key.
-    type: list
-    elements: str
-    default: []
-  passphrase:
-    description: Passphrase of an age or gpg file or of C(openssl enc), or of a protected secret key.
-    type: str
-  gnupghome:
-    description: GnuPG home directory that holds the OpenPGP keys. By default gpg's own choice.
-    type: path
-  verify_key:
-    description:
-      - Ed25519 public keys, as PEM text or paths of files. A set that none of them has signed is refused.
-    type: list
-    elements: str
-    default: []
-  openssl_kdf:
-    description: How the key of a file of C(openssl enc) was derived, as of M(mobul.backup.encrypt_artifact).
-    type: str
-    choices: [legacy, pbkdf2]
-  openssl_md:
-    description: What was given to C(openssl enc) as C(-md).
-    type: str
-  openssl_iter:
-    description: What was given to C(openssl enc) as C(-iter).
-    type: int
   lock_timeout:
     description:
       - How long to wait for what somebody has locked, in seconds.
       - For the exchange the table is waited for in turns of five seconds, because everybody else waits behind.
-    type: int
-    default: 60
 notes:
   - With O(strategy=swap) the table can be read and written while the new one is loaded. What is written to it
     meanwhile is in the kept table only.
@@ -291,7 +238,7 @@ warnings:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION, LOCATIONS
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION, DECRYPTION, RESTORE
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.run import run_restore_table
 
 
@@ -299,28 +246,15 @@ def main() -> None:
     run_module(
         {
             **CONNECTION,
-            "locations": {**LOCATIONS["locations"], "required": False},
+            **RESTORE,
+            **DECRYPTION,
             "table": {"type": "str", "required": True},
             "source_table": {"type": "str"},
-            "label": {"type": "str"},
-            "backup": {"type": "str", "default": "latest"},
-            "location": {"type": "str"},
-            "src": {"type": "path"},
             "strategy": {"type": "str", "default": "swap", "choices": ["swap", "merge", "replace"]},
-            "state": {"type": "str", "default": "restored", "choices": ["restored", "finalized", "reverted"]},
             "missing_only": {"type": "bool", "default": False},
             "delete_extra": {"type": "bool", "default": False},
             "column_map": {"type": "dict", "default": {}},
             "mask_columns": {"type": "list", "elements": "str", "default": []},
-            "expect_environment": {"type": "str"},
-            "identities": {"type": "list", "elements": "str", "default": [], "no_log": True},
-            "passphrase": {"type": "str", "no_log": True},
-            "gnupghome": {"type": "path"},
-            "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
-            "openssl_kdf": {"type": "str", "choices": ["legacy", "pbkdf2"]},
-            "openssl_md": {"type": "str"},
-            "openssl_iter": {"type": "int"},
-            "lock_timeout": {"type": "int", "default": 60},
         },
         run_restore_table,
     )

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 CONNECTION: dict[str, Any] = {
@@ -59,7 +58,23 @@ LOCATIONS: dict[str, Any] = {
     "locations": {"type": "list", "elements": "dict", "required": True, "options": LOCATION},
 }
 
+DECRYPTION: dict[str, Any] = {
+    "identities": {"type": "list", "elements": "str", "default": [], "no_log": True},
+    "passphrase": {"type": "str", "no_log": True},
+    "gnupghome": {"type": "path"},
+    "openssl_kdf": {"type": "str", "choices": ["legacy", "pbkdf2"]},
+    "openssl_md": {"type": "str"},
+    "openssl_iter": {"type": "int"},
+}
 
-def without_none(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Only what the user gave: Ansible fills in None for every suboption that was left out."""
-    return {name: value for name, value in options.items() if value is not None}
+RESTORE: dict[str, Any] = {
+    "locations": {**LOCATIONS["locations"], "required": False},
+    "label": {"type": "str"},
+    "backup": {"type": "str", "default": "latest"},
+    "location": {"type": "str"},
+    "src": {"type": "path"},
+    "state": {"type": "str", "default": "restored", "choices": ["restored", "finalized", "reverted"]},
+    "expect_environment": {"type": "str"},
+    "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "lock_timeout": {"type": "int", "default": 60},
+}
