@@ -28,7 +28,7 @@ options:
   src:
     description:
       - File to restore from, instead of a set. A dump of C(pg_dump -Fc), or a script of C(pg_dump -Fp).
-      - It may be compressed (gzip, xz, zstd) and encrypted (age, gpg, C(openssl enc)).
+      - It may be compressed (gzip, xz, zstd) and encrypted (age, gpg, C(openssl enc), or an envelope of AES-256-GCM).
     type: path
   state:
     type: str
