@@ -40,6 +40,8 @@ SESSION = {
     "idle_in_transaction_session_timeout": "0",
     "search_path": "",
     "row_security": "off",
+    "default_transaction_read_only": "off",
+    "default_transaction_isolation": "read committed",
     "DateStyle": "ISO",
     "IntervalStyle": "postgres",
     "TimeZone": "UTC",
@@ -52,7 +54,7 @@ SESSION = {
     "synchronize_seqscans": "off",
     "jit": "off",
 }
-"""What a role or a database may have set otherwise: timeouts, and everything that changes the text of a value."""
+"""What a role or a database may have set otherwise: timeouts, how transactions begin, and what changes a value's text."""
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,8 @@ def child_environment_for(
     on Linux they have no name in any directory and end with this process, whatever ends it.
 
     :param server_version_num: of a server that is reached directly, 170010 say: timeouts that the role has set are
-        then switched off from the first moment. None where a pooler is between, which would refuse that.
+        then switched off from the first moment, and so is a default of read-only transactions. None where a pooler is
+        between, which would refuse that.
     """
     inherited = {name: os.environ[name] for name in VARIABLES.values() if name in os.environ}
     parameters = options.parameters()
@@ -77,7 +78,7 @@ def child_environment_for(
     environment |= {"PGCONNECT_TIMEOUT": str(CONNECT_TIMEOUT), "PGAPPNAME": application_name}
     environment |= {VARIABLES[name]: value for name, value in parameters.items() if name in VARIABLES}
     if server_version_num is not None:
-        environment["PGOPTIONS"] = " ".join(filter(None, [environment.get("PGOPTIONS"), _timeouts(server_version_num)]))
+        environment["PGOPTIONS"] = " ".join(filter(None, [environment.get("PGOPTIONS"), _session(server_version_num)]))
     others = {name: value for name, value in parameters.items() if name not in VARIABLES}
     with contextlib.ExitStack() as stack:
         if others:
@@ -135,8 +136,9 @@ def _named_file(data: bytes, stack: contextlib.ExitStack) -> str:
     return path
 
 
-def _timeouts(server_version_num: int) -> str:
-    return " ".join(f"-c {name}=0" for since, name in _TIMEOUTS if server_version_num >= since)
+def _session(server_version_num: int) -> str:
+    timeouts = [f"-c {name}=0" for since, name in _TIMEOUTS if server_version_num >= since]
+    return " ".join([*timeouts, "-c default_transaction_read_only=off"])
 
 
 def _check_service(others: Mapping[str, str], environment: Mapping[str, str]) -> None:

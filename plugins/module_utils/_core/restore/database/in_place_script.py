@@ -99,7 +99,9 @@ def begin_script(connection: Connection, lock_timeout: int) -> bytes:
 
     timeout = sql.SQL("SET LOCAL lock_timeout = {};").format(sql.Literal(f"{lock_timeout}s"))
     begun = sql.SQL("SET LOCAL mobul.begun TO '1';\n")
-    return _text(connection, sql.SQL("BEGIN;\n"), begun, timeout, sql.SQL(_LOCK_ALL))
+    return _text(
+        connection, sql.SQL("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n"), begun, timeout, sql.SQL(_LOCK_ALL)
+    )
 
 
 def end_script(
