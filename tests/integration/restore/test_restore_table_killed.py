@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.session import Session
 from support.backup_bench import Bench, make_keys
 from support.postgres import PostgresServer
+from support.statement_walk import Walk
 from support.stored_sets import contents_of
 from support.table_restores import restore_table, schema_of
 
@@ -41,29 +41,6 @@ def damaged(postgres17: PostgresServer, database: str, tmp_path: Path) -> Iterat
     bench.backup(postgres17, database, fingerprint="all")
     postgres17.query(database, "DELETE FROM boxes WHERE id > 60")
     yield bench, database
-
-
-class Walk:
-    """Does something at one statement of each run, and counts the statements."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.count = 0
-        self.at: int | None = None
-        self.statement = ""
-        original = Session.execute
-
-        def execute(session: Session, statement: Any, parameters: Any = None) -> Any:
-            self.count += 1
-            if self.count == self.at:
-                self.statement = str(statement)[:100]
-                self.action(session)
-            return original(session, statement, parameters)
-
-        self.action: Callable[[Session], None] = lambda session: None
-        monkeypatch.setattr(Session, "execute", execute)
-
-    def arm(self, at: int | None, action: Callable[[Session], None]) -> None:
-        self.count, self.at, self.statement, self.action = 0, at, "", action
 
 
 @pytest.mark.parametrize("death", ["of the server's process", "of the client"])

@@ -1,0 +1,110 @@
+"""A server that dies during a restore of a table: after its restart the table is the old one or the new one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.session import Session
+from support.backup_bench import Bench, make_keys
+from support.postgres import PostgresServer
+from support.statement_walk import Walk
+from support.stored_sets import contents_of
+from support.table_restores import restore_table, schema_of
+
+SCHEMA = """
+CREATE TABLE public.boxes (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, kept serial);
+CREATE TABLE public.things (id integer PRIMARY KEY, box integer REFERENCES public.boxes);
+CREATE INDEX boxes_name ON public.boxes (name);
+CREATE VIEW public.named AS SELECT name FROM public.boxes;
+CREATE MATERIALIZED VIEW public.counted AS SELECT count(*) AS n FROM public.boxes;
+GRANT SELECT ON public.boxes TO PUBLIC;
+INSERT INTO public.boxes (name) SELECT 'box ' || n FROM generate_series(1, 100) AS n;
+INSERT INTO public.things SELECT n, n FROM generate_series(1, 50) AS n;
+"""
+# A moment of the restore, told by a statement that is not carried out any more.
+STEPS = {
+    "swap": [
+        "CREATE SCHEMA", "CREATE TABLE", "CREATE INDEX", "ANALYZE", "ACCESS EXCLUSIVE", "DROP VIEW", " RENAME TO ",
+        " SET SCHEMA ", "CREATE VIEW", "REFRESH MATERIALIZED VIEW", "setval", "COMMENT ON TABLE", "DROP SCHEMA",
+        "RELEASE SAVEPOINT", "COMMIT", "after the end",
+    ],
+    "merge": ["INSERT INTO", "COMMIT", "after the end"],
+    "replace": ["DELETE FROM|TRUNCATE", "COMMIT", "after the end"],
+}  # fmt: skip
+NEW = "after the end"
+LITTER = """
+SELECT nspname FROM pg_namespace WHERE nspname LIKE 'mobul%'
+UNION ALL SELECT relname FROM pg_class WHERE relname LIKE 'mobul%' OR relname LIKE '%%\\_old\\_%%'
+"""
+
+
+@pytest.fixture
+def own_server() -> Iterator[PostgresServer]:
+    # What was committed is there after a crash, as on servers that people have.
+    with PostgresServer(17, settings={"synchronous_commit": "on"}) as server:
+        yield server
+
+
+@pytest.mark.parametrize("strategy", STEPS)
+def test_after_a_crash_the_table_is_the_old_one_or_the_new_one_and_the_next_run_restores_it(
+    own_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str
+) -> None:
+    bench, database = Bench(tmp_path, make_keys(tmp_path)), own_server.create_database()
+    own_server.psql(database, SCHEMA)
+    bench.backup(own_server, database, fingerprint="all")
+    before, whole = schema_of(own_server, database), contents_of(own_server, database)
+    walk = Walk(monkeypatch)
+    damage(own_server, database)
+    damaged = contents_of(own_server, database)
+    restore_table(own_server, database, "boxes", bench=bench, strategy=strategy)
+    statements = list(walk.statements)
+    for number, step in enumerate(STEPS[strategy]):
+        settle(own_server, database)
+        damage(own_server, database)
+        walk.arm(place_of(step, statements), lambda session, kill=number % 2 == 0: crash(own_server, session, kill))
+        with pytest.raises(BackupError):
+            restore_table(own_server, database, "boxes", bench=bench, strategy=strategy)
+        own_server.start()
+        walk.arm()
+        found = contents_of(own_server, database)
+        if step == NEW:
+            assert {one: found[one] for one in whole} == whole, step
+        else:
+            assert found == damaged, step
+            assert own_server.query(database, LITTER) == [], step
+            assert schema_of(own_server, database) == before, step
+        restore_table(own_server, database, "boxes", bench=bench, strategy=strategy)
+        settle(own_server, database)
+        assert contents_of(own_server, database) == whole, step
+        assert schema_of(own_server, database) == before, step
+        assert own_server.query(database, LITTER) == [], step
+
+
+def damage(server: PostgresServer, database: str) -> None:
+    server.query(database, "DELETE FROM boxes WHERE id > 60")
+
+
+def settle(server: PostgresServer, database: str) -> None:
+    restore_table(server, database, "boxes", state="finalized")
+
+
+def place_of(step: str, statements: list[str]) -> int:
+    """The number of the statement that tells a step; of the first behind the commit for the last."""
+    if step == NEW:
+        return statements.index("COMMIT") + 2
+    return next(n for n, text in enumerate(statements, 1) if any(one in text for one in step.split("|")))
+
+
+def crash(server: PostgresServer, session: Session, kill: bool) -> None:
+    """End the server as a lack of memory would, or as an administrator in a hurry does."""
+    if not kill:
+        server.stop(immediate=True)
+        return
+    server.kill()
+    # Its children end when they notice, which one that waits for something does.
+    with pytest.raises(psycopg2.OperationalError):
+        session.connection.cursor().execute("SELECT pg_catalog.pg_sleep(20)")
