@@ -15,6 +15,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .._core.errors import BackupError
+from .._core.process import give_way
 from .secrets import escaped, secrets
 
 Operation = Callable[[Mapping[str, Any], bool], dict[str, Any]]
@@ -43,6 +44,7 @@ def run_module(argument_spec: Mapping[str, Any], operation: Operation, **options
     """
     module = _Module(argument_spec=dict(argument_spec), supports_check_mode=True, **options)
     os.umask(0o077)
+    give_way()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         result = operation(module.params, module.check_mode)

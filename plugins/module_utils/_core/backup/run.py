@@ -12,7 +12,6 @@ from ..errors import BackupError
 from ..locations import open_locations
 from ..postgres.connection import ConnectionOptions
 from ..postgres.snapshot import LockBusy
-from ..process import give_way
 from ..signing import load_signing_key
 from .preparing import Ends, prepare, refuse_without_locations
 from .reporting import report_planned, report_skipped, report_written
@@ -35,7 +34,6 @@ def run_backup(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     :raises BackupError: it could not be done, or not often enough (:class:`TooFewCopies`).
     """
     began = time.monotonic()
-    give_way()
     request = parse_request(params)
     with contextlib.ExitStack() as stack:
         ends = _open_ends(params, request, stack)

@@ -54,7 +54,7 @@ SESSION = {
     "synchronize_seqscans": "off",
     "jit": "off",
 }
-"""What a role or a database may have set otherwise: timeouts, how transactions begin, and what changes a value's text."""
+"""What a role or a database may have set otherwise: timeouts, how transactions begin, and what changes a text."""
 
 
 @dataclass(frozen=True)

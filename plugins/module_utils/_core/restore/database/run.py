@@ -9,7 +9,6 @@ from typing import Any
 
 from ...postgres.connection import ConnectionOptions
 from ...postgres.messages import database_errors
-from ...process import give_way
 from ..access import open_access
 from .in_place import InPlace
 from .keeping import finalize, reap_unfinished, revert
@@ -29,7 +28,6 @@ def run_restore(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     :return: what the module returns.
     :raises BackupError: it could not be done; the database is what it was before.
     """
-    give_way()
     # A session that is lost shows wherever it is asked next.
     with database_errors("restore the database"):
         return _run(params, check_mode)

@@ -21,6 +21,10 @@ from .sources import Backup, find_in_backup, open_set, rows_of_set
 from .swap import plan_swap, swap, verify_swap
 from .target import Target, describe, look_at
 
+_OVER_SEVERAL_COLUMNS = """
+SELECT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext WHERE stxrelid = %s::pg_catalog.regclass)
+"""
+
 
 def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Restore one table as the parameters of ``restore_table`` say, or settle an earlier restore.
@@ -52,7 +56,7 @@ def _restore(
             return report_planned(request, plan, backup)
         swapped = swap(session, plan, backup, request)
         session.commit()
-    _settle_down(connection, target.table)
+    _settle_down(connection, target.table, swapped=True)
     verify_swap(Session(connection), plan, swapped, tools)
     return report_swapped(request, plan, backup, swapped)
 
@@ -88,7 +92,7 @@ def _settle(
         if settled.changed and not check_mode:
             session.commit()
     if settled.swapped is not None and settled.plan is not None:
-        _settle_down(connection, target.table)
+        _settle_down(connection, target.table, swapped=True)
         verify_swap(Session(connection), settled.plan, settled.swapped, tools, settled.dropped)
     return report_settled(request, target, settled)
 
@@ -105,11 +109,16 @@ def locked(connection: Connection, table: TableName) -> Iterator[tuple[Session, 
         yield session, describe(session, table)
 
 
-def _settle_down(connection: Connection, table: TableName) -> None:
-    """Statistics over several columns are made only once the table has its name."""
+def _settle_down(connection: Connection, table: TableName, *, swapped: bool = False) -> None:
+    """Collect the planner's statistics.
+
+    :param swapped: the table has them from before it took its place, all but those over several columns.
+    """
     from psycopg2 import sql
 
-    Session(connection).execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
+    session = Session(connection)
+    if not swapped or session.value(_OVER_SEVERAL_COLUMNS, [sql.Identifier(*table).as_string(connection)]):
+        session.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
 
 
 def _open(

@@ -1,0 +1,36 @@
+"""The planner knows a table that was exchanged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.backup_bench import Bench, make_keys
+from support.lab import PostgresServer
+from support.table_restores import restore_table
+
+TABLES = """
+CREATE TABLE plain (id int PRIMARY KEY, x int);
+CREATE TABLE correlated (id int PRIMARY KEY, x int, y int);
+CREATE STATISTICS both_columns (dependencies) ON x, y FROM correlated;
+INSERT INTO plain SELECT g, g % 10 FROM generate_series(1, 1000) g;
+INSERT INTO correlated SELECT g, g % 10, g % 10 FROM generate_series(1, 1000) g;
+"""
+
+
+@pytest.mark.parametrize("table", ["plain", "correlated"])
+def test_statistics_are_there_as_soon_as_a_swap_has_ended(
+    tmp_path: Path, postgres17: PostgresServer, table: str
+) -> None:
+    bench = Bench(tmp_path, make_keys(tmp_path))
+    with postgres17.database() as database:
+        postgres17.query(database, TABLES)
+        bench.backup(postgres17, database)
+        restore_table(postgres17, database, table, bench=bench, strategy="swap")
+        columns = "SELECT count(*) FROM pg_stats WHERE schemaname = 'public' AND tablename = %s"
+        assert postgres17.query(database, columns, [table]) == [(2 if table == "plain" else 3,)]
+        rows = "SELECT reltuples::int FROM pg_class WHERE oid = %s::regclass"
+        assert postgres17.query(database, rows, [table]) == [(1000,)]
+        several = "SELECT dependencies IS NOT NULL FROM pg_stats_ext WHERE statistics_name = 'both_columns'"
+        if table == "correlated":
+            assert postgres17.query(database, several) == [(True,)]
