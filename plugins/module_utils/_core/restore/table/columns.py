@@ -52,6 +52,7 @@ def match_columns(source: Sequence[str], target: Target, column_map: Mapping[str
         needs a value gets none.
     """
     known = {column.name: column for column in target.columns}
+    _check_source(source, known, target, column_map)
     _check_map(source, known, target, column_map)
     renamed = {name: column_map.get(name, name) for name in source}
     if doubled := sorted({new for new in renamed.values() if new and list(renamed.values()).count(new) > 1}):
@@ -76,6 +77,21 @@ def match_columns(source: Sequence[str], target: Target, column_map: Mapping[str
     return Matching(
         tuple(source), tuple(pairs), tuple(dropped), tuple(computed), tuple(column.name for column in added)
     )
+
+
+def _check_source(
+    source: Sequence[str], known: Mapping[str, Column], target: Target, column_map: Mapping[str, str]
+) -> None:
+    # What the table does not know is not told: without a header it would be values, or a secret from a wrong file.
+    if source and known and not column_map and not known.keys() & set(source):
+        raise PreflightError(
+            STEP,
+            f"the backup has none of the columns of {target.name}, which are {', '.join(known)}",
+            hint="is it the right table or file, and has it a header? If all columns have other names, give column_map",
+        )
+    if len(set(source)) < len(source):
+        doubled = [repr(name) for name in known if source.count(name) > 1] or ["another than the table's"]
+        raise PreflightError(STEP, f"the backup has a column several times: {', '.join(doubled)}")
 
 
 def _check_map(

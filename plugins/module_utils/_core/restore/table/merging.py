@@ -91,7 +91,8 @@ class Merge:
             )
         if self.target.key and set(self.target.key) <= set(self.matching.names):
             key = sql.SQL(", ").join(map(sql.Identifier, self.target.key))
-            self.session.execute(sql.SQL("CREATE UNIQUE INDEX ON {} ({})").format(self.staging, key))
+            with self.session.at(f"check that each row of the backup has its own key ({', '.join(self.target.key)})"):
+                self.session.execute(sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(self.staging, key))
         self.session.execute(sql.SQL("ANALYZE {}").format(self.staging))
 
     def count(self) -> Counts:

@@ -19,6 +19,10 @@ from .statements import keep_casts
 STEP = "read the schema"
 _BEGIN = re.compile(r"\A((?:--[^\n]*\n|\n)*)\\restrict [^\n]*\n")
 _END = re.compile(r"\n\\unrestrict [^\n]*\n\s*\Z")
+_HINT = (
+    "strategy swap compares the schema of the whole database, which the role must be able to read: connect as a "
+    "superuser, or use strategy: merge or replace"
+)
 _BODIES = frozenset({"FUNCTION", "PROCEDURE", "AGGREGATE"})
 """What has text in it that is not the server's own."""
 
@@ -76,5 +80,8 @@ def dump_schema(tools: Tools) -> SchemaDump:
         "--lock-wait-timeout=60000",
     ]  # fmt: skip
     with child_environment_for(tools.options, server_version_num=tools.server_version_num) as environment:
-        ProcessSource(argv, environment=environment, step=STEP).run(pieces.append)
+        try:
+            ProcessSource(argv, environment=environment, step=STEP).run(pieces.append)
+        except SourceError as error:
+            raise SourceError(error.step, error.message, hint=error.hint or _HINT) from None
     return SchemaDump(b"".join(pieces), tools.pg_restore)
