@@ -14,7 +14,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.k
     old_name,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.rows import copy_data
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.script_file import copies_of
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.script_file import copies_of, unix_lines
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -37,6 +37,19 @@ def test_rows_of_copy_come_out_as_they_are(rows: list[bytes], size: int) -> None
 def test_rows_of_copy_without_an_end_are_refused(size: int) -> None:
     with pytest.raises(FormatError):
         list(copy_data(cut(STATEMENT + b"1\n2\n\\", size), STATEMENT, "t"))
+
+
+LINES = st.lists(st.binary(max_size=5).map(lambda line: line.replace(b"\n", b"").rstrip(b"\r")), max_size=8)
+
+
+@given(LINES, SIZES)
+def test_line_ends_of_windows_become_those_of_unix_and_nothing_else_changes(lines: list[bytes], size: int) -> None:
+    lines = [b"--", *lines]
+    unix = b"".join(line + b"\n" for line in lines)
+    assert b"".join(unix_lines(cut(unix.replace(b"\n", b"\r\n"), size))) == unix
+    # What has the ends of Unix in its first line keeps every carriage return.
+    mixed = unix + b"a\r\n\r"
+    assert b"".join(unix_lines(cut(mixed, size))) == mixed
 
 
 VALUES = st.recursive(

@@ -11,6 +11,11 @@ from ...errors import FormatError
 from ...postgres.names import TableName
 
 STEP = "read the backup"
+OTHERWISE = (
+    "restore it as a whole into a database of its own with psql or pg_restore, and restore the table from a CSV or a "
+    "dump of that"
+)
+"""What to do with a file whose rows no COPY reads."""
 _IDENTIFIER = r'(?:"(?:[^"]|"")*"|[^\s",.()]+)'
 _COPY = re.compile(
     rf"COPY (?P<schema>{_IDENTIFIER})\.(?P<table>{_IDENTIFIER}) (?:\((?P<columns>.*)\))? ?FROM stdin;\s*", re.DOTALL
@@ -42,7 +47,7 @@ def copy_of(text: str, encoding_statement: str) -> Copy:
     """
     match = _COPY.fullmatch(text)
     if match is None:
-        raise FormatError(STEP, "the rows are no output of COPY", hint="dumps made with --inserts are not read")
+        raise FormatError(STEP, "the rows are no output of COPY: it was made with --inserts, say", hint=OTHERWISE)
     columns = tuple(plain or quoted.replace('""', '"') for quoted, plain in _COLUMN.findall(match["columns"] or ""))
     named = _ENCODING.match(encoding_statement)
     return Copy(

@@ -2,34 +2,81 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from ...archive.encodings import codec_of
 from ...errors import FormatError
 from ...postgres.names import TableName, display_name
 from ..files import STEP
-from .copying import Copy, copy_of
+from .copying import OTHERWISE, Copy, copy_of
 from .files import PlainFile
 from .rows import CopiedRows, copy_data
 from .sources import find_in_backup, quoted
 
 _COPY, _FROM, _END = b"\nCOPY ", b" FROM stdin;\n", b"\n\\.\n"
+_INSERT = b"\nINSERT INTO "
 _ENCODING = b"\nSET client_encoding = "
 _LONGEST = 1024 * 1024
 """Bytes that a COPY statement takes at most: 1600 columns with names of 63 bytes."""
 
 
 def rows_of_script(plain: PlainFile, table: TableName, wanted: str | None) -> CopiedRows:
-    """The rows of *wanted*, or else of the table that is called like the one to restore."""
-    copies = {copy.table: copy for copy in copies_of(plain.pieces())}
+    """The rows of *wanted*, or else of the table that is called like the one to restore.
+
+    :raises FormatError: they are not there as the rows of one COPY.
+    """
+    copies: dict[TableName, Copy] = {}
+    doubled: set[TableName] = set()
+    for copy in copies_of(unix_lines(plain.pieces())):
+        if copy.table in copies:
+            doubled.add(copy.table)
+        copies[copy.table] = copy
     if not copies:
-        raise FormatError(
-            STEP, f"{plain.name} has no rows that COPY reads", hint="scripts made with --inserts are not read"
-        )
+        raise _without_copies(plain)
     name = find_in_backup(wanted or quoted(table), list(copies))
-    copy = copies[name]
     shown = display_name(name)
-    return CopiedRows(shown, copy.columns, copy_data(plain.pieces(), copy.statement, shown), copy.options)
+    if name in doubled:
+        raise FormatError(
+            STEP,
+            f"{plain.name} fills {shown} several times: it holds several databases, or was made with "
+            "--load-via-partition-root",
+            hint=OTHERWISE,
+        )
+    copy = copies[name]
+    return CopiedRows(shown, copy.columns, copy_data(unix_lines(plain.pieces()), copy.statement, shown), copy.options)
+
+
+def unix_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """A script with the line ends of pg_dump, if a program of Windows has turned them into its own.
+
+    That loses nothing: COPY writes a carriage return in a value as ``\\r``.
+    """
+    held = b""
+    for piece in pieces:
+        held += piece
+        if b"\n" in held or len(held) > _LONGEST:
+            break
+    if not held.split(b"\n", 1)[0].endswith(b"\r"):
+        yield held
+        yield from pieces
+        return
+    rest = b""
+    for piece in itertools.chain([held], pieces):
+        whole = rest + piece
+        rest = b"\r" if whole.endswith(b"\r") else b""
+        yield whole.removesuffix(b"\r").replace(b"\r\n", b"\n")
+    yield rest
+
+
+def _without_copies(plain: PlainFile) -> FormatError:
+    before = b"\n"
+    for piece in unix_lines(plain.pieces()):
+        if _INSERT in before + piece:
+            told = f"{plain.name} has its rows as INSERT statements (pg_dump --inserts), which are not read"
+            return FormatError(STEP, told, hint=OTHERWISE)
+        before = (before + piece)[-len(_INSERT) :]
+    return FormatError(STEP, f"{plain.name} has no rows: no COPY is in it", hint="was it made with --schema-only?")
 
 
 def copies_of(pieces: Iterator[bytes]) -> Iterator[Copy]:
