@@ -66,8 +66,9 @@ def test_after_a_crash_the_table_is_the_old_one_or_the_new_one_and_the_next_run_
         settle(own_server, database)
         damage(own_server, database)
         walk.arm(place_of(step, statements), lambda session, kill=number % 2 == 0: crash(own_server, session, kill))
-        with pytest.raises(BackupError):
+        with pytest.raises(BackupError) as caught:
             restore_table(own_server, database, "boxes", bench=bench, strategy=strategy)
+        assert ("everything was changed or nothing" in str(caught.value)) == (step == "COMMIT"), step
         own_server.start()
         walk.arm()
         found = contents_of(own_server, database)
@@ -94,8 +95,8 @@ def settle(server: PostgresServer, database: str) -> None:
 
 def place_of(step: str, statements: list[str]) -> int:
     """The number of the statement that tells a step; of the first behind the commit for the last."""
-    if step == NEW:
-        return statements.index("COMMIT") + 2
+    if step in ("COMMIT", NEW):
+        return statements.index("COMMIT") + (1 if step == "COMMIT" else 2)
     return next(n for n, text in enumerate(statements, 1) if any(one in text for one in step.split("|")))
 
 

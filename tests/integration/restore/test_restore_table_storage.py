@@ -135,6 +135,15 @@ def test_tablespaces_and_storage_settings_are_as_they_were(
     assert _places(postgres, stored) == places
 
 
+def test_where_new_tables_go_by_themselves_decides_nothing(postgres: PostgresServer, stored: str, bench: Bench) -> None:
+    postgres.psql("postgres", f"ALTER DATABASE {stored} SET default_tablespace = place_two")
+    bench.backup(postgres, stored, fingerprint="all")
+    places = _places(postgres, stored)
+    for table in ("far", "near"):
+        assert_swap_leaves_all_as_it_was(postgres, stored, table, bench)
+    assert _places(postgres, stored) == places
+
+
 def _places(server: PostgresServer, database: str) -> list[tuple[str, ...]]:
     return server.query(
         database,

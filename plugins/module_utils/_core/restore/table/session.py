@@ -40,8 +40,20 @@ class Session:
                 self.connection.cursor().execute("ROLLBACK")
 
     def commit(self) -> None:
-        """Make everything visible at once."""
-        self.execute("COMMIT")
+        """Make everything visible at once.
+
+        :raises SourceError: the server undid everything instead, or is gone and nobody knows what it did.
+        """
+        try:
+            self.execute("COMMIT")
+        except SourceError as error:
+            if not self.connection.closed:
+                raise
+            raise SourceError(
+                "commit the restore",
+                f"the connection was lost before the server answered: {error.message}",
+                hint="everything was changed or nothing, never a part; look which, or run again, which does no harm",
+            ) from None
 
     def execute(self, statement: str | Composable, parameters: Parameters = None) -> Cursor:
         """Run one statement, or several without parameters.
