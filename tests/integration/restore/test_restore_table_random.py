@@ -40,6 +40,29 @@ def test_a_swap_leaves_any_schema_as_it_was(postgres: PostgresServer, bench: Ben
             assert schema_of(postgres, database) == before
 
 
+@settings(max_examples=8, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(schema=schemas())
+def test_merging_and_replacing_give_the_rows_of_any_schema_back(
+    postgres: PostgresServer, bench: Bench, schema: str
+) -> None:
+    with postgres.database() as database:
+        postgres.psql(database, schema)
+        bench.backup(postgres, database, fingerprint="all")
+        before, contents = schema_of(postgres, database), contents_of(postgres, database)
+        for table in TABLES:
+            for strategy, options in (("merge", {"delete_extra": True}), ("replace", {})):
+                postgres.query(
+                    database,
+                    "SET session_replication_role = replica;"
+                    f"DELETE FROM {quoted(table)} WHERE id > 15; UPDATE {quoted(table)} SET n = 7 WHERE id < 5;"
+                    f"INSERT INTO {quoted(table)} (id, word, n) VALUES (100, 'b', 1)",
+                )
+                assert contents_of(postgres, database) != contents
+                restore_table(postgres, database, quoted(table), bench=bench, strategy=strategy, **options)
+                assert contents_of(postgres, database) == contents
+        assert schema_of(postgres, database) == before
+
+
 def test_a_set_of_several_parts_gives_a_partitioned_table_back(postgres17: PostgresServer, tmp_path: Path) -> None:
     bench = Bench(tmp_path, make_keys(tmp_path))
     with postgres17.database() as database:
