@@ -30,12 +30,13 @@ STEPS = {
     "swap": [
         "CREATE SCHEMA", "CREATE TABLE", "CREATE INDEX", "ANALYZE", "ACCESS EXCLUSIVE", "DROP VIEW", " RENAME TO ",
         " SET SCHEMA ", "CREATE VIEW", "REFRESH MATERIALIZED VIEW", "setval", "COMMENT ON TABLE", "DROP SCHEMA",
-        "RELEASE SAVEPOINT", "COMMIT", "after the end",
+        "RELEASE SAVEPOINT", "COMMIT", "after the end", "compare",
     ],
     "merge": ["INSERT INTO", "COMMIT", "after the end"],
     "replace": ["DELETE FROM|TRUNCATE", "COMMIT", "after the end"],
 }  # fmt: skip
-NEW = "after the end"
+NEW = {"after the end": 1, "compare": 2}
+"""Steps behind the commit, and how many statements."""
 LITTER = """
 SELECT nspname FROM pg_namespace WHERE nspname LIKE 'mobul%'
 UNION ALL SELECT relname FROM pg_class WHERE relname LIKE 'mobul%' OR relname LIKE '%%\\_old\\_%%'
@@ -69,10 +70,11 @@ def test_after_a_crash_the_table_is_the_old_one_or_the_new_one_and_the_next_run_
         with pytest.raises(BackupError) as caught:
             restore_table(own_server, database, "boxes", bench=bench, strategy=strategy)
         assert ("everything was changed or nothing" in str(caught.value)) == (step == "COMMIT"), step
+        assert ("public.boxes was restored, but" in str(caught.value)) == (step == "compare"), step
         own_server.start()
         walk.arm()
         found = contents_of(own_server, database)
-        if step == NEW:
+        if step in NEW:
             assert {one: found[one] for one in whole} == whole, step
         else:
             assert found == damaged, step
@@ -94,9 +96,9 @@ def settle(server: PostgresServer, database: str) -> None:
 
 
 def place_of(step: str, statements: list[str]) -> int:
-    """The number of the statement that tells a step; of the first behind the commit for the last."""
-    if step in ("COMMIT", NEW):
-        return statements.index("COMMIT") + (1 if step == "COMMIT" else 2)
+    """The number of the statement that tells a step."""
+    if step == "COMMIT" or step in NEW:
+        return statements.index("COMMIT") + 1 + NEW.get(step, 0)
     return next(n for n, text in enumerate(statements, 1) if any(one in text for one in step.split("|")))
 
 

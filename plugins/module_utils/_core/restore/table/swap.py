@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from ...archive import Toc, schema_objects
-from ...errors import FormatError, PreflightError
+from ...errors import FormatError, PreflightError, SourceError
 from ...postgres.messages import bounded_list
 from ...postgres.names import TableName, display_name
 from .columns import Matching, match_columns
@@ -106,15 +106,22 @@ def verify_swap(
 
     :param dropped: kept tables that are gone now.
     :raises FormatError: naming what differs, and how to go back.
+    :raises SourceError: it could not be compared.
     """
-    kept = describe(session, (plan.target.table[0], swapped.old_table))
-    after = dump_schema(tools).toc
+    name = (plan.target.table[0], swapped.old_table)
+    back = f"state: reverted brings the old table back, which is kept as {display_name(name)}"
+    try:
+        kept = describe(session, name)
+        after = dump_schema(tools).toc
+    except SourceError as error:
+        told = f"{plan.target.name} was restored, but the schema could not be compared afterwards: {error.message}"
+        raise SourceError("compare the schema", told, hint=back) from None
     difference = _difference(_without(plan.before.toc, dropped), _without(after, [kept.table]))
     if difference:
         raise FormatError(
             "compare the schema",
             f"{plan.target.name} was restored, but the schema is not what it was: {bounded_list(difference)}",
-            hint=f"state: reverted brings the old table back, which is kept as {display_name(kept.table)}",
+            hint=back,
         )
 
 
