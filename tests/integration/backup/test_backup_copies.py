@@ -189,17 +189,25 @@ def test_a_disk_too_small_for_the_last_sets_size_is_refused_before_anything_is_w
     assert contents(bench.root) == before
 
 
+@pytest.mark.parametrize("made", [True, False], ids=["root", "no-root-yet"])
 def test_a_disk_without_room_for_a_first_set_is_refused_before_anything_is_written(
-    postgres17: PostgresServer, big_database: str, bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    postgres17: PostgresServer,
+    big_database: str,
+    bench: Bench,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    made: bool,
 ) -> None:
-    real = os.fstatvfs
+    if made:
+        bench.root.mkdir(mode=0o700)
+    real = os.statvfs
 
-    def full(descriptor: int) -> os.statvfs_result:
-        values = list(real(descriptor))
+    def full(path: str) -> os.statvfs_result:
+        values = list(real(path))
         values[4] = 10
         return os.statvfs_result(values)
 
-    monkeypatch.setattr(os, "fstatvfs", full)
+    monkeypatch.setattr(os, "statvfs", full)
     with FakePrograms(tmp_path / "fake", postgres17.bin_dir) as programs:
         with pytest.raises(PreflightError, match=r"location 'disk' has .* bytes free, about .* are needed"):
             bench.backup(postgres17, big_database, pg_bin_dir=programs)
