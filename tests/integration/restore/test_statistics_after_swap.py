@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import SourceError
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.session import Session
 from support.backup_bench import Bench, make_keys
 from support.lab import PostgresServer
 from support.table_restores import restore_table
@@ -34,3 +36,23 @@ def test_statistics_are_there_as_soon_as_a_swap_has_ended(
         several = "SELECT dependencies IS NOT NULL FROM pg_stats_ext WHERE statistics_name = 'both_columns'"
         if table == "correlated":
             assert postgres17.query(database, several) == [(True,)]
+
+
+@pytest.mark.parametrize("strategy", ["swap", "replace"])
+def test_a_connection_that_is_lost_behind_the_commit_does_not_hide_that_it_was_made(
+    tmp_path: Path, postgres17: PostgresServer, monkeypatch: pytest.MonkeyPatch, strategy: str
+) -> None:
+    def commit(session: Session) -> None:
+        session.execute("COMMIT")
+        session.connection.close()
+
+    bench = Bench(tmp_path, make_keys(tmp_path))
+    with postgres17.database() as database:
+        postgres17.query(database, TABLES)
+        bench.backup(postgres17, database)
+        postgres17.query(database, "DELETE FROM plain")
+        monkeypatch.setattr(Session, "commit", commit)
+        with pytest.raises(SourceError, match="plain was restored, which stays so, but not analyzed") as error:
+            restore_table(postgres17, database, "plain", bench=bench, strategy=strategy)
+        assert error.value.hint
+        assert postgres17.query(database, "SELECT count(*) FROM plain") == [(1000,)]

@@ -6,8 +6,9 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...errors import SourceError
 from ...postgres.connection import Connection, ConnectionOptions, connect
-from ...postgres.names import TableName
+from ...postgres.names import TableName, display_name
 from ..access import open_access
 from .content import open_file
 from .merging import Merged, merge_rows, prepare_merge, replace_rows
@@ -17,12 +18,12 @@ from .sample import hidden_columns, sample
 from .schema_dump import Tools
 from .session import Session
 from .settling import finalize, revert
-from .sources import Backup, find_in_backup, open_set, rows_of_set
+from .sources import Backup, find_in_backup, open_set, quoted, rows_of_set
 from .swap import plan_swap, swap, verify_swap
 from .target import Target, describe, look_at
 
 _OVER_SEVERAL_COLUMNS = """
-SELECT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext WHERE stxrelid = %s::pg_catalog.regclass)
+SELECT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext WHERE stxrelid = pg_catalog.to_regclass(%s))
 """
 
 
@@ -117,8 +118,15 @@ def _settle_down(connection: Connection, table: TableName, *, swapped: bool = Fa
     from psycopg2 import sql
 
     session = Session(connection)
-    if not swapped or session.value(_OVER_SEVERAL_COLUMNS, [sql.Identifier(*table).as_string(connection)]):
-        session.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
+    try:
+        if not swapped or session.value(_OVER_SEVERAL_COLUMNS, [quoted(table)]):
+            session.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
+    except SourceError as error:
+        raise SourceError(
+            "collect the statistics",
+            f"{display_name(table)} was restored, which stays so, but not analyzed: {error.message}",
+            hint="ANALYZE it before it is used",
+        ) from None
 
 
 def _open(
