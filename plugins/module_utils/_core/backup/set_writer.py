@@ -37,7 +37,12 @@ class _Attempt:
 
     def commit(self) -> None:
         self.committing = True
-        self.writer.commit()
+        try:
+            self.writer.commit()
+        except LocationError as error:
+            # What has the name then is somebody else's, and must not be removed, however the set ends.
+            self.committing = not error.taken
+            raise
 
     def abort(self) -> None:
         self.writer.abort()

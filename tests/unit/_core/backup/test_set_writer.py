@@ -188,6 +188,19 @@ def test_an_object_of_somebody_else_is_not_removed(artifact: str) -> None:
     assert set(bad.objects) == (set(good.objects) if artifact == "manifest.json" else {f"{SET}/{artifact}"})
 
 
+@pytest.mark.parametrize("artifact", ["dump", "globals", "manifest.json"])
+@pytest.mark.parametrize("names", [("a",), ("a", "b")], ids=["one", "two"])
+def test_an_object_of_somebody_else_is_not_removed_where_every_location_has_one(
+    artifact: str, names: tuple[str, ...]
+) -> None:
+    shelves = [Shelf(name, fail="taken", on=artifact) for name in names]
+    writer = SetWriter(shelves, SET, Progress())
+    with pytest.raises(BackupError):
+        write_set(writer)
+    writer.abandon()
+    assert [shelf.objects[f"{SET}/{artifact}"] for shelf in shelves] == [b"somebody else's"] * len(names)
+
+
 def test_what_was_never_finished_is_not_taken_for_ours() -> None:
     shelf = Shelf("a")
     writer = SetWriter([shelf], SET, Progress())
