@@ -63,9 +63,9 @@ class SetWriter:
         self.kept: list[str] = []
         self.receipts: dict[str, list[Receipt]] = {location.name: [] for location in locations}
         self._locations = list(locations)
-        # Keys of what is visible, or may be though nothing confirmed it; and of what turned out to be others'.
+        # Keys of what is visible and ours, or may be though nothing confirmed it; and who has somebody else's manifest.
         self._visible: dict[str, list[str]] = {location.name: [] for location in locations}
-        self._foreign: dict[str, list[str]] = {location.name: [] for location in locations}
+        self._occupied: set[str] = set()
         self._pipelines: set[Pipeline] = set()
         self._cancelled: BackupError | None = None
         self._lock = threading.Lock()
@@ -95,7 +95,7 @@ class SetWriter:
                     if attempt.committing:
                         self._visible[attempt.location.name].append(key)
         for attempt, outcome in zip(attempts, outcomes, strict=True):
-            self._record(attempt.location, key, attempt.writer.receipt, outcome.error)
+            self._record(attempt.location, attempt.writer.receipt, outcome.error)
         self._require_one()
 
     def put(self, name: str, data: bytes) -> None:
@@ -139,7 +139,7 @@ class SetWriter:
             try:
                 attempts.append(_Attempt(location, location.writer(key, size_hint=size_hint)))
             except BackupError as error:
-                self._record(location, key, None, error)
+                self._record(location, None, error)
         self._require_one()
         return attempts
 
@@ -149,18 +149,21 @@ class SetWriter:
         try:
             receipt = location.put(key, data)
         except Exception as error:
-            self._record(location, key, None, as_backup_error(error, f"write {key}"))
+            if isinstance(error, LocationError) and error.taken:
+                with self._lock:
+                    self._visible[location.name].remove(key)
+                    if key == f"{self.directory}/{MANIFEST}":
+                        self._occupied.add(location.name)
+            self._record(location, None, as_backup_error(error, f"write {key}"))
         else:
-            self._record(location, key, receipt, None)
+            self._record(location, receipt, None)
 
-    def _record(self, location: Location, key: str, receipt: Receipt | None, error: BackupError | None) -> None:
+    def _record(self, location: Location, receipt: Receipt | None, error: BackupError | None) -> None:
         with self._lock:
-            if receipt is not None and error is None:
-                self.receipts[location.name].append(receipt)
             if error is not None:
                 self.failures.setdefault(location.name, error)
-            if isinstance(error, LocationError) and error.taken:
-                self._foreign[location.name].append(key)
+            elif receipt is not None:
+                self.receipts[location.name].append(receipt)
 
     def _require_one(self) -> None:
         if not self.live:
@@ -169,10 +172,9 @@ class SetWriter:
 
     def _remove(self, location: Location) -> None:
         self.receipts[location.name].clear()
-        foreign = self._foreign[location.name]
-        keys = [key for key in reversed(self._visible[location.name]) if key not in foreign]
+        keys = self._visible[location.name][::-1]
         manifest = f"{self.directory}/{MANIFEST}"
-        if manifest in foreign:
+        if location.name in self._occupied:
             self._keep(location, "another manifest is there")
             return
         if manifest in keys:

@@ -90,8 +90,13 @@ class Surveyors:
             unfinished = find_unfinished(
                 location, self._label, now=self._now, older_than=UNFINISHED_AFTER, problems=problems
             )
-            unique = tuple(dict.fromkeys(problems))
-            return Survey(location, None, False, location.free_bytes(), newest, tuple(unfinished), unique)
+            return Survey(
+                location,
+                free=location.free_bytes(),
+                newest=newest,
+                unfinished=tuple(unfinished),
+                problems=tuple(dict.fromkeys(problems)),
+            )
         except Exception as error:
             return Survey(location, error=as_backup_error(error, f"{STEP}: {location.name}"))
 

@@ -60,9 +60,10 @@ class LocalLocation(Location):
         """Prove that files can be made below the root, which is made if its parent is there."""
         root = self._root
         with root.step("check the location", root.path):
-            if trial and root.could_be_made():
+            if not trial:
+                root.make()
+            elif root.could_be_made():
                 return False
-            root.make()
             with root.opened() as descriptor:
                 mode = os.fstat(descriptor).st_mode
                 if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:

@@ -64,10 +64,10 @@ class RcloneLocation(Location):
         if store.traits().buckets:
             # Making a bucket that is missing would hide a misspelt name.
             store.listing(step, "", dirsOnly=True)
-        elif trial and folder_could_be_made(store):
-            return False
-        else:
+        elif not trial:
             make_folder(store)
+        elif folder_could_be_made(store):
+            return False
         key = partial_name("check")
         probe = RcloneWriter(store, key)
         try:

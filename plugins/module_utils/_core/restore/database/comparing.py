@@ -45,7 +45,7 @@ class Comparison:
 
 @contextlib.contextmanager
 def _asking(connection: Connection) -> Iterator[Cursor]:
-    with database_errors("compare with the backup"), connection.cursor() as cursor:
+    with database_errors(STEP), connection.cursor() as cursor:
         yield cursor
 
 

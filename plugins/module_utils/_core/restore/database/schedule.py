@@ -141,9 +141,7 @@ class Queue:
         self._builds = {table: list(pieces) for table, pieces in schedule.builds.items()}
         self._loaded: dict[int, Piece] = {}
         self._finish = Piece(schedule.after, Work.FINISH, 0, name="the rest") if schedule.after else None
-        self._busy: dict[int, list[Piece]] = defaultdict(list)
-        self._running = 0
-        self._loading = 0
+        self._running: list[Piece] = []
 
     @property
     def finished(self) -> bool:
@@ -162,37 +160,33 @@ class Queue:
         elif self._finish is not None and self._all_is_there():
             piece, self._finish = self._finish, None
         else:
-            complete = [table for table in self._loaded if not self._builds.get(table) and not self._busy[table]]
+            complete = [table for table in self._loaded if not self._builds.get(table) and not self._busy(table)]
             if not complete:
                 return None
             load = self._loaded.pop(complete[0])
             piece = Piece((complete[0],), Work.SETTLE, load.size, complete[0], name=load.name)
-        self._running += 1
+        self._running.append(piece)
         if piece.work is Work.LOAD:
             self._loads.remove(piece)
-            self._loading += 1
         elif piece.work is Work.BUILD and piece.table is not None:
             self._builds[piece.table].remove(piece)
-            self._busy[piece.table].append(piece)
         return piece
 
     def done(self, piece: Piece) -> None:
         """A piece has ended well."""
-        self._running -= 1
-        if piece.work is Work.LOAD:
-            self._loading -= 1
-        if piece.table is None:
-            return
-        if piece.work is Work.LOAD:
+        self._running.remove(piece)
+        if piece.work is Work.LOAD and piece.table is not None:
             self._loaded[piece.table] = piece
-        elif piece.work is Work.BUILD:
-            self._busy[piece.table].remove(piece)
 
     def _all_is_there(self) -> bool:
-        return not (self._loads or self._loading or any(self._builds.values()) or any(self._busy.values()))
+        under_way = any(piece.work in (Work.LOAD, Work.BUILD) for piece in self._running)
+        return not (self._loads or under_way or any(self._builds.values()))
+
+    def _busy(self, table: int) -> list[Piece]:
+        return [piece for piece in self._running if piece.work is Work.BUILD and piece.table == table]
 
     def _ready(self, table: int) -> list[Piece]:
-        waiting, busy = self._builds.get(table, []), self._busy[table]
+        waiting, busy = self._builds.get(table, []), self._busy(table)
         if not waiting or any(piece.exclusive for piece in busy) or (waiting[0].exclusive and busy):
             return []
         return waiting[:1]
