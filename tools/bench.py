@@ -281,62 +281,60 @@ def restic(stage: Stage) -> list[Step]:
 
 def restore_floor(stage: Stage) -> list[Step]:
     """What a restore can be compared with: two jobs, from a file that is neither encrypted nor far away."""
-    dump = stage.work / "backup.dump"
-    argv = [stage.server.bin_dir / "pg_dump", "-Fc", "-Z", "zstd:1", "-f", dump]
-    subprocess.run(argv, env=stage.environment, check=True)
-    stage.server.drop_database(RESTORED)
-    stage.server.create_database(RESTORED, template="template0")
-    stage.server.query(DATABASE, "CHECKPOINT")
+    dump = _local_dump(stage)
+    _target(stage, template="template0")
     return [Step([stage.server.bin_dir / "pg_restore", "-j2", "-d", RESTORED, dump], stage.environment)]
 
 
 def restore(stage: Stage, **more: Any) -> list[Step]:
     """The whole database out of an encrypted set in S3, compared with its manifest and analyzed."""
-    measure(module(stage, stage.locations[:1], environment="bench"), BENCH / "log.txt")
-    stage.server.drop_database(RESTORED)
-    stage.server.query(DATABASE, "CHECKPOINT")
-    options = {
-        **stage.server.login(RESTORED),
-        "pg_bin_dir": str(stage.server.bin_dir),
-        "label": DATABASE,
-        "expect_environment": "bench",
-        "expect_database": DATABASE,
-        "locations": [stage.s3_of_restores.location(BUCKET)],
-        "identities": [str(stage.keys / "ops.agekey")],
-        **more,
-    }
+    options = _restore_options(stage, expect_database=DATABASE, **more)
+    _target(stage)
     return [_call("restore_database", stage, options)]
 
 
 def table_floor(stage: Stage) -> list[Step]:
     """One table into a database that has all others, from a local dump that holds nothing else."""
-    dump = stage.work / "table.dump"
-    argv = [stage.server.bin_dir / "pg_dump", "-Fc", "-Z", "zstd:1", "-t", TABLE, "-f", dump]
-    subprocess.run(argv, env=stage.environment, check=True)
-    stage.server.drop_database(RESTORED)
-    stage.server.create_database(RESTORED, template=DATABASE)
+    dump = _local_dump(stage, "-t", TABLE)
+    _target(stage, template=DATABASE)
     stage.server.query(RESTORED, f"DROP TABLE {TABLE} CASCADE")
-    stage.server.query(DATABASE, "CHECKPOINT")
     return [Step([stage.server.bin_dir / "pg_restore", "-d", RESTORED, dump], stage.environment)]
 
 
 def table(stage: Stage) -> list[Step]:
     """The same table out of an encrypted set of the whole database, compared and exchanged for the one in use."""
-    measure(module(stage, stage.locations[:1], environment="bench"), BENCH / "log.txt")
+    options = _restore_options(stage, table=TABLE, strategy="swap")
+    _target(stage, template=DATABASE)
+    return [_call("restore_table", stage, options)]
+
+
+def _local_dump(stage: Stage, *options: str) -> Path:
+    dump = stage.work / "local.dump"
+    argv = [stage.server.bin_dir / "pg_dump", "-Fc", "-Z", "zstd:1", *options, "-f", dump]
+    subprocess.run(argv, env=stage.environment, check=True)
+    return dump
+
+
+def _target(stage: Stage, template: str | None = None) -> None:
+    """Begin without the database that is restored into, or with a new one."""
     stage.server.drop_database(RESTORED)
-    stage.server.create_database(RESTORED, template=DATABASE)
+    if template is not None:
+        stage.server.create_database(RESTORED, template=template)
     stage.server.query(DATABASE, "CHECKPOINT")
-    options = {
+
+
+def _restore_options(stage: Stage, **more: Any) -> dict[str, Any]:
+    """Make a set in S3, and say how it is restored."""
+    measure(module(stage, stage.locations[:1], environment="bench"), BENCH / "log.txt")
+    return {
         **stage.server.login(RESTORED),
         "pg_bin_dir": str(stage.server.bin_dir),
-        "table": TABLE,
-        "strategy": "swap",
         "label": DATABASE,
         "expect_environment": "bench",
         "locations": [stage.s3_of_restores.location(BUCKET)],
         "identities": [str(stage.keys / "ops.agekey")],
+        **more,
     }
-    return [_call("restore_table", stage, options)]
 
 
 def contenders(stage: Stage) -> dict[str, Callable[[], list[Step]]]:
@@ -410,7 +408,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scale", type=float, default=1.0, help="1 is 1.4 GB")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each; the median counts")
-    parser.add_argument("--only", default="", help="only contenders whose name contains this (the floor always runs)")
+    parser.add_argument("--only", default="", help="only contenders whose name contains this, and their floors")
     arguments = parser.parse_args()
     BENCH.mkdir(exist_ok=True)
     if not arguments.only:
@@ -432,7 +430,9 @@ def main() -> int:
         stage.prepare()
         # In rounds rather than one contender after the other: a slow minute of the machine then hits all of them.
         every = contenders(stage)
-        chosen = [name for name in every if "floor" in name or arguments.only in name]
+        floors = {group(name): name for name in reversed(every)}
+        needed = {floors[group(name)] for name in every if arguments.only in name}
+        chosen = [name for name in every if arguments.only in name or name in needed]
         rounds: list[dict[str, Measure]] = [{} for _ in range(arguments.repeat)]
         for turn in range(arguments.repeat):
             for name in chosen:
