@@ -106,6 +106,12 @@ def pg_restore(server: PostgresServer, archive: bytes, *arguments: str) -> bytes
     return result.stdout
 
 
+def pg_dump(server: PostgresServer, database: str, *options: str) -> bytes:
+    """What pg_dump of the server's version writes."""
+    argv = [server.bin_dir / "pg_dump", *options, database]
+    return subprocess.run(argv, capture_output=True, check=True, env=server.environment()).stdout
+
+
 def script_of(server: PostgresServer, database: str) -> bytes:
     """A whole database as SQL, for comparing two of them; in the database's own encoding."""
     result = subprocess.run(

@@ -15,6 +15,12 @@ from .postgres import PostgresServer
 _RESTRICT = re.compile(r"^\\(?:un)?restrict .*\n", re.MULTILINE)
 """A random word in each dump."""
 
+LITTER = """
+SELECT nspname FROM pg_namespace WHERE nspname LIKE 'mobul%'
+UNION ALL SELECT relname FROM pg_class WHERE relname LIKE 'mobul%' OR relname LIKE '%%\\_old\\_%%'
+"""
+"""What no restore leaves behind, but for a table that is kept until it is finalized."""
+
 DEFAULTS: dict[str, Any] = {
     "identities": [],
     "passphrase": None,

@@ -13,7 +13,7 @@ from support.backup_bench import Bench, make_keys
 from support.postgres import PostgresServer
 from support.statement_walk import Walk
 from support.stored_sets import contents_of
-from support.table_restores import restore_table, schema_of
+from support.table_restores import LITTER, restore_table, schema_of
 
 SCHEMA = """
 CREATE TABLE public.boxes (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, kept serial);
@@ -37,10 +37,6 @@ STEPS = {
 }  # fmt: skip
 NEW = {"after the end": 1, "compare": 2}
 """Steps behind the commit, and how many statements."""
-LITTER = """
-SELECT nspname FROM pg_namespace WHERE nspname LIKE 'mobul%'
-UNION ALL SELECT relname FROM pg_class WHERE relname LIKE 'mobul%' OR relname LIKE '%%\\_old\\_%%'
-"""
 
 
 @pytest.fixture

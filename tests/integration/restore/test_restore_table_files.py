@@ -6,7 +6,6 @@ import gzip
 import json
 import lzma
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from support.cipher_files import run
 from support.gpg_keys import GnupgHome
 from support.postgres import PostgresServer
 from support.programs import require_tool
-from support.stored_sets import contents_of
+from support.stored_sets import contents_of, pg_dump
 from support.table_restores import restore_table
 
 SCHEMA = """
@@ -47,17 +46,12 @@ def odd(postgres17: PostgresServer, database: str) -> Iterator[str]:
     yield database
 
 
-def dump(server: PostgresServer, database: str, *options: str) -> bytes:
-    argv = [server.bin_dir / "pg_dump", *options, database]
-    return subprocess.run(argv, capture_output=True, check=True, env=server.environment()).stdout
-
-
 def exported(server: PostgresServer, database: str, kind: str) -> bytes:
     """The table as a file of some format."""
     if kind == "dump":
-        return dump(server, database, "-Fc")
+        return pg_dump(server, database, "-Fc")
     if kind == "sql":
-        return dump(server, database, "-Fp")
+        return pg_dump(server, database, "-Fp")
     if kind == "csv":
         return server.run(
             "psql", "-XqAtc", "COPY (SELECT * FROM odd) TO STDOUT (FORMAT csv, HEADER)", database=database

@@ -12,7 +12,7 @@ from support.backup_bench import Bench, make_keys
 from support.postgres import PostgresServer
 from support.statement_walk import Walk
 from support.stored_sets import contents_of
-from support.table_restores import restore_table, schema_of
+from support.table_restores import LITTER, restore_table, schema_of
 
 SCHEMA = """
 CREATE TABLE public.boxes (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, kept serial);
@@ -26,10 +26,6 @@ COMMENT ON TABLE public.boxes IS 'boxes';
 GRANT SELECT ON public.boxes TO PUBLIC;
 INSERT INTO public.boxes (name) SELECT 'box ' || n FROM generate_series(1, 100) AS n;
 INSERT INTO public.things SELECT n, n FROM generate_series(1, 50) AS n;
-"""
-LITTER = """
-SELECT nspname FROM pg_namespace WHERE nspname LIKE 'mobul%'
-UNION ALL SELECT relname FROM pg_class WHERE relname LIKE 'mobul%' OR relname LIKE '%%\\_old\\_%%'
 """
 
 

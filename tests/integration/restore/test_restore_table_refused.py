@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,12 +12,12 @@ from typing import Any
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.age import X25519Identity
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
-from ansible_collections.mobul.backup.plugins.module_utils._core.signing import SigningKey
 from support.backup_bench import Bench, make_keys
 from support.cipher_files import run
 from support.gpg_keys import GnupgHome, make_key
 from support.postgres import PostgresServer
 from support.programs import require_tool
+from support.spoiled_sets import dump_of, flip, forge_and_sign, forge_manifest, replace_dump
 from support.stored_sets import contents_of
 from support.table_restores import restore_table, schema_of
 
@@ -114,42 +113,11 @@ def test_what_cannot_be_meant_is_refused(shop: Shop, table: str, changes: dict[s
     shop.refuse(told, table, **changes)
 
 
-def flip(path: Path, offset: int) -> None:
-    data = bytearray(path.read_bytes())
-    data[offset] ^= 1
-    path.write_bytes(data)
-
-
-def forge(directory: Path) -> None:
-    path = directory / "manifest.json"
-    document = json.loads(path.read_text())
-    document["environment"] = "production"
-    path.write_text(json.dumps(document))
-
-
-def forge_and_sign(directory: Path) -> None:
-    forge(directory)
-    signature = SigningKey.generate().sign((directory / "manifest.json").read_bytes())
-    (directory / "manifest.json.sig").write_bytes(signature)
-
-
-def dump_of(directory: Path) -> Path:
-    (path,) = directory.glob("*.dump.age")
-    return path
-
-
-def replace_dump(directory: Path) -> None:
-    """Another file of the same size that any recipient can decrypt."""
-    (other,) = directory.glob("globals*.age")
-    size, data = dump_of(directory).stat().st_size, other.read_bytes()
-    dump_of(directory).write_bytes((data * (size // len(data) + 1))[:size])
-
-
 @pytest.mark.parametrize(
     ("spoil", "told"),
     [
         (lambda directory: (directory / "manifest.json.sig").unlink(), "is not signed, and a verify key was given"),
-        (forge, "signature"),
+        (forge_manifest, "signature"),
         (forge_and_sign, "signature"),
         (lambda directory: (directory / "manifest.json").write_bytes(b"{}"), "signature"),
         (lambda directory: dump_of(directory).unlink(), "is missing"),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import gzip
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, FormatError
 from support.postgres import PostgresServer
-from support.stored_sets import contents_of
+from support.stored_sets import contents_of, pg_dump
 from support.table_restores import restore_table, schema_of
 
 STRATEGIES = ("swap", "merge", "replace")
@@ -37,18 +36,13 @@ def ends(postgres17: PostgresServer, database: str) -> Iterator[str]:
     yield database
 
 
-def dump(server: PostgresServer, database: str, *options: str) -> bytes:
-    argv = [server.bin_dir / "pg_dump", *options, database]
-    return subprocess.run(argv, capture_output=True, check=True, env=server.environment()).stdout
-
-
 @pytest.mark.parametrize("strategy", STRATEGIES)
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 def test_a_script_with_the_line_ends_of_windows_gives_the_rows_back(
     postgres17: PostgresServer, ends: str, tmp_path: Path, packed: bool, strategy: str
 ) -> None:
     contents = contents_of(postgres17, ends)
-    script = dump(postgres17, ends)
+    script = pg_dump(postgres17, ends)
     # What is a carriage return before a line feed in a function's body would be doubled by such programs too.
     script = script.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
     file = tmp_path / "windows.sql"
@@ -76,7 +70,7 @@ def test_a_script_of_inserts_is_refused_and_it_is_said_what_to_do(
     postgres17: PostgresServer, ends: str, tmp_path: Path, options: tuple[str, ...], ending: bytes
 ) -> None:
     file = tmp_path / "inserts.sql"
-    file.write_bytes(dump(postgres17, ends, *options).replace(b"\n", ending))
+    file.write_bytes(pg_dump(postgres17, ends, *options).replace(b"\n", ending))
     assert_refused(postgres17, ends, file, r"inserts\.sql has its rows as INSERT statements.*restore it as a whole")
 
 
@@ -84,13 +78,13 @@ def test_a_dump_of_inserts_is_refused_and_it_is_said_what_to_do(
     postgres17: PostgresServer, ends: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "inserts.dump"
-    file.write_bytes(dump(postgres17, ends, "-Fc", "--inserts"))
+    file.write_bytes(pg_dump(postgres17, ends, "-Fc", "--inserts"))
     assert_refused(postgres17, ends, file, "no output of COPY: it was made with --inserts, say.*restore it as a whole")
 
 
 def test_a_script_without_rows_is_refused(postgres17: PostgresServer, ends: str, tmp_path: Path) -> None:
     file = tmp_path / "schema.sql"
-    script = dump(postgres17, ends, "--schema-only")
+    script = pg_dump(postgres17, ends, "--schema-only")
     file.write_bytes(script.replace(b"\nINSERT INTO public.ends", b"\nSELECT 1 --"))
     assert_refused(postgres17, ends, file, r"schema\.sql has no rows.*--schema-only")
 
@@ -99,10 +93,10 @@ def test_a_table_that_a_script_fills_several_times_is_refused_and_the_others_are
     postgres17: PostgresServer, ends: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "several.sql"
-    file.write_bytes(dump(postgres17, ends, "--load-via-partition-root"))
+    file.write_bytes(pg_dump(postgres17, ends, "--load-via-partition-root"))
     assert_refused(postgres17, ends, file, r"fills public\.days several times", table="days")
     restore_table(postgres17, ends, "ends", src=str(file))
-    file.write_bytes(dump(postgres17, ends) + dump(postgres17, ends))
+    file.write_bytes(pg_dump(postgres17, ends) + pg_dump(postgres17, ends))
     assert_refused(postgres17, ends, file, r"fills public\.ends several times")
 
 

@@ -15,7 +15,7 @@ from support.backup_bench import Keys
 from support.cipher_files import run
 from support.lab import PostgresServer, require_tool
 from support.restore_runs import RestoreBench, databases
-from support.stored_sets import contents_of, script_of
+from support.stored_sets import contents_of, pg_dump, script_of
 
 PASSWORD = "correct horse battery staple"
 OBJECTS = """
@@ -69,11 +69,6 @@ LAYERS: dict[str, tuple[str, Callable[[bytes], bytes], Encrypt]] = {
 }
 
 
-def dump(server: PostgresServer, database: str, *options: str) -> bytes:
-    """What pg_dump writes."""
-    return run(server.bin_dir / "pg_dump", *options, database, environment=server.environment())
-
-
 @pytest.fixture
 def made(postgres17: PostgresServer, shop: str) -> str:
     postgres17.query(shop, OBJECTS)
@@ -90,7 +85,7 @@ def test_a_file_of_an_older_procedure_comes_back(
     if program and shutil.which(program) is None:
         pytest.skip(f"{program} is not installed")
     path = tmp_path / "old"
-    path.write_bytes(encrypt(compress(dump(postgres17, made, options)), keys))
+    path.write_bytes(encrypt(compress(pg_dump(postgres17, made, options)), keys))
     before, contents = script_of(postgres17, made), contents_of(postgres17, made)
     postgres17.query(made, "DROP VIEW paid; DELETE FROM orders")
     # An age file also opens by a passphrase, so it is given only where there is one.
@@ -108,7 +103,7 @@ def test_a_file_is_restored_in_place_in_one_transaction(
     options, compress, encrypt = LAYERS[kind]
     more = ["--clean", "--if-exists"] if options == "-Fp" else []
     path = tmp_path / "old"
-    path.write_bytes(encrypt(compress(dump(postgres17, shop, options, *more)), keys))
+    path.write_bytes(encrypt(compress(pg_dump(postgres17, shop, options, *more)), keys))
     before = script_of(postgres17, shop)
     postgres17.query(shop, "DELETE FROM orders WHERE id > 3")
     source = {"label": None, "src": path, "passphrase": PASSWORD}
@@ -121,7 +116,7 @@ def test_a_script_that_commits_by_itself_is_not_restored_in_place(
     bench: RestoreBench, postgres17: PostgresServer, made: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "old.sql"
-    path.write_bytes(dump(postgres17, made, "-Fp", "--clean", "--if-exists", "--blobs"))
+    path.write_bytes(pg_dump(postgres17, made, "-Fp", "--clean", "--if-exists", "--blobs"))
     with pytest.raises(BackupError, match=r"has a COMMIT of its own.*use strategy side_by_side"):
         bench.restore(postgres17, made, label=None, src=path, strategy="in_place")
 
@@ -158,7 +153,7 @@ def test_a_file_that_is_not_whole_is_refused_before_anything_is_touched(
     message: str,
 ) -> None:
     path = tmp_path / "old.dump"
-    path.write_bytes(spoil(dump(postgres17, shop, "-Fc")))
+    path.write_bytes(spoil(pg_dump(postgres17, shop, "-Fc")))
     postgres17.query(shop, "DELETE FROM orders")
     for strategy in ("side_by_side", "in_place"):
         with pytest.raises(BackupError, match=message):
@@ -170,7 +165,7 @@ def test_a_script_without_its_end_and_a_dump_of_a_whole_server_are_refused(
     bench: RestoreBench, postgres17: PostgresServer, shop: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "old.sql"
-    path.write_bytes(dump(postgres17, shop, "-Fp")[:-200])
+    path.write_bytes(pg_dump(postgres17, shop, "-Fp")[:-200])
     with pytest.raises(BackupError, match="the script has no end"):
         bench.restore(postgres17, shop, label=None, src=path)
     path.write_bytes(run(postgres17.bin_dir / "pg_dumpall", "--globals-only", environment=postgres17.environment()))
@@ -183,7 +178,7 @@ def test_a_dump_of_another_database_is_refused_unless_that_was_said(
     bench: RestoreBench, postgres17: PostgresServer, shop: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "old.dump"
-    path.write_bytes(dump(postgres17, shop, "-Fc"))
+    path.write_bytes(pg_dump(postgres17, shop, "-Fc"))
     copy = postgres17.create_database(f"{shop}_copy")
     with pytest.raises(BackupError, match=f"is a dump of database '{shop}', not of '{copy}'"):
         bench.restore(postgres17, copy, label=None, src=path)

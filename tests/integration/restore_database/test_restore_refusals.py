@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.age import X25519Identity
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, CryptoError
-from ansible_collections.mobul.backup.plugins.module_utils._core.signing import SigningKey
 from support.lab import PostgresServer, installations
 from support.postgres import PostgresServer as Server
 from support.restore_runs import RestoreBench, databases
+from support.spoiled_sets import dump_of, flip, forge_and_sign, forge_manifest, replace_dump
 
 
 def assert_untouched(server: PostgresServer, shop: str) -> None:
@@ -84,33 +84,6 @@ def test_a_key_that_does_not_fit_names_the_recipients_that_would(
     assert_untouched(postgres17, shop)
 
 
-def flip(path: Path, offset: int) -> None:
-    data = bytearray(path.read_bytes())
-    data[offset] ^= 1
-    path.write_bytes(data)
-
-
-def forge_manifest(directory: Path) -> None:
-    path = directory / "manifest.json"
-    document = json.loads(path.read_text())
-    document["tables"][0]["rows"] = 3
-    path.write_text(json.dumps(document))
-
-
-def forge_and_sign(directory: Path) -> None:
-    forge_manifest(directory)
-    (directory / "manifest.json.sig").write_bytes(
-        SigningKey.generate().sign((directory / "manifest.json").read_bytes())
-    )
-
-
-def replace_dump(directory: Path) -> None:
-    (dump,) = directory.glob("*.dump.age")
-    (other,) = directory.glob("globals*.age")
-    data = other.read_bytes()
-    dump.write_bytes((data * (dump.stat().st_size // len(data) + 1))[: dump.stat().st_size])
-
-
 @pytest.mark.parametrize("strategy", ["side_by_side", "in_place"])
 @pytest.mark.parametrize(
     ("spoil", "message"),
@@ -119,9 +92,9 @@ def replace_dump(directory: Path) -> None:
         (forge_manifest, "signature"),
         (forge_and_sign, "signature"),
         (replace_dump, "is not the file that was written there"),
-        (lambda directory: flip(next(directory.glob("*.dump.age")), 40), "is not the file that was written there"),
+        (lambda directory: flip(dump_of(directory), 40), "is not the file that was written there"),
         (lambda directory: flip(next(directory.glob("globals*.age")), -1), "is not the file that was written there"),
-        (lambda directory: next(directory.glob("*.dump.age")).unlink(), "is missing"),
+        (lambda directory: dump_of(directory).unlink(), "is missing"),
         (lambda directory: (directory / "manifest.json").write_bytes(b"{}"), "signature"),
     ],
     ids=["unsigned", "forged", "signed by another", "exchanged", "head flipped", "roles flipped", "lost", "empty"],
@@ -145,7 +118,7 @@ def test_a_source_that_is_not_good_is_refused_before_anything_is_touched(
 def test_a_flipped_bit_in_the_data_leaves_the_database_as_it_was(
     bench: RestoreBench, postgres17: PostgresServer, shop: str, damaged: Path, strategy: str
 ) -> None:
-    (dump,) = damaged.glob("*.dump.age")
+    dump = dump_of(damaged)
     flip(dump, dump.stat().st_size - 70_000)
     with pytest.raises(BackupError, match=r"authentic|damaged|not the file"):
         bench.restore(postgres17, shop, strategy=strategy)
