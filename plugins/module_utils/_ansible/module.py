@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import signal
 import traceback
@@ -45,6 +47,8 @@ def run_module(argument_spec: Mapping[str, Any], operation: Operation, **options
     module = _Module(argument_spec=dict(argument_spec), supports_check_mode=True, **options)
     os.umask(0o077)
     give_way()
+    # The interpreter would else walk all that was imported once more on its way out.
+    atexit.register(gc.freeze)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         result = operation(module.params, module.check_mode)
