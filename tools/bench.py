@@ -135,11 +135,10 @@ class Stage:
         subprocess.run(["gpgconf", "--kill", "all"], env=self.environment, capture_output=True, check=False)
 
     def reset(self) -> None:
-        """Empty the stores, so that every run writes into the same emptiness; settle what is still being written."""
+        """Empty the stores, so that every run writes into the same emptiness."""
         for path in (self.local, self.work, self.stores / "gdrive", self.s3.root / BUCKET):
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir(parents=True, mode=0o700)
-        os.sync()
 
     def prepare(self) -> None:
         """Keys of every kind that a contender wants."""
@@ -440,7 +439,9 @@ def main() -> int:
             for name in chosen:
                 stage.reset()
                 try:
-                    rounds[turn][name] = measure(every[name](), BENCH / "log.txt")
+                    steps = every[name]()
+                    os.sync()  # What the preparation wrote would else be flushed while its restore is measured.
+                    rounds[turn][name] = measure(steps, BENCH / "log.txt")
                 except Missing as missing:
                     print(f"left out: {name}: there is no {missing}") if turn == 0 else None
                     continue
