@@ -90,7 +90,7 @@ def _feed(source: Source, argv: Sequence[str], environment: Mapping[str, str], s
 class SetLoader:
     """Loads a set by a schedule, several pieces at a time; use it once.
 
-    :param settle: called with every large table as soon as it is complete, from any of the threads.
+    :param settle: called with tables as soon as they are complete, from any of the threads.
     """
 
     def __init__(
@@ -149,8 +149,8 @@ class SetLoader:
 
     def _carry_out(self, piece: Piece) -> None:
         if piece.work is Work.SETTLE:
-            table = self._archive.toc.by_id[piece.entries[0]]
-            self._settle([(table.namespace, table.tag)])
+            tables = [self._archive.toc.by_id[dump_id] for dump_id in piece.entries]
+            self._settle([(table.namespace, table.tag) for table in tables])
             return
         if piece.work is not Work.LOAD:
             self._define(piece.entries, jobs=self._jobs if piece.work is Work.FINISH else 1)
