@@ -58,6 +58,13 @@ LOCATIONS: dict[str, Any] = {
     "locations": {"type": "list", "elements": "dict", "required": True, "options": LOCATION},
 }
 
+CATALOGUE: dict[str, Any] = {
+    **LOCATIONS,
+    "label": {"type": "str", "required": True},
+    "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "cache_dir": {"type": "path"},
+}
+
 DECRYPTION: dict[str, Any] = {
     "identities": {"type": "list", "elements": "str", "default": [], "no_log": True},
     "passphrase": {"type": "str", "no_log": True},

@@ -13,16 +13,13 @@ from datetime import datetime
 from typing import Annotated, NamedTuple
 
 from . import manifest_rules as rules
-from .errors import FormatError
+from .documents import read_document, write_document
 from .naming import KINDS, SetId, check_name
 from .records import ListOf, MapOf, Nullable, Record, Row
-from .shapes import Choice, Flag, Integer, Mismatch, Parsed, Text, Time
-from .strict_json import check_size, dumps, loads
+from .shapes import Choice, Flag, Integer, Parsed, Text, Time
 
 FORMAT = "mobul.backup/manifest"
 VERSION = 1
-
-STEP = "read the manifest"
 
 _NAMED = Text(empty=False)
 _COUNT = Integer()
@@ -210,26 +207,14 @@ class Manifest:
 
         :raises FormatError: naming the path of what is wrong and what was expected.
         """
-        document = loads(data, STEP)
-        _check_version(document)
-        try:
-            return SHAPE.read(document)
-        except Mismatch as mismatch:
-            raise FormatError(STEP, str(mismatch)) from None
+        return read_document(SHAPE, data, what="manifest", kind=FORMAT, version=VERSION)
 
     def to_bytes(self) -> bytes:
         """The manifest as it is stored: equal manifests have equal bytes.
 
         :raises FormatError: it is not one that :meth:`parse` would accept.
         """
-        try:
-            document = SHAPE.write(self)
-            SHAPE.read(document)
-        except Mismatch as mismatch:
-            raise FormatError("write the manifest", str(mismatch)) from None
-        data = dumps(document)
-        check_size(data, "write the manifest")
-        return data
+        return write_document(SHAPE, self, what="manifest")
 
 
 SHAPE = Record(Manifest, rule=rules.check_manifest)
@@ -239,15 +224,3 @@ SHAPE = Record(Manifest, rule=rules.check_manifest)
 def digest(data: bytes) -> str:
     """SHA-256 of a manifest's stored bytes, as the next set's ``previous`` holds it."""
     return hashlib.sha256(data).hexdigest()
-
-
-def _check_version(document: object) -> None:
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise FormatError(STEP, f'this is not a manifest: it does not say "format": "{FORMAT}"')
-    version = document.get("version")
-    if isinstance(version, int) and version > VERSION:
-        raise FormatError(
-            STEP,
-            f"the manifest is of version {version}, made by a newer version of this collection",
-            hint=f"this one reads version {VERSION}: update the collection",
-        )

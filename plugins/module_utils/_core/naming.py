@@ -27,6 +27,7 @@ KINDS = (
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.json.sig"
 HOLD = "hold.json"
+RELEASE = "released.json"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ID = re.compile(r"([a-z_]+)_([0-9]{8})_([0-9]{6})")

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from ..errors import BackupError, ConfigError
 from ..locations.base import Leftover, Location, ObjectInfo
 from ..naming import HOLD, MANIFEST, SetId, check_name
-from .finding import Problem, parse_directory
+from .directories import SetDirectory, gather
+from .finding import Problem
 
 DEFAULT_AGE = timedelta(hours=24)
 WINDOW = timedelta(days=14)
 
 _STEP = "look for what earlier runs left"
 _SKEW = timedelta(days=1)
-_OWN_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
-_DEPTH = 4
-"""Parts of a key between the label and the object's own name: year, month, day, set."""
 
 
 @dataclass(frozen=True)
@@ -65,26 +62,6 @@ class Reaped:
         return iter(self.removed)
 
 
-@dataclass
-class _Directory:
-    """All that was found in the directory of one set."""
-
-    id: SetId
-    objects: list[ObjectInfo] = field(default_factory=list)
-    leftovers: list[Leftover] = field(default_factory=list)
-    foreign: bool = False
-
-    def unfinished(self, label: str, before: datetime) -> Unfinished:
-        """What of it may go, as nothing has moved since *before*."""
-        names = {info.key.rpartition("/")[2] for info in self.objects}
-        if HOLD in names:
-            return Unfinished(label, self.id, (), ())
-        leftovers = tuple(leftover for leftover in self.leftovers if leftover.started <= before)
-        at_rest = len(leftovers) == len(self.leftovers) and all(info.modified <= before for info in self.objects)
-        goes = MANIFEST not in names and not self.foreign and at_rest
-        return Unfinished(label, self.id, tuple(self.objects) if goes else (), leftovers)
-
-
 def find_unfinished(
     location: Location,
     label: str,
@@ -106,18 +83,27 @@ def find_unfinished(
     if older_than <= timedelta(0):
         raise ConfigError(_STEP, f"older_than is {older_than}", hint="more than the longest backup takes")
     first, last = (now - WINDOW).date(), (now + _SKEW).date()
-    directories: dict[str, _Directory] = {}
-    foreign: list[Problem] = []
-    for prefix in [label] if full else _months(label, first, last):
-        for info in location.list(prefix):
-            _place(info, label, directories, foreign)
-        for leftover in location.leftovers(prefix):
-            _place(leftover, label, directories, foreign)
+    gathered = gather(location, label, [label] if full else _months(label, first, last))
     if problems is not None:
-        problems += foreign
-    looked_at = [one for _name, one in sorted(directories.items()) if full or first <= one.id.time.date() <= last]
-    found = [directory.unfinished(label, now - older_than) for directory in looked_at]
+        problems += gathered.all_problems()
+    recent = [one for one in gathered.directories.values() if full or first <= one.id.time.date() <= last]
+    return unfinished_among(recent, label, now - older_than)
+
+
+def unfinished_among(directories: Iterable[SetDirectory], label: str, before: datetime) -> list[Unfinished]:
+    """What of *directories* may go, as nothing in it has moved since *before*."""
+    found = [_unfinished(one, label, before) for one in sorted(directories, key=lambda one: one.id)]
     return [one for one in found if one.objects or one.leftovers]
+
+
+def _unfinished(directory: SetDirectory, label: str, before: datetime) -> Unfinished:
+    if HOLD in directory.objects:
+        return Unfinished(label, directory.id, (), ())
+    leftovers = tuple(leftover for leftover in directory.leftovers if leftover.started <= before)
+    objects = tuple(directory.objects.values())
+    at_rest = len(leftovers) == len(directory.leftovers) and all(info.modified <= before for info in objects)
+    goes = MANIFEST not in directory.objects and not directory.foreign and at_rest
+    return Unfinished(label, directory.id, objects if goes else (), leftovers)
 
 
 def _months(label: str, first: date, last: date) -> Iterator[str]:
@@ -125,25 +111,6 @@ def _months(label: str, first: date, last: date) -> Iterator[str]:
     while (year, month) <= (last.year, last.month):
         yield f"{label}/{year:04}/{month:02}"
         year, month = (year + 1, 1) if month == 12 else (year, month + 1)
-
-
-def _place(
-    found: ObjectInfo | Leftover, label: str, directories: dict[str, _Directory], problems: list[Problem]
-) -> None:
-    parts = found.key.split("/")
-    key = "/".join(parts[: _DEPTH + 1])
-    set_id = parse_directory(key, label)
-    if set_id is None:
-        problems.append(Problem(found.key, "does not belong to any set"))
-        return
-    directory = directories.setdefault(key, _Directory(set_id))
-    if len(parts) != _DEPTH + 2 or not _OWN_NAME.fullmatch(parts[-1]):
-        directory.foreign = True
-        problems.append(Problem(found.key, "is nothing that a set holds"))
-    elif isinstance(found, ObjectInfo):
-        directory.objects.append(found)
-    else:
-        directory.leftovers.append(found)
 
 
 def reap(location: Location, found: Iterable[Unfinished]) -> Reaped:

@@ -28,11 +28,13 @@ class ObjectInfo:
     :param key: below the location's root.
     :param size: bytes.
     :param modified: when it became visible, UTC.
+    :param tag: changes with the object's bytes, where a listing tells such a thing; "" otherwise.
     """
 
     key: str
     size: int
     modified: datetime
+    tag: str = ""
 
 
 @dataclass(frozen=True)

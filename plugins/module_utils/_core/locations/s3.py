@@ -57,7 +57,7 @@ class S3Location(Location):
         if found is None:
             self._store.require_bucket(step)
             return None
-        return ObjectInfo(key, found["ContentLength"], _utc(found["LastModified"]))
+        return ObjectInfo(key, found["ContentLength"], _utc(found["LastModified"]), found.get("ETag", ""))
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """See :meth:`Location.list`."""
@@ -68,7 +68,7 @@ class S3Location(Location):
                 key = entry["Key"][root:]
                 # What ends with a slash stands for a directory in a store's own user interface.
                 if entry["Key"].startswith(start) and not key.endswith("/"):
-                    found[key] = ObjectInfo(key, entry["Size"], _utc(entry["LastModified"]))
+                    found[key] = ObjectInfo(key, entry["Size"], _utc(entry["LastModified"]), entry.get("ETag", ""))
         # Not every store keeps to the order of keys.
         yield from (found[key] for key in sorted(found))
 

@@ -1,0 +1,259 @@
+"""The whole catalogue of a label: one listing of each location, and the small objects that tell what the sets are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from typing import Any
+
+from ..errors import CryptoError, FormatError
+from ..locations.base import Location, ObjectInfo
+from ..manifest import Manifest, digest
+from ..naming import MANIFEST, SIGNATURE, SetId, check_name
+from ..set_records import Drill, Hold, Release, SetRecord, record_class
+from ..signing import VerifyKey, verify
+from ..strict_json import MAX_BYTES
+from .cache import RecordCache
+from .directories import SetDirectory, gather
+from .finding import STEP, Problem, check_place
+
+_READERS = 8
+"""How many small objects of a location are read at the same time."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What the catalogue tells of a set's manifest.
+
+    :param sha256: of the manifest as it is stored.
+    :param artifacts: name -> size.
+    :param signature: ``good``, ``unsigned``, or ``unverified`` where there is one but no key was given.
+    """
+
+    sha256: str
+    environment: str | None
+    labels: Mapping[str, str]
+    database: str
+    server_version: str
+    started: str
+    finished: str
+    tables: int
+    warnings: int
+    artifacts: Mapping[str, int]
+    signature: str
+
+
+@dataclass(frozen=True)
+class SetCopy:
+    """One set as it lies in one location.
+
+    :param state: ``good``; ``damaged``, where its manifest cannot be used or its artifacts are not as it says; or
+        ``unfinished``, which is no set: it has no manifest.
+    :param problems: what is wrong with it, a line each.
+    :param objects: by name.
+    :param drills: oldest first.
+    """
+
+    id: SetId
+    state: str
+    problems: tuple[str, ...]
+    objects: Mapping[str, ObjectInfo]
+    summary: Summary | None = None
+    hold: Hold | None = None
+    release: Release | None = None
+    drills: tuple[Drill, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Bytes of everything in its directory."""
+        return sum(info.size for info in self.objects.values())
+
+    @property
+    def modified(self) -> datetime | None:
+        """When something was last written there."""
+        return max((info.modified for info in self.objects.values()), default=None)
+
+
+@dataclass(frozen=True)
+class LocationIndex:
+    """Everything below a label in one location.
+
+    :param copies: in order of time.
+    :param directories: as they were listed, for whoever looks for leftovers.
+    :param problems: what belongs to no set, or cannot be read.
+    :param read: how many small objects were read because the cache did not have them.
+    """
+
+    location: str
+    copies: Mapping[SetId, SetCopy]
+    directories: Sequence[SetDirectory]
+    problems: tuple[Problem, ...]
+    read: int
+
+
+@dataclass
+class _Read:
+    """What was read of one directory."""
+
+    summary: Summary | None = None
+    records: list[SetRecord] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read_index(
+    location: Location,
+    label: str,
+    *,
+    cache: RecordCache,
+    verify_keys: Sequence[VerifyKey] = (),
+    leftovers: bool = False,
+) -> LocationIndex:
+    """Read what a location holds of *label*.
+
+    :param verify_keys: with any, a set that was not signed by one of them counts as damaged.
+    :param leftovers: whether to list unfinished objects, too.
+    :raises BackupError: it could not be listed to its end, or an object could not be read.
+    """
+    gathered = gather(location, check_name(label, "label"), [label], leftovers=leftovers)
+    reader = _Reader(location, label, cache, verify_keys)
+    directories = sorted(gathered.directories.values(), key=lambda one: one.id)
+    found = dict(zip((one.id for one in directories), reader.read(directories), strict=True))
+    cache.save()
+    problems = [*gathered.problems]
+    copies: dict[SetId, SetCopy] = {}
+    for directory in directories:
+        read = found[directory.id]
+        problems += [*directory.foreign, *read.problems]
+        if directory.objects:
+            copies[directory.id] = _copy(directory, read)
+    return LocationIndex(location.name, copies, directories, tuple(problems), reader.count)
+
+
+def _copy(directory: SetDirectory, read: _Read) -> SetCopy:
+    records = read.records
+    drills = sorted((one for one in records if isinstance(one, Drill)), key=lambda one: one.finished)
+    problems = [*directory.foreign, *read.problems]
+    told = [str(problem) for problem in problems]
+    if MANIFEST not in directory.objects:
+        state = "unfinished"
+    else:
+        told += _missing(directory, read.summary)
+        state = "damaged" if read.summary is None or told else "good"
+    return SetCopy(
+        directory.id,
+        state,
+        tuple(told),
+        directory.objects,
+        read.summary,
+        next((one for one in records if isinstance(one, Hold)), None),
+        next((one for one in records if isinstance(one, Release)), None),
+        tuple(drills),
+    )
+
+
+def _missing(directory: SetDirectory, summary: Summary | None) -> Iterator[str]:
+    """Which artifacts are not as the manifest says, as far as a listing shows."""
+    for name, size in (summary.artifacts if summary else {}).items():
+        info = directory.objects.get(name)
+        if info is None:
+            yield f"{name} is missing"
+        elif info.size != size:
+            yield f"{name} has {info.size} bytes, and the manifest says {size}"
+
+
+class _Reader:
+    """Reads the small objects of many sets, several at a time, but for those that the cache knows."""
+
+    def __init__(self, location: Location, label: str, cache: RecordCache, verify_keys: Sequence[VerifyKey]) -> None:
+        self.count = 0
+        self._location = location
+        self._label = label
+        self._cache = cache
+        self._keys = verify_keys
+        self._trust = ",".join(sorted(key.key_id for key in verify_keys))
+
+    def read(self, directories: Sequence[SetDirectory]) -> list[_Read]:
+        """What is told of each of *directories*.
+
+        :raises BackupError: an object could not be read; one that can be read and is wrong is a problem of its set.
+        """
+        found = [_Read() for _directory in directories]
+        missing: list[tuple[SetDirectory, ObjectInfo, str, _Read]] = []
+        for directory, read in zip(directories, found, strict=True):
+            for name, info in directory.objects.items():
+                if name != MANIFEST and record_class(name) is None:
+                    continue
+                known = self._cache.get(info, self._version(directory, name))
+                if known is None or not self._apply(name, known, read):
+                    missing.append((directory, info, name, read))
+        self.count = len(missing)
+        with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="catalogue") as pool:
+            for (directory, info, name, read), outcome in zip(missing, pool.map(self._load, missing), strict=True):
+                if isinstance(outcome, Problem):
+                    read.problems.append(outcome)
+                    continue
+                self._cache.put(info, outcome, self._version(directory, name))
+                self._apply(name, outcome, read)
+        return found
+
+    def _version(self, directory: SetDirectory, name: str) -> str:
+        """What else a summary depends on: the signature, and by whose keys it was checked."""
+        signature = directory.objects.get(SIGNATURE)
+        if name != MANIFEST or signature is None:
+            return self._trust
+        return f"{self._trust} {signature.size} {signature.modified.isoformat()} {signature.tag}"
+
+    def _apply(self, name: str, known: Any, read: _Read) -> bool:
+        """Take over what the cache or a load told; False if it is not what was put there."""
+        try:
+            if name == MANIFEST:
+                read.summary = Summary(**known)
+            elif (kind := record_class(name)) is not None:
+                read.records.append(kind.parse(known.encode()))
+        except (TypeError, AttributeError, FormatError):
+            return False
+        return True
+
+    def _load(self, one: tuple[SetDirectory, ObjectInfo, str, _Read]) -> Any:
+        """The summary of one object as the cache keeps it, or what is wrong with it."""
+        directory, info, name, _read = one
+        try:
+            if info.size > MAX_BYTES:
+                return Problem(info.key, f"is too large: {info.size} bytes")
+            data = self._location.get(info.key)
+            if name == MANIFEST:
+                return asdict(self._summarize(directory, data))
+            kind = record_class(name)
+            if kind is None:
+                raise AssertionError(f"{name} is no record")
+            record = kind.parse(data)
+            if (record.label, record.id) != (self._label, directory.id):
+                return Problem(info.key, f"is that of {record.id} of '{record.label}'")
+            return data.decode()
+        except (FormatError, CryptoError) as error:
+            return Problem(info.key, error.message)
+
+    def _summarize(self, directory: SetDirectory, data: bytes) -> Summary:
+        manifest = Manifest.parse(data)
+        check_place(manifest, self._label, directory.id)
+        signature = "unverified" if SIGNATURE in directory.objects else "unsigned"
+        if self._keys:
+            if signature == "unsigned":
+                raise CryptoError(STEP, "is not signed, and a verify key was given")
+            verify(data, self._location.get(directory.objects[SIGNATURE].key), self._keys, what=str(directory.id))
+            signature = "good"
+        return Summary(
+            sha256=digest(data),
+            environment=manifest.environment,
+            labels=dict(manifest.labels),
+            database=manifest.database.name,
+            server_version=manifest.database.server_version,
+            started=manifest.started.isoformat(),
+            finished=manifest.finished.isoformat(),
+            tables=len(manifest.tables),
+            warnings=len(manifest.warnings),
+            artifacts={artifact.name: artifact.size for artifact in manifest.artifacts},
+            signature=signature,
+        )
