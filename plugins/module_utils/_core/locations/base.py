@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ..naming import check_key
@@ -28,13 +28,13 @@ class ObjectInfo:
     :param key: below the location's root.
     :param size: bytes.
     :param modified: when it became visible, UTC.
-    :param tag: changes with the object's bytes, where a listing tells such a thing; "" otherwise.
+    :param tag: changes with the object's bytes, where the store tells such a thing; "" otherwise.
     """
 
     key: str
     size: int
     modified: datetime
-    tag: str = ""
+    tag: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
