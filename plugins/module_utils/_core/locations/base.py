@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ..errors import LocationError
 from ..naming import check_key
 from ..pipeline import Sink
 
@@ -67,6 +68,24 @@ class Leftover:
     key: str
     started: datetime
     token: str
+
+
+@dataclass(frozen=True)
+class LockState:
+    """Whether a store can itself keep objects from being deleted.
+
+    :param enabled: objects can be put under a legal hold here.
+    :param days: how long every new object is locked at least; None for not at all.
+    :param unknown: why none of this can be known; "" where it is known.
+    """
+
+    enabled: bool = False
+    days: int | None = None
+    unknown: str = ""
+
+
+class LegalHoldDenied(LocationError):
+    """The credentials may not see or change legal holds."""
 
 
 class Location(ABC):
@@ -141,6 +160,35 @@ class Location(ABC):
 
     def close(self) -> None:
         """Release connections and helper processes; safe to call twice."""
+
+    def lock_state(self) -> LockState:
+        """Whether the store can itself keep objects from being deleted; most cannot."""
+        return LockState()
+
+    def lock_days(self) -> int | None:
+        """For how many days the store lets no new object go; None where it does not lock them, or does not tell."""
+        return self.lock_state().days
+
+    def protection(self, key: str) -> str | None:
+        """Why the store itself would not let the object go, in words; None where it would, or there is none."""
+        check_key(key)
+        return None
+
+    def legal_hold(self, key: str) -> bool:
+        """Whether the object is under a legal hold, which has no end of its own.
+
+        :raises LegalHoldDenied: that may not be known.
+        """
+        check_key(key)
+        return False
+
+    def set_legal_hold(self, key: str, on: bool) -> None:
+        """Put the object under a legal hold or end that; only where :meth:`lock_state` says ``enabled``.
+
+        :raises LegalHoldDenied: that may not be done.
+        """
+        check_key(key)
+        raise LocationError(self.name, f"set the legal hold of {key}", "this kind of location knows no legal holds")
 
     def get(self, key: str) -> bytes:
         """A small object, whole."""

@@ -9,11 +9,12 @@ from uuid import uuid4
 
 from ..naming import check_key
 from ..s3.errors import S3Error
+from ..s3.locks import read_legal_hold, read_lock_state, read_protection, write_legal_hold
 from ..s3.reader import read_object
 from ..s3.settings import S3Settings, parse_settings
 from ..s3.store import Store
 from ..s3.writer import S3Writer
-from .base import Leftover, Location, ObjectInfo, check_prefix
+from .base import Leftover, Location, LockState, ObjectInfo, check_prefix
 
 
 def create(options: Mapping[str, object]) -> S3Location:
@@ -109,6 +110,22 @@ class S3Location(Location):
         step = f"remove the unfinished {leftover.key}"
         self._store.abort_upload(step, leftover.key, leftover.token)
         self._store.drop_empty_directory(step, leftover.key)
+
+    def lock_state(self) -> LockState:
+        """See :meth:`Location.lock_state` and :func:`read_lock_state`."""
+        return read_lock_state(self._store)
+
+    def protection(self, key: str) -> str | None:
+        """See :meth:`Location.protection`."""
+        return read_protection(self._store, check_key(key))
+
+    def legal_hold(self, key: str) -> bool:
+        """See :meth:`Location.legal_hold`."""
+        return read_legal_hold(self._store, check_key(key))
+
+    def set_legal_hold(self, key: str, on: bool) -> None:
+        """See :meth:`Location.set_legal_hold`."""
+        write_legal_hold(self._store, check_key(key), on)
 
     def close(self) -> None:
         """Release the connections; safe to call twice."""
