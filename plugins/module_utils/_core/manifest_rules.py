@@ -11,7 +11,10 @@ from .shapes import Mismatch
 if TYPE_CHECKING:
     from .manifest import Artifact, Export, Index, Manifest
 
-_RESERVED = r"(?:manifest\.json|manifest\.json\.sig|hold\.json|verified_[0-9]{8}_[0-9]{4,6}\.json)"
+_RESERVED = (
+    r"(?:manifest\.json|manifest\.json\.sig|hold\.json|hold\.next\.json|released\.json"
+    r"|verified_[0-9]{8}_[0-9]{4,6}\.json)"
+)
 ARTIFACT_NAME = rf"(?!.*\.\.)(?!{_RESERVED}$)[A-Za-z0-9][A-Za-z0-9._-]{{0,126}}"
 """A file name for every store, that is none of the names a set uses for itself."""
 

@@ -27,6 +27,9 @@ KINDS = (
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.json.sig"
 HOLD = "hold.json"
+NEXT_HOLD = "hold.next.json"
+"""Where a hold lies while it takes another one's place; it holds as much as :data:`HOLD` does."""
+HOLDS = (HOLD, NEXT_HOLD)
 RELEASE = "released.json"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")

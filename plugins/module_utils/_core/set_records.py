@@ -6,12 +6,13 @@ Each is an object of its own in the set's directory, so that the set itself neve
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Annotated, ClassVar, TypeVar
 
 from .documents import read_document, write_document
-from .naming import HOLD, RELEASE, SetId
+from .naming import HOLDS, RELEASE, SetId
 from .records import Nullable, Record
 from .shapes import Choice, Integer, Parsed, Text, Time
 
@@ -97,4 +98,15 @@ def record_class(name: str) -> type[Hold] | type[Release] | type[Drill] | None:
     """What the object *name* in a set's directory is; None for an artifact or anything else."""
     if _DRILL_NAME.fullmatch(name):
         return Drill
-    return {HOLD: Hold, RELEASE: Release}.get(name)
+    if name in HOLDS:
+        return Hold
+    return Release if name == RELEASE else None
+
+
+def last_to_end(holds: Iterable[Hold]) -> Hold | None:
+    """The hold that lets the set go last; there are several while one takes another's place."""
+    return max(holds, key=_end, default=None)
+
+
+def _end(hold: Hold) -> datetime:
+    return hold.until or datetime.max.replace(tzinfo=timezone.utc)

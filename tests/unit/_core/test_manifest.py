@@ -146,6 +146,8 @@ def test_the_bytes_of_a_manifest_are_what_they_always_were() -> None:
         "manifest.json",
         "manifest.json.sig",
         "hold.json",
+        "hold.next.json",
+        "released.json",
         "verified_20261130_0600.json",
     ],
 )

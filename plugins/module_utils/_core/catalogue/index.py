@@ -12,7 +12,7 @@ from ..errors import CryptoError, FormatError
 from ..locations.base import Location, ObjectInfo
 from ..manifest import Manifest, digest
 from ..naming import MANIFEST, SIGNATURE, SetId, check_name
-from ..set_records import Drill, Hold, Release, SetRecord, record_class
+from ..set_records import Drill, Hold, Release, SetRecord, last_to_end, record_class
 from ..signing import VerifyKey, verify
 from ..strict_json import MAX_BYTES
 from .cache import RecordCache
@@ -53,6 +53,7 @@ class SetCopy:
         ``unfinished``, which is no set: it has no manifest.
     :param problems: what is wrong with it, a line each.
     :param objects: by name.
+    :param hold: the one that ends last, where there are several.
     :param drills: oldest first.
     """
 
@@ -131,6 +132,20 @@ def read_index(
     return LocationIndex(location.name, copies, directories, tuple(problems), reader.count)
 
 
+def read_copy(
+    location: Location, label: str, set_id: SetId, *, verify_keys: Sequence[VerifyKey] = ()
+) -> SetCopy | None:
+    """Read what a location holds of one set, past any cache; None where its directory is empty.
+
+    :raises BackupError: as :func:`read_index`.
+    """
+    place = set_id.directory(check_name(label, "label"))
+    directory = gather(location, label, [place], leftovers=False).directories.get(set_id)
+    if directory is None or not directory.objects:
+        return None
+    return _copy(directory, _Reader(location, label, RecordCache(None), verify_keys).read([directory])[0])
+
+
 def _copy(directory: SetDirectory, read: _Read) -> SetCopy:
     records = read.records
     drills = sorted((one for one in records if isinstance(one, Drill)), key=lambda one: one.finished)
@@ -147,7 +162,7 @@ def _copy(directory: SetDirectory, read: _Read) -> SetCopy:
         tuple(told),
         directory.objects,
         read.summary,
-        next((one for one in records if isinstance(one, Hold)), None),
+        last_to_end(one for one in records if isinstance(one, Hold)),
         next((one for one in records if isinstance(one, Release)), None),
         tuple(drills),
     )

@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 
 from ..errors import BackupError, ConfigError
 from ..locations.base import Leftover, Location, ObjectInfo
-from ..naming import HOLD, MANIFEST, SetId, check_name
+from ..naming import HOLDS, MANIFEST, SetId, check_name
 from .directories import SetDirectory, gather
 from .finding import Problem
 
@@ -97,7 +97,7 @@ def unfinished_among(directories: Iterable[SetDirectory], label: str, before: da
 
 
 def _unfinished(directory: SetDirectory, label: str, before: datetime) -> Unfinished:
-    if HOLD in directory.objects:
+    if any(name in directory.objects for name in HOLDS):
         return Unfinished(label, directory.id, (), ())
     leftovers = tuple(leftover for leftover in directory.leftovers if leftover.started <= before)
     objects = tuple(directory.objects.values())

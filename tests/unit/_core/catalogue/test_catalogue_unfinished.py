@@ -79,9 +79,10 @@ def test_unfinished_objects_go_by_their_age_also_from_a_finished_set() -> None:
     assert list(location.objects) == [f"{PLACE}/manifest.json"]
 
 
-def test_unfinished_objects_in_a_held_set_stay() -> None:
+@pytest.mark.parametrize("name", ["hold.json", "hold.next.json"])
+def test_unfinished_objects_in_a_held_set_stay(name: str) -> None:
     location = MemoryLocation()
-    location.add(f"{PLACE}/hold.json", b"", OLD)
+    location.add(f"{PLACE}/{name}", b"", OLD)
     location.unfinished = [Leftover(f"{PLACE}/backup.dump.age", OLD, "old")]
     assert found(location) == []
 
