@@ -197,9 +197,21 @@ def test_reading_ends_when_it_makes_no_progress(place: Place) -> None:
     place.location.put("set/object", LARGE)
     place.proxy.inject("GetObject", cut_body(0))
     with pytest.raises(LocationError) as failure:
-        place.location.get("set/object")
+        list(place.location.read("set/object"))
     assert failure.value.transient
     assert len(place.proxy.of("GetObject")) == 5
+
+
+@pytest.mark.parametrize("fault", [cut_body(2 * MIB), error(503, "SlowDown"), error(500, "InternalError")])
+def test_a_small_object_that_cannot_be_had_at_the_first_try_is_read_the_usual_way(place: Place, fault: Any) -> None:
+    place.location.put("set/object", LARGE)
+    place.proxy.inject("GetObject", fault, times=1)
+    assert place.location.get("set/object") == LARGE
+
+
+def test_a_small_object_that_is_not_there_is_an_error_that_says_so(place: Place) -> None:
+    with pytest.raises(LocationError, match="no object"):
+        place.location.get("set/object")
 
 
 def test_an_object_replaced_while_it_is_read_is_not_spliced(place: Place) -> None:

@@ -194,20 +194,37 @@ def test_what_stands_for_a_directory_in_a_user_interface_is_no_object(moto_serve
     assert [found.key for found in location.list("label")] == ["label/set/object"]
 
 
-def test_a_listing_of_several_pages_is_whole_or_an_error(moto_server: MotoServer, model: Model) -> None:
-    def in_small_pages(request: Any, forward: Any) -> Any:
-        request.path += "&max-keys=4"
-        return forward(request)
+def in_small_pages(request: Any, forward: Any) -> Any:
+    request.path += "&max-keys=4"
+    return forward(request)
 
+
+@pytest.mark.parametrize("names", ["set/object{}", "set/{}/object", "{}/set/object", "set/1/object{}"])
+def test_a_listing_of_several_pages_is_whole_or_an_error(moto_server: MotoServer, model: Model, names: str) -> None:
+    bucket = moto_server.create_bucket()
+    proxy, location = model(bucket)
+    keys = [f"label/{names.format(number)}" for number in range(10)]
+    for key in keys:
+        location.put(key, b"")
+    proxy.clear()
+    proxy.inject("ListObjectsV2", in_small_pages)
+    assert [found.key for found in location.list("label")] == keys
+    assert len(proxy.of("ListObjectsV2")) > 2
+    asked = len(proxy.of("ListObjectsV2"))
+    for skipped in range(asked):
+        proxy.clear()
+        proxy.inject("ListObjectsV2", in_small_pages)
+        proxy.inject("ListObjectsV2", error(403, "AccessDenied"), skip=skipped, times=1)
+        with pytest.raises(LocationError):
+            list(location.list("label"))
+
+
+def test_a_listing_of_directories_has_several_pages(moto_server: MotoServer, model: Model) -> None:
     bucket = moto_server.create_bucket()
     proxy, location = model(bucket)
     for number in range(10):
         location.put(f"set/{number}/object", b"")
     proxy.clear()
     proxy.inject("ListObjectsV2", in_small_pages)
-    assert [found.key for found in location.list("set")] == [f"set/{number}/object" for number in range(10)]
     assert list(location.list_directories("set")) == [str(number) for number in range(10)]
-    assert len(proxy.of("ListObjectsV2")) == 6
-    proxy.inject("ListObjectsV2", error(403, "AccessDenied"), skip=1)
-    with pytest.raises(LocationError):
-        list(location.list("set"))
+    assert len(proxy.of("ListObjectsV2")) == 3

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -117,10 +119,11 @@ def read_index(
     :param leftovers: whether to list unfinished objects, too.
     :raises BackupError: it could not be listed to its end, or an object could not be read.
     """
-    gathered = gather(location, check_name(label, "label"), [label], leftovers=leftovers)
-    reader = _Reader(location, label, cache, verify_keys)
-    directories = sorted(gathered.directories.values(), key=lambda one: one.id)
-    found = dict(zip((one.id for one in directories), reader.read(directories), strict=True))
+    with _objects_stay():
+        gathered = gather(location, check_name(label, "label"), [label], leftovers=leftovers)
+        reader = _Reader(location, label, cache, verify_keys)
+        directories = sorted(gathered.directories.values(), key=lambda one: one.id)
+        found = dict(zip((one.id for one in directories), reader.read(directories), strict=True))
     cache.save()
     problems = [*gathered.problems]
     copies: dict[SetId, SetCopy] = {}
@@ -144,6 +147,18 @@ def read_copy(
     if directory is None or not directory.objects:
         return None
     return _copy(directory, _Reader(location, label, RecordCache(None), verify_keys).read([directory])[0])
+
+
+@contextlib.contextmanager
+def _objects_stay() -> Iterator[None]:
+    """Without the collector of cycles, which would look through ten thousand sets again and again for none."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _copy(directory: SetDirectory, read: _Read) -> SetCopy:
@@ -239,7 +254,7 @@ class _Reader:
                 return Problem(info.key, f"is too large: {info.size} bytes")
             data = self._location.get(info.key)
             if name == MANIFEST:
-                return asdict(self._summarize(directory, data))
+                return dict(vars(self._summarize(directory, data)))
             kind = record_class(name)
             if kind is None:
                 raise AssertionError(f"{name} is no record")

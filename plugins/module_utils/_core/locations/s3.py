@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import datetime, timezone
 from typing import Any
 from uuid import uuid4
@@ -15,6 +16,9 @@ from ..s3.settings import S3Settings, parse_settings
 from ..s3.store import Store
 from ..s3.writer import S3Writer
 from .base import Leftover, Location, LockState, ObjectInfo, check_prefix
+
+_LISTINGS = 8
+"""How many listings run at the same time at most."""
 
 
 def create(options: Mapping[str, object]) -> S3Location:
@@ -51,6 +55,11 @@ class S3Location(Location):
         """See :meth:`Location.read`; a broken connection is taken up again where it broke."""
         return read_object(self._store, check_key(key), offset, length)
 
+    def get(self, key: str) -> bytes:
+        """See :meth:`Location.get`."""
+        data = self._store.fetch(check_key(key))
+        return super().get(key) if data is None else data
+
     def stat(self, key: str) -> ObjectInfo | None:
         """See :meth:`Location.stat`."""
         step = f"look at {key}"
@@ -62,16 +71,47 @@ class S3Location(Location):
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """See :meth:`Location.list`."""
-        start, root = self._start(prefix), len(self._start(""))
         found: dict[str, ObjectInfo] = {}
-        for page in self._pages("list the objects", "list_objects_v2", Prefix=start):
-            for entry in page.get("Contents", ()):
-                key = entry["Key"][root:]
-                # What ends with a slash stands for a directory in a store's own user interface.
-                if entry["Key"].startswith(start) and not key.endswith("/"):
-                    found[key] = ObjectInfo(key, entry["Size"], _utc(entry["LastModified"]), entry.get("ETag", ""))
+        for page in self._whole_listing("list the objects", self._start(prefix)):
+            found.update(self._objects(page))
         # Not every store keeps to the order of keys.
         yield from (found[key] for key in sorted(found))
+
+    def _objects(self, page: Mapping[str, Any]) -> Iterator[tuple[str, ObjectInfo]]:
+        """The objects of one page of a listing, by key."""
+        root = self._start("")
+        for entry in page.get("Contents", ()):
+            key = entry["Key"].removeprefix(root)
+            # What ends with a slash stands for a directory in a store's own user interface.
+            if entry["Key"].startswith(root) and not key.endswith("/"):
+                yield key, ObjectInfo(key, entry["Size"], _utc(entry["LastModified"]), entry.get("ETag", ""))
+
+    def _whole_listing(self, step: str, start: str) -> Iterator[dict[str, Any]]:
+        """Pages that together have every object whose key begins with *start*.
+
+        One page follows another, so that a long listing takes long. Where the first page is not all, the directories
+        below are listed at the same time instead.
+        """
+        with ThreadPoolExecutor(max_workers=_LISTINGS, thread_name_prefix="listing") as pool:
+            pending = {pool.submit(self._listing, step, start)}
+            while pending:
+                done, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in done:
+                    pages, directories = future.result()
+                    yield from pages
+                    pending |= {pool.submit(self._listing, step, directory) for directory in directories}
+
+    def _listing(self, step: str, start: str) -> tuple[Sequence[dict[str, Any]], Sequence[str]]:
+        """All pages, or those of the objects right below *start* and the directories that have the others."""
+        pages = self._pages(step, "list_objects_v2", Prefix=start)
+        first = next(pages)
+        if not first.get("IsTruncated"):
+            return (first,), ()
+        level = tuple(self._pages(step, "list_objects_v2", Prefix=start, Delimiter="/"))
+        directories = [found["Prefix"] for page in level for found in page.get("CommonPrefixes", ())]
+        if len(directories) > 1 and all(name.startswith(start) and name != start for name in directories):
+            return level, directories
+        return (first, *pages), ()
 
     def list_directories(self, prefix: str) -> Iterator[str]:
         """See :meth:`Location.list_directories`."""
@@ -161,4 +201,6 @@ def _marks(page: Mapping[str, Any]) -> dict[str, str]:
 
 def _utc(time: datetime) -> datetime:
     # The answer to a HEAD request has whole seconds only, and both shall say the same of an object.
-    return time.astimezone(timezone.utc).replace(microsecond=0)
+    if time.tzinfo is not timezone.utc:
+        time = time.astimezone(timezone.utc)
+    return time.replace(microsecond=0)

@@ -5,8 +5,11 @@ botocore alone is used, boto3's own foundation: same credentials, same requests,
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import threading
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,7 +63,11 @@ def make_client(settings: S3Settings, connections: int) -> Any:
     # between threads while a client is made.
     with _session_lock:
         if not _sessions:
-            _sessions.append(botocore.session.get_session())
+            session = botocore.session.get_session()
+            # The library's own, for every form that a date can have, takes half the time of a long listing.
+            parsers = session.get_component("response_parser_factory")
+            parsers.set_parser_defaults(timestamp_parser=parse_time)
+            _sessions.append(session)
         session = _sessions[0]
         s3: dict[str, object] = {"addressing_style": settings.addressing_style}
         if "payload_signing_enabled" not in (session.get_scoped_config().get("s3") or {}):
@@ -69,6 +76,8 @@ def make_client(settings: S3Settings, connections: int) -> Any:
             connect_timeout=CONNECT_SECONDS,
             read_timeout=READ_SECONDS,
             max_pool_connections=connections,
+            # What is signed beforehand must not fall back to the second version, which few stores know.
+            signature_version="s3v4",
             retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
             s3=s3,
             **_without_own_checksums(botocore.config.Config),
@@ -83,6 +92,23 @@ def make_client(settings: S3Settings, connections: int) -> Any:
             verify=settings.ca_bundle,
             config=config,
         )
+
+
+def parse_time(value: Any) -> datetime:
+    """A moment as stores write it: ISO 8601 in documents, RFC 9110 in headers; anything else as botocore reads it."""
+    import botocore.utils
+
+    for read in (_iso_time, parsedate_to_datetime):
+        with contextlib.suppress(TypeError, ValueError):
+            found = read(value)
+            if found.tzinfo is not None:
+                return found
+    other: datetime = botocore.utils.parse_timestamp(value)
+    return other if other.tzinfo is not None else other.replace(tzinfo=timezone.utc)
+
+
+def _iso_time(value: str) -> datetime:
+    return datetime.fromisoformat(value.replace("Z", "+00:00"))
 
 
 def _without_own_checksums(config_class: Any) -> dict[str, str]:

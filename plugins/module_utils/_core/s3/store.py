@@ -11,10 +11,12 @@ from uuid import uuid4
 from ..errors import name_taken
 from .client import LazyClient
 from .errors import S3Error, explain
+from .fetch import Fetcher
 from .parts import PART_BYTES, ByteBudget, SpareBuffers
 from .settings import S3Settings
 
 PARTS_IN_FLIGHT = 4
+FETCHES_IN_FLIGHT = 16
 _LOCKS = 32
 # More connections than parts, for the small requests beside them.
 _FURTHER_CONNECTIONS = 6
@@ -39,6 +41,8 @@ class Store:
         self._client = LazyClient(settings, concurrency + _FURTHER_CONNECTIONS)
         self._locks = [threading.Lock() for _lock in range(_LOCKS)]
         self._answered = False
+        self._fetcher: Fetcher | None = None
+        self._fetcher_lock = threading.Lock()
 
     def call(self, step: str, operation: str, key: str | None = None, **parameters: Any) -> dict[str, Any]:
         """Make one request, with the client library's own retries.
@@ -65,6 +69,13 @@ class Store:
             if error.missing:
                 return None
             raise
+
+    def fetch(self, key: str) -> bytes | None:
+        """A small object, whole, at little cost; None where the usual way should be taken, be it only for its error."""
+        with self._fetcher_lock:
+            if self._fetcher is None:
+                self._fetcher = Fetcher(self._client.get(), self.settings, FETCHES_IN_FLIGHT)
+        return self._fetcher.fetch(key)
 
     def require_bucket(self, step: str) -> None:
         """Raise if the bucket is missing, which the answer to a HEAD request does not tell from a missing object."""
@@ -143,4 +154,6 @@ class Store:
 
     def close(self) -> None:
         """Release the connections; safe to call twice."""
+        if self._fetcher is not None:
+            self._fetcher.close()
         self._client.close()
