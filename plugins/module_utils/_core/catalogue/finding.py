@@ -145,7 +145,7 @@ def free_id(locations: Sequence[Location], label: str, kind: str, now: datetime)
     def taken(set_id: SetId) -> bool:
         day, _slash, name = set_id.directory(label).rpartition("/")
         if day not in days:
-            answers, _silent = _ask_all(locations, lambda location: list(location.list_directories(day)))
+            answers, _silent = ask_all(locations, lambda location: list(location.list_directories(day)))
             days[day] = {name for names in answers.values() for name in names}
         return name in days[day]
 
@@ -173,9 +173,11 @@ def check_place(manifest: Manifest, label: str, set_id: SetId) -> None:
         )
 
 
-def _ask_all(
+def ask_all(
     locations: Sequence[Location], ask: Callable[[Location], Result]
 ) -> tuple[dict[str, Result], dict[str, BackupError]]:
+    """Ask all locations at the same time: the answers, and the failures of those that gave none, by name."""
+
     def guarded(location: Location) -> Result | BackupError:
         try:
             return ask(location)
