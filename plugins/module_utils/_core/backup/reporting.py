@@ -7,12 +7,11 @@ from typing import Any
 
 from ..errors import BackupError
 from ..manifest import Manifest
+from ..texts import readable_size
 from .preparing import Ends, Plan
 from .request import BackupRequest
 from .running import Written
 from .surveying import Cleared
-
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 def report_skipped(request: BackupRequest, reason: BackupError) -> dict[str, Any]:
@@ -147,12 +146,3 @@ def _location_line(location: Mapping[str, Any], directory: str) -> str:
 
 def _diff(summary: list[str]) -> dict[str, str]:
     return {"before": "", "after": "\n".join(summary) + "\n"}
-
-
-def readable_size(count: float) -> str:
-    """A number of bytes for people: ``1.4 GiB``."""
-    unit = 0
-    while count >= 1024 and unit < len(_UNITS) - 1:
-        count /= 1024
-        unit += 1
-    return f"{count:.0f} {_UNITS[unit]}" if unit == 0 else f"{count:.1f} {_UNITS[unit]}"

@@ -89,10 +89,14 @@ class LegalHoldDenied(LocationError):
 
 
 class Location(ABC):
-    """A place where sets are kept."""
+    """A place where sets are kept.
+
+    :cvar place: where it is, whatever its name: two locations of one place are the same.
+    """
 
     type: str
     name: str
+    place: str = ""
 
     @abstractmethod
     def check(self, *, trial: bool = False) -> bool:

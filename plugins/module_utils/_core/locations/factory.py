@@ -24,7 +24,9 @@ def open_location(options: Mapping[str, object]) -> Location:
     if not isinstance(kind, str) or kind not in TYPES:
         told = "has no type" if kind is None else f"has the unknown type {kind!r}"
         raise ConfigError(STEP, f"location {options.get('name')!r} {told}", hint=f"one of {', '.join(TYPES)}")
-    return _backend(kind)(options)
+    location = _backend(kind)(options)
+    location.place = _place(options)
+    return location
 
 
 def _backend(kind: str) -> Callable[[Mapping[str, object]], Location]:
@@ -53,12 +55,12 @@ def open_locations(descriptions: Sequence[Mapping[str, object]]) -> list[Locatio
     """
     locations = [open_location(options) for options in descriptions]
     names: set[str] = set()
-    places: dict[frozenset[tuple[str, str]], str] = {}
-    for location, options in zip(locations, descriptions, strict=True):
+    places: dict[str, str] = {}
+    for location in locations:
         if location.name in names:
             raise ConfigError(STEP, f"two locations are named {location.name!r}", hint="give each a name of its own")
         names.add(location.name)
-        other = places.setdefault(_place(options), location.name)
+        other = places.setdefault(location.place, location.name)
         if other != location.name:
             raise ConfigError(
                 STEP, f"locations {other!r} and {location.name!r} are the same place", hint="leave one of them out"
@@ -66,6 +68,6 @@ def open_locations(descriptions: Sequence[Mapping[str, object]]) -> list[Locatio
     return locations
 
 
-def _place(options: Mapping[str, object]) -> frozenset[tuple[str, str]]:
+def _place(options: Mapping[str, object]) -> str:
     where = ("type", "path", "endpoint_url", "bucket", "prefix", "config", "remote")
-    return frozenset((key, str(options[key]).rstrip("/")) for key in where if options.get(key) is not None)
+    return "\n".join(f"{key}: {str(options[key]).rstrip('/')}" for key in where if options.get(key) is not None)

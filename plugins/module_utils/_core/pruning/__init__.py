@@ -1,0 +1,1 @@
+"""Retention carried out: what goes, why, and that nothing else does."""

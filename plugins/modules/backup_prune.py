@@ -1,0 +1,131 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the mobul.backup maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: backup_prune
+short_description: Delete the backup sets that retention lets go, in every location
+version_added: 0.1.0
+description:
+  - Looks at all locations of a label, decides on every set by the policy, and deletes what is due in each of them.
+  - Nothing is deleted anywhere if a location cannot be looked at, if something below the label is damaged or does not
+    belong there, or if the policy is shorter than a bucket's Object Lock.
+  - The newest good and the newest verified set of a label stay whatever the policy says, and so does the newest good
+    copy of each location. What is held stays, and what the store itself protects is reported.
+  - A set's manifest goes first. A run that was killed is taken up by the next one.
+  - Also removes what killed runs left unfinished, abandoned multipart uploads among it.
+author:
+  - The mobul.backup maintainers (@mobul)
+extends_documentation_fragment:
+  - mobul.backup.locations
+  - mobul.backup.catalogue
+attributes:
+  check_mode:
+    support: full
+    description: Returns the plan; deletes nothing.
+  diff_mode:
+    support: full
+    description: Shows the sets that go from each location.
+options:
+  policy:
+    description:
+      - How long sets are kept, by kind, as V(90d), V(12w), V(6m), V(7y) or V(until_released); V(null) for V(monthly) or
+        V(yearly) is for none of these. Names that are left out are as by default.
+      - By default V(daily) 7d, V(weekly) 90d, V(monthly) 1y, V(yearly) 7y, V(pre_deploy) 30d, V(pre_restore) 7d, and
+        V(pre_migration), V(post_incident) and V(manual) until they are released.
+      - The first good weekly set of a month serves as the monthly one, and the first of a year as the yearly one.
+    type: dict
+  unfinished_after:
+    description:
+      - After how many hours without a change something unfinished counts as left by a killed run.
+      - Must be more than the longest backup takes.
+    type: int
+    default: 24
+seealso:
+  - module: mobul.backup.backup_info
+  - module: mobul.backup.backup_hold
+"""
+
+EXAMPLES = r"""
+- name: Show what would go
+  mobul.backup.backup_prune:
+    label: shop
+    locations: "{{ backup_locations }}"
+  check_mode: true
+  register: plan
+
+- name: Keep weekly sets for half a year
+  mobul.backup.backup_prune:
+    label: shop
+    locations: "{{ backup_locations }}"
+    policy:
+      weekly: 26w
+"""
+
+RETURN = r"""
+deleted:
+  description: The copies that went, or would go.
+  returned: success or partial failure
+  type: list
+  elements: dict
+  sample: [{location: s3, id: weekly_20260802_000000, bytes: 1468006}]
+reaped:
+  description: What killed runs had left unfinished, and went.
+  returned: success or partial failure
+  type: list
+  elements: str
+protected:
+  description: Copies that are due, and that the store would not let go.
+  returned: success or partial failure
+  type: list
+  elements: dict
+freed:
+  description: Bytes.
+  returned: success or partial failure
+  type: int
+  sample: 1468006
+plan:
+  description: The decision on every set of the label with its reason, the oldest first.
+  returned: success or partial failure
+  type: list
+  elements: dict
+  sample:
+    - id: weekly_20260802_000000
+      keep: false
+      rule: expired
+      reason: its 90d as a weekly set ended on 2026-10-31
+      serves_as: []
+      expires: "2026-10-31T00:00:00Z"
+table:
+  description: The plan as lines of a table, the newest set first.
+  returned: success or partial failure
+  type: list
+  elements: str
+summary:
+  description: What was done, for a person.
+  returned: success or partial failure
+  type: list
+  elements: str
+"""
+
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CATALOGUE
+from ansible_collections.mobul.backup.plugins.module_utils._core.pruning.run import run_prune
+
+
+def main() -> None:
+    run_module(
+        {
+            **CATALOGUE,
+            "policy": {"type": "dict"},
+            "unfinished_after": {"type": "int", "default": 24},
+        },
+        run_prune,
+    )
+
+
+if __name__ == "__main__":
+    main()
