@@ -33,9 +33,12 @@ def read_lock_state(store: Store) -> LockState:
     except S3Error as error:
         if error.code in _NONE_HERE or error.code in _UNKNOWN_CALL or error.status in _UNKNOWN_CALL_STATUS:
             return LockState()
-        if error.code not in _DENIED:
+        odd = error.status in (400, 404) and error.code != "NoSuchBucket"
+        if error.transient or not (odd or error.code in _DENIED):
             raise
-        why = f"{error.message}; to see whether the bucket has Object Lock takes s3:GetBucketObjectLockConfiguration"
+        why = error.message
+        if error.code in _DENIED:
+            why += "; to see whether the bucket has Object Lock takes s3:GetBucketObjectLockConfiguration"
         return LockState(days=own.period.days if own else None, unknown=why)
     configuration = reply.get("ObjectLockConfiguration") or {}
     if configuration.get("ObjectLockEnabled") != "Enabled":

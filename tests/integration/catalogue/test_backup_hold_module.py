@@ -1,0 +1,146 @@
+"""The module backup_hold in a real run of Ansible: check, apply, apply again; exchange, release; and mistakes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_locations
+from support.lab import RcloneRemote, S3Server
+from support.manifests import make_manifest
+
+MANIFEST = make_manifest("post_incident_20261122_000000", artifacts=())
+SET_ID = str(MANIFEST.id)
+PLACE = MANIFEST.id.directory("shop")
+HELD = {"label": "shop", "backup": SET_ID, "reason": "INC-4711"}
+RELEASED = {**HELD, "state": "released", "reason": "INC-4711 closed"}
+
+Result = dict[str, Any]
+
+
+@pytest.fixture
+def locations(tmp_path: Path, s3_server: S3Server, s3_bucket: str, rclone_config: RcloneRemote) -> list[dict[str, Any]]:
+    """One of each kind with the set in it, and one without."""
+    made = [
+        {"name": "local", "type": "local", "path": str(tmp_path / "local")},
+        s3_server.location(s3_bucket),
+        rclone_config.location("backups"),
+    ]
+    for location in open_locations(made):
+        location.check()
+        location.put(f"{PLACE}/manifest.json", MANIFEST.to_bytes())
+        location.close()
+    (tmp_path / "empty").mkdir()
+    return [*made, {"name": "empty", "type": "local", "path": str(tmp_path / "empty")}]
+
+
+def play(directory: Path, locations: list[dict[str, Any]], *tasks: dict[str, Any]) -> tuple[list[Result], str]:
+    """Run tasks of the module on localhost, failed or not, with --diff: their results and all output."""
+    results = directory / "results.json"
+    steps: list[dict[str, Any]] = [
+        {
+            # The mode is taken out before the rest is the module's.
+            "check_mode": given.pop("check_mode", False),
+            "mobul.backup.backup_hold": {"locations": locations, **given},
+            "register": f"result{number}",
+            "ignore_errors": True,
+        }
+        for number, given in enumerate(map(dict, tasks))
+    ]
+    together = "{{ [" + ", ".join(f"result{number}" for number in range(len(tasks))) + "] | to_json }}"
+    steps.append({"ansible.builtin.copy": {"content": together, "dest": str(results)}})
+    playbook = directory / "playbook.yml"
+    playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": steps}]))
+    argv = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local", "--diff"]
+    environment = {**os.environ, "HOME": str(directory), "ANSIBLE_LOCALHOST_WARNING": "false"}
+    run = subprocess.run(
+        [*argv, "-e", f"ansible_python_interpreter={sys.executable}", playbook],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    return json.loads(results.read_text()), run.stdout + run.stderr
+
+
+def names(locations: list[dict[str, Any]]) -> list[list[str]]:
+    """What is in the set's directory in each location."""
+    found = []
+    for location in open_locations(locations):
+        found.append([info.key.removeprefix(f"{PLACE}/") for info in location.list(PLACE)])
+        location.close()
+    return found
+
+
+def states(result: Result) -> list[str]:
+    return [one["state"] for one in result["copies"]]
+
+
+def test_check_apply_apply_again_exchange_and_release_in_every_kind_of_location(
+    tmp_path: Path, locations: list[dict[str, Any]]
+) -> None:
+    before = names(locations)
+    (checked,), output = play(tmp_path, locations, {**HELD, "check_mode": True})
+    assert names(locations) == before == [["manifest.json"]] * 3 + [[]]
+    assert "+local: held: INC-4711" in output
+    results, output = play(tmp_path, locations, HELD, HELD, {**HELD, "until": "2999-01-01"})
+    assert [result["changed"] for result in (checked, *results)] == [True, True, False, True]
+    for result in (checked, *results):
+        assert states(result) == ["held", "held", "held", "missing"]
+        assert result["id"] == SET_ID
+    assert checked["summary"][0] == f"shop: {SET_ID} would be held: INC-4711"
+    assert results[0]["summary"][0] == f"shop: {SET_ID} is held: INC-4711"
+    assert results[2]["copies"][1]["hold"]["until"] == "2999-01-01T00:00:00Z"
+    assert "-gdrive: held: INC-4711" in output
+    assert names(locations) == [["hold.json", "manifest.json"]] * 3 + [[]]
+    results, output = play(tmp_path, locations, {**RELEASED, "check_mode": True}, RELEASED, RELEASED)
+    assert [result["changed"] for result in results] == [True, True, False]
+    assert states(results[1]) == ["released", "released", "released", "missing"]
+    assert "+s3: released: INC-4711 closed" in output
+    assert names(locations) == [["manifest.json", "released.json"]] * 3 + [[]]
+    (again,), _output = play(tmp_path, locations, {**HELD, "backup": "latest"})
+    assert (again["changed"], again["id"]) == (True, SET_ID)
+    assert names(locations) == [["hold.json", "manifest.json"]] * 3 + [[]]
+
+
+def test_a_location_that_is_down_fails_the_module_with_what_was_done(
+    tmp_path: Path, locations: list[dict[str, Any]]
+) -> None:
+    down = {**locations[1], "name": "down", "endpoint_url": "http://127.0.0.1:9", "bucket": "nowhere"}
+    (result,), output = play(tmp_path, [locations[0], down], HELD)
+    assert result["failed"]
+    assert "location 'down'" in result["msg"]
+    assert f"run it again with backup: {SET_ID}" in result["msg"]
+    assert states(result) == ["held", "failed"]
+    assert result["changed"] is True
+    assert names(locations[:1]) == [["hold.json", "manifest.json"]]
+    assert locations[1]["secret_key"] not in output
+
+
+def test_mistakes_are_told_and_nothing_is_changed(tmp_path: Path, locations: list[dict[str, Any]]) -> None:
+    before = names(locations)
+    mistakes = {
+        "is past": {"until": "2026-01-01"},
+        "is no time": {"until": "soon"},
+        "the reason is empty": {"reason": ""},
+        "only a hold has an end": {"until": "2999-01-01", "state": "released"},
+        f"the nearest: {SET_ID}": {"backup": "post_incident_20261122_000001"},
+        "is not the id of a backup": {"backup": "newest"},
+        "missing required arguments: reason": {"reason": None},
+        "there is no good backup of 'other'": {"label": "other", "backup": "latest"},
+    }
+    tasks = [
+        {name: value for name, value in {**HELD, **changes}.items() if value is not None}
+        for changes in mistakes.values()
+    ]
+    results, _output = play(tmp_path, locations, *tasks)
+    for told, result in zip(mistakes, results, strict=True):
+        assert result["failed"]
+        assert told in result["msg"]
+    assert names(locations) == before
