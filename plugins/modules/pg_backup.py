@@ -340,6 +340,12 @@ previous:
   returned: when a set was made, also when the run failed because too few of its copies are good; in check mode
   type: str
   sample: weekly_20261115_000000
+behind:
+  description: Locations that lack the set that came before, for M(mobul.backup.backup_replicate) to make up for.
+  returned: when a set was made, also when the run failed because too few of its copies are good; in check mode
+  type: list
+  elements: str
+  sample: [gdrive]
 summary:
   description: What was done, for a person.
   returned: success, and when the run failed because too few copies are good

@@ -11,7 +11,7 @@ from ..texts import readable_size
 from .preparing import Ends, Plan
 from .request import BackupRequest
 from .running import Written
-from .surveying import Cleared
+from .surveying import Cleared, behind
 
 
 def report_skipped(request: BackupRequest, reason: BackupError) -> dict[str, Any]:
@@ -88,6 +88,7 @@ def _common(request: BackupRequest, ends: Ends, plan: Plan, duration: float) -> 
             "size": plan.server.size,
         },
         "previous": None if plan.previous is None else str(plan.previous.id),
+        "behind": behind(plan.surveys),
         "duration": round(duration, 3),
     }
 

@@ -107,6 +107,17 @@ def previous_set(surveys: Sequence[Survey]) -> FoundSet | None:
     return max(found, key=lambda one: one.id, default=None)
 
 
+def behind(surveys: Sequence[Survey]) -> list[str]:
+    """The locations that lack the newest set of the label: a copy of it failed, or they are new."""
+    newest = previous_set(surveys)
+    looked_at = [survey for survey in surveys if survey.error is None]
+    return [
+        survey.location.name
+        for survey in looked_at
+        if newest is not None and (survey.newest is None or survey.newest.id < newest.id)
+    ]
+
+
 def disagreements(surveys: Sequence[Survey]) -> list[str]:
     """Copies of the newest set whose manifests differ: one of them is not what was written."""
     newest = previous_set(surveys)
