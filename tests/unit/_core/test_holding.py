@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -383,7 +384,20 @@ def test_latest_is_the_newest_set_of_which_any_location_has_a_good_copy(store: S
     store.add(f"{SetId.parse('daily_20261124_020000').directory('shop')}/backup.dump.age", b"x")
     result = hold([store, other], backup="latest")
     assert result["id"] == "daily_20261123_010000"
+    assert result["warnings"] == [
+        "daily_20261124_010000 is newer than daily_20261123_010000, and no good copy of it is known"
+    ]
     assert [one["state"] for one in result["copies"]] == ["missing", "held"]
+
+
+def test_a_set_whose_copies_have_different_manifests_is_not_the_latest(store: Store) -> None:
+    other, one = Store("other"), small_manifest("daily_20261123_010000")
+    fill(store, one)
+    fill(other, dataclasses.replace(one, environment="staging"))
+    fill(other, small_manifest())
+    result = hold([store, other], backup="latest")
+    assert result["id"] == str(SET_ID)
+    assert result["warnings"] == [f"daily_20261123_010000 is newer than {SET_ID}, and no good copy of it is known"]
 
 
 def test_latest_with_a_location_that_is_down_holds_what_is_known_and_fails_naming_it(store: Store) -> None:

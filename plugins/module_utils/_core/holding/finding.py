@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ..catalogue.directories import gather
 from ..catalogue.finding import Problem, ask_all, set_ids
@@ -17,27 +18,56 @@ STEP = "find the backup"
 _NEAREST = 3
 
 
-def newest_good(
-    locations: Sequence[Location], label: str, verify_keys: Sequence[VerifyKey]
-) -> tuple[SetId, dict[str, BackupError]]:
-    """The newest set of which some location has a good copy, and the locations that could not be asked.
+@dataclass(frozen=True)
+class Found:
+    """Which set is meant.
 
-    :raises ConfigError: no location has one.
+    :param passed_by: newer ones of which no good copy is known, where the newest was asked for.
+    :param failures: the locations that could not be asked for it.
     """
+
+    id: SetId
+    passed_by: tuple[SetId, ...] = ()
+    failures: Mapping[str, BackupError] = field(default_factory=dict)
+
+
+def newest_good(locations: Sequence[Location], label: str, verify_keys: Sequence[VerifyKey]) -> Found:
+    """The newest set of which some location has a good copy, and none a copy with another manifest.
+
+    :raises ConfigError: there is none.
+    """
+    disputed: set[SetId] = set()
+    bad: set[SetId] = set()
 
     def newest(location: Location) -> SetId | None:
         problems: list[Problem] = []
         for set_id in set_ids(location, label, problems):
             copy = read_copy(location, label, set_id, verify_keys=verify_keys)
-            if copy is not None and copy.state == "good":
+            if copy is not None and copy.state == "good" and set_id not in disputed:
                 return set_id
+            if copy is not None and copy.state != "unfinished":
+                bad.add(set_id)
         return None
 
-    answers, failures = ask_all(locations, newest)
-    found = max((set_id for set_id in answers.values() if set_id is not None), default=None)
-    if found is None:
-        raise ConfigError(STEP, f"there is no good backup of '{label}'{_unasked(failures)}")
-    return found, failures
+    while True:
+        answers, failures = ask_all(locations, newest)
+        found = max((set_id for set_id in answers.values() if set_id is not None), default=None)
+        if found is None:
+            raise ConfigError(STEP, f"there is no good backup of '{label}'{_unasked(failures)}")
+        if _copies_agree(locations, label, found, verify_keys):
+            return Found(found, tuple(sorted(one for one in bad if one > found)), failures)
+        disputed.add(found)
+
+
+def _copies_agree(locations: Sequence[Location], label: str, set_id: SetId, verify_keys: Sequence[VerifyKey]) -> bool:
+    """Whether all copies that can be read have the same manifest; otherwise one of them is not what was written."""
+
+    def manifest(location: Location) -> str | None:
+        copy = read_copy(location, label, set_id, verify_keys=verify_keys)
+        return copy.summary.sha256 if copy is not None and copy.summary is not None else None
+
+    answers, _failures = ask_all(locations, manifest)
+    return len(set(answers.values()) - {None}) <= 1
 
 
 def no_such_set(

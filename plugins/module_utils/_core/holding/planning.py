@@ -80,7 +80,7 @@ def _placing(standing: Standing, hold: Hold) -> Iterator[Step]:
             first = min(there, key=lambda name: _end(standing.holds[name]))
             yield from _removing(standing, first)
             del there[first]
-        place = next(name for name in HOLDS if name not in there)
+        place = NEXT_HOLD if HOLD in there else HOLD
         yield Step("put", place, data)
     for name in there:
         if name != place:

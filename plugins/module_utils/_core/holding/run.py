@@ -15,7 +15,7 @@ from ..locations.base import Location
 from ..naming import HOLD, SetId
 from ..signing import VerifyKey, load_verify_keys
 from .copies import Looked, Outcome, carry_out, look, require_manifest
-from .finding import newest_good, no_such_set
+from .finding import Found, newest_good, no_such_set
 from .planning import Standing, plan_hold, plan_release
 from .reporting import Copy, report
 from .request import STEP, HoldRequest
@@ -53,12 +53,11 @@ def hold_in(
     locations: Sequence[Location], request: HoldRequest, verify_keys: Sequence[VerifyKey], check_mode: bool
 ) -> dict[str, Any]:
     """The same, in locations that are open."""
-    set_id = request.backup
-    failures: dict[str, BackupError] = {}
-    if set_id is None:
-        set_id, failures = newest_good(locations, request.label, verify_keys)
+    named = request.backup and Found(request.backup)
+    found = named or newest_good(locations, request.label, verify_keys)
+    set_id = found.id
     looks, more = _look_all(locations, request, set_id, verify_keys)
-    failures = {**more, **failures}
+    failures = {**more, **found.failures}
     copies = {name: _planned(request, set_id, name, looked) for name, looked in looks.items()}
     if not any(copy.state in ("held", "released") for copy in copies.values()):
         unfinished = [copy.location for copy in copies.values() if copy.state == "unfinished"]
@@ -70,6 +69,7 @@ def hold_in(
             request, set_id, [(one, copies[one.name]) for one in locations if copies[one.name].steps]
         )
     told = report(request, set_id, [copies[location.name] for location in locations], check_mode)
+    told["warnings"] += [f"{one} is newer than {set_id}, and no good copy of it is known" for one in found.passed_by]
     failed = [copy.error for copy in copies.values() if copy.error is not None]
     if failed:
         done = "" if check_mode else "the others are done and nothing is lost; "
