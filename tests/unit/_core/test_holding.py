@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.index import read_copy
+from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.whole import read_catalogue
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError
 from ansible_collections.mobul.backup.plugins.module_utils._core.holding.request import HoldRequest, parse_until
 from ansible_collections.mobul.backup.plugins.module_utils._core.holding.run import HoldIncomplete, hold_in
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import LegalHoldDenied, LockState
 from ansible_collections.mobul.backup.plugins.module_utils._core.manifest import Manifest
 from ansible_collections.mobul.backup.plugins.module_utils._core.naming import SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.retention import Policy, plan_retention
 from ansible_collections.mobul.backup.plugins.module_utils._core.set_records import Hold, Release
 from ansible_collections.mobul.backup.plugins.module_utils._core.signing import SigningKey
 from support.manifests import make_manifest
@@ -207,6 +209,30 @@ def test_holding_a_released_set_takes_the_release_back_once_the_hold_is_there(st
     assert ("hold.json", "released.json") in seen
     assert () not in seen
     assert list(records(store)) == ["hold.json"]
+
+
+def test_the_planner_of_retention_keeps_what_is_held_and_lets_go_what_is_released(store: Store) -> None:
+    """A set that is kept until it is released, beside a newer one that is the label's last line of defence."""
+    other, incident = Store("other"), small_manifest("post_incident_20240101_000000")
+    for one in (store, other):
+        fill(one, incident)
+    stores = [store, other]
+
+    def decided() -> tuple[bool, str]:
+        found = read_catalogue(stores, "shop", cache_dir=None)
+        candidates = [one.candidate(NOW) for one in found.backups]
+        decision = plan_retention(candidates, Policy.parse(None), NOW)[0]
+        assert decision.id == incident.id
+        return decision.keep, decision.rule
+
+    asked = {"backup": str(incident.id)}
+    assert decided() == (True, "until_released")
+    hold(stores, **asked)
+    assert decided() == (True, "held")
+    hold(stores, **asked, state="released")
+    assert decided() == (False, "released")
+    hold(stores[:1], **asked)
+    assert decided() == (True, "held")
 
 
 def test_what_is_left_of_a_deleted_set_can_be_released_and_gets_no_release_of_its_own(store: Store) -> None:
