@@ -237,6 +237,16 @@ def test_a_bucket_in_another_region_is_made_there(bench: Bench) -> None:
     assert found["LocationConstraint"] == "eu-central-1"
 
 
+def test_a_bucket_that_cannot_be_made_says_what_is_missing(bench: Bench) -> None:
+    bench.bucket = f"bucket-{secrets.token_hex(5)}"
+    bench.proxy.inject("Bucket", error(403, "AccessDenied"))
+    with pytest.raises(S3Error, match=r"make the bucket: .*s3:CreateBucket"):
+        bench.run(create=True)
+    bench.proxy.inject("Bucket", error(400, "IllegalLocationConstraintException"))
+    with pytest.raises(S3Error, match="set region to where the bucket shall be"):
+        bench.run(create=True)
+
+
 LOCK = {"mode": "GOVERNANCE", "days": 7}
 
 
@@ -255,7 +265,7 @@ def test_a_bucket_that_was_made_without_object_lock_says_what_to_do(bench: Bench
     bench.server.client().put_object(Bucket=bench.bucket, Key="there", Body=b"already")
     with pytest.raises(S3Error) as caught:
         bench.run(object_lock=LOCK)
-    assert "must be made with Object Lock" in str(caught.value)
+    assert "a bucket is best made with Object Lock, which create: true does" in str(caught.value)
     assert "done before: enable versioning, block public access" in str(caught.value)
 
 
@@ -435,13 +445,14 @@ def test_the_playbook_brings_every_bucket_to_its_state_once_and_shows_no_secret(
     second = [
         {**moto_server.location(shared, prefix="crm"), "secret_key": secret},
         {**moto_server.location(other, name="other"), "secret_key": secret},
+        {**moto_server.location("somebody-elses-bucket", name="else"), "secret_key": secret},
     ]
     hosts = {
         "shop": {"backup_locations": locations},
         "crm": {"backup_locations": second, "backup_retention": {"weekly": "60d"}},
     }
     # moto forgets limits of size.
-    inventory = playbooks.inventory(hosts, bucket_archive_after_days=0)
+    inventory = playbooks.inventory(hosts, bucket_archive_after_days=0, bucket_names=[shared, other])
     run = playbooks.run("mobul.backup.bucket", inventory, "-vvv", "--diff", "--limit", "shop")
     assert run.status == 0
     assert secret not in run.output

@@ -51,7 +51,7 @@ settings = st.builds(
 def policies(draw: st.DrawFn, only: st.SearchStrategy[str] | None = None) -> Policy:
     """Any policy; classes that would contradict the weekly period are left out."""
     # One kind that stays until it is released is enough to make a policy endless: else hardly one would end.
-    chosen = only or draw(st.sampled_from([ends, periods]))
+    chosen = draw(st.sampled_from([ends, periods])) if only is None else only
     given = {kind: draw(chosen) for kind in KINDS if kind not in ("monthly", "yearly")}
     given |= {name: draw(st.one_of(st.none(), periods)) for name in ("monthly", "yearly")}
     try:

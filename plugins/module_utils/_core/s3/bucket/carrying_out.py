@@ -43,19 +43,29 @@ def carry_out(store: Store, declared: Declared, plan: Plan) -> BucketState:
 
 
 def _do(store: Store, step: Step) -> None:
-    if step.feature is None:
-        store.call("make the bucket", step.operation, **_placed(store, dict(step.parameters)))
-        return
     try:
-        step.feature.write(store, step.operation, **step.parameters)
+        if step.feature is None:
+            store.call("make the bucket", step.operation, **_placed(store, dict(step.parameters)))
+        else:
+            step.feature.write(store, step.operation, **step.parameters)
     except S3Error as error:
-        if step.feature is OBJECT_LOCK and not OBJECT_LOCK.unknown(error) and error.status in (400, 409):
-            error.hint = (
-                "a bucket must be made with Object Lock (create: true does that), or its versioning enabled and the "
-                "store asked to allow it; leave object_lock out to go without"
-            )
-            error.args = (error.step, error.message, error.hint)
+        if hint := _hint(step, error):
+            error.hint = hint
+            error.args = (error.step, error.message, hint)
         raise
+
+
+def _hint(step: Step, error: S3Error) -> str | None:
+    """What to do next, where this step knows better than the error."""
+    if step.feature is None:
+        found = {403: "the credentials need s3:CreateBucket", 400: "set region to where the bucket shall be"}
+        return found.get(error.status)
+    if step.feature is OBJECT_LOCK and not OBJECT_LOCK.unknown(error) and error.status in (400, 409):
+        return (
+            "a bucket is best made with Object Lock, which create: true does; a store may allow it afterwards where "
+            "versioning is enabled; leave object_lock out to go without"
+        )
+    return None
 
 
 def _placed(store: Store, parameters: dict[str, Any]) -> dict[str, Any]:
