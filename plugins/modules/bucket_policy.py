@@ -176,7 +176,7 @@ changes:
   returned: success
   type: list
   elements: str
-  sample: ["enable versioning", "lifecycle rules: add mobul-backup-clean, mobul-backup-archive"]
+  sample: ["enable versioning", "change the lifecycle rules: add mobul-backup-clean"]
 bucket:
   description:
     - The bucket's settings. In check mode, as they would be.

@@ -31,25 +31,27 @@ class KeptDays:
     :param shortest: the fewest days after which any set may go; None where none goes by itself.
     :param longest: the most days for which any set is kept; None where some stay until they are released.
     :param endless: the kinds that stay until they are released.
+    :param longest_ending: the most days of any that goes by itself.
     """
 
     shortest: int | None
     longest: int | None
     endless: tuple[str, ...]
+    longest_ending: int | None
 
     @classmethod
     def of(cls, policies: Sequence[Policy]) -> KeptDays:
         """Of one policy at least."""
-        ends = [policy.shortest_days for policy in policies if policy.shortest_days is not None]
-        most = [policy.longest_days for policy in policies]
-        known = [days for days in most if days is not None]
-        kinds = {kind: None for policy in policies for kind in policy.endless()}
-        return cls(min(ends, default=None), max(known) if len(known) == len(most) else None, tuple(kinds))
+        periods = [one for policy in policies for one in (*policy.periods.values(), *policy.classes.values())]
+        shortest = [policy.shortest_days for policy in policies if policy.shortest_days is not None]
+        longest = max((period.longest_days for period in periods if period is not None), default=None)
+        endless = tuple({kind: None for policy in policies for kind in policy.endless()})
+        return cls(min(shortest, default=None), None if endless else longest, endless, longest)
 
     def __str__(self) -> str:
-        if self.longest is None:
-            return f"until they are released ({', '.join(self.endless)})"
-        return f"for up to {self.longest} days"
+        ending = [] if self.longest_ending is None else [f"for up to {self.longest_ending} days"]
+        endless = [f"until they are released ({', '.join(self.endless)})"] if self.endless else []
+        return " and ".join([*ending, *endless])
 
 
 @dataclass(frozen=True)

@@ -215,7 +215,7 @@ def _told_of_rules(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     changed = [name for name in after if name in before and before[name] != after[name]]
     removed = [name for name in before if name not in after]
     told = [f"{verb} {', '.join(names)}" for verb, names in _verbs(added, changed, removed) if names]
-    return f"lifecycle rules: {'; '.join(told)}"
+    return f"change the lifecycle rules: {'; '.join(told)}"
 
 
 def _verbs(added: list[str], changed: list[str], removed: list[str]) -> tuple[tuple[str, list[str]], ...]:

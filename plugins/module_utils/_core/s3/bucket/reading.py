@@ -61,7 +61,10 @@ class BucketState:
             retention = {"mode": self.lock.mode, "days": self.lock.days} if self.lock.mode else "none"
             told["object_lock"] = {"enabled": self.lock.enabled, "default_retention": retention}
         if self.rules is not None:
-            told["lifecycle"] = {str(rule.get("ID", "")): canonical(rule) for rule in self.rules}
+            named = {str(rule.get("ID", "")): canonical(rule) for rule in self.rules}
+            told["lifecycle"] = {
+                name: {key: value for key, value in rule.items() if key != "ID"} for name, rule in named.items()
+            }
         return told
 
 
