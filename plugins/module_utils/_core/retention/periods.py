@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 
 from ..errors import ConfigError
 
+STEP = "check the policy"
+
 _PERIOD = re.compile(r"([0-9]{1,4}) ?(d|w|m|y)")
 _DAYS = {"d": 1, "w": 7}
 _MONTHS = {"m": 1, "y": 12}
@@ -27,34 +29,46 @@ class Period:
     unit: str
 
     @classmethod
-    def parse(cls, text: object, what: str) -> Period:
-        """Read the text form; raise :class:`ConfigError` naming *what* on anything else."""
-        match = _PERIOD.fullmatch(text) if isinstance(text, str) and text.isascii() else None
+    def parse(cls, text: object, what: str, *, instead: str = "") -> Period:
+        """Read the text form.
+
+        :param instead: what else *what* may be, for whoever gave something that is neither.
+        :raises ConfigError: naming *what*; it is anything else.
+        """
+        match = _PERIOD.fullmatch(text) if isinstance(text, str) else None
+        hint = f"a number and d, w, m or y: 7d, 12w, 6m, 7y{instead and f'; or {instead}'}"
         if match is None:
-            raise ConfigError(
-                "check the policy",
-                f"{what}: {text!r} is no period",
-                hint="a number and d, w, m or y: 7d, 12w, 6m, 7y",
-            )
+            raise ConfigError(STEP, f"{what}: {text!r} is no period", hint=hint)
         found = cls(int(match[1]), match[2])
         if found.number == 0:
-            raise ConfigError("check the policy", f"{what}: a period of {text} would keep nothing", hint="1d at least")
+            raise ConfigError(STEP, f"{what}: a period of {text} would keep nothing", hint="1d at least")
         if found.longest_days > _LONGEST:
-            raise ConfigError("check the policy", f"{what}: {text} is more than a century", hint="until_released")
+            raise ConfigError(STEP, f"{what}: {text} is more than a century", hint=instead or "100y at most")
         return found
 
     def __str__(self) -> str:
         return f"{self.number}{self.unit}"
 
     def after(self, time: datetime) -> datetime:
-        """The moment that long after *time*; where a month is too short for the day, the first of the next."""
+        """The moment that long after *time*; where a month is too short for the day, that month's end.
+
+        A later *time* never has an earlier end. No end is later than the last moment that Python knows, so that a set
+        of the year 9999, which a broken clock may have made, has one, too.
+        """
+        try:
+            return self._after(time)
+        except (OverflowError, ValueError):
+            return datetime.max.replace(tzinfo=time.tzinfo)
+
+    def _after(self, time: datetime) -> datetime:
         if self.unit in _DAYS:
             return time + timedelta(days=self.number * _DAYS[self.unit])
         years, month = divmod(time.month - 1 + self.number * _MONTHS[self.unit], 12)
         year, month = time.year + years, month + 1
         if time.day <= monthrange(year, month)[1]:
             return time.replace(year=year, month=month)
-        return time.replace(year=year + month // 12, month=month % 12 + 1, day=1)
+        midnight = datetime(year, month, 1, tzinfo=time.tzinfo)
+        return midnight + timedelta(days=monthrange(year, month)[1])
 
     @property
     def shortest_days(self) -> int:

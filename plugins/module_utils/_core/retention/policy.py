@@ -9,9 +9,8 @@ from types import MappingProxyType
 
 from ..errors import ConfigError
 from ..naming import KINDS
-from .periods import Period
+from .periods import STEP, Period
 
-STEP = "check the policy"
 UNTIL_RELEASED = "until_released"
 DEFAULT: Mapping[str, str | None] = MappingProxyType(
     {
@@ -53,10 +52,12 @@ class Policy:
         :param given: None is the default policy; names that it does not have are as in that.
         :raises ConfigError: it is empty, or says something that cannot be meant.
         """
+        if given is not None and not isinstance(given, Mapping):
+            raise ConfigError(STEP, f"{given!r} is no policy", hint="kinds with their periods, {weekly: 90d}, say")
         if given is not None and not given:
             raise ConfigError(STEP, "the policy is empty", hint="leave it out for the default, or name what differs")
         given = given or {}
-        if unknown := sorted(set(given) - set(KINDS)):
+        if unknown := sorted(set(given) - set(KINDS), key=str):
             raise ConfigError(STEP, f"unknown kind {unknown[0]!r} in the policy", hint=f"one of {', '.join(KINDS)}")
         values = {**DEFAULT, **given}
         classes: dict[str, Period] = {}
@@ -64,9 +65,10 @@ class Policy:
         for name, value in values.items():
             if name in SERVED_BY:
                 if value is not None:
-                    classes[name] = Period.parse(value, name)
+                    classes[name] = Period.parse(value, name, instead="null for none")
             else:
-                periods[name] = None if value == UNTIL_RELEASED else Period.parse(value, name)
+                endless = value == UNTIL_RELEASED
+                periods[name] = None if endless else Period.parse(value, name, instead=UNTIL_RELEASED)
         for name in SERVED_BY:
             periods[name] = periods["weekly"]
         _check_growing(periods["weekly"], classes, given)
@@ -80,7 +82,10 @@ class Policy:
 
     @property
     def longest_days(self) -> int | None:
-        """The most days for which it keeps any set; None where some stay until they are released."""
+        """The most days for which it keeps any set by its time; None where some stay until they are released.
+
+        The newest good and the newest verified set outlive it.
+        """
         if None in self.periods.values():
             return None
         found = [*self.periods.values(), *self.classes.values()]
