@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, PreflightError
@@ -17,6 +18,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.s3.bucket.run i
 from ansible_collections.mobul.backup.plugins.module_utils._core.s3.errors import S3Error
 from ansible_collections.mobul.backup.plugins.module_utils._core.strict_json import MAX_BYTES
 from ansible_collections.mobul.backup.plugins.modules.bucket_policy import ARGUMENTS
+from botocore.exceptions import ClientError
 from support.lab import MotoServer, S3Server
 from support.playbooks import Playbooks
 from support.s3_proxy import Forward, Reply, Request, S3Proxy, error
@@ -77,19 +79,29 @@ class Bench:
         """The requests of the last run that change something."""
         return [request.path for request in self.proxy.requests if request.headers[":method"] not in READING]
 
+    def client(self) -> Any:
+        """Somebody else, who sees the same store."""
+        return boto3.client(
+            "s3",
+            endpoint_url=self.proxy.endpoint_url,
+            region_name=self.server.region,
+            aws_access_key_id=self.server.access_key,
+            aws_secret_access_key=self.server.secret_key,
+        )
+
     def rules(self) -> list[dict[str, Any]]:
         """The lifecycle rules as the store tells them."""
-        client = self.server.client(**{})
         try:
-            found: list[dict[str, Any]] = client.get_bucket_lifecycle_configuration(Bucket=self.bucket)["Rules"]
-        except client.exceptions.ClientError:
+            reply = self.client().get_bucket_lifecycle_configuration(Bucket=self.bucket)
+        except ClientError:
             return []
+        found: list[dict[str, Any]] = reply["Rules"]
         return found
 
     def set_rules(self, *rules: dict[str, Any]) -> None:
         """Somebody else sets lifecycle rules."""
-        client = self.server.client()
-        client.put_bucket_lifecycle_configuration(Bucket=self.bucket, LifecycleConfiguration={"Rules": list(rules)})
+        configuration = {"Rules": list(rules)}
+        self.client().put_bucket_lifecycle_configuration(Bucket=self.bucket, LifecycleConfiguration=configuration)
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +149,30 @@ def test_a_fresh_bucket_gets_everything_and_a_second_run_finds_nothing_to_do(ben
     assert bench.writes() == []
     assert second["bucket"] == first["bucket"]
     assert second["diff"]["before"] == second["diff"]["after"]
+
+
+def test_our_rules_in_another_order_and_form_are_the_same_rules(bench: Bench) -> None:
+    options = {"prefixes": ["a", "b"], "archive_after_days": 0}
+    bench.run(**options)
+    rules = [{**rule, "Filter": {"And": {"Prefix": rule["Filter"]["Prefix"]}}} for rule in bench.rules()]
+    bench.set_rules(*reversed(rules))
+    assert not bench.run(**options)["changed"]
+
+
+def test_the_smallest_size_of_transitions_that_somebody_chose_is_kept(bench: Bench) -> None:
+    name = "x-amz-transition-default-minimum-object-size"
+
+    def choose(request: Request, forward: Forward) -> Reply:
+        reply = forward(request)
+        if "lifecycle" in request.query and request.headers[":method"] == "GET":
+            reply.headers[name] = "varies_by_storage_class"
+        return reply
+
+    bench.set_rules(FOREIGN)
+    bench.proxy.inject("*", choose)
+    bench.run(prefixes=["backups"], archive_after_days=0)
+    (written,) = (one for one in bench.proxy.of("Bucket") if "lifecycle" in one.query)
+    assert written.headers[name] == "varies_by_storage_class"
 
 
 def test_check_mode_writes_nothing_and_tells_what_the_run_then_does(bench: Bench) -> None:
@@ -213,6 +249,29 @@ def test_a_store_that_forgets_the_limit_of_size_gets_its_rules_of_before_back(
     assert bench.rules() == [FOREIGN]
     assert bench.run(prefixes=["backups"], archive_after_days=0)["changed"]
     assert not bench.run(prefixes=["backups"], archive_after_days=0)["changed"]
+
+
+def test_a_store_that_loses_a_rule_of_others_gets_it_back(bench: Bench) -> None:
+    bench.set_rules(FOREIGN)
+    bench.run(prefixes=["backups"])
+    ours = bench.rules()[1:]
+    looks: list[int] = []
+
+    def lose(request: Request, forward: Forward) -> Reply:
+        reply = forward(request)
+        if "lifecycle" in request.query and request.headers[":method"] == "GET":
+            looks.append(1)
+            if len(looks) == 2:
+                reply.body = re.sub(rb"<Rule>(?:(?!</Rule>).)*<ID>logs</ID>.*?</Rule>", b"", reply.body, flags=re.S)
+                reply.headers["content-length"] = str(len(reply.body))
+        return reply
+
+    kept = SizesKept()
+    bench.proxy.inject("*", lambda request, forward: lose(request, lambda one: kept(one, forward)))
+    bench.set_rules(FOREIGN, *ours)
+    with pytest.raises(S3Error, match="rules of before were brought back"):
+        bench.run(prefixes=["backups"], archive_after_days=10)
+    assert bench.rules() == [FOREIGN, *ours]
 
 
 def test_a_missing_bucket_is_an_error_and_made_only_where_that_was_asked_for(bench: Bench) -> None:
