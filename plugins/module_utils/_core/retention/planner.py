@@ -41,7 +41,7 @@ class Decision:
         or the ``monthly`` one; within the ``period`` of its kind; the ``newest_good`` or the ``newest_verified`` one.
         It goes as it is ``released`` or ``expired``.
     :param reason: the same in words.
-    :param classes: ``monthly``, ``yearly``: what it serves as.
+    :param classes: ``monthly``, ``yearly``: what it serves as, however long that has lasted.
     :param expires: when it goes by the policy alone; None where no time decides that.
     """
 
