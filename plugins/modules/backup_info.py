@@ -40,6 +40,10 @@ options:
     type: list
     elements: str
     default: []
+  limit:
+    description: Show no more than the newest so many sets; V(0) is for all.
+    type: int
+    default: 1000
 seealso:
   - module: mobul.backup.backup_prune
 """
@@ -104,6 +108,11 @@ sets:
       description: What the policy says of it (C(keep), C(rule), C(reason), C(serves_as), C(expires)).
       type: dict
       returned: always
+count:
+  description: How many sets there are, of those kinds, whether shown or not.
+  returned: success
+  type: int
+  sample: 74
 newest_good:
   description: The newest set that is good.
   returned: success
@@ -155,6 +164,7 @@ def main() -> None:
             **CATALOGUE,
             "policy": {"type": "dict"},
             "kinds": {"type": "list", "elements": "str", "default": []},
+            "limit": {"type": "int", "default": 1000},
         },
         run_info,
     )

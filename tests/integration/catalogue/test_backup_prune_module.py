@@ -62,6 +62,7 @@ def parameters(roots: dict[str, tuple[Path, dict[str, Any]]], tmp_path: Path, **
         "cache_dir": str(tmp_path / "cache"),
         "policy": None,
         "kinds": [],
+        "limit": 1000,
         "unfinished_after": 24,
         **changes,
     }
@@ -109,6 +110,10 @@ def test_the_catalogue_tells_copies_states_and_ends(
     assert found[DUE[0]]["retention"]["keep"] is False
     assert found[KEPT[2]]["retention"]["expires"][:10] == f"{SetId.parse(KEPT[2]).time + timedelta(days=7):%Y-%m-%d}"
     assert found[KEPT[1]]["environment"] == "production"
+    newest = run_info(parameters(roots, tmp_path, limit=2), check_mode=False)
+    assert ([one["id"] for one in newest["sets"]], newest["count"]) == ([KEPT[2], KEPT[1]], 6)
+    weekly = run_info(parameters(roots, tmp_path, kinds=["weekly"]), check_mode=False)
+    assert (weekly["sets"], weekly["count"], weekly["newest_good"]) == ([], 0, KEPT[2])
 
 
 def test_the_catalogue_is_told_of_the_locations_that_answer(

@@ -214,9 +214,13 @@ def test_a_listing_of_several_pages_is_whole_or_an_error(moto_server: MotoServer
     for skipped in range(asked):
         proxy.clear()
         proxy.inject("ListObjectsV2", in_small_pages)
-        proxy.inject("ListObjectsV2", error(403, "AccessDenied"), skip=skipped, times=1)
+        proxy.inject("ListObjectsV2", error(403, "AccessDenied"), skip=skipped)
         with pytest.raises(LocationError):
             list(location.list("label"))
+        proxy.clear()
+        proxy.inject("ListObjectsV2", in_small_pages)
+        proxy.inject("ListObjectsV2", error(503, "SlowDown"), skip=skipped, times=1)
+        assert [found.key for found in location.list("label")] == keys
 
 
 def test_a_listing_of_directories_has_several_pages(moto_server: MotoServer, model: Model) -> None:

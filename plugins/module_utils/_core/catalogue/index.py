@@ -119,11 +119,10 @@ def read_index(
     :param leftovers: whether to list unfinished objects, too.
     :raises BackupError: it could not be listed to its end, or an object could not be read.
     """
-    with _objects_stay():
-        gathered = gather(location, check_name(label, "label"), [label], leftovers=leftovers)
-        reader = _Reader(location, label, cache, verify_keys)
-        directories = sorted(gathered.directories.values(), key=lambda one: one.id)
-        found = dict(zip((one.id for one in directories), reader.read(directories), strict=True))
+    gathered = gather(location, check_name(label, "label"), [label], leftovers=leftovers)
+    reader = _Reader(location, label, cache, verify_keys)
+    directories = sorted(gathered.directories.values(), key=lambda one: one.id)
+    found = dict(zip((one.id for one in directories), reader.read(directories), strict=True))
     cache.save()
     problems = [*gathered.problems]
     copies: dict[SetId, SetCopy] = {}
@@ -150,8 +149,11 @@ def read_copy(
 
 
 @contextlib.contextmanager
-def _objects_stay() -> Iterator[None]:
-    """Without the collector of cycles, which would look through ten thousand sets again and again for none."""
+def objects_stay() -> Iterator[None]:
+    """Without the collector of cycles, which would look through ten thousand sets again and again for none.
+
+    Around whoever reads catalogues: threads that begin and end this by themselves would undo one another's.
+    """
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -15,6 +15,7 @@ from ..retention.describing import describe_decision
 from ..signing import load_verify_keys
 from ..texts import readable_size, text_table
 from .cache import default_directory
+from .index import objects_stay
 from .whole import Catalogue, KnownSet, read_catalogue
 
 STEP = "read the catalogue"
@@ -28,8 +29,10 @@ def run_info(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """
     policy = Policy.parse(params["policy"])
     kinds = frozenset(map(check_kind, params["kinds"]))
+    if params["limit"] < 0:
+        raise ConfigError("check the options", f"limit is {params['limit']}", hint="a number of sets, or 0 for all")
     keys = load_verify_keys(params["verify_key"])
-    with contextlib.ExitStack() as stack:
+    with objects_stay(), contextlib.ExitStack() as stack:
         locations = open_locations(params["locations"])
         for location in locations:
             stack.callback(location.close)
@@ -37,22 +40,24 @@ def run_info(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             raise ConfigError("check the options", "locations is empty", hint="give at least one location")
         cache_dir = params["cache_dir"] or default_directory()
         catalogue = read_catalogue(locations, params["label"], cache_dir=cache_dir, verify_keys=keys)
-    if not catalogue.indexes:
-        told = "; ".join(str(error) for error in catalogue.failures.values())
-        raise LocationError(locations[0].name, STEP, f"no location could be looked at: {told}")
-    return report_catalogue(catalogue, policy, datetime.now(timezone.utc), kinds)
+        if not catalogue.indexes:
+            told = "; ".join(str(error) for error in catalogue.failures.values())
+            raise LocationError(locations[0].name, STEP, f"no location could be looked at: {told}")
+        return report_catalogue(catalogue, policy, datetime.now(timezone.utc), kinds, params["limit"])
 
 
 def report_catalogue(
-    catalogue: Catalogue, policy: Policy, now: datetime, kinds: frozenset[str] = frozenset()
+    catalogue: Catalogue, policy: Policy, now: datetime, kinds: frozenset[str] = frozenset(), limit: int = 0
 ) -> dict[str, Any]:
     """What the module returns.
 
     :param kinds: show only these; none for all.
+    :param limit: show no more than the newest so many; 0 for all.
     """
     decisions = {one.id: one for one in plan_retention([s.candidate(now) for s in catalogue.backups], policy, now)}
     shown = [one for one in catalogue.backups if not kinds or one.id.kind in kinds]
-    sets = [_describe(one, decisions[one.id], now) for one in reversed(shown)]
+    newest = shown[-limit:] if limit else shown
+    sets = [_describe(one, decisions[one.id], now) for one in reversed(newest)]
     unfinished = [
         {"id": str(one.id), "location": name, "bytes": copy.size, "modified": _time(copy.modified)}
         for one in catalogue.sets
@@ -63,6 +68,7 @@ def report_catalogue(
         "changed": False,
         "label": catalogue.label,
         "sets": sets,
+        "count": len(shown),
         "newest_good": _newest(one for one in catalogue.backups if one.good),
         "newest_verified": _newest(one for one in catalogue.backups if one.passed_drill is not None),
         "unfinished": unfinished,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from ..errors import BackupError
 from ..locations.base import Location
@@ -31,52 +32,56 @@ class KnownSet:
     copies: Mapping[str, SetCopy]
     missing: tuple[str, ...]
 
-    @property
+    @cached_property
     def good(self) -> tuple[str, ...]:
         """The locations whose copy is whole and like the others."""
-        if len({copy.summary.sha256 for copy in self.copies.values() if copy.summary}) > 1:
+        if len(self._digests) > 1:
             return ()
         return tuple(name for name, copy in self.copies.items() if copy.state == "good")
 
-    @property
+    @cached_property
     def state(self) -> str:
         """``good`` with one good copy at least, else ``damaged``; ``unfinished`` where no copy has a manifest."""
         if self.good:
             return "good"
         return "unfinished" if {copy.state for copy in self.copies.values()} == {"unfinished"} else "damaged"
 
-    @property
+    @cached_property
     def summary(self) -> Summary | None:
         """What its manifest says."""
         return next((copy.summary for copy in self.copies.values() if copy.summary is not None), None)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Bytes of its largest copy."""
         return max(copy.size for copy in self.copies.values())
 
-    @property
+    @cached_property
     def problems(self) -> tuple[str, ...]:
         """What is wrong with its copies, with the location's name."""
         told = [f"{name}: {problem}" for name, copy in self.copies.items() for problem in copy.problems]
-        if len({copy.summary.sha256 for copy in self.copies.values() if copy.summary}) > 1:
+        if len(self._digests) > 1:
             told.append("its copies have different manifests: one of them is not what was written")
         return tuple(told)
 
-    @property
+    @cached_property
     def passed_drill(self) -> Drill | None:
         """The last drill that passed, of the very manifest that is there."""
-        digests = {copy.summary.sha256 for copy in self.copies.values() if copy.summary}
         drills = [drill for copy in self.copies.values() for drill in copy.drills]
-        passed = [drill for drill in drills if drill.verdict == "passed" and drill.manifest in digests]
+        passed = [drill for drill in drills if drill.verdict == "passed" and drill.manifest in self._digests]
         return max(passed, key=lambda drill: drill.finished, default=None)
+
+    @cached_property
+    def _digests(self) -> frozenset[str]:
+        """Of its manifests; more than one if copies differ."""
+        return frozenset(copy.summary.sha256 for copy in self.copies.values() if copy.summary)
 
     def hold(self, now: datetime) -> Hold | None:
         """The hold that keeps it; one in any location keeps all copies."""
         holds = [copy.hold for copy in self.copies.values() if copy.hold is not None and copy.hold.holds_at(now)]
         return last_to_end(holds)
 
-    @property
+    @cached_property
     def released(self) -> bool:
         """Whether somebody released it."""
         return any(copy.release is not None for copy in self.copies.values())
@@ -107,12 +112,12 @@ class Catalogue:
     indexes: Mapping[str, LocationIndex]
     failures: Mapping[str, BackupError]
 
-    @property
+    @cached_property
     def backups(self) -> tuple[KnownSet, ...]:
         """The sets that have a manifest somewhere."""
         return tuple(one for one in self.sets if one.state != "unfinished")
 
-    @property
+    @cached_property
     def foreign(self) -> tuple[str, ...]:
         """What is damaged or does not belong there, with the location's name."""
         return tuple(f"{name}: {problem}" for name, index in self.indexes.items() for problem in index.problems)

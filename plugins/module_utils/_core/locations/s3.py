@@ -179,7 +179,10 @@ class S3Location(Location):
     def _pages(self, step: str, operation: str, **parameters: str) -> Iterator[dict[str, Any]]:
         marks: dict[str, str] = {}
         while True:
-            page = self._store.call(step, operation, **parameters, **marks)
+            if operation == "list_objects_v2":
+                page = self._store.listing(step, **parameters, **marks)
+            else:
+                page = self._store.call(step, operation, **parameters, **marks)
             yield page
             if not page.get("IsTruncated"):
                 return

@@ -10,6 +10,9 @@ from ..texts import readable_size, text_table
 from .carrying_out import Cleaned
 from .planning import PrunePlan
 
+_STAYING_SHOWN = 1000
+"""Of sets that stay the table shows no more than these; those that go are all in it."""
+
 
 def report_planned(plan: PrunePlan) -> dict[str, Any]:
     """What check mode returns: the plan, and what of it would be done."""
@@ -95,11 +98,15 @@ def plan_table(plan: PrunePlan) -> list[str]:
     for name, ids in plan.goes.items():
         for copy in ids:
             copies.setdefault(str(copy.id), []).append(name)
+    staying = [one.id for one in plan.decisions if one.keep]
+    left_out = frozenset(staying[:-_STAYING_SHOWN])
     rows = [
         ("keep" if one.keep else "delete", str(one.id), ", ".join(copies.get(str(one.id), [])), one.reason)
         for one in reversed(plan.decisions)
+        if one.id not in left_out
     ]
-    return text_table(("", "set", "goes from", "why"), rows)
+    table = text_table(("", "set", "goes from", "why"), rows)
+    return [*table, f"... and {len(left_out)} older ones that stay"] if left_out else table
 
 
 def _diff(plan: PrunePlan, gone: dict[str, list[str]]) -> dict[str, str]:

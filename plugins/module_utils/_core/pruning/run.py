@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ..catalogue.cache import default_directory
+from ..catalogue.index import objects_stay
 from ..catalogue.whole import read_catalogue
 from ..errors import BackupError, ConfigError
 from ..locations import open_locations
@@ -41,7 +42,7 @@ def run_prune(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             "check the options", f"unfinished_after is {params['unfinished_after']}", hint="hours, 24 say"
         )
     keys = load_verify_keys(params["verify_key"])
-    with contextlib.ExitStack() as stack:
+    with objects_stay(), contextlib.ExitStack() as stack:
         locations = open_locations(params["locations"])
         for location in locations:
             stack.callback(location.close)

@@ -11,7 +11,7 @@ import threading
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from .settings import S3Settings
 
@@ -92,6 +92,40 @@ def make_client(settings: S3Settings, connections: int) -> Any:
             verify=settings.ca_bundle,
             config=config,
         )
+
+
+class Signer:
+    """Signs requests for objects of one bucket, without all that the client does around that.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html
+
+    :param client: made of the same *settings*.
+    """
+
+    def __init__(self, client: Any, settings: S3Settings) -> None:
+        from botocore.credentials import Credentials
+
+        self._region = client.meta.region_name
+        self._credentials = (
+            Credentials(settings.access_key, settings.secret_key, settings.session_token)
+            if settings.access_key
+            else _sessions[0].get_credentials()
+        )
+        where = {"Bucket": settings.bucket, "Key": "x"}
+        # How a bucket becomes part of the host's name or of the path is the library's to know.
+        self._bucket_url = client.generate_presigned_url("get_object", Params=where).partition("?")[0][:-1]
+
+    def sign(self, key: str) -> tuple[str, dict[str, str]]:
+        """The URL of an object, and the headers of a request that reads it.
+
+        :param key: as the bucket has it.
+        """
+        from botocore.auth import S3SigV4Auth
+        from botocore.awsrequest import AWSRequest
+
+        request = AWSRequest("GET", self._bucket_url + quote(key, safe="/~"))
+        S3SigV4Auth(self._credentials.get_frozen_credentials(), "s3", self._region).add_auth(request)
+        return request.url, dict(request.headers.items())
 
 
 def parse_time(value: Any) -> datetime:

@@ -72,10 +72,24 @@ class Store:
 
     def fetch(self, key: str) -> bytes | None:
         """A small object, whole, at little cost; None where the usual way should be taken, be it only for its error."""
+        data = self._quick().fetch(key)
+        self._answered |= data is not None
+        return data
+
+    def listing(self, step: str, **parameters: str) -> dict[str, Any]:
+        """One page of ListObjectsV2, at little cost where it goes well at the first try.
+
+        :raises S3Error: it failed for good.
+        """
+        page = self._quick().listing(**parameters)
+        self._answered |= page is not None
+        return self.call(step, "list_objects_v2", **parameters) if page is None else page
+
+    def _quick(self) -> Fetcher:
         with self._fetcher_lock:
             if self._fetcher is None:
                 self._fetcher = Fetcher(self._client.get(), self.settings, FETCHES_IN_FLIGHT)
-        return self._fetcher.fetch(key)
+        return self._fetcher
 
     def require_bucket(self, step: str) -> None:
         """Raise if the bucket is missing, which the answer to a HEAD request does not tell from a missing object."""
