@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import s3
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import Thaw
 from ansible_collections.mobul.backup.plugins.module_utils._core.s3.errors import S3Error
 from ansible_collections.mobul.backup.plugins.module_utils._core.s3.settings import parse_settings
 from ansible_collections.mobul.backup.plugins.module_utils._core.s3.store import Store
-from ansible_collections.mobul.backup.plugins.module_utils._core.s3.thaw import Thaw, request_thaw, thaw_states
+from ansible_collections.mobul.backup.plugins.module_utils._core.s3.thaw import request_thaw, thaw_states
 from support.lab import MotoServer, S3Server
 from support.s3_proxy import S3Proxy, error
 
@@ -65,7 +66,7 @@ def test_reading_from_an_archive_says_that_it_must_be_thawed_and_the_manifest_ca
 ) -> None:
     location = s3.create(options)
     try:
-        with pytest.raises(S3Error, match=r"the object is archived .*restore it from its storage class first"):
+        with pytest.raises(S3Error, match=r"the object is archived .*backup_thaw asks for a copy"):
             b"".join(location.read(DUMP))
         assert location.get(MANIFEST) == b"contents"
     finally:

@@ -84,6 +84,22 @@ class LockState:
     unknown: str = ""
 
 
+@dataclass(frozen=True)
+class Thaw:
+    """One object that is in an archive.
+
+    :param key: below the location's root.
+    :param state: ``archived``: it cannot be read; ``thawing``: it will be readable, after hours as a rule;
+        ``available``: it can be read.
+    :param until: when the copy that can be read goes; None where there is none or it stays.
+    """
+
+    key: str
+    storage_class: str
+    state: str
+    until: datetime | None = None
+
+
 class LegalHoldDenied(LocationError):
     """The credentials may not see or change legal holds."""
 
@@ -164,6 +180,19 @@ class Location(ABC):
 
     def close(self) -> None:
         """Release connections and helper processes; safe to call twice."""
+
+    def archived(self, prefix: str) -> tuple[Thaw, ...]:
+        """The objects below the directory *prefix* that are in an archive; most stores have none."""
+        check_key(prefix)
+        return ()
+
+    def thaw(self, prefix: str, days: int, *, tier: str) -> tuple[Thaw, ...]:
+        """Ask for readable copies of them, and return what has become of each.
+
+        :param days: how long the copies stay.
+        :param tier: how fast, as the store calls it; the faster, the dearer.
+        """
+        return self.archived(prefix)
 
     def lock_state(self) -> LockState:
         """Whether the store can itself keep objects from being deleted; most cannot."""

@@ -14,8 +14,9 @@ from ..s3.locks import read_legal_hold, read_lock_state, read_protection, write_
 from ..s3.reader import read_object
 from ..s3.settings import S3Settings, parse_settings
 from ..s3.store import Store
+from ..s3.thaw import request_thaw, thaw_states
 from ..s3.writer import S3Writer
-from .base import Leftover, Location, LockState, ObjectInfo, check_prefix
+from .base import Leftover, Location, LockState, ObjectInfo, Thaw, check_prefix
 
 _LISTINGS = 8
 """How many listings run at the same time at most."""
@@ -166,6 +167,14 @@ class S3Location(Location):
     def set_legal_hold(self, key: str, on: bool) -> None:
         """See :meth:`Location.set_legal_hold`."""
         write_legal_hold(self._store, check_key(key), on)
+
+    def archived(self, prefix: str) -> tuple[Thaw, ...]:
+        """See :meth:`Location.archived`."""
+        return thaw_states(self._store, prefix)
+
+    def thaw(self, prefix: str, days: int, *, tier: str) -> tuple[Thaw, ...]:
+        """See :meth:`Location.thaw`."""
+        return request_thaw(self._store, prefix, days, tier=tier)
 
     def close(self) -> None:
         """Release the connections; safe to call twice."""

@@ -44,7 +44,7 @@ _CODES: dict[str, tuple[str, str, bool]] = {
     "TokenRefreshRequired": _TOKEN,
     "InvalidStorageClass": ("the storage class is not known", "correct storage_class or leave it out", False),
     "InvalidEncryptionAlgorithmError": ("the kind of encryption is not known", "sse: none leaves it out", False),
-    "InvalidObjectState": ("the object is archived", "restore it from its storage class first", False),
+    "InvalidObjectState": ("the object is archived", "backup_thaw asks for a copy that can be read", False),
     "EntityTooLarge": ("the object is larger than the store takes", "choose another location for it", False),
     "BadDigest": _DAMAGED,
     "InvalidDigest": _DAMAGED,

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from ..errors import ConfigError
+from ..locations.base import Thaw
 from ..naming import check_key
 from .errors import S3Error
 from .store import Store
@@ -24,22 +25,6 @@ TIERS = ("Standard", "Bulk", "Expedited")
 _MAY_BE_ARCHIVED = (*ARCHIVES, "INTELLIGENT_TIERING")
 _RESTORE = re.compile(r'ongoing-request="(true|false)"(?:.*expiry-date="([^"]*)")?', re.DOTALL)
 _LONGEST_DAYS = 365
-
-
-@dataclass(frozen=True)
-class Thaw:
-    """One object that is in an archive.
-
-    :param key: below the location's prefix.
-    :param state: ``archived``: it cannot be read; ``thawing``: it will be readable, after hours as a rule;
-        ``available``: it can be read.
-    :param until: when the copy that can be read goes; None where there is none or it stays.
-    """
-
-    key: str
-    storage_class: str
-    state: str
-    until: datetime | None = None
 
 
 def thaw_states(store: Store, directory: str) -> tuple[Thaw, ...]:
