@@ -164,4 +164,4 @@ def _summary(catalogue: Catalogue, unfinished: Sequence[Any]) -> list[str]:
         )
     if unfinished:
         lines.append(f"{len(unfinished)} unfinished")
-    return [*lines, *(f"does not belong there: {told}" for told in catalogue.foreign)]
+    return [*lines, *(f"damaged or foreign: {told}" for told in catalogue.foreign)]
