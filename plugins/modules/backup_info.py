@@ -19,6 +19,7 @@ author:
 extends_documentation_fragment:
   - mobul.backup.locations
   - mobul.backup.catalogue
+  - mobul.backup.policy
 attributes:
   check_mode:
     support: full
@@ -27,14 +28,6 @@ attributes:
     support: none
     description: There is nothing to show.
 options:
-  policy:
-    description:
-      - How long sets are kept, by kind, as V(90d), V(12w), V(6m), V(7y) or V(until_released); V(null) for V(monthly) or
-        V(yearly) is for none of these. Names that are left out are as by default.
-      - By default V(daily) 7d, V(weekly) 90d, V(monthly) 1y, V(yearly) 7y, V(pre_deploy) 30d, V(pre_restore) 7d, and
-        V(pre_migration), V(post_incident) and V(manual) until they are released.
-      - The first good weekly set of a month serves as the monthly one, and the first of a year as the yearly one.
-    type: dict
   kinds:
     description: Show only sets of these kinds.
     type: list
@@ -154,7 +147,7 @@ summary:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CATALOGUE
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CATALOGUE, POLICY
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.info import run_info
 
 
@@ -162,7 +155,7 @@ def main() -> None:
     run_module(
         {
             **CATALOGUE,
-            "policy": {"type": "dict"},
+            **POLICY,
             "kinds": {"type": "list", "elements": "str", "default": []},
             "limit": {"type": "int", "default": 1000},
         },

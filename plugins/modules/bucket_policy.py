@@ -29,6 +29,8 @@ author:
 requirements:
   - Python >= 3.11 on the host that runs the module
   - boto3 >= 1.34
+extends_documentation_fragment:
+  - mobul.backup.s3_connection
 attributes:
   check_mode:
     support: full
@@ -120,28 +122,6 @@ options:
     description: Days between the longest period of O(retention) and the end of an object by O(expire).
     type: int
     default: 365
-  endpoint_url:
-    description: Address of a store other than AWS.
-    type: str
-  region:
-    description: Region of the bucket.
-    type: str
-  access_key:
-    description: Access key id. By default the environment, the profile or the instance's role is used.
-    type: str
-  secret_key:
-    description: Secret access key.
-    type: str
-  session_token:
-    description: Session token of temporary credentials.
-    type: str
-  ca_bundle:
-    description: File of the certificate authorities for the endpoint.
-    type: path
-  addressing_style:
-    description: Whether the bucket is part of the path or of the host's name.
-    type: str
-    choices: [auto, path, virtual]
 """
 
 EXAMPLES = r"""
@@ -231,11 +211,11 @@ summary:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import S3_CREDENTIALS
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import S3_CONNECTION
 from ansible_collections.mobul.backup.plugins.module_utils._core.s3.bucket.run import bucket_policy
 
 ARGUMENTS = {
-    **S3_CREDENTIALS,
+    **S3_CONNECTION,
     "bucket": {"type": "str", "required": True},
     "prefixes": {"type": "list", "elements": "str", "default": [""]},
     "retention": {"type": "raw"},
@@ -256,8 +236,6 @@ ARGUMENTS = {
     },
     "expire": {"type": "bool", "default": False},
     "expire_margin_days": {"type": "int", "default": 365},
-    "ca_bundle": {"type": "path"},
-    "addressing_style": {"type": "str", "choices": ["auto", "path", "virtual"]},
 }
 
 

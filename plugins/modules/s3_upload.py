@@ -30,6 +30,8 @@ author:
 requirements:
   - Python >= 3.11 on the host that runs the module
   - boto3 >= 1.34
+extends_documentation_fragment:
+  - mobul.backup.s3_connection
 attributes:
   check_mode:
     support: full
@@ -99,28 +101,6 @@ options:
     description: Number of parts that are uploaded at the same time. Memory for as many and one more is needed.
     type: int
     default: 4
-  endpoint_url:
-    description: Address of a store other than AWS.
-    type: str
-  region:
-    description: Region of the bucket.
-    type: str
-  access_key:
-    description: Access key id. By default the environment, the profile or the instance's role is used.
-    type: str
-  secret_key:
-    description: Secret access key.
-    type: str
-  session_token:
-    description: Session token of temporary credentials.
-    type: str
-  ca_bundle:
-    description: File of the certificate authorities for the endpoint.
-    type: path
-  addressing_style:
-    description: Whether the bucket is part of the path or of the host's name.
-    type: str
-    choices: [auto, path, virtual]
 """
 
 EXAMPLES = r"""
@@ -199,14 +179,14 @@ duration:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import S3_CREDENTIALS
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import S3_CONNECTION
 from ansible_collections.mobul.backup.plugins.module_utils._core.upload import s3_upload
 
 
 def main() -> None:
     run_module(
         {
-            **S3_CREDENTIALS,
+            **S3_CONNECTION,
             "src": {"type": "path", "required": True},
             "bucket": {"type": "str", "required": True},
             "object": {"type": "str"},
@@ -221,8 +201,6 @@ def main() -> None:
             "checksums": {"type": "bool", "default": True},
             "part_size": {"type": "int", "default": 8},
             "concurrency": {"type": "int", "default": 4},
-            "ca_bundle": {"type": "path"},
-            "addressing_style": {"type": "str", "choices": ["auto", "path", "virtual"]},
         },
         s3_upload,
     )

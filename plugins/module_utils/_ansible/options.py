@@ -26,12 +26,14 @@ CONNECTION: dict[str, Any] = {
     "pg_bin_dir": {"type": "path"},
 }
 
-S3_CREDENTIALS: dict[str, Any] = {
+S3_CONNECTION: dict[str, Any] = {
     "endpoint_url": {"type": "str"},
     "region": {"type": "str"},
     "access_key": {"type": "str", "no_log": False},
     "secret_key": {"type": "str", "no_log": True},
     "session_token": {"type": "str", "no_log": True},
+    "ca_bundle": {"type": "path"},
+    "addressing_style": {"type": "str", "choices": ["auto", "path", "virtual"]},
 }
 
 LOCATION: dict[str, Any] = {
@@ -40,14 +42,12 @@ LOCATION: dict[str, Any] = {
     "path": {"type": "path"},
     "bucket": {"type": "str"},
     "prefix": {"type": "str"},
-    **S3_CREDENTIALS,
+    **S3_CONNECTION,
     "sse": {"type": "str", "choices": ["AES256", "aws:kms", "none"]},
     "sse_kms_key_id": {"type": "str"},
     "storage_class": {"type": "str"},
     "object_lock": {"type": "dict"},
     "checksums": {"type": "bool"},
-    "ca_bundle": {"type": "path"},
-    "addressing_style": {"type": "str", "choices": ["auto", "path", "virtual"]},
     "remote": {"type": "str"},
     "config": {"type": "path"},
     "rclone_path": {"type": "path"},
@@ -64,6 +64,8 @@ CATALOGUE: dict[str, Any] = {
     "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "cache_dir": {"type": "path"},
 }
+
+POLICY: dict[str, Any] = {"policy": {"type": "dict"}}
 
 DECRYPTION: dict[str, Any] = {
     "identities": {"type": "list", "elements": "str", "default": [], "no_log": True},

@@ -8,9 +8,9 @@ from typing import Any
 
 from .catalogue import LATEST
 from .catalogue.finding import ask_all, set_exists
-from .errors import BackupError, ConfigError, LocationError
+from .errors import BackupError, LocationError
 from .holding.finding import newest_good
-from .locations import open_locations
+from .locations import enter_locations
 from .locations.base import Location, Thaw
 from .naming import SetId, check_name
 
@@ -34,9 +34,7 @@ def run_thaw(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """
     label = check_name(params["label"], "label")
     with contextlib.ExitStack() as stack:
-        locations = open_locations(params["locations"])
-        for location in locations:
-            stack.callback(location.close)
+        locations = enter_locations(stack, params["locations"])
         set_id = _find(locations, label, params["backup"])
         directory = set_id.directory(label)
         after, failures = ask_all(locations, lambda location: location.archived(directory))
@@ -59,8 +57,6 @@ def run_thaw(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def _find(locations: Sequence[Location], label: str, backup: str) -> SetId:
-    if not locations:
-        raise ConfigError("check the options", "locations is empty", hint="give at least one location")
     if backup == LATEST:
         return newest_good(locations, label, ()).id
     set_id = SetId.parse(backup)

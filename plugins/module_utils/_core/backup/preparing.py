@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 
 from ..catalogue import FoundSet, free_id
 from ..ciphers.recipients import Encryption
-from ..errors import BackupError, ConfigError, PreflightError
+from ..errors import BackupError, ConfigError
 from ..locations.base import Location
 from ..naming import SetId
 from ..postgres.blockers import blockers_named
@@ -201,9 +201,3 @@ def _warn_of(ends: Ends, surveys: Sequence[Survey]) -> list[str]:
     for survey in surveys:
         warnings += [f"{survey.location.name}: {problem}" for problem in survey.problems]
     return warnings + disagreements(surveys)
-
-
-def refuse_without_locations(locations: Sequence[Location]) -> None:
-    """A backup needs a place to go to."""
-    if not locations:
-        raise PreflightError("check the options", "locations is empty", hint="give at least one location")

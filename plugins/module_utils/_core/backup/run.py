@@ -9,11 +9,11 @@ from typing import Any
 
 from ..ciphers.recipients import Encryption
 from ..errors import BackupError
-from ..locations import open_locations
+from ..locations import enter_locations
 from ..postgres.connection import ConnectionOptions
 from ..postgres.snapshot import LockBusy
 from ..signing import load_signing_key
-from .preparing import Ends, prepare, refuse_without_locations
+from .preparing import Ends, prepare
 from .reporting import report_planned, report_skipped, report_written
 from .request import BackupRequest, Compression, ExportSpec, TablePolicy
 from .running import BackupRun
@@ -81,9 +81,6 @@ def _open_ends(params: Mapping[str, Any], request: BackupRequest, stack: context
     encryption = Encryption.parse(params["recipients"], gnupghome=params["gnupghome"])
     stack.callback(encryption.close)
     signing_key = load_signing_key(params["signing_key"]) if params["signing_key"] else None
-    locations = open_locations(params["locations"])
-    for location in locations:
-        stack.callback(location.close)
-    refuse_without_locations(locations)
+    locations = enter_locations(stack, params["locations"])
     request.copies_wanted(len(locations))
     return Ends(ConnectionOptions.parse(params), locations, encryption, signing_key)

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ..errors import ConfigError, LocationError
-from ..locations import open_locations
+from ..locations import enter_locations
 from ..naming import SetId, check_kind
 from ..retention import Decision, Policy, plan_retention
 from ..retention.describing import describe_decision
@@ -33,11 +33,7 @@ def run_info(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         raise ConfigError("check the options", f"limit is {params['limit']}", hint="a number of sets, or 0 for all")
     keys = load_verify_keys(params["verify_key"])
     with objects_stay(), contextlib.ExitStack() as stack:
-        locations = open_locations(params["locations"])
-        for location in locations:
-            stack.callback(location.close)
-        if not locations:
-            raise ConfigError("check the options", "locations is empty", hint="give at least one location")
+        locations = enter_locations(stack, params["locations"])
         cache_dir = params["cache_dir"] or default_directory()
         catalogue = read_catalogue(locations, params["label"], cache_dir=cache_dir, verify_keys=keys)
         if not catalogue.indexes:

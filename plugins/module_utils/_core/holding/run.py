@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ..catalogue.finding import ask_all
-from ..errors import BackupError, ConfigError
-from ..locations import open_locations
+from ..errors import BackupError
+from ..locations import enter_locations
 from ..locations.base import Location
 from ..naming import HOLD, SetId
 from ..signing import VerifyKey, load_verify_keys
@@ -18,7 +18,7 @@ from .copies import Looked, Outcome, carry_out, look, require_manifest
 from .finding import Found, newest_good, no_such_set
 from .planning import Standing, plan_hold, plan_release
 from .reporting import Copy, report
-from .request import STEP, HoldRequest
+from .request import HoldRequest
 
 
 class HoldIncomplete(BackupError):
@@ -41,11 +41,7 @@ def set_hold(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     request = HoldRequest.parse(params, datetime.now(timezone.utc).replace(microsecond=0))
     verify_keys = load_verify_keys(params["verify_key"] or ())
     with contextlib.ExitStack() as stack:
-        locations = open_locations(params["locations"])
-        for location in locations:
-            stack.callback(location.close)
-        if not locations:
-            raise ConfigError(STEP, "there are no locations", hint="give at least one")
+        locations = enter_locations(stack, params["locations"])
         return hold_in(locations, request, verify_keys, check_mode)
 
 

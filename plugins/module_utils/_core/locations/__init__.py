@@ -4,6 +4,6 @@ Each kind is one module with a function ``create(options) -> Location`` that own
 before anything is touched.
 """
 
-from .factory import open_location, open_locations
+from .factory import enter_locations, open_location, open_locations
 
-__all__ = ["open_location", "open_locations"]
+__all__ = ["enter_locations", "open_location", "open_locations"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 
 from ..errors import ConfigError
 from .base import Location
@@ -65,6 +66,19 @@ def open_locations(descriptions: Sequence[Mapping[str, object]]) -> list[Locatio
             raise ConfigError(
                 STEP, f"locations {other!r} and {location.name!r} are the same place", hint="leave one of them out"
             )
+    return locations
+
+
+def enter_locations(stack: ExitStack, descriptions: Sequence[Mapping[str, object]]) -> list[Location]:
+    """The same, closed with *stack*; at least one.
+
+    :raises ConfigError: as :func:`open_locations`, or there is none.
+    """
+    locations = open_locations(descriptions)
+    for location in locations:
+        stack.callback(location.close)
+    if not locations:
+        raise ConfigError("check the options", "locations is empty", hint="give at least one location")
     return locations
 
 

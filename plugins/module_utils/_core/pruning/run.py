@@ -12,7 +12,7 @@ from ..catalogue.cache import default_directory
 from ..catalogue.index import objects_stay
 from ..catalogue.whole import read_catalogue
 from ..errors import BackupError, ConfigError
-from ..locations import open_locations
+from ..locations import enter_locations
 from ..locations.base import Location
 from ..retention import Policy
 from ..signing import load_verify_keys
@@ -43,11 +43,7 @@ def run_prune(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         )
     keys = load_verify_keys(params["verify_key"])
     with objects_stay(), contextlib.ExitStack() as stack:
-        locations = open_locations(params["locations"])
-        for location in locations:
-            stack.callback(location.close)
-        if not locations:
-            raise ConfigError("check the options", "locations is empty", hint="give at least one location")
+        locations = enter_locations(stack, params["locations"])
         now = datetime.now(timezone.utc)
         catalogue = read_catalogue(
             locations,
