@@ -189,15 +189,29 @@ def test_a_policy_shorter_than_the_buckets_lock_is_refused(moto_server: MotoServ
 def test_a_set_that_nobody_signed_is_no_good_one_to_whoever_gives_a_key(
     roots: dict[str, tuple[Path, dict[str, Any]]], tmp_path: Path
 ) -> None:
+    key, other = SigningKey.generate(), SigningKey.generate()
+    for root, _description in roots.values():
+        for set_id, signer in ((KEPT[0], key), (KEPT[1], other), (DUE[2], key)):
+            age(lay(root, set_id, small_set(set_id, key=signer)), SetId.parse(set_id).time)
+    given = parameters(roots, tmp_path, verify_key=[key.verify_key.to_pem()])
+    told = run_info(given, check_mode=False)
+    states = {one["id"]: (one["state"], one["signature"]) for one in told["sets"]}
+    assert states[KEPT[0]] == states[DUE[2]] == ("good", "good")
+    assert states[KEPT[1]] == ("damaged", "unverified")
+    assert states[KEPT[2]] == states[DUE[0]] == ("damaged", "unsigned")
+    assert told["newest_good"] == KEPT[0]
+    run_prune(parameters(roots, tmp_path, verify_key=[key.verify_key.to_pem()]), check_mode=False)
+    assert all(there(root) == set(KEPT) for root, _description in roots.values())
+
+
+def test_of_old_sets_those_that_are_signed_stay_as_the_newest_good_ones(
+    roots: dict[str, tuple[Path, dict[str, Any]]], tmp_path: Path
+) -> None:
     key = SigningKey.generate()
     for root, _description in roots.values():
-        lay(root, KEPT[0], small_set(KEPT[0], key=key))
-    given = parameters(roots, tmp_path, verify_key=[key.verify_key.to_pem()])
-    states = {one["id"]: one["state"] for one in run_info(given, check_mode=False)["sets"]}
-    assert states.pop(KEPT[0]) == "good"
-    assert set(states.values()) == {"damaged"}
-    with pytest.raises(PruneRefused, match="not signed"):
-        run_prune(given, check_mode=False)
+        age(lay(root, DUE[0], small_set(DUE[0], key=key)), SetId.parse(DUE[0]).time)
+    run_prune(parameters(roots, tmp_path, verify_key=[key.verify_key.to_pem()]), check_mode=False)
+    assert all(there(root) == {*KEPT, DUE[0]} for root, _description in roots.values())
 
 
 def test_a_manifest_is_read_once_and_again_only_when_it_has_changed(

@@ -19,7 +19,7 @@ from ..signing import VerifyKey, verify
 from ..strict_json import MAX_BYTES
 from .cache import RecordCache
 from .directories import SetDirectory, gather
-from .finding import STEP, Problem, check_place
+from .finding import Problem, check_place
 
 _READERS = 8
 """How many small objects of a location are read at the same time."""
@@ -32,6 +32,7 @@ class Summary:
     :param sha256: of the manifest as it is stored.
     :param artifacts: name -> size.
     :param signature: ``good``, ``unsigned``, or ``unverified`` where there is one but no key was given.
+    :param distrust: why keys that were given do not vouch for it; "" where they do, or none was given.
     """
 
     sha256: str
@@ -45,6 +46,7 @@ class Summary:
     warnings: int
     artifacts: Mapping[str, int]
     signature: str
+    distrust: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def _copy(directory: SetDirectory, read: _Read) -> SetCopy:
     if MANIFEST not in directory.objects:
         state = "unfinished"
     else:
-        told += _missing(directory, read.summary)
+        told += _wrong(directory, read.summary)
         state = "damaged" if read.summary is None or told else "good"
     return SetCopy(
         directory.id,
@@ -185,9 +187,13 @@ def _copy(directory: SetDirectory, read: _Read) -> SetCopy:
     )
 
 
-def _missing(directory: SetDirectory, summary: Summary | None) -> Iterator[str]:
-    """Which artifacts are not as the manifest says, as far as a listing shows."""
-    for name, size in (summary.artifacts if summary else {}).items():
+def _wrong(directory: SetDirectory, summary: Summary | None) -> Iterator[str]:
+    """What speaks against a copy whose manifest can be read, as far as a listing shows."""
+    if summary is None:
+        return
+    if summary.distrust:
+        yield summary.distrust
+    for name, size in summary.artifacts.items():
         info = directory.objects.get(name)
         if info is None:
             yield f"{name} is missing"
@@ -271,11 +277,7 @@ class _Reader:
         manifest = Manifest.parse(data)
         check_place(manifest, self._label, directory.id)
         signature = "unverified" if SIGNATURE in directory.objects else "unsigned"
-        if self._keys:
-            if signature == "unsigned":
-                raise CryptoError(STEP, "is not signed, and a verify key was given")
-            verify(data, self._location.get(directory.objects[SIGNATURE].key), self._keys, what=str(directory.id))
-            signature = "good"
+        distrust = self._distrust(directory, data) if self._keys else ""
         return Summary(
             sha256=digest(data),
             environment=manifest.environment,
@@ -287,5 +289,17 @@ class _Reader:
             tables=len(manifest.tables),
             warnings=len(manifest.warnings),
             artifacts={artifact.name: artifact.size for artifact in manifest.artifacts},
-            signature=signature,
+            signature="good" if self._keys and not distrust else signature,
+            distrust=distrust,
         )
+
+    def _distrust(self, directory: SetDirectory, data: bytes) -> str:
+        """Why none of the keys vouches for a manifest; "" where one does."""
+        info = directory.objects.get(SIGNATURE)
+        if info is None:
+            return "it is not signed, and a verify key was given"
+        try:
+            verify(data, self._location.get(info.key), self._keys, what=f"the set {directory.id}")
+        except CryptoError as error:
+            return error.message
+        return ""
