@@ -56,7 +56,9 @@ def fill(root: Path, count: int) -> int:
 
 def module(name: str, location: dict[str, Any], cache: Path, *, check: bool = False) -> list[Step]:
     """One run of a module."""
-    options = {"label": LABEL, "locations": [location], "cache_dir": str(cache), "_ansible_check_mode": check}
+    policy = {"daily": "6y"}  # A part of the sets goes, as in a clean-up that is run now and then.
+    options = {"label": LABEL, "locations": [location], "cache_dir": str(cache), "policy": policy}
+    options["_ansible_check_mode"] = check
     stdin = json.dumps({"ANSIBLE_MODULE_ARGS": options}).encode()
     return [Step([sys.executable, "-c", DRIVER.format(module=name)], {}, stdin)]
 

@@ -81,7 +81,9 @@ freed:
   type: int
   sample: 1468006
 plan:
-  description: The decision on every set of the label with its reason, the oldest first.
+  description:
+    - The decision on a set with its reason, the oldest first.
+    - All sets that go are there, and of those that stay the newest 1000.
   returned: success or partial failure
   type: list
   elements: dict
@@ -92,6 +94,11 @@ plan:
       reason: its 90d as a weekly set ended on 2026-10-31
       serves_as: []
       expires: "2026-10-31T00:00:00Z"
+staying:
+  description: How many sets stay.
+  returned: success or partial failure
+  type: int
+  sample: 73
 table:
   description: The plan as lines of a table, the newest set first.
   returned: success or partial failure

@@ -60,7 +60,8 @@ class RecordCache:
             descriptor, temporary = tempfile.mkstemp(dir=os.path.dirname(self._path))
             try:
                 with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                    json.dump({"version": _VERSION, "objects": self._seen}, file, separators=(",", ":"))
+                    # In one piece: piece by piece, Python's own encoder would do it, which is slow.
+                    file.write(json.dumps({"version": _VERSION, "objects": self._seen}, separators=(",", ":")))
                 os.replace(temporary, self._path)
             except BaseException:
                 os.unlink(temporary)

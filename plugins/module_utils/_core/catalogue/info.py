@@ -60,6 +60,7 @@ def report_catalogue(
         for name, copy in one.copies.items()
         if copy.state == "unfinished"
     ]
+    locations = _locations(catalogue)
     return {
         "changed": False,
         "label": catalogue.label,
@@ -69,10 +70,10 @@ def report_catalogue(
         "newest_verified": _newest(one for one in catalogue.backups if one.passed_drill is not None),
         "unfinished": unfinished,
         "foreign": list(catalogue.foreign),
-        "locations": _locations(catalogue),
+        "locations": locations,
         "policy": policy.to_dict(),
         "table": _table(sets),
-        "summary": _summary(catalogue, unfinished),
+        "summary": _summary(catalogue, locations, unfinished),
         "warnings": [str(error) for error in catalogue.failures.values()],
     }
 
@@ -146,11 +147,11 @@ def _table(sets: Sequence[Mapping[str, Any]]) -> list[str]:
     return text_table(("set", "state", "size", "copies", "verified", "goes", "why it stays or goes"), rows)
 
 
-def _summary(catalogue: Catalogue, unfinished: Sequence[Any]) -> list[str]:
+def _summary(catalogue: Catalogue, locations: Mapping[str, Mapping[str, Any]], unfinished: Sequence[Any]) -> list[str]:
     backups = catalogue.backups
     good = sum(1 for one in backups if one.good)
     lines = [f"'{catalogue.label}': {len(backups)} sets, {good} of them good"]
-    for name, here in _locations(catalogue).items():
+    for name, here in locations.items():
         if here["error"] is not None:
             lines.append(f"{name}: {here['error']}")
             continue

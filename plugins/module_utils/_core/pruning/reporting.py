@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ..naming import SetId
+from ..retention import Decision
 from ..retention.describing import describe_decision
 from ..texts import readable_size, text_table
 from .carrying_out import Cleaned
 from .planning import PrunePlan
 
 _STAYING_SHOWN = 1000
-"""Of sets that stay the table shows no more than these; those that go are all in it."""
+"""Of sets that stay no more than these are told one by one; those that go are all told."""
 
 
 def report_planned(plan: PrunePlan) -> dict[str, Any]:
@@ -68,7 +70,7 @@ def _report(
     went: str,
     warnings: list[str],
 ) -> dict[str, Any]:
-    staying = sum(decision.keep for decision in plan.decisions)
+    staying, shown = sum(decision.keep for decision in plan.decisions), _shown(plan)
     summary = [
         f"'{plan.label}': {staying} of {len(plan.decisions)} sets stay; {len(deleted)} copies and {len(reaped)} "
         f"unfinished things {went}, {readable_size(freed)}"
@@ -84,29 +86,35 @@ def _report(
         "reaped": reaped,
         "protected": [],
         "freed": freed,
-        "plan": [{"id": str(one.id), **describe_decision(one)} for one in plan.decisions],
-        "table": plan_table(plan),
+        "plan": [{"id": str(one.id), **describe_decision(one)} for one in shown],
+        "staying": staying,
+        "table": _table(plan, shown, staying),
         "summary": summary,
         "warnings": warnings,
         "diff": _diff(plan, gone),
     }
 
 
-def plan_table(plan: PrunePlan) -> list[str]:
-    """The plan for a person, the newest set first."""
-    copies: dict[str, list[str]] = {}
-    for name, ids in plan.goes.items():
-        for copy in ids:
-            copies.setdefault(str(copy.id), []).append(name)
+def _shown(plan: PrunePlan) -> list[Decision]:
+    """The decisions that are told: on all sets that go, and on the newest that stay."""
     staying = [one.id for one in plan.decisions if one.keep]
     left_out = frozenset(staying[:-_STAYING_SHOWN])
+    return [one for one in plan.decisions if one.id not in left_out]
+
+
+def _table(plan: PrunePlan, shown: Sequence[Decision], staying: int) -> list[str]:
+    """The plan for a person, the newest set first."""
+    copies: dict[SetId, list[str]] = {}
+    for name, going in plan.goes.items():
+        for copy in going:
+            copies.setdefault(copy.id, []).append(name)
     rows = [
-        ("keep" if one.keep else "delete", str(one.id), ", ".join(copies.get(str(one.id), [])), one.reason)
-        for one in reversed(plan.decisions)
-        if one.id not in left_out
+        ("keep" if one.keep else "delete", str(one.id), ", ".join(copies.get(one.id, [])), one.reason)
+        for one in reversed(shown)
     ]
     table = text_table(("", "set", "goes from", "why"), rows)
-    return [*table, f"... and {len(left_out)} older ones that stay"] if left_out else table
+    left_out = staying - sum(one.keep for one in shown)
+    return [*table, f"... and {left_out} older ones that stay"] if left_out else table
 
 
 def _diff(plan: PrunePlan, gone: dict[str, list[str]]) -> dict[str, str]:

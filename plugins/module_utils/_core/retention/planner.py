@@ -70,6 +70,8 @@ def plan_retention(candidates: Iterable[Candidate], policy: Policy, now: datetim
         raise ValueError("a set was given twice")
     decisions = _decide_all(ordered, policy, now)
     staying = {decision.id for decision in decisions if decision.keep}
+    if len(staying) == len(ordered):
+        return tuple(decisions)
     # Where the set of a month goes, the next that stays takes its place, as the next run would say.
     remaining = _decide_all([one for one in ordered if one.id in staying], policy, now)
     settled = {decision.id: decision for decision in remaining}

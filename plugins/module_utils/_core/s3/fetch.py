@@ -8,13 +8,16 @@ how to try again and what to tell.
 
 from __future__ import annotations
 
+import http.client
+import ssl
+import threading
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote_plus, urlsplit
 from urllib.request import getproxies, proxy_bypass
 from xml.etree import ElementTree
 
-from .client import CONNECT_SECONDS, READ_SECONDS, Signer, parse_time
+from .client import READ_SECONDS, Signer, parse_time
 from .settings import S3Settings
 
 _OK = 200
@@ -26,46 +29,98 @@ class Fetcher:
     :param client: botocore's, which signs.
     """
 
-    def __init__(self, client: Any, settings: S3Settings, connections: int) -> None:
+    def __init__(self, client: Any, settings: S3Settings) -> None:
         self._client = client
         self._settings = settings
         self._signer = Signer(client, settings)
-        self._pool = _open_pool(client.meta.endpoint_url, settings.ca_bundle, connections)
+        self._connections = _connect(client.meta.endpoint_url, settings.ca_bundle)
 
     def fetch(self, key: str) -> bytes | None:
         """The bytes of a small object; None where the client should be asked instead.
 
         :param key: below the settings' prefix.
         """
-        if self._pool is None:
+        if self._connections is None:
             return None
         try:
-            url, headers = self._signer.sign(self._settings.object_key(key))
-            return self._get(url, headers)
+            return _get(self._connections, *self._signer.sign(self._settings.object_key(key)))
         except Exception:
             return None
 
     def listing(self, **parameters: str) -> dict[str, Any] | None:
         """One page of ListObjectsV2 as the client would give it; None where the client should be asked instead."""
-        if self._pool is None:
+        if self._connections is None:
             return None
         given = {"Bucket": self._settings.bucket, **parameters}
         try:
-            data = self._get(self._client.generate_presigned_url("list_objects_v2", Params=given), {})
+            url = self._client.generate_presigned_url("list_objects_v2", Params=given)
+            data = _get(self._connections, url, {})
             return None if data is None else read_listing(data)
         except Exception:
             return None
 
-    def _get(self, url: str, headers: Mapping[str, str]) -> bytes | None:
-        # A redirect leads to a host for which the signature does not hold.
-        reply = self._pool.request("GET", url, headers=headers, redirect=False, retries=False)
-        data: bytes = reply.data
-        return data if reply.status == _OK else None
-
     def close(self) -> None:
         """Release the connections; safe to call twice."""
-        if self._pool is not None:
-            self._pool.clear()
+        if self._connections is not None:
+            self._connections.close()
+
+
+class _Connections:
+    """One connection for each thread and host, kept from request to request.
+
+    The library's own pool takes as long again for each request as the request itself.
+    """
+
+    def __init__(self, ca_bundle: str | None) -> None:
+        self._ca_bundle = ca_bundle
+        self._context: ssl.SSLContext | None = None
+        self._open: dict[tuple[int, str], http.client.HTTPConnection] = {}
+        self._lock = threading.Lock()
+
+    def of_this_thread(self, scheme: str, host: str) -> http.client.HTTPConnection:
+        """A connection that nobody else uses; it is opened by its first request."""
+        place = (threading.get_ident(), f"{scheme}://{host}")
+        with self._lock:
+            if place not in self._open:
+                self._open[place] = self._make(scheme, host)
+            return self._open[place]
+
+    def _make(self, scheme: str, host: str) -> http.client.HTTPConnection:
+        if scheme != "https":
+            return http.client.HTTPConnection(host, timeout=READ_SECONDS)
+        if self._context is None:
+            from botocore.httpsession import get_cert_path
+
+            self._context = ssl.create_default_context(cafile=self._ca_bundle or get_cert_path(True))
+        return http.client.HTTPSConnection(host, timeout=READ_SECONDS, context=self._context)
+
+    def close(self) -> None:
+        with self._lock:
+            for connection in self._open.values():
+                connection.close()
+            self._open.clear()
+
+
+def _get(connections: _Connections, url: str, headers: Mapping[str, str]) -> bytes | None:
+    parts = urlsplit(url)
+    connection = connections.of_this_thread(parts.scheme, parts.netloc)
+    try:
+        connection.request("GET", f"{parts.path}?{parts.query}" if parts.query else parts.path, headers=headers)
+        reply = connection.getresponse()
+        data = reply.read()
+    except BaseException:
+        # What is left of the answer must not be taken for that to the next request.
+        connection.close()
+        raise
+    return data if reply.status == _OK else None
+
+
+def _connect(endpoint: str, ca_bundle: str | None) -> _Connections | None:
+    """Connections; None where they would need a proxy, whose many settings only the client knows."""
+    parts = urlsplit(endpoint)
+    if parts.scheme in getproxies() and not proxy_bypass(parts.hostname or ""):
+        return None
+    return _Connections(ca_bundle)
 
 
 def read_listing(data: bytes) -> dict[str, Any]:
@@ -107,19 +162,3 @@ def _text(element: ElementTree.Element, tag: str) -> str:
     if found is None:
         raise ValueError(f"the answer has no {tag}")
     return found
-
-
-def _open_pool(endpoint: str, ca_bundle: str | None, connections: int) -> Any:
-    """Connections to the endpoint; None where they would need a proxy, whose many settings only the client knows."""
-    import urllib3
-    from botocore.httpsession import get_cert_path
-
-    parts = urlsplit(endpoint)
-    if parts.scheme in getproxies() and not proxy_bypass(parts.hostname or ""):
-        return None
-    return urllib3.PoolManager(
-        maxsize=connections,
-        timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
-        cert_reqs="CERT_REQUIRED",
-        ca_certs=ca_bundle or get_cert_path(True),
-    )

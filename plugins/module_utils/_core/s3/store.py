@@ -16,7 +16,6 @@ from .parts import PART_BYTES, ByteBudget, SpareBuffers
 from .settings import S3Settings
 
 PARTS_IN_FLIGHT = 4
-FETCHES_IN_FLIGHT = 16
 _LOCKS = 32
 # More connections than parts, for the small requests beside them.
 _FURTHER_CONNECTIONS = 6
@@ -88,7 +87,7 @@ class Store:
     def _quick(self) -> Fetcher:
         with self._fetcher_lock:
             if self._fetcher is None:
-                self._fetcher = Fetcher(self._client.get(), self.settings, FETCHES_IN_FLIGHT)
+                self._fetcher = Fetcher(self._client.get(), self.settings)
         return self._fetcher
 
     def require_bucket(self, step: str) -> None:
