@@ -19,6 +19,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.pruning.plannin
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.retention import Policy
 from ansible_collections.mobul.backup.plugins.module_utils._core.set_records import Drill, Hold, Release
+from ansible_collections.mobul.backup.plugins.module_utils._core.signing import SigningKey
 from support.memory_location import MemoryLocation
 from support.small_sets import small_set
 
@@ -169,6 +170,22 @@ def test_copies_with_different_manifests_do_not_count_as_good() -> None:
     assert any("different manifests" in problem for problem in newest.problems)
     carry_out(plan(first, second), first, second)
     assert IDS[1] in there(first)
+
+
+def test_a_forged_copy_casts_no_doubt_on_the_genuine_one_for_whoever_has_the_key() -> None:
+    key, other = SigningKey.generate(), SigningKey.generate()
+    first, second = MemoryLocation("first"), MemoryLocation("second")
+    for location, signer, environment in ((first, key, "production"), (second, other, "forged")):
+        for name, data in small_set(IDS[0], key=signer, environment=environment).items():
+            location.add(key_of(IDS[0], name), data)
+    (known,) = read_catalogue(
+        [first, second], "shop", cache_dir=None, verify_keys=[key.verify_key], leftovers=False
+    ).sets
+    assert (known.good, known.state) == (("first",), "good")
+    assert known.summary is not None
+    assert known.summary.environment == "production"
+    (disputed,) = look(first, second).sets
+    assert (disputed.good, disputed.state) == ((), "damaged")
 
 
 def record(kind: type, set_id: str, **members: object) -> bytes:

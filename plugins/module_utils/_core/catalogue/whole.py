@@ -48,8 +48,9 @@ class KnownSet:
 
     @cached_property
     def summary(self) -> Summary | None:
-        """What its manifest says."""
-        return next((copy.summary for copy in self.copies.values() if copy.summary is not None), None)
+        """What its manifest says, that of a good copy if there is one."""
+        ordered = sorted(self.copies.values(), key=lambda copy: copy.state != "good")
+        return next((copy.summary for copy in ordered if copy.summary is not None), None)
 
     @cached_property
     def size(self) -> int:
@@ -73,8 +74,9 @@ class KnownSet:
 
     @cached_property
     def _digests(self) -> frozenset[str]:
-        """Of its manifests; more than one if copies differ."""
-        return frozenset(copy.summary.sha256 for copy in self.copies.values() if copy.summary)
+        """Of its manifests; more than one if copies differ. One that no key vouches for cannot cast doubt on others."""
+        summaries = [copy.summary for copy in self.copies.values() if copy.summary is not None]
+        return frozenset(summary.sha256 for summary in summaries if not summary.distrust)
 
     def hold(self, now: datetime) -> Hold | None:
         """The hold that keeps it; one in any location keeps all copies."""
