@@ -39,6 +39,7 @@ class Faulty(LocalLocation):  # type: ignore[misc]
 
     def __init__(self, name: str, path: str, meet: Callable[[str, str], None]) -> None:
         super().__init__(name, path)
+        self.place = path
         self._meet = meet
 
     def meet(self, call: str, key: str) -> None:
@@ -100,9 +101,9 @@ class Bench:
         self.calls: list[tuple[str, str, str]] = []
         for name in "abc":
             (root / name).mkdir()
-        monkeypatch.setattr(replication, "open_locations", self._open)
+        monkeypatch.setattr(replication, "enter_locations", self._open)
 
-    def _open(self, descriptions: list[dict[str, Any]]) -> list[Faulty]:
+    def _open(self, _stack: object, descriptions: list[dict[str, Any]]) -> list[Faulty]:
         def meet_as(name: str) -> Callable[[str, str], None]:
             def meet(call: str, key: str) -> None:
                 self.calls.append((name, call, key))
@@ -298,6 +299,14 @@ def test_different_manifests_of_one_set_are_never_spread(bench: Bench) -> None:
     assert bench.held_by("c") == {}
 
 
+def test_a_damaged_copy_with_another_manifest_is_not_repaired_as_it_may_be_the_genuine_one(bench: Bench) -> None:
+    bench.lay("a", small_set(SET))
+    (bench.lay("b", small_set(SET, environment="staging")) / DUMP).unlink()
+    before = bench.held_by("b")
+    bench.failing_run(repair=True)
+    assert bench.held_by("b") == before
+
+
 @pytest.mark.parametrize("signer", [None, SigningKey.generate()], ids=["unsigned", "forged"])
 def test_what_is_not_signed_by_the_key_is_not_copied(bench: Bench, signer: SigningKey | None) -> None:
     key = SigningKey.generate()
@@ -420,6 +429,32 @@ def test_records_travel_with_the_set_and_one_that_is_there_stays(bench: Bench) -
     del files["notes.txt"]
     assert bench.held_by("c") == files
     assert bench.held_by("b") == {**files, "hold.json": hold("incident 8")}
+
+
+def test_a_hold_that_is_placed_while_the_set_is_copied_comes_with_it(bench: Bench) -> None:
+    files = small_set(SET)
+    place = bench.lay("a", files)
+
+    def hold_it(call: str, key: str) -> None:
+        if (call, key) == ("read to its end", DUMP):
+            (place / "hold.json").write_bytes(hold("incident 7"))
+
+    bench.meeting["a"] = hold_it
+    bench.run()
+    assert bench.held_by("b") == {**files, "hold.json": hold("incident 7")}
+
+
+def test_a_set_that_is_deleted_while_it_is_copied_gets_no_manifest(bench: Bench) -> None:
+    place = bench.lay("a", small_set(SET))
+
+    def delete(call: str, key: str) -> None:
+        if (call, key) == ("read to its end", GLOBALS):
+            shutil.rmtree(place)
+
+    bench.meeting["a"] = delete
+    failure = bench.failing_run()
+    assert "no good copy is left" in str(failure)
+    assert "manifest.json" not in bench.held_by("b")
 
 
 def test_a_copy_that_another_run_finishes_meanwhile_is_not_touched(bench: Bench) -> None:

@@ -43,6 +43,7 @@ class Outcome:
     :ivar damaged: location -> what was found to be wrong with the copy that was read there.
     :ivar failures: name -> why a location could not be read.
     :ivar changed: whether anything was written or removed anywhere.
+    :ivar warnings: what is not wrong but should be known.
     """
 
     copied: list[Copied] = field(default_factory=list)
@@ -50,6 +51,7 @@ class Outcome:
     damaged: dict[Location, str] = field(default_factory=dict)
     failures: dict[str, BackupError] = field(default_factory=dict)
     changed: bool = False
+    warnings: list[str] = field(default_factory=list)
 
 
 def copy_set(plan: SetPlan, request: ReplicationRequest) -> Outcome:
@@ -104,7 +106,22 @@ class _Copying:
             except BackupError as error:
                 for delivery in self._waiting(artifact):
                     delivery.fail(error)
+        self._renew()
         self._each(Delivery.finish)
+
+    def _renew(self) -> None:
+        """See that the set is still there, as it may have been held, or deleted, since copying began."""
+        live = [delivery for delivery in self._deliveries if delivery.live]
+        if not live:
+            return
+        try:
+            contents = self._sources.use(self._sources.contents)
+        except BackupError as error:
+            for delivery in live:
+                delivery.fail(error)
+        else:
+            for delivery in live:
+                delivery.renew(contents)
 
     def _each(self, step: Callable[[Delivery], None]) -> None:
         """Take a step in every location at the same time; one that cannot is given up."""
@@ -159,6 +176,7 @@ class _Copying:
 
     def _note(self, delivery: Delivery, outcome: Outcome) -> None:
         outcome.changed = outcome.changed or delivery.changed
+        outcome.warnings += delivery.warnings
         name = delivery.location.name
         if delivery.error is not None:
             outcome.missing[name] = delivery.error

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime, timezone
+
 from ..catalogue.loading import LoadedSet
 from ..errors import BackupError, CryptoError, FormatError, LocationError
-from ..locations.base import Location, ObjectInfo
+from ..locations.base import LegalHoldDenied, Location, ObjectInfo
 from ..manifest import Artifact
-from ..naming import MANIFEST
+from ..naming import HOLDS, MANIFEST, NEXT_HOLD, RELEASE
 from ..pipeline import as_backup_error
 from ..restore.proof import GoodSet
-from ..set_records import record_class
+from ..set_records import Hold, record_class
 from .planning import Target
 from .sources import Contents
 
@@ -26,6 +29,7 @@ class Delivery:
     :ivar source: where they came from.
     :ivar there: whether another run has finished the set meanwhile.
     :ivar changed: whether anything was written or removed.
+    :ivar warnings: what is not wrong but should be known.
     """
 
     def __init__(self, target: Target, contents: Contents) -> None:
@@ -37,6 +41,7 @@ class Delivery:
         self.there = False
         self.changed = False
         self.error: BackupError | None = None
+        self.warnings: list[str] = []
         self._loaded: LoadedSet = contents.loaded
         self._small = contents.small
         self._good = GoodSet(target.location, contents.loaded)
@@ -107,6 +112,10 @@ class Delivery:
             return
         self.fail(error)
 
+    def renew(self, contents: Contents) -> None:
+        """Take what is small as it is by now: somebody may have held the set while its artifacts were copied."""
+        self._small = contents.small
+
     def finish(self) -> None:
         """Write what is small, see that everything is there, and then the manifest."""
         for name, data in self._small.items():
@@ -115,7 +124,25 @@ class Delivery:
         for artifact in self._loaded.manifest.artifacts:
             if there.get(self._key(artifact.name)) != artifact.size:
                 raise self._changed(f"{artifact.name} was removed or changed")
+        legally = self._is_held() and self.location.lock_state().enabled
+        if legally:
+            names = [artifact.name for artifact in self._loaded.manifest.artifacts]
+            self._hold_legally([*names, *(name for name in self._small if name not in (NEXT_HOLD, RELEASE))])
         self._put(MANIFEST, self._loaded.data)
+        if legally and not self.warnings:
+            self._hold_legally([MANIFEST])
+
+    def _is_held(self) -> bool:
+        now = datetime.now(timezone.utc)
+        return any(Hold.parse(self._small[name]).holds_at(now) for name in HOLDS if name in self._small)
+
+    def _hold_legally(self, names: Sequence[str]) -> None:
+        """Let the store keep what it got, as it does in other locations; what this software goes by is there."""
+        try:
+            for name in names:
+                self.location.set_legal_hold(self._key(name), True)
+        except LegalHoldDenied as error:
+            self.warnings.append(f"{self._loaded.manifest.id} is held, and has no legal hold: {error}")
 
     def _key(self, name: str) -> str:
         return f"{self._directory}/{name}"

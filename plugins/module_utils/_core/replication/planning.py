@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ..catalogue.index import LocationIndex, SetCopy, Summary
+from ..catalogue.index import SetCopy, Summary
 from ..catalogue.unfinished import DEFAULT_AGE
+from ..catalogue.whole import Catalogue, KnownSet
 from ..errors import ConfigError
 from ..locations.base import Location
 from ..naming import SIGNATURE, SetId
@@ -56,7 +57,7 @@ class SetPlan:
     :param sources: who has a good copy, in the order in which they are asked.
     :param damaged: name of the location -> what is wrong with the copy there.
     :param waiting: locations with a part of the set, which a backup may still be writing.
-    :param problem: why the set cannot be copied anywhere.
+    :param problem: why the set is copied nowhere.
     """
 
     id: SetId
@@ -75,88 +76,57 @@ class SetPlan:
 
 
 def plan_replication(
-    locations: Sequence[Location], indexes: Mapping[str, LocationIndex], request: ReplicationRequest, now: datetime
+    locations: Sequence[Location], catalogue: Catalogue, request: ReplicationRequest, now: datetime
 ) -> tuple[SetPlan, ...]:
     """What is to be done about every set that was asked for, the newest first; nothing is read or written.
 
-    :param indexes: name -> what a location holds; one that is not in it is left out.
+    :param locations: those that *catalogue* is of; one that it has no index of is left out.
     :param now: UTC.
     :raises ConfigError: there is no such set.
     """
-    known = [location for location in locations if location.name in indexes]
-    finished = {
-        set_id for index in indexes.values() for set_id, copy in index.copies.items() if copy.state != "unfinished"
-    }
-    wanted = _wanted(finished, request)
-    return tuple(
-        _plan_set(set_id, {one: indexes[one.name].copies.get(set_id) for one in known}, request, now)
-        for set_id in sorted(wanted, reverse=True)
-    )
+    places = {one.name: one for one in locations if one.name in catalogue.indexes}
+    wanted = _wanted(catalogue, request)
+    return tuple(_plan_set(known, places, request, now) for known in reversed(wanted))
 
 
-def _wanted(finished: set[SetId], request: ReplicationRequest) -> set[SetId]:
+def _wanted(catalogue: Catalogue, request: ReplicationRequest) -> Sequence[KnownSet]:
     if request.backup == ALL:
-        return {set_id for set_id in finished if request.since is None or set_id.time >= request.since}
+        return [known for known in catalogue.backups if request.since is None or known.id.time >= request.since]
     if request.backup == LATEST:
-        return {max(finished)} if finished else set()
+        return catalogue.backups[-1:]
     set_id = SetId.parse(request.backup)
-    if set_id not in finished:
+    found = [known for known in catalogue.backups if known.id == set_id]
+    if not found:
         raise ConfigError(STEP, f"no location has the backup {set_id} of '{request.label}'", hint="is the id right?")
-    return {set_id}
+    return found
 
 
-def _plan_set(
-    set_id: SetId, copies: Mapping[Location, SetCopy | None], request: ReplicationRequest, now: datetime
-) -> SetPlan:
-    good: dict[Location, Summary] = {}
-    damaged: dict[str, str] = {}
-    for location, copy in copies.items():
-        if copy is None or copy.state == "unfinished":
-            continue
-        if copy.state == "good" and copy.summary is not None:
-            good[location] = copy.summary
-        else:
-            damaged[location.name] = "; ".join(copy.problems)
-    plan = SetPlan(set_id, damaged=damaged, problem=_problem(good, damaged))
-    if plan.problem is not None:
-        return plan
+def _plan_set(known: KnownSet, places: Mapping[str, Location], request: ReplicationRequest, now: datetime) -> SetPlan:
+    copies = known.copies
+    damaged = {name: "; ".join(copy.problems) for name, copy in copies.items() if copy.state == "damaged"}
+    plan = SetPlan(known.id, damaged=damaged)
     # A signature travels with the set, so a copy that has one is asked first.
-    sources = sorted(good, key=lambda one: not _has(copies[one], SIGNATURE))
-    summary = good[sources[0]]
+    good = sorted(known.good, key=lambda name: SIGNATURE not in copies[name].objects)
+    summary = copies[good[0]].summary if good else None
+    if summary is None:
+        return replace(plan, problem=f"no copy can be trusted: {'; '.join(known.problems)}")
     targets: list[Target] = []
     waiting: list[str] = []
-    for location, copy in copies.items():
-        if location in good or (location.name in damaged and not request.repair):
+    for name, location in places.items():
+        copy = copies.get(name)
+        if name in good or (name in damaged and not request.repair):
             continue
-        if copy is not None and copy.state == "unfinished" and _may_be_running(set_id, now):
-            waiting.append(location.name)
+        if copy is not None and copy.state == "unfinished" and _may_be_running(known.id, now):
+            waiting.append(name)
         else:
-            targets.append(Target(location, location.name in damaged, _lacking(copy, summary)))
-    return replace(plan, sha256=summary.sha256, sources=tuple(sources), targets=tuple(targets), waiting=tuple(waiting))
-
-
-def _problem(good: Mapping[Location, Summary], damaged: Mapping[str, str]) -> str | None:
-    if not good:
-        return f"no location has a good copy: {_told(damaged)}"
-    if len({summary.sha256 for summary in good.values()}) > 1:
-        names = ", ".join(f"'{location.name}'" for location in good)
-        return (
-            f"the copies in {names} have different manifests: find out which is genuine, by verify_key if it is signed"
-        )
-    return None
-
-
-def _told(damaged: Mapping[str, str]) -> str:
-    return "; ".join(f"'{name}': {problem}" for name, problem in damaged.items())
+            targets.append(Target(location, name in damaged, _lacking(copy, summary)))
+    sources = tuple(places[name] for name in good)
+    return replace(plan, sha256=summary.sha256, sources=sources, targets=tuple(targets), waiting=tuple(waiting))
 
 
 def _may_be_running(set_id: SetId, now: datetime) -> bool:
     """Whether the backup that makes the set may still be at work, or clean up after a location that failed."""
     return set_id.time > now - DEFAULT_AGE
-
-
-def _has(copy: SetCopy | None, name: str) -> bool:
-    return copy is not None and name in copy.objects
 
 
 def _lacking(copy: SetCopy | None, summary: Summary) -> int:

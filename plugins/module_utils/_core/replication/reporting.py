@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..backup.reporting import readable_size
 from ..errors import BackupError
+from ..texts import readable_size
 from .copying import Copied, Outcome
 from .planning import ReplicationRequest, SetPlan
 
@@ -69,6 +69,7 @@ class Report:
         for location, problem in outcome.damaged.items():
             self._add_damaged(plan, location.name, problem)
         self.warnings += [f"passed over as a source: {error}" for error in outcome.failures.values()]
+        self.warnings += outcome.warnings
         repaired = {copied.location for copied in outcome.copied if copied.repaired}
         for one in self.damaged:
             if one["id"] == str(plan.id) and one["location"] in repaired:

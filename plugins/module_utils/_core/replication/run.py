@@ -9,18 +9,19 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from ..catalogue.cache import RecordCache, default_directory
+from ..catalogue.cache import default_directory
+from ..catalogue.whole import Catalogue
 from ..errors import BackupError, ConfigError, LocationError
-from ..locations import open_locations
+from ..locations import enter_locations
 from ..locations.base import Location
 from ..naming import SetId, check_name
 from ..signing import load_verify_keys
 from .copying import Outcome, copy_set
-from .planning import ALL, LATEST, ReplicationRequest, SetPlan, Target, plan_replication
+from .planning import ALL, LATEST, STEP, ReplicationRequest, SetPlan, Target, plan_replication
 from .reporting import StillMissing, report_run
-from .surveying import Survey, Surveyor
+from .surveying import survey
 
-_STEP = "check the options"
+_OPTIONS = "check the options"
 _FAILURES_AT_MOST = 3
 """After how many sets in a row a location that fails is given up: each of them waits for it."""
 
@@ -34,18 +35,15 @@ def run_replication(params: Mapping[str, Any], check_mode: bool, *, now: datetim
     """
     request = parse_request(params)
     with contextlib.ExitStack() as stack:
-        locations = open_locations(params["locations"])
-        for location in locations:
-            stack.callback(location.close)
-        if not locations:
-            raise ConfigError(_STEP, "locations is empty", hint="give those that shall have the sets")
-        survey = Surveyor(request.label, request.verify_keys, _caches(params), check_mode).survey(locations)
-        if not survey.indexes:
-            told = "; ".join(str(error) for error in survey.failures.values())
-            raise BackupError("find the backups", f"no location can be read: {told}")
-        plans = _plan(locations, survey, request, now or datetime.now(timezone.utc))
+        locations = enter_locations(stack, params["locations"])
+        cache_dir = params["cache_dir"] or default_directory()
+        catalogue = survey(locations, request, cache_dir=cache_dir, trial=check_mode)
+        if not catalogue.indexes:
+            told = "; ".join(str(error) for error in catalogue.failures.values())
+            raise BackupError(STEP, f"no location can be read: {told}")
+        plans = _plan(locations, catalogue, request, now or datetime.now(timezone.utc))
         outcomes = None if check_mode else carry_out(plans, request)
-    report = report_run(request, survey.failures, plans, outcomes)
+    report = report_run(request, catalogue.failures, plans, outcomes)
     if report["missing"]:
         raise StillMissing(report)
     return report
@@ -58,7 +56,7 @@ def parse_request(params: Mapping[str, Any]) -> ReplicationRequest:
         SetId.parse(backup)
     since = _parse_time(params["since"]) if params["since"] else None
     if since is not None and backup != ALL:
-        raise ConfigError(_STEP, "since goes with backup: all only", hint="leave one of them out")
+        raise ConfigError(_OPTIONS, "since goes with backup: all only", hint="leave one of them out")
     return ReplicationRequest(
         label=check_name(params["label"], "label"),
         backup=backup,
@@ -107,27 +105,14 @@ def _at_fault(name: str, outcome: Outcome) -> bool:
 
 
 def _plan(
-    locations: Sequence[Location], survey: Survey, request: ReplicationRequest, now: datetime
+    locations: Sequence[Location], catalogue: Catalogue, request: ReplicationRequest, now: datetime
 ) -> tuple[SetPlan, ...]:
     try:
-        return plan_replication(locations, survey.indexes, request, now)
+        return plan_replication(locations, catalogue, request, now)
     except ConfigError as error:
-        for failure in survey.failures.values():
+        for failure in catalogue.failures.values():
             error.add(str(failure))
         raise
-
-
-def _caches(params: Mapping[str, Any]) -> dict[str, RecordCache]:
-    directory = params["cache_dir"] or default_directory()
-    return {
-        str(options["name"]): RecordCache(directory, params["label"], *_place(options))
-        for options in params["locations"]
-    }
-
-
-def _place(options: Mapping[str, Any]) -> list[str]:
-    names = ("type", "path", "endpoint_url", "bucket", "prefix", "config", "remote")
-    return [f"{name}={options.get(name)}" for name in names]
 
 
 def _parse_time(text: str) -> datetime:
@@ -135,5 +120,5 @@ def _parse_time(text: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         hint = "2026-11-23 or 2026-11-23T00:00:00Z, say"
-        raise ConfigError(_STEP, f"since: {text!r} is no time", hint=hint) from None
+        raise ConfigError(_OPTIONS, f"since: {text!r} is no time", hint=hint) from None
     return found.replace(tzinfo=timezone.utc) if found.utcoffset() is None else found.astimezone(timezone.utc)

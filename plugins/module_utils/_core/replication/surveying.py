@@ -1,76 +1,41 @@
-"""What all locations hold of a label, read at the same time; one that cannot be read spoils no other."""
+"""The catalogue of all locations, with those among them that nothing was ever written to."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 
-from ..catalogue.cache import RecordCache
-from ..catalogue.index import LocationIndex, read_index
-from ..errors import BackupError
+from ..catalogue.finding import ask_all
+from ..catalogue.index import LocationIndex
+from ..catalogue.whole import Catalogue, read_catalogue
 from ..locations.base import Location
-from ..pipeline import as_backup_error
-from ..signing import VerifyKey
-from .planning import STEP
+from .planning import ReplicationRequest
 
 
-@dataclass(frozen=True)
-class Survey:
-    """What was found.
+def survey(
+    locations: Sequence[Location], request: ReplicationRequest, *, cache_dir: str | None, trial: bool
+) -> Catalogue:
+    """Read the catalogue; a location that has no root yet, which a backup would make, is an empty one.
 
-    :param indexes: by the name of the location.
-    :param failures: name -> why a location could not be read.
+    :param trial: make no root.
     """
 
-    indexes: Mapping[str, LocationIndex]
-    failures: Mapping[str, BackupError]
+    def read(some: Sequence[Location]) -> Catalogue:
+        return read_catalogue(some, request.label, cache_dir=cache_dir, verify_keys=request.verify_keys)
+
+    def check(location: Location) -> bool:
+        return location.check(trial=trial)
+
+    catalogue = read(locations)
+    # What may answer in a moment has a root.
+    failures = {name for name, error in catalogue.failures.items() if not getattr(error, "transient", False)}
+    checked, _failed = ask_all([location for location in locations if location.name in failures], check)
+    if not checked:
+        return catalogue
+    unmade = {name for name, there in checked.items() if not there}
+    catalogue = read([location for location in locations if location.name not in unmade])
+    return replace(catalogue, indexes={**catalogue.indexes, **{name: _empty(name) for name in unmade}})
 
 
-@dataclass(frozen=True)
-class Surveyor:
-    """Reads the catalogue of a label in any location.
-
-    :param caches: by the name of the location.
-    :param trial: make no root that is missing.
-    """
-
-    label: str
-    verify_keys: Sequence[VerifyKey]
-    caches: Mapping[str, RecordCache]
-    trial: bool
-
-    def survey(self, locations: Sequence[Location]) -> Survey:
-        """Read all of *locations*."""
-        with ThreadPoolExecutor(max_workers=max(1, len(locations)), thread_name_prefix="catalogue") as pool:
-            answers = list(zip(locations, pool.map(self._guarded, locations), strict=True))
-        return Survey(
-            {location.name: answer for location, answer in answers if isinstance(answer, LocationIndex)},
-            {location.name: answer for location, answer in answers if isinstance(answer, BackupError)},
-        )
-
-    def _guarded(self, location: Location) -> LocationIndex | BackupError:
-        try:
-            return self._read(location)
-        except Exception as error:
-            return as_backup_error(error, STEP)
-
-    def _read(self, location: Location) -> LocationIndex:
-        try:
-            return self._index(location)
-        except BackupError as error:
-            if getattr(error, "transient", False):
-                raise
-            failure = error
-        # A location that nothing was ever written to has no root yet; a backup would make it, too.
-        try:
-            there = location.check(trial=self.trial)
-        except BackupError:
-            raise failure from None
-        if not there:
-            return LocationIndex(location=location.name, copies={}, directories=(), problems=(), read=0)
-        return self._index(location)
-
-    def _index(self, location: Location) -> LocationIndex:
-        cache = self.caches[location.name]
-        return read_index(location, self.label, cache=cache, verify_keys=self.verify_keys)
+def _empty(name: str) -> LocationIndex:
+    return LocationIndex(location=name, copies={}, directories=(), problems=(), read=0)
