@@ -30,6 +30,7 @@ requirements:
 extends_documentation_fragment:
   - mobul.backup.locations
   - mobul.backup.catalogue
+  - mobul.backup.policy
 attributes:
   check_mode:
     support: full
@@ -42,6 +43,8 @@ options:
     description:
       - What to copy, V(all), V(latest) or the id of a set.
       - V(latest) is the newest set that any location has.
+      - With V(all), sets that O(policy) lets go are left out. They may still lie somewhere, as the newest of a location
+        or because the store protects them, and are not to come back to the others.
     type: str
     default: all
   since:
@@ -174,7 +177,7 @@ summary:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CATALOGUE
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CATALOGUE, POLICY
 from ansible_collections.mobul.backup.plugins.module_utils._core.replication.run import run_replication
 
 
@@ -182,6 +185,7 @@ def main() -> None:
     run_module(
         {
             **CATALOGUE,
+            **POLICY,
             "backup": {"type": "str", "default": "all"},
             "since": {"type": "str"},
             "repair": {"type": "bool", "default": False},

@@ -39,6 +39,7 @@ def replicate(roots: Roots, tmp_path: Path, *, check_mode: bool = False, **chang
         "label": "shop",
         "backup": "all",
         "since": None,
+        "policy": {"weekly": "50y", "monthly": None, "yearly": None},
         "repair": False,
         "verify_key": [],
         "cache_dir": str(tmp_path / "cache"),
@@ -91,3 +92,11 @@ def test_a_store_that_is_down_keeps_no_other_from_its_copy(roots: Roots, tmp_pat
     with pytest.raises(StillMissing, match="down"):
         replicate({**roots, "down": (tmp_path, down)}, tmp_path)
     assert contents(directory_of(roots["gdrive"][0], IDS[1])) == small_set(IDS[1])
+
+
+def test_what_the_policy_lets_go_does_not_come_back(roots: Roots, tmp_path: Path) -> None:
+    for set_id in IDS:
+        shutil.rmtree(directory_of(roots["local"][0], set_id))
+    done = replicate(roots, tmp_path, policy={"weekly": "1d", "monthly": None, "yearly": None})
+    assert [(one["id"], one["location"]) for one in done["copied"]] == [(IDS[1], "local")]
+    assert replicate(roots, tmp_path, policy=None, backup=IDS[0])["changed"]

@@ -33,6 +33,9 @@ DUMP = "backup_20250105_0000.dump.age"
 GLOBALS = "globals_20250105_0000.sql.age"
 BEGUN = datetime(2025, 1, 5, tzinfo=timezone.utc)
 
+POLICY = {"daily": "50y", "weekly": "50y", "monthly": None, "yearly": None}
+"""Lets none of the sets go that are copied here."""
+
 
 class Faulty(LocalLocation):  # type: ignore[misc]
     """A directory that calls *meet* with the name of each call and the key's last part, before and after it."""
@@ -116,7 +119,7 @@ class Bench:
 
     def run(self, names: str = "ab", *, check_mode: bool = False, now: datetime | None = None, **params: Any) -> Any:
         locations = [{"name": name, "type": "local", "path": str(self.root / name)} for name in names]
-        given = {"backup": "all", "since": None, "repair": False, "verify_key": [], **params}
+        given = {"backup": "all", "since": None, "repair": False, "verify_key": [], "policy": POLICY, **params}
         given |= {"locations": locations, "label": "shop", "cache_dir": str(self.root / "cache")}
         self.calls.clear()
         return replication.run_replication(given, check_mode, now=now)

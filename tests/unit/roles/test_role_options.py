@@ -18,7 +18,7 @@ ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir())
 # What the inventory knows better than a single task: the host's name, and why the playbook runs.
 FROM_INVENTORY = {"label", "login_db"}
 # What is about the repair of earlier sets' copies, which another module does.
-OF_THE_ROLE = {"replicate", "verify_key"}
+OF_THE_ROLE = {"replicate", "verify_key", "retention"}
 OTHER_DEFAULTS = {"kind": "weekly", "min_copies": 0}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ..catalogue.index import SetCopy, Summary
@@ -12,6 +12,7 @@ from ..catalogue.whole import Catalogue, KnownSet
 from ..errors import ConfigError
 from ..locations.base import Location
 from ..naming import SIGNATURE, SetId
+from ..retention import Policy, plan_retention
 from ..signing import VerifyKey
 
 ALL = "all"
@@ -25,6 +26,8 @@ class ReplicationRequest:
 
     :param backup: ``all``, ``latest``, or the id of a set.
     :param since: with ``all``: leave out what was begun earlier.
+    :param policy: with ``all``: leave out what it lets go. A set that is due and still lies somewhere, because it is
+        the newest one there or the store protects it, would else come back to the locations that have deleted it.
     :param repair: whether a damaged copy is written again, too.
     :param verify_keys: with any, a copy that was not signed by one of them is no good copy.
     """
@@ -32,6 +35,7 @@ class ReplicationRequest:
     label: str
     backup: str = ALL
     since: datetime | None = None
+    policy: Policy = field(default_factory=lambda: Policy.parse(None))
     repair: bool = False
     verify_keys: tuple[VerifyKey, ...] = ()
 
@@ -85,13 +89,16 @@ def plan_replication(
     :raises ConfigError: there is no such set.
     """
     places = {one.name: one for one in locations if one.name in catalogue.indexes}
-    wanted = _wanted(catalogue, request)
+    wanted = _wanted(catalogue, request, now)
     return tuple(_plan_set(known, places, request, now) for known in reversed(wanted))
 
 
-def _wanted(catalogue: Catalogue, request: ReplicationRequest) -> Sequence[KnownSet]:
+def _wanted(catalogue: Catalogue, request: ReplicationRequest, now: datetime) -> Sequence[KnownSet]:
     if request.backup == ALL:
-        return [known for known in catalogue.backups if request.since is None or known.id.time >= request.since]
+        decisions = plan_retention([known.candidate(now) for known in catalogue.backups], request.policy, now)
+        staying = {decision.id for decision in decisions if decision.keep}
+        recent = [one for one in catalogue.backups if request.since is None or one.id.time >= request.since]
+        return [known for known in recent if known.id in staying]
     if request.backup == LATEST:
         return catalogue.backups[-1:]
     set_id = SetId.parse(request.backup)

@@ -15,6 +15,7 @@ from ..errors import BackupError, ConfigError, LocationError
 from ..locations import enter_locations
 from ..locations.base import Location
 from ..naming import SetId, check_name
+from ..retention import Policy
 from ..signing import load_verify_keys
 from .copying import Outcome, copy_set
 from .planning import ALL, LATEST, STEP, ReplicationRequest, SetPlan, Target, plan_replication
@@ -61,6 +62,7 @@ def parse_request(params: Mapping[str, Any]) -> ReplicationRequest:
         label=check_name(params["label"], "label"),
         backup=backup,
         since=since,
+        policy=Policy.parse(params["policy"]),
         repair=params["repair"],
         verify_keys=load_verify_keys(params["verify_key"]),
     )
