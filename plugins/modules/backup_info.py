@@ -36,7 +36,7 @@ options:
   limit:
     description: Show no more than the newest so many sets; V(0) is for all.
     type: int
-    default: 1000
+    default: 200
 seealso:
   - module: mobul.backup.backup_prune
 """
@@ -157,7 +157,7 @@ def main() -> None:
             **CATALOGUE,
             **POLICY,
             "kinds": {"type": "list", "elements": "str", "default": []},
-            "limit": {"type": "int", "default": 1000},
+            "limit": {"type": "int", "default": 200},
         },
         run_info,
     )

@@ -83,7 +83,7 @@ freed:
 plan:
   description:
     - The decision on a set with its reason, the oldest first.
-    - All sets that go are there, and of those that stay the newest 1000.
+    - All sets that go are there, and of those that stay the newest 200.
   returned: success or partial failure
   type: list
   elements: dict

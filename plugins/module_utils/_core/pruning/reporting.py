@@ -12,7 +12,7 @@ from ..texts import readable_size, text_table
 from .carrying_out import Cleaned
 from .planning import PrunePlan
 
-_STAYING_SHOWN = 1000
+_STAYING_SHOWN = 200
 """Of sets that stay no more than these are told one by one; those that go are all told."""
 
 
