@@ -12,8 +12,9 @@ from datetime import datetime, timezone
 from typing import Annotated, ClassVar, TypeVar
 
 from .documents import read_document, write_document
+from .findings import FAILED, PASSED, Finding
 from .naming import HOLDS, RELEASE, SetId
-from .records import Nullable, Record
+from .records import ListOf, Nullable, Record
 from .shapes import Choice, Integer, Parsed, Text, Time
 
 _ID = Parsed(SetId.parse, r"[a-z_]+_[0-9]{8}_[0-9]{6}", "the id of a backup")
@@ -90,8 +91,13 @@ class Drill(SetRecord):
 
     format: Annotated[str, Choice(kind)] = kind
     manifest: Annotated[str, Text(r"[0-9a-f]{64}", "a SHA-256"), "SHA-256 of the set's manifest.json."]
+    started: Annotated[datetime, Time()]
     finished: Annotated[datetime, Time()]
-    verdict: Annotated[str, Choice("passed", "failed")]
+    verdict: Annotated[str, Choice(PASSED, FAILED)]
+    location: Annotated[str, _NAMED, "Name of the location that the set was read from."]
+    server_version: Annotated[str, _NAMED, "Of the server that it was restored into, as that writes it."]
+    restore_seconds: Annotated[int, Integer(), "From reading the manifest until the database could be used."]
+    findings: Annotated[tuple[Finding, ...], ListOf(Record(Finding)), "What was compared, and how it is."]
 
 
 def record_class(name: str) -> type[Hold] | type[Release] | type[Drill] | None:

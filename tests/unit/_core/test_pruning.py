@@ -221,7 +221,8 @@ def test_the_newest_verified_set_stays() -> None:
         (IDS[3], "passed", look(location).sets[4].summary),
     ):
         assert manifest is not None
-        data = record(Drill, set_id, manifest=manifest.sha256, finished=NOW, verdict=verdict)
+        told = {"location": "primary", "server_version": "17.10", "restore_seconds": 3, "findings": ()}
+        data = record(Drill, set_id, manifest=manifest.sha256, started=NOW, finished=NOW, verdict=verdict, **told)
         location.add(key_of(set_id, "verified_20261124_0600.json"), data)
     carry_out(plan(location), location)
     assert there(location) == [IDS[1], *IDS[9:]]

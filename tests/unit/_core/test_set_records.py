@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import FormatError
+from ansible_collections.mobul.backup.plugins.module_utils._core.findings import STATUSES, Finding
 from ansible_collections.mobul.backup.plugins.module_utils._core.naming import KINDS, SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.set_records import (
     Drill,
@@ -29,21 +30,44 @@ COMMON: dict[str, Any] = {
     "id": st.builds(SetId, TIMES.map(lambda time: time.replace(microsecond=0)), st.sampled_from(KINDS)),
     "label": TEXTS,
 }
+FINDINGS = st.builds(
+    Finding,
+    check=st.from_regex(r"\A[a-z][a-z_]*\Z"),
+    subject=st.just("") | TEXTS,
+    status=st.sampled_from(STATUSES),
+    message=TEXTS,
+)
 HOLDS = st.builds(Hold, **COMMON, held_at=TIMES, reason=TEXTS, until=st.none() | TIMES)
 RELEASES = st.builds(Release, **COMMON, released_at=TIMES, reason=TEXTS)
 DRILLS = st.builds(
     Drill,
     **COMMON,
     manifest=st.binary(min_size=32, max_size=32).map(bytes.hex),
+    started=TIMES,
     finished=TIMES,
     verdict=st.sampled_from(["passed", "failed"]),
+    location=TEXTS,
+    server_version=TEXTS,
+    restore_seconds=st.integers(0, 10**6),
+    findings=st.lists(FINDINGS, max_size=3).map(tuple),
 )
 RECORDS = st.one_of(HOLDS, RELEASES, DRILLS)
 
 SET_ID = SetId.parse("weekly_20261122_000000")
 HOLD = Hold(id=SET_ID, label="shop", held_at=NOW, reason="INC-7", until=NOW + timedelta(days=30))
 RELEASE = Release(id=SET_ID, label="shop", released_at=NOW, reason="the migration was accepted")
-DRILL = Drill(id=SET_ID, label="shop", manifest="0" * 64, finished=NOW, verdict="passed")
+DRILL = Drill(
+    id=SET_ID,
+    label="shop",
+    manifest="0" * 64,
+    started=NOW,
+    finished=NOW,
+    verdict="passed",
+    location="primary",
+    server_version="17.10",
+    restore_seconds=12,
+    findings=(Finding(check="rows", status="passed", message="1,000 rows in 3 tables"),),
+)
 EXAMPLES = (HOLD, RELEASE, DRILL)
 
 
@@ -110,7 +134,10 @@ def test_what_is_no_record_is_refused(data: bytes) -> None:
         assert read_or_refuse(record, data) is None
 
 
-@given(st.sampled_from(EXAMPLES), st.data(), st.none() | st.booleans() | st.integers(2) | st.just("") | st.just([]))
+WRONG_VALUES = st.none() | st.booleans() | st.integers(max_value=-1) | st.just("") | st.just([None])
+
+
+@given(st.sampled_from(EXAMPLES), st.data(), WRONG_VALUES)
 def test_a_member_of_another_type_is_refused_by_its_name(record: SetRecord, data: st.DataObject, value: Any) -> None:
     document = json.loads(record.to_bytes())
     name = data.draw(st.sampled_from(sorted(set(document) - {"format"})))
