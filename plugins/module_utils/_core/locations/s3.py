@@ -91,16 +91,18 @@ class S3Location(Location):
         """Pages that together have every object whose key begins with *start*.
 
         One page follows another, so that a long listing takes long. Where the first page is not all, the directories
-        below are listed at the same time instead.
+        below are listed at the same time instead. Of what is one of several directories that fill more than a page,
+        the first page is hardly ever all: those begin with their own directories.
         """
         with ThreadPoolExecutor(max_workers=_LISTINGS, thread_name_prefix="listing") as pool:
-            pending = {pool.submit(self._listing, step, start)}
+            pending = {pool.submit(self._listing, step, start): 0}
             while pending:
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for future in done:
+                for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                    depth = pending.pop(future) + 1
                     pages, directories = future.result()
                     yield from pages
-                    pending |= {pool.submit(self._listing, step, directory) for directory in directories}
+                    look = self._split if depth == 1 else self._listing
+                    pending |= {pool.submit(look, step, directory): depth for directory in directories}
 
     def _listing(self, step: str, start: str) -> tuple[Sequence[dict[str, Any]], Sequence[str]]:
         """All pages, or those of the objects right below *start* and the directories that have the others."""
@@ -108,11 +110,15 @@ class S3Location(Location):
         first = next(pages)
         if not first.get("IsTruncated"):
             return (first,), ()
+        return self._split(step, start)
+
+    def _split(self, step: str, start: str) -> tuple[Sequence[dict[str, Any]], Sequence[str]]:
+        """What lies right below *start*, and its directories; where there are not several, all pages and none."""
         level = tuple(self._pages(step, "list_objects_v2", Prefix=start, Delimiter="/"))
         directories = [found["Prefix"] for page in level for found in page.get("CommonPrefixes", ())]
         if len(directories) > 1 and all(name.startswith(start) and name != start for name in directories):
             return level, directories
-        return (first, *pages), ()
+        return tuple(self._pages(step, "list_objects_v2", Prefix=start)), ()
 
     def list_directories(self, prefix: str) -> Iterator[str]:
         """See :meth:`Location.list_directories`."""
