@@ -13,7 +13,12 @@ import psycopg2
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database import exchange as exchanging
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database import in_place, loading, side_by_side
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database import (
+    in_place,
+    loading,
+    new_database,
+    side_by_side,
+)
 from support.lab import PostgresServer, wait_until
 from support.restore_runs import RestoreBench, databases, start_restore
 
@@ -80,10 +85,10 @@ def around(monkeypatch: pytest.MonkeyPatch, owner: object, name: str, cut: Calla
 
 
 SIDE_BY_SIDE = [
-    (side_by_side, "create_database"),
+    (new_database, "create_database"),
     (loading.SetLoader, "_define"),
     (loading.SetLoader, "_carry_out"),
-    (side_by_side, "schema_of"),
+    (new_database, "schema_of"),
     (side_by_side, "refuse_differences"),
     (side_by_side, "exchange"),
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .schema import schema_fingerprint, schema_objects
+from .schema import object_name, schema_fingerprint, schema_objects
 from .toc import Section, TableData, Toc, TocEntry
 from .walker import ArchiveWalker, Block
 
@@ -13,6 +13,7 @@ __all__ = [
     "TableData",
     "Toc",
     "TocEntry",
+    "object_name",
     "schema_fingerprint",
     "schema_objects",
 ]

@@ -79,9 +79,13 @@ def schema_objects(
         if entry.desc == _SEQUENCE_VALUE and not sequence_values:
             continue
         if _is_schema(entry):
-            name = f"{entry.namespace}.{entry.tag}" if entry.namespace else entry.tag
-            digests[f"{entry.desc} {name}"].append(_digest(entry, owners))
+            digests[object_name(entry)].append(_digest(entry, owners))
     return _numbered(digests)
+
+
+def object_name(entry: TocEntry) -> str:
+    """``"<DESC> <schema>.<tag>"``, without the schema for what is in none."""
+    return f"{entry.desc} {entry.namespace}.{entry.tag}" if entry.namespace else f"{entry.desc} {entry.tag}"
 
 
 def schema_fingerprint(objects: Mapping[str, str]) -> str:

@@ -89,7 +89,7 @@ def find_good_set(
     if not locations:
         raise ConfigError(STEP, "locations is empty", hint="give at least one location")
     failures: dict[str, BackupError] = {}
-    wanted = _newest(locations, label, failures) if backup == LATEST else backup
+    wanted = newest_id(locations, label, failures) if backup == LATEST else backup
     for location in locations:
         if location.name in failures:
             continue
@@ -102,10 +102,10 @@ def find_good_set(
         if reason := _UNPROVEN.get(good.loaded.signature):
             warnings.append(reason)
         return replace(good, warnings=tuple(warnings))
-    raise _none(list(failures.values()))
+    raise _no_good_copy(list(failures.values()))
 
 
-def _newest(locations: Sequence[Location], label: str, failures: dict[str, BackupError]) -> str:
+def newest_id(locations: Sequence[Location], label: str, failures: dict[str, BackupError]) -> str:
     """The id of the newest set in any location; one that cannot be asked is put into *failures*."""
     newest: SetId | None = None
     for location in locations:
@@ -118,7 +118,7 @@ def _newest(locations: Sequence[Location], label: str, failures: dict[str, Backu
             newest = found
     if newest is None:
         if failures:
-            raise _none(list(failures.values()))
+            raise _no_good_copy(list(failures.values()))
         names = ", ".join(f"'{location.name}'" for location in locations)
         raise ConfigError(STEP, f"there is no backup of '{label}' in {names}", hint="is the label right?")
     return str(newest)
@@ -146,7 +146,8 @@ def _incomplete(good: GoodSet) -> Iterator[str]:
             yield f"{artifact.name} has {size} bytes instead of {artifact.size}"
 
 
-def _none(failures: Sequence[BackupError]) -> BackupError:
+def _no_good_copy(failures: Sequence[BackupError]) -> BackupError:
+    """One error that tells of all."""
     if len(failures) == 1:
         return failures[0]
     told = "; ".join(error.message for error in failures)

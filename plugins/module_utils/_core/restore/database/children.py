@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ...errors import BackupError, Cancelled
 from ...process import describe_status, read_tail, widen_pipe
@@ -34,11 +34,21 @@ class Child:
     :param argv: the command; never a secret in it.
     :param step: named in errors.
     :param fed: whether its standard input is a pipe of ours.
+    :param forgives: told all that it complained of where it ends with an error; whether that is to be overlooked.
     """
 
-    def __init__(self, argv: Sequence[str], environment: Mapping[str, str], step: str, *, fed: bool = False) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str],
+        environment: Mapping[str, str],
+        step: str,
+        *,
+        fed: bool = False,
+        forgives: Callable[[str], bool] | None = None,
+    ) -> None:
         self.name = os.path.basename(argv[0])
         self._step = step
+        self._forgives = forgives
         self._killed = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         try:
@@ -76,7 +86,7 @@ class Child:
     def finish(self) -> None:
         """End its input and wait for it; raise unless it exits with 0."""
         self._close_input()
-        if self._process.wait() != 0:
+        if self._process.wait() != 0 and not self._forgiven():
             raise self._failed()
         self._errors.close()
 
@@ -92,6 +102,12 @@ class Child:
         self._close_input()
         self._process.wait()
         self._errors.close()
+
+    def _forgiven(self) -> bool:
+        if self._forgives is None or self._killed:
+            return False
+        self._errors.seek(0)
+        return self._forgives(self._errors.read().decode("utf-8", "surrogateescape"))
 
     def _close_input(self) -> None:
         if self._stdin is not None:

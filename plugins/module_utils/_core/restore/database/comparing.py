@@ -27,10 +27,28 @@ _LARGE_OBJECTS = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_meta
 
 
 @dataclass(frozen=True)
+class Difference:
+    """One object that is not what it was.
+
+    :param check: what was compared: ``rows``, ``contents``, ``large_objects``, ``sequences``, ``policies``, ``grants``
+        or ``schema``.
+    :param name: the object as :func:`archive.schema_objects` names it.
+    :param message: names the object and what is wrong with it.
+    """
+
+    check: str
+    name: str
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What was found.
 
-    :param differences: each names an object and what is wrong with it; none means that all is as it was.
+    :param differences: none means that all is as it was.
     :param extra: objects of the database that the backup does not have.
     :param warnings: what could not be compared, and why.
     """
@@ -38,7 +56,7 @@ class Comparison:
     tables: int
     rows: int
     fingerprints: int
-    differences: tuple[str, ...]
+    differences: tuple[Difference, ...]
     extra: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -49,7 +67,7 @@ def _asking(connection: Connection) -> Iterator[Cursor]:
         yield cursor
 
 
-def compare_tables(connection: Connection, manifest: Manifest, tables: Sequence[TableName]) -> list[str]:
+def compare_tables(connection: Connection, manifest: Manifest, tables: Sequence[TableName]) -> list[Difference]:
     """Differences in rows and fingerprints of some tables, in one snapshot.
 
     :param connection: into the restored database, outside any transaction.
@@ -64,7 +82,7 @@ def compare_tables(connection: Connection, manifest: Manifest, tables: Sequence[
         rows = {**count_rows(connection, others), **{table: one.rows for table, one in found.items()}}
         cursor.execute("COMMIT")
     return [
-        *(f"table {display_name(table)} is missing" for table in wanted if table not in there),
+        *(_of_table("rows", table, "is missing") for table in wanted if table not in there),
         *_row_differences(wanted, rows, {table: one.value for table, one in found.items()}),
     ]
 
@@ -84,13 +102,17 @@ def expected_rows(manifest: Manifest) -> dict[TableName, tuple[int, str | None]]
 
 def _row_differences(
     wanted: Mapping[TableName, tuple[int, str | None]], rows: Mapping[TableName, int], values: Mapping[TableName, str]
-) -> Iterator[str]:
+) -> Iterator[Difference]:
     for table, count in rows.items():
         expected, value = wanted[table]
         if count != expected:
-            yield f"table {display_name(table)} has {count} rows instead of {expected}"
+            yield _of_table("rows", table, f"has {count} rows instead of {expected}")
         elif value is not None and values[table] != value:
-            yield f"table {display_name(table)} has other contents than when it was backed up"
+            yield _of_table("contents", table, "has other contents than when it was backed up")
+
+
+def _of_table(check: str, table: TableName, wrong: str) -> Difference:
+    return Difference(check, f"TABLE {'.'.join(table)}", f"table {display_name(table)} {wrong}")
 
 
 def _present(connection: Connection, tables: Sequence[TableName]) -> set[TableName]:
@@ -103,16 +125,17 @@ def _present(connection: Connection, tables: Sequence[TableName]) -> set[TableNa
     return {table for table in tables if table in there}
 
 
-def compare_large_objects(connection: Connection, manifest: Manifest) -> Iterator[str]:
+def compare_large_objects(connection: Connection, manifest: Manifest) -> Iterator[Difference]:
     """A difference in the number of large objects."""
     with _asking(connection) as cursor:
         cursor.execute(_LARGE_OBJECTS)
         row = cursor.fetchone()
     if row is not None and row[0] != manifest.large_objects:
-        yield f"there are {row[0]} large objects instead of {manifest.large_objects}"
+        message = f"there are {row[0]} large objects instead of {manifest.large_objects}"
+        yield Difference("large_objects", "LARGE OBJECTS", message)
 
 
-def compare_sequences(connection: Connection, toc: Toc) -> list[str]:
+def compare_sequences(connection: Connection, toc: Toc) -> list[Difference]:
     """Differences in the values of sequences."""
     from psycopg2 import sql
 
@@ -136,7 +159,9 @@ def compare_sequences(connection: Connection, toc: Toc) -> list[str]:
                 entry, expected, was_called = batch[number]
                 if (value, called) != (expected, was_called):
                     name = display_name((entry.namespace, entry.tag))
-                    differences.append(f"sequence {name} is at {value} instead of {expected}")
+                    message = f"sequence {name} is at {value} instead of {expected}"
+                    key = f"SEQUENCE {entry.namespace}.{entry.tag}"
+                    differences.append(Difference("sequences", key, message))
     return differences
 
 
@@ -157,19 +182,51 @@ def compare_schema(manifest: Manifest, there: Mapping[str, str], program: Progra
     wanted = {
         name: value for name, value in manifest.schema.objects.items() if not name.startswith(f"{_SEQUENCE_SET} ")
     }
-    differences = [f"{name} is missing" for name in wanted if name not in there]
+    differences = [_of_object(name, "is missing") for name in wanted if name not in there]
     extra = tuple(name for name in there if name not in wanted)
     warnings: list[str] = []
     made_by = manifest.tools.get("pg_dump", "").split(".")[0]
     if (made_by, manifest.database.server_version_num // 10000) == (str(program.major), server_major):
         changed = (name for name in wanted if name in there and wanted[name] != there[name])
-        differences += [f"{name} is defined otherwise than when it was backed up" for name in changed]
+        differences += [_of_object(name, "is defined otherwise than when it was backed up") for name in changed]
     else:
         warnings.append(
             "the definitions of the objects were not compared, only their names: the backup was made by "
             f"PostgreSQL {made_by or 'of another version'}, which writes them otherwise than {program.major}"
         )
     return Comparison(0, 0, 0, tuple(differences), extra, tuple(warnings))
+
+
+def compare_archive(manifest: Manifest, toc: Toc) -> list[Difference]:
+    """Differences between the objects that the manifest has and those in the dump: the same program told of both."""
+    there = schema_objects(toc)
+    wanted = manifest.schema.objects
+    return [
+        *(_of_object(name, "is missing in the dump") for name in wanted if name not in there),
+        *(
+            _of_object(name, "is defined otherwise in the dump than when it was backed up")
+            for name in wanted
+            if name in there and wanted[name] != there[name]
+        ),
+        *(
+            _of_object(name, "is in the dump, and was not there when it was backed up")
+            for name in there
+            if name not in wanted
+        ),
+    ]
+
+
+def check_of(name: str) -> str:
+    """The check that an object of the schema belongs to: some kinds have one of their own."""
+    if name.startswith(f"{_SEQUENCE_SET} "):
+        return "sequences"
+    if name.startswith(("POLICY ", "ROW SECURITY ")):
+        return "policies"
+    return "grants" if name.startswith(("ACL ", "DEFAULT ACL ")) else "schema"
+
+
+def _of_object(name: str, wrong: str) -> Difference:
+    return Difference(check_of(name), name, f"{name} {wrong}")
 
 
 def compared_fingerprints(manifest: Manifest) -> int:

@@ -30,23 +30,31 @@ _CLAUSES = re.compile(
     r"((?: (?:ENCODING|LOCALE_PROVIDER|LOCALE|LC_COLLATE|LC_CTYPE|BUILTIN_LOCALE|ICU_LOCALE|ICU_RULES)"
     r" = (?:'(?:[^']|'')*'|[a-z]+))*)(?: TABLESPACE = [^;]*)?;\s*\Z"
 )
+_ENCODING = re.compile(r" ENCODING = '[^']*'")
 _PROVIDERS = {"c": "libc", "i": "icu", "b": "builtin"}
 _DEFAULT_TABLESPACE = "pg_default"
 _DEFAULT_GRANTS = ("CONNECT", "TEMPORARY")
 
 
 def create_database(
-    connection: Connection, name: str, like: ExistingDatabase | None, note: Note, *, toc: Toc | None
+    connection: Connection,
+    name: str,
+    like: ExistingDatabase | None,
+    note: Note,
+    *,
+    toc: Toc | None,
+    any_locale: bool = False,
 ) -> None:
     """Make it, empty, closed to the public, with a comment that says what it is.
 
     :param like: whose encoding, locale, owner and tablespace it gets.
     :param toc: where the encoding and locale are from if there is none to be like.
+    :param any_locale: of these, take the encoding alone.
     """
     from psycopg2 import Error, sql
 
     words: list[Composable] = [sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))]
-    words += _like(like) if like is not None else [sql.SQL(_locale(toc))]
+    words += _like(like) if like is not None else [sql.SQL(_locale(toc, any_locale))]
     try:
         with connection.cursor() as cursor:
             # Whoever is cut off before the comment is there leaves a database that nobody can ever have been in.
@@ -76,11 +84,12 @@ def comment_on(name: str, text: str | None) -> Composable:
     return sql.SQL("COMMENT ON DATABASE {} IS {}").format(sql.Identifier(name), sql.Literal(text))
 
 
-def _locale(toc: Toc | None) -> str:
+def _locale(toc: Toc | None, any_locale: bool) -> str:
     """Encoding and locale as the dump's own CREATE DATABASE has them; nothing where it has none."""
     for entry in toc.entries if toc is not None else ():
         if entry.desc == "DATABASE" and (match := _CLAUSES.search(entry.defn)):
-            return match[1]
+            encoding = _ENCODING.search(match[1])
+            return (encoding[0] if encoding else "") if any_locale else match[1]
     return ""
 
 

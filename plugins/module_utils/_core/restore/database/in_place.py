@@ -135,7 +135,7 @@ class InPlace:
         if found.differences:
             raise BackupError(
                 "compare with the backup",
-                f"rows are as in the backup, but: {'; '.join(found.differences[:_SHOWN])}",
+                f"rows are as in the backup, but: {'; '.join(map(str, found.differences[:_SHOWN]))}",
                 hint="the database was restored; look at these objects, or bring the safety backup back",
             )
         rows = sum(table.rows for table in manifest.tables)

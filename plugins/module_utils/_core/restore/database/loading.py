@@ -24,15 +24,18 @@ class Tools:
     """The programs of a restore, and the environment that leads them into the database.
 
     :param target: their option that names the database.
+    :param forgives: which errors are overlooked, see :class:`Child`; None stops at the first of all.
     """
 
     pg_restore: Program
     environment: Mapping[str, str]
     target: str
+    forgives: Callable[[str], bool] | None = None
 
     def argv(self, *options: str) -> list[str]:
-        """pg_restore, stopping at its first error."""
-        return [self.pg_restore.path, "--exit-on-error", "--no-password", self.target, *options]
+        """pg_restore, stopping at its first error if none may be overlooked."""
+        stop = ["--exit-on-error"] if self.forgives is None else []
+        return [self.pg_restore.path, *stop, "--no-password", self.target, *options]
 
 
 class _Running:
@@ -68,11 +71,10 @@ class _Running:
 
 def feed(source: Source, argv: Sequence[str], environment: Mapping[str, str], step: str = STEP) -> None:
     """One stream into one program."""
-    _feed(source, argv, environment, step, _Running())
+    _feed(source, Child(argv, environment, step, fed=True), _Running())
 
 
-def _feed(source: Source, argv: Sequence[str], environment: Mapping[str, str], step: str, running: _Running) -> None:
-    child = Child(argv, environment, step, fed=True)
+def _feed(source: Source, child: Child, running: _Running) -> None:
     pipeline = Pipeline(source, [], [ChildSink(child)])
 
     def end() -> None:
@@ -156,7 +158,10 @@ class SetLoader:
             self._define(piece.entries, jobs=self._jobs if piece.work is Work.FINISH else 1)
             return
         source = self._archive.source(set(piece.entries))
-        _feed(source, self._tools.argv(), self._tools.environment, f"load {piece.name}", self._running)
+        tools = self._tools
+        step = f"load {piece.name}"
+        child = Child(tools.argv(), tools.environment, step, fed=True, forgives=tools.forgives)
+        _feed(source, child, self._running)
 
     def _define(self, entries: Sequence[int], *, jobs: int) -> None:
         """Execute entries that have no data, from an archive in memory."""
@@ -164,7 +169,9 @@ class SetLoader:
             return
         with archive_in_memory(self._archive.source(set(entries), data=False)) as path:
             options = [f"--jobs={jobs}", path] if jobs > 1 else [path]
-            run_child(self._tools.argv(*options), self._tools.environment, STEP, self._running)
+            tools = self._tools
+            child = Child(tools.argv(*options), tools.environment, STEP, forgives=tools.forgives)
+            _finish(child, self._running)
 
     def _fail(self, error: BackupError) -> None:
         with self._condition:
@@ -174,10 +181,12 @@ class SetLoader:
         self._running.cancel()
 
 
-def run_child(argv: Sequence[str], environment: Mapping[str, str], step: str, running: _Running | None = None) -> None:
+def run_child(argv: Sequence[str], environment: Mapping[str, str], step: str) -> None:
     """One program from its start to its end."""
-    running = running or _Running()
-    child = Child(argv, environment, step)
+    _finish(Child(argv, environment, step), _Running())
+
+
+def _finish(child: Child, running: _Running) -> None:
     running.add(child.kill)
     try:
         child.finish()

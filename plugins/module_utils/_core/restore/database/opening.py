@@ -64,9 +64,17 @@ def open_set(request: RestoreRequest, access: Access) -> Contents:
             hint="name the set that you want as backup; this one, too, if you do want it",
         )
     request.check_origin(manifest.environment, manifest.database.name)
-    archive = open_set_archive(good, access.decryption)
-    script = _read_globals(good, access.decryption)
-    return Contents(str(manifest.id), good, archive, None, script, good.warnings)
+    return open_contents(good, access.decryption)
+
+
+def open_contents(good: GoodSet, decryption: Decryption) -> Contents:
+    """Everything of a set that a restore wants, proven.
+
+    :raises BackupError: it is not authentic, or no key fits.
+    """
+    archive = open_set_archive(good, decryption)
+    script = _read_globals(good, decryption)
+    return Contents(str(good.manifest.id), good, archive, None, script, good.warnings)
 
 
 def _read_globals(good: GoodSet, decryption: Decryption) -> str:

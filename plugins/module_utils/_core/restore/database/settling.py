@@ -11,7 +11,7 @@ from ...postgres.connection import ConnectionOptions, connect
 from ...postgres.messages import server_message
 from ...postgres.names import TableName, display_name
 from ...postgres.types import Connection
-from .comparing import compare_tables
+from .comparing import Difference, compare_tables
 
 _TABLES = """
 SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -28,7 +28,7 @@ class Settling:
     """
 
     def __init__(self, options: ConnectionOptions, manifest: Manifest | None) -> None:
-        self.differences: list[str] = []
+        self.differences: list[Difference] = []
         self._options = options
         self._manifest = manifest
         self._settled: set[TableName] = set()

@@ -1,0 +1,70 @@
+"""A drill fails for whatever is not as it was when the backup was made, and names it."""
+
+from __future__ import annotations
+
+import pytest
+from support.drill_runs import damaged_set, drill, failures, record
+from support.lab import PostgresServer
+from support.restore_runs import RestoreBench, databases
+
+DAMAGES = {
+    "one row changed": ("UPDATE orders SET note = 'x' WHERE id = 7", "contents", "public.orders"),
+    "one row missing": ("DELETE FROM orders WHERE id = 7", "rows", "public.orders has 1999 rows instead of 2000"),
+    "one table missing": ("DROP TABLE consents", "rows", "public.consents is missing"),
+    "one policy dropped": ("DROP POLICY own_consents ON consents", "policies", "POLICY public.consents own_consents"),
+    "row level security off": (
+        "ALTER TABLE consents DISABLE ROW LEVEL SECURITY",
+        "policies",
+        "ROW SECURITY public.consents",
+    ),
+    "one grant gone": ("REVOKE UPDATE ON consents FROM PUBLIC", "grants", "ACL public.TABLE consents"),
+    "all grants gone": ("REVOKE ALL ON orders FROM PUBLIC", "grants", "ACL public.TABLE orders"),
+    "one index gone": ("DROP INDEX orders_by_client", "schema", "INDEX public.orders_by_client"),
+    "a function's body changed": (
+        "CREATE OR REPLACE FUNCTION total(c int) RETURNS numeric LANGUAGE sql STABLE "
+        "AS 'SELECT max(paid) FROM public.orders WHERE client = c'",
+        "schema",
+        "FUNCTION public.total(integer)",
+    ),
+    "a sequence set back": ("SELECT setval('numbers', 41)", "sequences", "SEQUENCE SET public.numbers"),
+    "a trigger disabled": ("ALTER TABLE orders DISABLE TRIGGER touched", "schema", "TRIGGER public.orders touched"),
+    "a foreign key gone": (
+        "ALTER TABLE orders DROP CONSTRAINT orders_client_fkey",
+        "schema",
+        "FK CONSTRAINT public.orders orders_client_fkey",
+    ),
+    "a default gone": ("ALTER TABLE orders ALTER at DROP DEFAULT", "schema", "TABLE public.orders"),
+    "a view changed": (
+        "CREATE OR REPLACE VIEW totals AS SELECT id, name, 0.0 AS total FROM clients",
+        "schema",
+        "totals",
+    ),
+    "a large object gone": ("SELECT lo_unlink(4711)", "large_objects", "0 large objects instead of 1"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_drill_fails_and_names_what_is_not_as_it_was(
+    bench: RestoreBench, postgres17: PostgresServer, shop: str, damage: str
+) -> None:
+    sql, check, named = DAMAGES[damage]
+    postgres17.query(shop, "SELECT lo_from_bytea(4711, 'large')")
+    damaged_set(bench, postgres17, shop, lambda: postgres17.query(shop, sql))
+    report = drill(bench, postgres17)
+    assert report["verdict"] == "failed"
+    assert named in failures(report)[check]
+    assert record(bench, report)["verdict"] == "failed"
+    assert not databases(postgres17, "drill_")
+
+
+def test_a_drill_of_a_good_set_passes_every_check_and_leaves_a_record(
+    bench: RestoreBench, postgres17: PostgresServer, shop: str
+) -> None:
+    bench.backup(postgres17, shop)
+    report = drill(bench, postgres17, report_dir=str(bench.bench.directory / "reports"))
+    assert (report["verdict"], failures(report)) == ("passed", {})
+    passed = {one["check"] for one in report["findings"] if one["status"] == "passed"}
+    assert passed >= {"source", "restore", "rows", "contents", "sequences", "policies", "grants", "schema"}
+    assert record(bench, report)["verdict"] == "passed"
+    assert record(bench, report)["manifest"] == report["drills"][0]["manifest_sha256"]
+    assert not databases(postgres17, "drill_")

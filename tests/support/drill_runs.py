@@ -1,0 +1,91 @@
+"""Drills as tests start them, and sets whose dump is another than their manifest tells of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible_collections.mobul.backup.plugins.module_utils._core.drill.run import run_drill
+from ansible_collections.mobul.backup.plugins.module_utils._core.manifest import Manifest
+from ansible_collections.mobul.backup.plugins.module_utils._core.signing import load_signing_key
+from ansible_collections.mobul.backup.plugins.modules import restore_drill
+
+from .backup_bench import LABEL
+from .postgres import PostgresServer
+from .restore_runs import ENVIRONMENT, RestoreBench
+
+
+def argument_spec() -> dict[str, Any]:
+    """The module's own, as it gives it to Ansible."""
+    given: dict[str, Any] = {}
+    original = restore_drill.run_module
+    restore_drill.run_module = lambda spec, _operation: given.update(spec)
+    try:
+        restore_drill.main()
+    finally:
+        restore_drill.run_module = original
+    return given
+
+
+def drill(bench: RestoreBench, server: PostgresServer, *, check_mode: bool = False, **changes: Any) -> dict[str, Any]:
+    """Run one on *server* in this process and return its report, whatever its verdict; *changes* replace or add."""
+    login = {name: value for name, value in server.login("postgres").items() if name != "login_db"}
+    options = {
+        **login,
+        "target": "server",
+        "pg_bin_dir": str(server.bin_dir),
+        "label": LABEL,
+        "locations": [bench.bench.location()],
+        "identities": [str(bench.bench.keys.identity)],
+        "verify_key": [str(bench.bench.keys.verify)],
+        "environment": ENVIRONMENT,
+        "fail": False,
+        **changes,
+    }
+    result = ArgumentSpecValidator(argument_spec()).validate(
+        {name: value for name, value in options.items() if value is not None}
+    )
+    if result.error_messages:
+        raise ValueError(result.error_messages)
+    return run_drill(dict(result.validated_parameters), check_mode)
+
+
+def failures(report: Mapping[str, Any]) -> dict[str, str]:
+    """Check -> message of what failed."""
+    return {one["check"]: one["message"] for one in report["findings"] if one["status"] == "failed"}
+
+
+def damaged_set(
+    bench: RestoreBench, server: PostgresServer, database: str, damage: Callable[[], None], **changes: Any
+) -> str:
+    """A set that is whole and signed, whose dump was made after *damage*, and whose manifest before it."""
+    before = _manifest(bench, bench.backup(server, database, **changes))
+    damage()
+    path, after = _manifest(bench, bench.backup(server, database, **changes))
+    told = replace(
+        after,
+        tables=before[1].tables,
+        schema=before[1].schema,
+        large_objects=before[1].large_objects,
+    )
+    data = told.to_bytes()
+    path.write_bytes(data)
+    key = load_signing_key(str(bench.bench.keys.signing))
+    path.with_name("manifest.json.sig").write_bytes(key.sign(data))
+    return str(after.id)
+
+
+def _manifest(bench: RestoreBench, report: Mapping[str, Any]) -> tuple[Path, Manifest]:
+    path = bench.bench.root / report["directory"] / "manifest.json"
+    return path, Manifest.parse(path.read_bytes())
+
+
+def record(bench: RestoreBench, report: Mapping[str, Any], location: str = "disk") -> dict[str, Any]:
+    """The one record that was written beside the set in a location."""
+    (path,) = (bench.bench.directory / location).rglob(f"{report['id']}/verified_*.json")
+    found: dict[str, Any] = json.loads(path.read_bytes())
+    return found
