@@ -53,6 +53,7 @@ _QUOTED = r"'(?:[^']++|'')*+'"
 _LITERAL = re.compile(rf"\bE'(?:[^'\\]++|''|\\.)*+'|{_QUOTED}", re.DOTALL)
 _SECRET_OPTION = re.compile(rf'((?:pass|pwd|secret|key|token)\w*"? )({_LITERAL.pattern})', re.DOTALL | re.IGNORECASE)
 _IDENTIFIER = r'(?:"(?:[^"]++|"")*+"|[^\s",;()]++)'
+_QUALIFIER = re.compile(r'(?:"(?:[^"]|"")+"|[\w$]+)\.(?=[\w"])')
 _ROLE = re.compile(_IDENTIFIER)
 _ROLES = re.compile(rf"( TO )({_IDENTIFIER}(?:, {_IDENTIFIER})+)(?=;| USING | WITH CHECK )")
 _VARCHAR = rf"{_QUOTED}::character varying(?:\(\d+\))?"
@@ -62,13 +63,15 @@ _GRANT = re.compile(r"SET SESSION AUTHORIZATION .*?\nRESET SESSION AUTHORIZATION
 
 
 def schema_objects(
-    toc: Toc, *, owners: bool = True, privileges: bool = True, sequence_values: bool = True
+    toc: Toc, *, owners: bool = True, privileges: bool = True, sequence_values: bool = True, loose: bool = False
 ) -> dict[str, str]:
     """Every object of the schema with the digest of its definition.
 
     :param owners: whether an object's owner counts; not, say, for a copy restored with ``--no-owner``.
     :param privileges: whether grants and default privileges count.
     :param sequence_values: whether the values that sequences have reached count; they move with the data.
+    :param loose: make nothing of blanks and of what qualifies a name: since version 16 a server leaves the table out
+        where a query has only one, so that two versions tell of one view or policy in two ways.
     :return: ``"<DESC> <schema>.<tag>"``, without the schema for what is in none and with `` (2)`` and so on where
         several objects are called the same -> the first 16 hex digits of a SHA-256.
     """
@@ -79,7 +82,7 @@ def schema_objects(
         if entry.desc == _SEQUENCE_VALUE and not sequence_values:
             continue
         if _is_schema(entry):
-            digests[object_name(entry)].append(_digest(entry, owners))
+            digests[object_name(entry)].append(_digest(entry, owners, loose))
     return _numbered(digests)
 
 
@@ -111,8 +114,11 @@ def _numbered(digests: Mapping[str, list[str]]) -> dict[str, str]:
     return objects
 
 
-def _digest(entry: TocEntry, owners: bool) -> str:
-    fields = [_canonical(entry), entry.owner if owners else "", entry.tablespace, entry.tableam]
+def _digest(entry: TocEntry, owners: bool, loose: bool) -> str:
+    definition = _canonical(entry)
+    if loose:
+        definition = "".join(_QUALIFIER.sub("", definition).split())
+    fields = [definition, entry.owner if owners else "", entry.tablespace, entry.tableam]
     # The dump's strings have no NUL, so that no two lists of fields give the same bytes.
     encoded = "\0".join(fields).encode("utf-8", "surrogateescape")
     return hashlib.sha256(encoded).hexdigest()[:DIGEST_DIGITS]

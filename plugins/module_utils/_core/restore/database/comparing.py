@@ -23,6 +23,7 @@ _SETVAL = re.compile(
     r"SELECT pg_catalog\.setval\('(?P<name>.*)', (?P<value>-?\d+), (?P<called>true|false)\);\s*", re.DOTALL
 )
 _BATCH = 200
+_DOUBTS_SHOWN = 10
 _LARGE_OBJECTS = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata"
 
 
@@ -50,6 +51,7 @@ class Comparison:
 
     :param differences: none means that all is as it was.
     :param extra: objects of the database that the backup does not have.
+    :param doubtful: objects that two versions of the server tell of in ways that differ in more than they use to.
     :param warnings: what could not be compared, and why.
     """
 
@@ -58,6 +60,7 @@ class Comparison:
     fingerprints: int
     differences: tuple[Difference, ...]
     extra: tuple[str, ...] = ()
+    doubtful: tuple[Difference, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -165,8 +168,8 @@ def compare_sequences(connection: Connection, toc: Toc) -> list[Difference]:
     return differences
 
 
-def schema_of(program: Program, environment: Mapping[str, str]) -> dict[str, str]:
-    """Every object of a database, as :func:`archive.schema_objects` names and digests them.
+def schema_of(program: Program, environment: Mapping[str, str]) -> Toc:
+    """Every object of a database, as the table of contents of a dump without data.
 
     :param program: pg_dump.
     :param environment: leads it to the database.
@@ -174,27 +177,47 @@ def schema_of(program: Program, environment: Mapping[str, str]) -> dict[str, str
     walker = ArchiveWalker()
     argv = [program.path, "--format=custom", "--schema-only", "--no-password", "--compress=0"]
     Pipeline(ProcessSource(argv, environment=environment, step=STEP), [walker], []).run()
-    return schema_objects(walker.toc, sequence_values=False)
+    return walker.toc
 
 
-def compare_schema(manifest: Manifest, there: Mapping[str, str], program: Program, server_major: int) -> Comparison:
-    """Differences between the objects that the manifest has and those that are there."""
+def compare_schema(manifest: Manifest, dumped: Toc | None, toc: Toc, program: Program, server_major: int) -> Comparison:
+    """Differences between the objects that the manifest has and those that are there.
+
+    :param dumped: what the backup's dump has.
+    :param toc: what the database has, see :func:`schema_of`.
+    """
+    there = schema_objects(toc, sequence_values=False)
     wanted = {
         name: value for name, value in manifest.schema.objects.items() if not name.startswith(f"{_SEQUENCE_SET} ")
     }
     differences = [_of_object(name, "is missing") for name in wanted if name not in there]
     extra = tuple(name for name in there if name not in wanted)
-    warnings: list[str] = []
     made_by = manifest.tools.get("pg_dump", "").split(".")[0]
     if (made_by, manifest.database.server_version_num // 10000) == (str(program.major), server_major):
         changed = (name for name in wanted if name in there and wanted[name] != there[name])
         differences += [_of_object(name, "is defined otherwise than when it was backed up") for name in changed]
-    else:
-        warnings.append(
-            "the definitions of the objects were not compared, only their names: the backup was made by "
-            f"PostgreSQL {made_by or 'of another version'}, which writes them otherwise than {program.major}"
-        )
-    return Comparison(0, 0, 0, tuple(differences), extra, tuple(warnings))
+        return Comparison(0, 0, 0, tuple(differences), extra)
+    versions = f"PostgreSQL {made_by or 'of another version'} writes it otherwise than {program.major}"
+    return Comparison(0, 0, 0, tuple(differences), extra, tuple(_doubtful(dumped, toc, versions)))
+
+
+def _doubtful(dumped: Toc | None, toc: Toc, versions: str) -> Iterator[Difference]:
+    if dumped is None:
+        return
+    before = schema_objects(dumped, sequence_values=False, loose=True)
+    after = schema_objects(toc, sequence_values=False, loose=True)
+    for name, value in before.items():
+        if name in after and after[name] != value:
+            yield _of_object(name, f"is perhaps not defined as when it was backed up: {versions}")
+
+
+def doubts(found: Comparison) -> list[str]:
+    """One line about the doubtful objects, if there are any."""
+    if not found.doubtful:
+        return []
+    shown = "; ".join(map(str, found.doubtful[:_DOUBTS_SHOWN]))
+    more = len(found.doubtful) - _DOUBTS_SHOWN
+    return [shown if more <= 0 else f"{shown}; and {more} more"]
 
 
 def compare_archive(manifest: Manifest, toc: Toc) -> list[Difference]:

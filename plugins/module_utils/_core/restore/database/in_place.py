@@ -16,7 +16,7 @@ from ...pipeline import Pipeline, Source, Transform
 from ...postgres.connection import connect
 from ...process import ProcessFilter
 from .children import Child
-from .comparing import Comparison, compare_schema, compared_fingerprints, expected_rows, schema_of
+from .comparing import Comparison, compare_schema, compared_fingerprints, doubts, expected_rows, schema_of
 from .exchange import end_session, sessions
 from .in_place_script import begin_script, end_script
 from .plan import RestorePlan
@@ -131,7 +131,8 @@ class InPlace:
         manifest = plan.contents.manifest
         if manifest is None or plan.pg_dump is None:
             return Comparison(0, 0, 0, ())
-        found = compare_schema(manifest, schema_of(plan.pg_dump, environment), plan.pg_dump, plan.target.major)
+        there = schema_of(plan.pg_dump, environment)
+        found = compare_schema(manifest, plan.contents.toc, there, plan.pg_dump, plan.target.major)
         if found.differences:
             raise BackupError(
                 "compare with the backup",
@@ -139,7 +140,7 @@ class InPlace:
                 hint="the database was restored; look at these objects, or bring the safety backup back",
             )
         rows = sum(table.rows for table in manifest.tables)
-        warnings = [*found.warnings, *_extra(found)]
+        warnings = [*found.warnings, *doubts(found), *_extra(found)]
         return replace(
             found,
             tables=len(manifest.tables),

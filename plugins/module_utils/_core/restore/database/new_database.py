@@ -18,6 +18,7 @@ from .comparing import (
     compare_schema,
     compare_sequences,
     compared_fingerprints,
+    doubts,
     schema_of,
 )
 from .creating import create_database, drop_database
@@ -122,9 +123,15 @@ class NewDatabase:
             return Comparison(0, 0, 0, ())
         with plan.environment(self.name) as environment:
             there = schema_of(plan.pg_dump, environment)
-        found = compare_schema(manifest, there, plan.pg_dump, plan.target.major)
+        found = compare_schema(manifest, plan.contents.toc, there, plan.pg_dump, plan.target.major)
         rows = sum(table.rows for table in manifest.tables)
-        return replace(found, tables=len(manifest.tables), rows=rows, fingerprints=compared_fingerprints(manifest))
+        return replace(
+            found,
+            tables=len(manifest.tables),
+            rows=rows,
+            fingerprints=compared_fingerprints(manifest),
+            warnings=tuple(doubts(found)),
+        )
 
     def drop(self) -> None:
         """Remove it; on a session of its own, as ours may be what was lost."""
