@@ -50,6 +50,18 @@ class Forgiving:
         self._expects = expects
         self._lock = threading.Lock()
 
+    @classmethod
+    def if_needed(
+        cls, toc: Toc, expects: Callable[[str], bool], *, superuser: bool, expecting: bool
+    ) -> Forgiving | None:
+        """One where there may be something to forgive; otherwise a restore is quicker, and stops at its first error.
+
+        :param superuser: whether the role of the restore is one.
+        :param expecting: whether *expects* is true of anything.
+        """
+        makes_public = any(object_name(one) == "SCHEMA public" and "CREATE" in one.defn for one in toc.entries)
+        return cls(toc, expects) if expecting or makes_public or not superuser else None
+
     def __call__(self, stderr: str) -> bool:
         """Whether every single one of its errors may be overlooked.
 
@@ -66,9 +78,8 @@ class Forgiving:
         """The errors with their objects; None where some cannot be told apart."""
         ignored = _IGNORED.search(stderr)
         marks = list(_ENTRY.finditer(stderr))
-        ends = [mark.start() for mark in marks[1:]] + [len(stderr)]
         found = []
-        for mark, end in zip(marks, ends, strict=True):
+        for mark, end in zip(marks, [*(mark.start() for mark in marks[1:]), len(stderr)], strict=False):
             entry = self._toc.by_id.get(int(mark[1]))
             errors = list(_ERROR.finditer(stderr, mark.end(), end))
             if entry is None or any(error["message"] is None for error in errors):

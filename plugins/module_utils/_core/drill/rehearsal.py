@@ -30,7 +30,7 @@ from ..restore.database.preparing import prepare
 from ..restore.database.request import RestoreRequest
 from ..restore.database.roles import make_roles
 from ..restore.proof import find_good_set
-from .forgiving import Forgiving
+from .forgiving import Forgiven, Forgiving
 from .queries import run_query
 from .request import DrillRequest
 from .roles import drop_roles, without_login
@@ -103,7 +103,7 @@ class Drill:
         now = datetime.now(timezone.utc)
         told = Rehearsal(self._id, location.name, now, now)
         began = time.monotonic()
-        contents = self._open(location, told)
+        contents = self._open(location, told, only_check)
         if contents is not None and contents.manifest is not None:
             with contextlib.ExitStack() as stack:
                 plan = self._prepare(contents, contents.manifest, stack)
@@ -113,7 +113,7 @@ class Drill:
         told.finished = datetime.now(timezone.utc)
         return told
 
-    def _open(self, location: Location, told: Rehearsal) -> Contents | None:
+    def _open(self, location: Location, told: Rehearsal, only_check: bool) -> Contents | None:
         """The set, proven and open; None where it is bad, which *told* then says."""
         request, access = self._request, self._access
         try:
@@ -127,13 +127,17 @@ class Drill:
                     hint="is it the right label and location?",
                 )
             contents = open_contents(good, access.decryption)
+            for artifact in good.manifest.artifacts:
+                # A restore reads every byte of the dump, and each of its pieces is proven before it is used.
+                if only_check or artifact.role == "export":
+                    good.prove(artifact)
         except BackupError as error:
             told.tell("source", FAILED, str(error))
             return None
         told.warnings += contents.warnings
-        size = sum(artifact.size for artifact in good.manifest.artifacts)
+        count = len(good.manifest.artifacts)
         status = PASSED if good.loaded.signature == "good" else WARNING
-        told.tell("source", status, f"{size:,} bytes as they were written, signature {good.loaded.signature}")
+        told.tell("source", status, f"{count} files of the sizes that were written, signature {good.loaded.signature}")
         return contents
 
     def _prepare(self, contents: Contents, manifest: Manifest, stack: contextlib.ExitStack) -> RestorePlan:
@@ -159,7 +163,12 @@ class Drill:
         if toc is None:
             raise AssertionError("a set has an archive")
         reap_unfinished(plan.maintenance, plan.target)
-        forgiving = Forgiving(toc, self._request.expects)
+        forgiving = Forgiving.if_needed(
+            toc,
+            self._request.expects,
+            superuser=plan.target.superuser,
+            expecting=bool(self._request.expected_differences),
+        )
         now = told.started
         note = Note(plan.target.name, LOADING, plan.contents.name, now.isoformat(timespec="seconds"))
         name = beside(plan.target.name, "new", now, plan.target.names)
@@ -172,7 +181,7 @@ class Drill:
             self._load(scratch, told)
             comparison = scratch.compare()
             told.restore_seconds = time.monotonic() - began
-            self._judge(comparison, manifest, plan, forgiving, told)
+            self._judge(comparison, manifest, plan, [] if forgiving is None else forgiving.forgiven, told)
             self._ask(scratch, told)
         except BackupError as error:
             told.tell("restore", FAILED, str(error))
@@ -191,7 +200,12 @@ class Drill:
         scratch.load()
 
     def _judge(
-        self, comparison: Comparison, manifest: Manifest, plan: RestorePlan, forgiving: Forgiving, told: Rehearsal
+        self,
+        comparison: Comparison,
+        manifest: Manifest,
+        plan: RestorePlan,
+        overlooked: Sequence[Forgiven],
+        told: Rehearsal,
     ) -> None:
         toc = plan.contents.toc
         if toc is None:
@@ -204,16 +218,16 @@ class Drill:
             told.tell("recovery_time", status, f"{seconds:.0f} s of {limit} s that a restore may take")
         certain = [one for one in comparison.doubtful if one.name.startswith(_SAME_IN_ALL_VERSIONS)]
         found = _first_of_each([*compare_archive(manifest, toc), *comparison.differences, *certain])
-        forgiven = {one.name for one in forgiving.forgiven}
+        forgiven = {one.name for one in overlooked}
         expected = [one for one in found if one.name in forgiven or self._request.expects(one.name)]
         told.differences += [one for one in found if one not in expected]
         for check in CHECKS:
             wrong = [one for one in told.differences if one.check == check]
             told.tell(check, FAILED if wrong else PASSED, _listed(wrong) if wrong else _compared(check, manifest))
-        overlooked = [f"{one.name}: {one.message}" for one in forgiving.forgiven]
-        overlooked += [one.message for one in expected if one.name not in forgiven]
-        if overlooked:
-            told.tell("expected_differences", WARNING, f"harmless or expected: {_joined(overlooked)}")
+        told_of = [f"{one.name}: {one.message}" for one in overlooked]
+        told_of += [one.message for one in expected if one.name not in forgiven]
+        if told_of:
+            told.tell("expected_differences", WARNING, f"harmless or expected: {_joined(told_of)}")
         doubtful = [one for one in comparison.doubtful if one not in certain]
         if doubtful:
             told.tell("definitions", WARNING, f"of another version, so that nobody can be sure: {_listed(doubtful)}")

@@ -84,9 +84,11 @@ class SeekablePlain(PlainReader):
             return b"".join(self._stored(offset, length))
 
         try:
-            return SeekableReader(
-                fetch, self.artifact.size, decryption.age_identities(), name=f"decrypt {self.artifact.name}"
-            )
+            identities = decryption.age_identities()
+        except CryptoError as error:
+            raise does_not_fit(error, self.artifact) from None
+        try:
+            return SeekableReader(fetch, self.artifact.size, identities, name=f"decrypt {self.artifact.name}")
         except NoMatchError as error:
             raise does_not_fit(error, self.artifact) from None
 

@@ -33,9 +33,9 @@ class Tools:
     forgives: Callable[[str], bool] | None = None
 
     def argv(self, *options: str) -> list[str]:
-        """pg_restore, stopping at its first error if none may be overlooked."""
-        stop = ["--exit-on-error"] if self.forgives is None else []
-        return [self.pg_restore.path, *stop, "--no-password", self.target, *options]
+        """pg_restore, stopping at its first error, or telling of each error what it is about."""
+        how = "--exit-on-error" if self.forgives is None else "--verbose"
+        return [self.pg_restore.path, how, "--no-password", self.target, *options]
 
 
 class _Running:
@@ -167,9 +167,10 @@ class SetLoader:
         """Execute entries that have no data, from an archive in memory."""
         if not entries:
             return
+        tools = self._tools
         with archive_in_memory(self._archive.source(set(entries), data=False)) as path:
-            options = [f"--jobs={jobs}", path] if jobs > 1 else [path]
-            tools = self._tools
+            # What several processes tell at the same time could not be told apart.
+            options = [f"--jobs={jobs}", path] if jobs > 1 and tools.forgives is None else [path]
             child = Child(tools.argv(*options), tools.environment, STEP, forgives=tools.forgives)
             _finish(child, self._running)
 
