@@ -23,6 +23,7 @@ from support.lab import PostgresServer
 from support.programs import unprivileged_user
 from support.restore_runs import RestoreBench, databases
 
+EVERY_TYPE = (Path(__file__).parents[1] / "postgres" / "every_type.sql").read_text()
 MAJORS = sorted(installations())
 PAIRS = [(one, other) for one in MAJORS for other in MAJORS if one <= other]
 
@@ -57,6 +58,16 @@ def test_a_set_of_any_version_passes_its_drill_on_that_or_a_newer_one(
     assert (report["verdict"], failures(report)) == ("passed", {})
     assert report["drills"][0]["server_version"].startswith(str(restored_on))
     assert not [one for one in report["findings"] if one["check"] == "definitions"]
+
+
+@pytest.mark.parametrize(("made_on", "restored_on"), PAIRS)
+def test_values_of_every_type_have_the_same_fingerprint_after_their_restore(
+    bench: RestoreBench, servers: dict[int, PostgresServer], made_on: int, restored_on: int
+) -> None:
+    database = servers[made_on].create_database()
+    servers[made_on].query(database, EVERY_TYPE)
+    bench.backup(servers[made_on], database, compress="gzip:1")
+    assert failures(drill(bench, servers[restored_on])) == {}
 
 
 @pytest.mark.parametrize(

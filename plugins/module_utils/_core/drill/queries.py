@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from ..errors import ConfigError
@@ -16,7 +16,7 @@ STEP = "check the options"
 _MAX_ROWS = 10_000
 _MAX_NAME = 63
 _BOUNDS = ("min", "max")
-_SHOWN = (bool, int, float)
+_SHOWN = (bool, int, float, Decimal)
 """Types of values that a message may show: text may be somebody's name."""
 
 
@@ -99,7 +99,7 @@ def judge(rows: Sequence[Sequence[Any]], expect: Any) -> tuple[str, str]:
 
 
 def _judge_value(value: Any, expect: Any) -> tuple[str, str]:
-    found = str(value) if isinstance(value, _SHOWN) or value is None or _number(value) is not None else "another value"
+    found = str(value) if isinstance(value, _SHOWN) or value is None else "another value"
     if not isinstance(expect, Mapping):
         return (PASSED, "as expected") if _same(value, expect) else (FAILED, f"{found} instead of {expect}")
     number, low, high = _number(value), _number(expect.get("min")), _number(expect.get("max"))
@@ -110,16 +110,18 @@ def _judge_value(value: Any, expect: Any) -> tuple[str, str]:
     return (PASSED, f"{found}, {wanted}") if inside else (FAILED, f"{found} instead of {wanted}")
 
 
-def _bounds(low: float | None, high: float | None) -> str:
-    words = [] if low is None else [f"at least {low:g}"]
-    return " and ".join(words if high is None else [*words, f"at most {high:g}"])
+def _bounds(low: Decimal | None, high: Decimal | None) -> str:
+    words = [] if low is None else [f"at least {low}"]
+    return " and ".join(words if high is None else [*words, f"at most {high}"])
 
 
 def _same(value: Any, expect: Any) -> bool:
     if value is None or expect is None or isinstance(value, bool) or isinstance(expect, bool):
         return _text(value) == _text(expect)
     one, other = _number(value), _number(expect)
-    return one == other if one is not None and other is not None else _text(value) == _text(expect)
+    if one is not None and other is not None and not isinstance(value, str):
+        return one == other
+    return _text(value) == _text(expect)
 
 
 def _text(value: Any) -> str:
@@ -127,12 +129,11 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) or str(value).lower() in ("true", "false") else str(value)
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or value is None:
+def _number(value: Any) -> Decimal | None:
+    if value is None or isinstance(value, bool) or not isinstance(value, int | float | Decimal | str):
         return None
-    if isinstance(value, numbers.Number):
-        return float(value)  # type: ignore[arg-type]
     try:
-        return float(str(value)) if isinstance(value, str) else None
-    except ValueError:
+        number = Decimal(str(value))
+    except InvalidOperation:
         return None
+    return None if number.is_nan() else number

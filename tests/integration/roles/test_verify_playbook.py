@@ -1,0 +1,90 @@
+"""``mobul.backup.verify``, the Monday drill, as an operator runs it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.backup_bench import Keys
+from support.installations import accessible, installations
+from support.lab import PostgresServer
+from support.playbooks import Playbooks
+from support.programs import unprivileged_user
+from support.spoiled_sets import dump_of, flip
+
+
+@pytest.fixture
+def inventory(
+    playbooks: Playbooks, keys: Keys, login: dict[str, Any], locations: list[dict[str, Any]], postgres17: PostgresServer
+) -> Path:
+    """One database, backed up into three locations, to be restored into the same server."""
+    server = {f"verify_{name}": value for name, value in postgres17.login("postgres").items()}
+    found = playbooks.inventory(
+        {"shop": {}},
+        **login,
+        **server,
+        backup_environment="staging",
+        backup_recipients=keys.recipients,
+        backup_signing_key=str(keys.signing),
+        backup_verify_key=[str(keys.verify)],
+        backup_locations=locations,
+        backup_tables=[{"name": "recipients", "priority": 1, "fingerprint": True}],
+        verify_identities=[str(keys.identity)],
+        verify_target="server",
+        verify_report_dir=str(playbooks.directory / "reports"),
+        verify_checks=[{"name": "phones", "query": "SELECT count(*) FROM recipients", "expect": {"min": 300}}],
+    )
+    assert playbooks.run("mobul.backup.weekly", found).status == 0
+    return found
+
+
+def records(stored: list[Path]) -> list[str]:
+    return [json.loads(path.read_bytes())["verdict"] for root in stored for path in root.rglob("verified_*.json")]
+
+
+def test_the_newest_backup_of_every_location_is_restored_compared_and_told_of(
+    playbooks: Playbooks, inventory: Path, stored: list[Path], keys: Keys
+) -> None:
+    shown = playbooks.run("mobul.backup.verify", inventory, "--check")
+    assert shown.status == 0
+    assert shown.output.count("would be restored into a scratch database of PostgreSQL 17") == 3
+    assert records(stored) == []
+    run = playbooks.run("mobul.backup.verify", inventory, "-vvv")
+    assert run.status == 0
+    assert records(stored) == ["passed"] * 3
+    (report,) = (playbooks.directory / "reports").glob("drill_shop_*.md")
+    text = report.read_text()
+    assert text.startswith("# Restore drill of shop: passed\n")
+    assert re.search(r"^\| query: phones \| passed \| 300, at least 300 \|$", text, re.MULTILINE)
+    assert text.count("## Location ") == 3
+    assert json.loads(report.with_suffix(".json").read_bytes())["verdict"] == "passed"
+    secret = keys.identity.read_text().strip()
+    assert secret not in run.output + text
+
+
+def test_a_damaged_copy_fails_the_play_and_the_others_are_proven(
+    playbooks: Playbooks, inventory: Path, stored: list[Path]
+) -> None:
+    (dump,) = stored[1].rglob("*.dump.age")
+    flip(dump_of(dump.parent), -100)
+    run = playbooks.run("mobul.backup.verify", inventory)
+    assert run.status == 2
+    assert "did not pass its drill" in run.failure("shop")["msg"]
+    assert records(stored) == ["passed", "failed", "passed"]
+
+
+def test_a_throwaway_server_needs_nothing_but_its_programs(
+    playbooks: Playbooks, inventory: Path, stored: list[Path]
+) -> None:
+    programs = accessible(installations()[17], unprivileged_user())
+    run = playbooks.run(
+        "mobul.backup.verify",
+        inventory,
+        "-e",
+        f"verify_target=throwaway verify_pg_bin_dir={programs} verify_location=local",
+    )
+    assert run.status == 0
+    assert records(stored) == ["passed"]
