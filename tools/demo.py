@@ -1,6 +1,6 @@
-"""The weekly backup end to end on this machine: a real database, three real stores, one playbook run.
+"""The weekly backup and its drill on this machine: a real database, three real stores, two playbook runs.
 
-Leaves its work under ``.demo/`` (locations, keys) and prints how to look at it and how to restore it without
+Leaves its work under ``.demo/`` (locations, keys, reports) and prints how to look at it and how to restore it without
 this software. The servers end with the script; ``--keep`` leaves them running until Ctrl-C, so that the
 inventory can be used by hand.
 """
@@ -126,6 +126,7 @@ def print_guide() -> None:
 Look at it:
   find {shlex.quote(str(DEMO / "locations"))} -type f
   python3 -m json.tool {shlex.quote(str(newest / "manifest.json"))}
+  cat {shlex.quote(str(max((DEMO / "reports").glob("*.md"))))}
 
 Check it and restore it without this software. The first command starts an empty PostgreSQL 17 that any other may
 stand in for, the last one ends it; of the tables, those would be listed whose rows are not as many as were backed up.
@@ -148,7 +149,7 @@ def main() -> int:
         RcloneRemote(DEMO / "rclone.conf", root=DEMO / "locations" / "gdrive")
         load_database(server)
         write_settings(server, s3, recipients)
-        status = run_playbook("mobul.backup.weekly")
+        status = run_playbook("mobul.backup.weekly") or run_playbook("mobul.backup.verify")
         if status == 0:
             print_guide()
         if arguments.keep:
