@@ -1,25 +1,37 @@
-"""The shortest inventory of the README makes a backup."""
+"""The shortest inventory of the README makes a backup, and its commands prove and keep it."""
 
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Any
 
 import yaml
 from support.backup_bench import Keys
+from support.installations import accessible, installations
 from support.lab import PROJECT
 from support.playbooks import Playbooks
+from support.programs import unprivileged_user
 from support.stored_sets import StoredSet
 
 # What differs from reader to reader; everything else is as it stands there.
 THEIRS = {"backup_login_host", "backup_recipients", "backup_locations"}
 
 
-def test_the_readmes_inventory_makes_a_backup(
+def arguments_of(text: str, playbook: str) -> list[str]:
+    """What the README's first command for *playbook* gives beside the inventory."""
+    command = next(line for line in text.splitlines() if line.startswith(f"    ansible-playbook {playbook} "))
+    words = shlex.split(command.partition("#")[0])
+    assert words[2:4] == ["-i", "databases.yml"]
+    return words[4:]
+
+
+def test_the_readmes_inventory_makes_a_backup_that_its_commands_prove_and_keep(
     playbooks: Playbooks, keys: Keys, login: dict[str, Any], tmp_path: Path
 ) -> None:
-    (block,) = re.findall(r"^```yaml\n(.*?)^```$", (PROJECT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    text = (PROJECT / "README.md").read_text()
+    (block,) = re.findall(r"^```yaml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     inventory = yaml.safe_load(block)
     shop = inventory["databases"]["hosts"]["shop"]
     assert set(shop) > THEIRS
@@ -35,3 +47,16 @@ def test_the_readmes_inventory_makes_a_backup(
     assert "1 of 1 copies good" in run.output
     (directory,) = (tmp_path / "backups").glob("shop/*/*/*/weekly_*")
     assert StoredSet(directory, keys.identity).manifest["label"] == "shop"
+
+    programs = accessible(installations()[17], unprivileged_user())
+    words = [
+        word.replace("/root/keys/ops.agekey", str(keys.identity)) for word in arguments_of(text, "mobul.backup.verify")
+    ]
+    secret = {"SHOP_PASSWORD": login["backup_login_password"]}
+    drill = playbooks.run("mobul.backup.verify", path, *words, "-e", f"verify_pg_bin_dir={programs}", **secret)
+    assert drill.status == 0, drill.output
+    assert "from location 'local' passed" in drill.output
+    assert list(directory.glob("verified_*.json"))
+    cleanup = playbooks.run("mobul.backup.cleanup", path, *arguments_of(text, "mobul.backup.cleanup"), **secret)
+    assert cleanup.status == 0, cleanup.output
+    assert "keep" in cleanup.output
