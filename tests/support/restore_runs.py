@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,20 +15,10 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.restore.databas
 from ansible_collections.mobul.backup.plugins.modules import restore_database
 
 from .backup_bench import LABEL, Bench
-from .backup_runs import die_with_parent
+from .module_runs import start_module
 from .postgres import PostgresServer
 
 ENVIRONMENT = "staging"
-_DRIVER = """\
-import json, sys
-from ansible.module_utils import basic
-from ansible_collections.mobul.backup.plugins.modules import restore_database
-
-basic.has_journal = False
-basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": json.load(sys.stdin)}).encode()
-basic._ANSIBLE_PROFILE = "legacy"
-restore_database.main()
-"""
 
 
 @functools.cache
@@ -57,20 +45,7 @@ def restore(*, check_mode: bool = False, **options: Any) -> dict[str, Any]:
 
 def start_restore(options: Mapping[str, Any]) -> subprocess.Popen[str]:
     """The module in a process of its own; whoever starts it waits for it or kills it."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", _DRIVER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509 - one system call
-    )
-    if process.stdin is None:
-        raise AssertionError("there is no pipe")
-    with process.stdin as stdin:
-        json.dump(dict(options), stdin)
-    process.stdin = None
-    return process
+    return start_module("restore_database", options)
 
 
 @dataclass(frozen=True)
