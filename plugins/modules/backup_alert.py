@@ -63,7 +63,7 @@ options:
   findings:
     description:
       - What checks have found, as other modules return it. Each has C(check), what was looked at, C(subject), the
-        object or location that it is about, C(status), V(passed), V(warning) or V(failed), and C(message), for a person.
+        object or location that it is about, C(status), V(passed), V(warning) or V(failed), and C(message), for people.
       - A status that is none of these counts as failed.
     type: list
     elements: dict
