@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.manifest_schema import json_schema
 from ansible_collections.mobul.backup.plugins.module_utils._core.naming import SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.set_records import Drill, Hold, Release, SetRecord
 from ansible_collections.mobul.backup.plugins.module_utils._core.signing import SigningKey
 from support.lab import find_tool
 from support.manifests import make_dump, make_globals, make_manifest
@@ -63,3 +65,10 @@ def test_every_member_of_the_manifest_and_of_its_artifacts_is_explained() -> Non
 def test_every_finding_of_the_chain_is_explained() -> None:
     for check in ("exchanged", "doubled", "forked", "order", "missing", "unlinked"):
         assert f"| `{check}` |" in PAGE
+
+
+@pytest.mark.parametrize("kind", [Hold, Release, Drill], ids=lambda kind: kind.what)
+def test_the_page_names_every_member_of_what_lies_beside_a_set(kind: type[SetRecord]) -> None:
+    (row,) = (line for line in PAGE.splitlines() if f"`{kind.kind}`" in line)
+    common = {"format", "version", "id", "label"}
+    assert {field.name for field in fields(kind)} - common <= set(re.findall(r"`([a-z_]+)`", row))
