@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.drill import rehearsal, request
-from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError, PreflightError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.local import LocalLocation
 from ansible_collections.mobul.backup.plugins.module_utils._core.set_records import Drill
 from support.drill_runs import damaged_set, drill, failures
@@ -47,6 +47,26 @@ def test_every_drill_has_a_record_of_its_own_with_all_that_was_found(
     for one in found.values():
         assert (one.verdict, one.label, one.location) == ("failed", "shop", "disk")
         assert [finding.subject for finding in one.findings if finding.status == "failed"] == ["disk: no"]
+
+
+def test_what_was_found_in_one_location_is_kept_though_the_server_is_gone_before_the_next(
+    bench: RestoreBench, postgres17: PostgresServer, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = [bench.bench.location(name) for name in ("disk", "other")]
+    bench.backup(postgres17, shop, locations=places)
+    original = rehearsal.prepare
+    asked: list[object] = []
+
+    def prepare(*arguments: object) -> object:
+        asked.append(arguments)
+        if len(asked) > 1:
+            raise PreflightError("connect to the database", "gone")
+        return original(*arguments)
+
+    monkeypatch.setattr(rehearsal, "prepare", prepare)
+    with pytest.raises(PreflightError, match="gone"):
+        drill(bench, postgres17, locations=places)
+    assert len(list(bench.bench.root.rglob("verified_*.json"))) == 1
 
 
 def test_a_record_that_cannot_be_written_is_a_warning_and_no_verdict(

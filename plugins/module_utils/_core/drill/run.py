@@ -72,11 +72,13 @@ def run_drill(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         access = open_access(params, stack)
         set_id = _choose(access.locations, request)
         drill = Drill(request, access, set_id, _Servers(request, options, stack))
-        drills = [drill.rehearse(location, only_check=check_mode) for location in access.locations]
         if check_mode:
+            drills = [drill.rehearse(location, only_check=True) for location in access.locations]
             report = {"changed": request.record or request.report_dir is not None, **report_planned(request, drills)}
         else:
-            report = _told(request, drills, access.locations)
+            drills, records = _rehearse_all(request, drill, access.locations)
+            paths = [] if request.report_dir is None else write_reports(request, drills, request.report_dir)
+            report = {"changed": bool(records or paths), **report_drills(request, drills, records, paths)}
     if report["verdict"] == FAILED and params.get("fail", True):
         raise DrillFailed(_reason(drills), report)
     return report
@@ -89,19 +91,22 @@ def _choose(locations: Sequence[Location], request: DrillRequest) -> SetId:
     return SetId.parse(newest_id(locations, request.label, {}))
 
 
-def _told(request: DrillRequest, drills: Sequence[Rehearsal], locations: Sequence[Location]) -> dict[str, Any]:
-    """The report, after everything that it tells of was written."""
+def _rehearse_all(
+    request: DrillRequest, drill: Drill, locations: Sequence[Location]
+) -> tuple[list[Rehearsal], dict[str, str]]:
+    """Drill every copy; each record is written at once, as the server may be gone before the next."""
+    drills: list[Rehearsal] = []
     records: dict[str, str] = {}
-    for told, location in zip(drills, locations, strict=True):
+    for location in locations:
+        told = drill.rehearse(location)
+        drills.append(told)
         record = record_of(told, request.label) if request.record else None
         if record is not None:
             try:
                 records[location.name] = write_record(location, record)
             except BackupError as error:
                 told.tell("record", WARNING, f"the outcome could not be written beside the set: {error}")
-    paths = [] if request.report_dir is None else write_reports(request, drills, request.report_dir)
-    changed = bool(records or paths)
-    return {"changed": changed, **report_drills(request, drills, records, paths)}
+    return drills, records
 
 
 def _reason(drills: Sequence[Rehearsal]) -> str:
