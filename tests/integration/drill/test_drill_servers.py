@@ -17,6 +17,7 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError, PreflightError
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import connect
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.throwaway import ThrowawayServer, reap
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database import creating
 from support.drill_runs import damaged_set, drill, failures, make_shop
 from support.installations import accessible, installations
 from support.lab import PostgresServer
@@ -160,3 +161,17 @@ def test_a_directory_that_only_has_the_name_of_a_throwaway_server_is_left_alone(
 def test_an_unknown_user_for_a_throwaway_server_is_refused() -> None:
     with pytest.raises(ConfigError, match="no-such-user"):
         ThrowawayServer(170000, pg_bin_dir=bin_dir(17), run_as="no-such-user")
+
+
+def test_a_server_without_the_locale_of_the_source_restores_with_its_own_and_says_so(
+    bench: RestoreBench, servers: dict[int, PostgresServer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = servers[17]
+    bench.backup(server, make_shop(server))
+    missing = " ENCODING = 'UTF8' LOCALE = 'no_SUCH.UTF-8'"
+    monkeypatch.setattr(creating, "_locale", lambda _toc, any_locale: "" if any_locale else missing)
+    report = drill(bench, server)
+    assert report["verdict"] == "passed"
+    (told,) = [one for one in report["findings"] if one["check"] == "locale"]
+    assert told["status"] == "warning"
+    assert "no_SUCH.UTF-8" in told["message"]
