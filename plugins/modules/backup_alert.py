@@ -238,7 +238,7 @@ warnings:
   returned: when there are any
   type: list
   elements: str
-  sample: ["no alert by slack (slack): send the alert: hooks.slack.com answered 404: no_service"]
+  sample: ["shop (production): no alert by slack (slack): send the alert: hooks.slack.com answered 404: no_service"]
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module

@@ -17,8 +17,8 @@ ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir())
 
 # What the inventory knows better than a single task: the host's name, and why the playbook runs.
 FROM_INVENTORY = {"label", "login_db"}
-# What is about the repair of earlier sets' copies, which another module does.
-OF_THE_ROLE = {"replicate", "verify_key", "retention"}
+# What is about the repair of earlier sets' copies, and about alerts, which other modules do.
+OF_THE_ROLE = {"replicate", "verify_key", "retention", "alerts", "alerts_from"}
 OTHER_DEFAULTS = {"kind": "weekly", "min_copies": 0}
 
 
@@ -33,13 +33,18 @@ def defaults(role: str) -> dict[str, Any]:
     return values
 
 
+def documented(module: str) -> dict[str, Any]:
+    """A module's options with their documentation, which ansible-test compares with its argument spec."""
+    argv = [Path(sys.executable).parent / "ansible-doc", "--json", f"mobul.backup.{module}"]
+    told = json.loads(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
+    options: dict[str, Any] = told[f"mobul.backup.{module}"]["doc"]["options"]
+    return options
+
+
 @pytest.fixture(scope="module")
 def module_options() -> dict[str, Any]:
-    """The options of pg_backup with their documentation, which ansible-test compares with its argument spec."""
-    argv = [Path(sys.executable).parent / "ansible-doc", "--json", "mobul.backup.pg_backup"]
-    told = json.loads(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
-    options: dict[str, Any] = told["mobul.backup.pg_backup"]["doc"]["options"]
-    return options
+    """The options of pg_backup."""
+    return documented("pg_backup")
 
 
 def plain(text: str) -> str:
@@ -101,6 +106,12 @@ def test_an_option_of_the_role_is_what_the_module_takes(module_options: dict[str
         if name == "locations":
             option["default"] = role["default"]
         assert role == option, name
+
+
+def test_a_channel_of_the_role_is_what_the_module_takes() -> None:
+    ours = json.dumps(meaning(specification("backup")["backup_alerts"]["options"]))
+    theirs = json.dumps(meaning(documented("backup_alert")["channels"]["suboptions"]))
+    assert json.loads(ours.replace("O(alerts[]", "O(channels[]")) == json.loads(theirs)
 
 
 def test_the_role_hands_every_option_on() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .alert import Alert
 from .delivery import Message
+from .text import about
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,14 @@ class Outcome:
 def report(alert: Alert, outcomes: Sequence[Outcome], check_mode: bool, *, must_deliver: bool) -> dict[str, Any]:
     """What the module returns."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
-    # Where that fails the module, its message says it.
-    warnings = [] if must_deliver else [f"no alert by {one.name} ({one.type}): {one.error}" for one in failed]
+    warnings = [f"{about(alert)}: no alert by {one.name} ({one.type}): {one.error}" for one in failed]
     return {
         "changed": any(outcome.messages if check_mode else outcome.sent for outcome in outcomes),
         "channels": [_channel(outcome, check_mode) for outcome in outcomes],
         "findings": [{**finding.to_dict(), "key": alert.key(finding)} for finding in alert.findings],
         "summary": [line for outcome in outcomes for line in _lines(outcome, check_mode)],
-        "warnings": warnings,
+        # Where it fails the module, the module's message says it.
+        "warnings": [] if must_deliver else warnings,
         "diff": {"before": "", "after": "".join(_shown(outcome) for outcome in outcomes if outcome.error is None)},
     }
 
