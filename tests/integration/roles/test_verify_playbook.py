@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from support.alert_services import PASSWORD, ROUTING_KEY, WEBHOOK_PATH, alert_desk
 from support.backup_bench import Keys
+from support.certificates import make_certificates
 from support.installations import accessible, installations
 from support.lab import PostgresServer
 from support.playbooks import Playbooks
@@ -74,6 +77,32 @@ def test_a_damaged_copy_fails_the_play_and_the_others_are_proven(
     assert run.status == 2
     assert "did not pass its drill" in run.failure("shop")["msg"]
     assert records(stored) == ["passed", "failed", "passed"]
+
+
+def test_a_failed_drill_alerts_by_every_channel_and_a_good_one_takes_the_alerts_back(
+    playbooks: Playbooks, inventory: Path, stored: list[Path], tmp_path: Path
+) -> None:
+    (tmp_path / "certificates").mkdir()
+    with alert_desk(make_certificates(tmp_path / "certificates")) as desk:
+        document = yaml.safe_load(inventory.read_text())
+        document["databases"]["vars"]["backup_alerts"] = desk.channels
+        inventory.write_text(yaml.safe_dump(document))
+        (dump,) = stored[2].rglob("*.dump.age")
+        flip(dump, -100)
+        run = playbooks.run("mobul.backup.verify", inventory, "-e", "verify_location=local", "-vvv")
+        assert run.status == 2
+        assert "did not pass its drill" in run.failure("shop")["msg"]
+        (mail,) = desk.mail.mailbox.messages
+        assert "shop" in mail["Subject"]
+        assert "not authentic" in mail.get_body().get_content()
+        assert len(desk.services.posts) == 1
+        assert desk.services.incidents == {"mobul.backup/shop/staging/source/local"}
+        flip(dump, -100)
+        assert playbooks.run("mobul.backup.verify", inventory, "-e", "verify_location=local").status == 0
+        assert not desk.services.incidents
+        assert len(desk.mail.mailbox.messages) == len(desk.services.posts) == 1
+        for secret in (PASSWORD, ROUTING_KEY, WEBHOOK_PATH):
+            assert secret not in run.output
 
 
 def test_a_throwaway_server_needs_nothing_but_its_programs(
