@@ -125,8 +125,8 @@ class EmailChannel(Channel):
 
 def _address(text: str) -> str:
     """A mailbox, with or without a person's name. It becomes part of a header, so it is one line."""
-    address = email.utils.parseaddr(text)[1]
-    if not text.isprintable() or not address or address.startswith("@") or address.endswith("@") or " " in address:
+    found = email.policy.SMTP.header_factory("To", text) if text.isprintable() else None
+    if found is None or found.defects or len(found.addresses) != 1 or not found.addresses[0].domain:
         raise ConfigError(
             STEP, f"{text!r} is no mail address", hint="write ops@example.com, or Operations <ops@example.com>"
         )

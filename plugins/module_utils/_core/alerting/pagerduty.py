@@ -55,13 +55,13 @@ class PagerDutyChannel(Channel):
         heading = title(alert, [finding])
         payload = {
             "summary": cut(one_line(f"{heading}: {finding.message}"), _SUMMARY_LIMIT),
-            "source": cut(about(alert), _SUMMARY_LIMIT),
+            "source": cut(about(alert), _SUMMARY_LIMIT) or "mobul.backup",
             "severity": SEVERITIES[finding.status],
-            "component": one_line(alert.label),
-            "group": one_line(alert.environment) or "mobul.backup",
-            "class": one_line(finding.check),
+            "component": cut(one_line(alert.label), _SUMMARY_LIMIT),
+            "group": cut(one_line(alert.environment), _SUMMARY_LIMIT) or "mobul.backup",
+            "class": cut(one_line(finding.check), _SUMMARY_LIMIT),
             "custom_details": {
-                "condition": condition(finding),
+                "condition": cut(condition(finding), _SUMMARY_LIMIT),
                 "procedure": one_line(alert.source),
                 "message": message,
             },
