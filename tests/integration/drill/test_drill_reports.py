@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,7 @@ def test_a_restore_that_takes_longer_than_it_may_fails(
     report = drill(bench, postgres17, recovery_time="1d")
     assert failures(report) == {}
     assert any(one["check"] == "recovery_time" for one in report["findings"])
-    monkeypatch.setattr(request, "parse_duration", lambda _text, _what: 0)
+    monkeypatch.setattr(request, "parse_duration", lambda _text, _what: timedelta(0))
     report = drill(bench, postgres17, recovery_time="1d")
     assert report["verdict"] == "failed"
     assert "of 0 s that a restore may take" in failures(report)["recovery_time"]

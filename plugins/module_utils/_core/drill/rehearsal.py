@@ -214,8 +214,9 @@ class Drill:
         told.tell("restore", PASSED, f"restored into PostgreSQL {plan.target.version} in {seconds:.1f} s")
         limit = self._request.recovery_time
         if limit is not None:
-            status = PASSED if seconds <= limit else FAILED
-            told.tell("recovery_time", status, f"{seconds:.0f} s of {limit} s that a restore may take")
+            allowed = limit.total_seconds()
+            status = PASSED if seconds <= allowed else FAILED
+            told.tell("recovery_time", status, f"{seconds:.0f} s of {allowed:.0f} s that a restore may take")
         certain = [one for one in comparison.doubtful if one.name.startswith(_SAME_IN_ALL_VERSIONS)]
         found = _first_of_each([*compare_archive(manifest, toc), *comparison.differences, *certain])
         forgiven = {one.name for one in overlooked}

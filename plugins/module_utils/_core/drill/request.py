@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
 from ..catalogue import LATEST
+from ..durations import parse_duration
 from ..errors import ConfigError
 from ..naming import SetId, check_name
 from .queries import Query
 
 STEP = "check the options"
 SERVER, THROWAWAY = "server", "throwaway"
-_DURATION = re.compile(r"([0-9]{1,6}) ?(s|m|h|d)?")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _MAX_JOBS = 64
 
 
@@ -30,7 +29,7 @@ class DrillRequest:
     :param queries: the user's own checks.
     :param expected_differences: objects, as the manifest names them with ``*`` for anything, that may fail to be
         restored or be different: a server without an extension that the source has, say.
-    :param recovery_time: seconds that a restore may take; None for any.
+    :param recovery_time: how long a restore may take; None for any time.
     :param record: whether to write the outcome beside the set.
     :param report_dir: where the report is written; None writes none.
     """
@@ -42,7 +41,7 @@ class DrillRequest:
     jobs: int = 1
     queries: tuple[Query, ...] = ()
     expected_differences: tuple[str, ...] = ()
-    recovery_time: int | None = None
+    recovery_time: timedelta | None = None
     record: bool = True
     report_dir: str | None = None
     maintenance_db: str = "postgres"
@@ -59,11 +58,12 @@ class DrillRequest:
             "throwaway_dir", "run_as",
         )  # fmt: skip
         given = {name: params[name] for name in plain if params.get(name) is not None}
+        limit = params.get("recovery_time")
         return cls(
             label=check_name(params["label"], "label"),
             queries=parse_queries(params.get("checks") or ()),
             expected_differences=tuple(params.get("expected_differences") or ()),
-            recovery_time=parse_duration(params.get("recovery_time"), "recovery_time"),
+            recovery_time=None if limit is None else parse_duration(limit, "recovery_time"),
             maintenance_db=params["login_db"],
             **given,
         )
@@ -94,14 +94,3 @@ def parse_queries(given: Sequence[Mapping[str, Any]]) -> tuple[Query, ...]:
     if twice := {name for name in names if names.count(name) > 1}:
         raise ConfigError(STEP, f"checks: several are called {min(twice)!r}", hint="give each a name of its own")
     return queries
-
-
-def parse_duration(text: object, what: str) -> int | None:
-    """``90``, ``90s``, ``30m``, ``2h`` or ``1d`` in seconds; None for None."""
-    if text is None:
-        return None
-    match = _DURATION.fullmatch(str(text))
-    seconds = int(match[1]) * _SECONDS[match[2] or "s"] if match else 0
-    if seconds == 0:
-        raise ConfigError(STEP, f"{what}: {text!r} is no length of time", hint="90s, 30m, 2h or 1d")
-    return seconds

@@ -1,0 +1,34 @@
+"""Lengths of time as people write them for limits: seconds, minutes, hours, days and weeks."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+from .errors import ConfigError
+
+STEP = "check the options"
+_DURATION = re.compile(r"([0-9]{1,9}) ?(s|m|h|d|w)?")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_LONGEST = 100 * 366 * 86400
+
+
+def parse_duration(text: object, what: str) -> timedelta:
+    """``90s``, ``30m``, ``26h``, ``8d`` or ``2w``; a number alone is seconds.
+
+    :raises ConfigError: naming *what*; it is anything else, nothing, or more than a century.
+    """
+    match = _DURATION.fullmatch(str(text))
+    seconds = int(match[1]) * _SECONDS[match[2] or "s"] if match else 0
+    if not 0 < seconds <= _LONGEST:
+        raise ConfigError(STEP, f"{what}: {text!r} is no length of time", hint="90s, 30m, 26h, 8d or 2w")
+    return timedelta(seconds=seconds)
+
+
+def readable_duration(time: timedelta) -> str:
+    """For people, in the largest unit of which there are two: ``36 hours``, ``9 days``."""
+    seconds = int(time.total_seconds())
+    for unit, name in (("d", "days"), ("h", "hours"), ("m", "minutes")):
+        if seconds >= 2 * _SECONDS[unit]:
+            return f"{seconds // _SECONDS[unit]:,} {name}"
+    return f"{seconds} seconds"
