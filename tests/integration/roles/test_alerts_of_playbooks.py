@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -9,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from support.alert_services import PASSWORD, ROUTING_KEY, WEBHOOK_PATH, Desk, alert_desk, free_port
 from support.backup_bench import Keys
 from support.certificates import make_certificates
 from support.fake_programs import FakePrograms
-from support.lab import PostgresServer
+from support.lab import PROJECT, PostgresServer
 from support.playbooks import Playbooks, Run
 
 CANARY = "canary-database-password"
@@ -168,6 +170,32 @@ def test_without_channels_a_host_that_cannot_be_reached_is_unreachable(
         run = playbooks.run(playbook, playbooks.inventory({"shop": closed}, **{**variables, "backup_alerts": []}))
         assert run.status == 4
         assert run.recap()["shop"]["unreachable"] == 1
+
+
+def test_the_inventory_of_the_page_about_alerts_reaches_everybody(playbooks: Playbooks, desk: Desk) -> None:
+    text = (PROJECT / "docs" / "alerts.md").read_text()
+    given = yaml.safe_load(re.findall(r"^```yaml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)[0])
+    mail, _slack, pagerduty = given["backup_alerts"]
+    # What differs from reader to reader; everything else is as it stands there.
+    mail |= {name: desk.mail.channel[name] for name in ("host", "port", "ca_cert")}
+    pagerduty |= {"events_url": desk.services.pagerduty["events_url"]}
+    inventory = playbooks.inventory({"shop": {}}, **given)
+    secrets = {"SMTP_PASSWORD": PASSWORD, "PAGERDUTY_KEY": ROUTING_KEY}
+    run = playbooks.run(
+        "mobul.backup.test_alerts", inventory, SLACK_WEBHOOK=desk.services.slack["webhook_url"], **secrets
+    )
+    assert run.status == 0, run.output
+    assert subjects(desk) == ["shop (production), test: 1 failed, 1 warning"]
+    assert [event["event_action"] for event in desk.services.events].count("trigger") == 1
+    assert open_incidents(desk) == set()
+
+    # As when a variable of the environment is not set.
+    run = playbooks.run("mobul.backup.test_alerts", inventory, SLACK_WEBHOOK="", **secrets)
+    assert run.status == 2
+    assert "1 of 3 channels failed: slack: check the options: webhook_url is missing" in run.output
+    nobody = playbooks.run("mobul.backup.test_alerts", playbooks.inventory({"shop": {}}))
+    assert nobody.status == 2
+    assert "nobody would hear" in nobody.failure("shop")["msg"]
 
 
 @pytest.mark.parametrize("good", [True, False])
