@@ -39,13 +39,15 @@ def analyze(*arguments: str | Path) -> str:
 
 
 def test_units_are_valid_and_a_second_run_changes_nothing(playbooks: Playbooks, tmp_path: Path) -> None:
-    options = variables(tmp_path, schedule_arguments=['--vault-password-file=/etc/mobul/it\'s "here"'])
+    arguments = ['--vault-password-file=/etc/mobul/it\'s "here"']
+    options = variables(tmp_path, schedule_arguments=arguments, schedule_on_failure="notify@%n.service")
     inventory = playbooks.inventory({"runner": {}}, group="backup_runners", **options)
     first = playbooks.run("mobul.backup.schedule", inventory)
     assert (first.status, first.recap()["runner"]["changed"]) == (0, 1), first.output
     units = sorted((tmp_path / "units").iterdir())
     assert [unit.name for unit in units] == ["mobul-backup-weekly.service", "mobul-backup-weekly.timer"]
     written = [unit.read_text() for unit in units]
+    assert "\nOnFailure=notify@%n.service\n" in written[0].partition("[Service]")[0]
 
     second = playbooks.run("mobul.backup.schedule", inventory)
     assert (second.status, second.recap()["runner"]["changed"]) == (0, 0), second.output
