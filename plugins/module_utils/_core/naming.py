@@ -31,6 +31,8 @@ NEXT_HOLD = "hold.next.json"
 """Where a hold lies while it takes another one's place; it holds as much as :data:`HOLD` does."""
 HOLDS = (HOLD, NEXT_HOLD)
 RELEASE = "released.json"
+DUMP_PREFIX = "backup_"
+"""What the name of each part of a dump begins with."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ID = re.compile(r"([a-z_]+)_([0-9]{8})_([0-9]{6})")

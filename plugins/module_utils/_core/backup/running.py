@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from ..ciphers.recipients import Encryption
 from ..errors import BackupError, Cancelled, SourceError
 from ..manifest import Artifact, Database, Manifest, PreviousSet, Snapshot, digest
-from ..naming import MANIFEST, SIGNATURE
+from ..naming import DUMP_PREFIX, MANIFEST, SIGNATURE
 from ..pipeline import Progress, as_backup_error
 from ..postgres.blockers import blockers_named
 from ..postgres.copying import TableSource
@@ -171,7 +171,7 @@ class BackupRun:
         encrypted = self._ends.encryption.suffix
         return PartDump(
             part,
-            name=f"backup_{plan.set_id.stamp}{suffix}.dump{plan.compression.suffix}{encrypted}",
+            name=f"{DUMP_PREFIX}{plan.set_id.stamp}{suffix}.dump{plan.compression.suffix}{encrypted}",
             argv=dump_argv(
                 plan.pg_dump,
                 snapshot=plan.snapshot.id,

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from ..errors import BackupError
 from ..locations.base import Location
-from ..naming import SetId, check_name
+from ..naming import DUMP_PREFIX, SetId, check_name
 from ..pipeline import as_backup_error
 from ..retention import Candidate
 from ..set_records import Drill, Hold, last_to_end
@@ -56,6 +56,12 @@ class KnownSet:
     def size(self) -> int:
         """Bytes of its largest copy."""
         return max(copy.size for copy in self.copies.values())
+
+    @cached_property
+    def dump_size(self) -> int:
+        """Bytes of its dump, which does not depend on what else is exported; 0 where no manifest can be read."""
+        artifacts = {} if self.summary is None else self.summary.artifacts
+        return sum(size for name, size in artifacts.items() if name.startswith(DUMP_PREFIX))
 
     @cached_property
     def problems(self) -> tuple[str, ...]:

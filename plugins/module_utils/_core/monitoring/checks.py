@@ -1,0 +1,170 @@
+"""The checks that the catalogue alone answers; each condition is one finding, whether it is good or bad."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+
+from ..catalogue.whole import Catalogue, KnownSet
+from ..durations import readable_duration
+from ..findings import FAILED, PASSED, WARNING, Finding
+from ..set_records import Drill
+from .request import CheckRequest
+from .size_band import LARGE, NORMAL, SMALL, UNKNOWN, judge_size
+
+_FUTURE = timedelta(hours=1)
+_UNFINISHED_AFTER = timedelta(hours=24)
+_SHOWN = 5
+_SIZE_STATUS = {SMALL: FAILED, LARGE: WARNING, NORMAL: PASSED, UNKNOWN: PASSED}
+
+
+def newest_good(catalogue: Catalogue, kind: str | None = None) -> KnownSet | None:
+    """The newest set of a kind, or of any, that has a good copy."""
+    found = (one for one in reversed(catalogue.backups) if one.good and kind in (None, one.id.kind))
+    return next(found, None)
+
+
+def scheduled_sets(catalogue: Catalogue, request: CheckRequest) -> list[KnownSet]:
+    """The newest good set of each kind that is scheduled, each once."""
+    found = (newest_good(catalogue, kind) for kind in request.schedule)
+    return [one for one in found if one is not None]
+
+
+def check_recovery_points(catalogue: Catalogue, request: CheckRequest, now: datetime) -> Iterator[Finding]:
+    """Whether the newest good set of each kind is young enough, by kind."""
+    for kind, limit in request.schedule.items():
+        newest = newest_good(catalogue, kind)
+        if newest is None:
+            status, message = FAILED, f"there is no good {kind} backup"
+        else:
+            age = now - newest.id.time
+            status = FAILED if age > limit else WARNING if age < -_FUTURE else PASSED
+            when = "is from the future: a clock is wrong" if age < -_FUTURE else f"is {readable_duration(age)} old"
+            message = f"{newest.id} {when}, {readable_duration(limit)} are allowed"
+        worse = [one for one in catalogue.backups if one.id.kind == kind and (newest is None or one.id > newest.id)]
+        if worse:
+            message += f"; {worse[-1].id} came later and is damaged: {'; '.join(worse[-1].problems[:_SHOWN])}"
+        if status == FAILED and (other := newest_good(catalogue)) is not None and other is not newest:
+            message += f"; the newest good backup of any kind is {other.id}"
+        yield Finding(check="recovery_point", subject=kind, status=status, message=message)
+
+
+def check_copies(catalogue: Catalogue, request: CheckRequest, names: Sequence[str]) -> Iterator[Finding]:
+    """Whether the newest set of each kind is good in every location, by location.
+
+    :param names: of all locations.
+    """
+    wanted = scheduled_sets(catalogue, request)
+    for name in names:
+        if name in catalogue.failures:
+            message = f"it could not be looked at: {catalogue.failures[name]}"
+            yield Finding(check="copies", subject=name, status=FAILED, message=message)
+            continue
+        problems, enough = [], True
+        for one in wanted:
+            if name in one.good:
+                continue
+            copy = one.copies.get(name)
+            problems.append(
+                f"{one.id} is {'missing' if copy is None else f'{copy.state}: ' + '; '.join(copy.problems)}"
+            )
+            enough = enough and 0 < request.min_copies <= len(one.good)
+        if problems:
+            status = WARNING if enough else FAILED
+            message = f"{'; '.join(problems)} (backup_replicate and the clean-up make up for it)"
+        else:
+            status, message = PASSED, f"has {', '.join(str(one.id) for one in wanted) or 'nothing that it should have'}"
+        yield Finding(check="copies", subject=name, status=status, message=message)
+
+
+def check_integrity(catalogue: Catalogue, now: datetime) -> Iterator[Finding]:
+    """Whether there is anything damaged, foreign or left unfinished, by location."""
+    for name, index in catalogue.indexes.items():
+        damaged = [one for one in index.copies.values() if one.state == "damaged"]
+        texts = [f"{one.id}: {'; '.join(one.problems[:_SHOWN])}" for one in damaged]
+        status = FAILED if damaged else PASSED
+        inside = tuple(f"{one.id.directory(catalogue.label)}/" for one in damaged)
+        foreign = [str(problem) for problem in index.problems if not problem.key.startswith(inside)]
+        if foreign:
+            texts += [f"not of this collection: {text}" for text in foreign]
+            status = FAILED if damaged else WARNING
+        good = sum(one.state == "good" for one in index.copies.values())
+        message = _joined(texts) if texts else f"{good} sets, none of them damaged as far as a listing shows"
+        yield Finding(check="integrity", subject=name, status=status, message=message)
+        left = [
+            str(one.id)
+            for one in index.copies.values()
+            if one.state == "unfinished" and now - (one.modified or now) > _UNFINISHED_AFTER
+        ]
+        told = (
+            f"left by runs that were cut off: {_joined(left)} (the clean-up removes it)" if left else "nothing is left"
+        )
+        yield Finding(check="unfinished", subject=name, status=WARNING if left else PASSED, message=told)
+
+
+def check_sizes(catalogue: Catalogue, request: CheckRequest) -> Iterator[Finding]:
+    """Whether the newest set of each kind has a likely size, by kind."""
+    for one in scheduled_sets(catalogue, request):
+        history = [other.dump_size for other in catalogue.backups if other.good and other.id < one.id]
+        judged = judge_size(one.dump_size, history)
+        status = _SIZE_STATUS[judged.status]
+        yield Finding(check="size", subject=one.id.kind, status=status, message=f"{one.id}: {judged.message}")
+
+
+def check_drills(catalogue: Catalogue, request: CheckRequest, now: datetime) -> Iterator[Finding]:
+    """Whether the last drill was recent, and whether that of every location was good."""
+    limit = request.drill_within
+    first = next((one for one in catalogue.backups if one.good), None)
+    if limit is None or first is None:
+        return
+    drills = _drills(catalogue)
+    last = max((drill.finished for drill in drills if drill.verdict == PASSED), default=None)
+    failed = [drill for drill in _last_of_each_location(drills) if drill.verdict != PASSED]
+    if failed:
+        told = [f"{one.id} from location '{one.location}' on {one.finished:%Y-%m-%d %H:%M} UTC" for one in failed]
+        reasons = [str(finding) for one in failed for finding in one.findings if finding.status == FAILED]
+        status, message = FAILED, f"the last drill failed: {_joined([*told, *reasons])}"
+    elif last is None and now - first.id.time <= limit:
+        status, message = PASSED, f"none yet; the first backup is not {readable_duration(limit)} old"
+    elif last is None:
+        status, message = FAILED, "no backup was ever restored to see whether it can be (mobul.backup.verify does it)"
+    else:
+        age = now - last
+        status = FAILED if age > limit else PASSED
+        message = f"the last good drill was {readable_duration(age)} ago, {readable_duration(limit)} are allowed"
+    yield Finding(check="drill", status=status, message=message)
+
+
+def check_holds(catalogue: Catalogue, request: CheckRequest, now: datetime) -> Iterator[Finding]:
+    """Whether holds are about to end."""
+    ending = []
+    for one in catalogue.backups:
+        hold = one.hold(now)
+        if hold is not None and hold.until is not None and hold.until - now <= request.holds_within:
+            ending.append(f"{one.id} on {hold.until:%Y-%m-%d %H:%M} UTC ({hold.reason})")
+    status, message = PASSED, f"none ends within {readable_duration(request.holds_within)}"
+    if ending:
+        status, message = WARNING, f"about to end: {_joined(ending)} (backup_hold with a later until keeps it)"
+    yield Finding(check="holds", status=status, message=message)
+
+
+def _drills(catalogue: Catalogue) -> list[Drill]:
+    """Those of the very manifests that are there, the earliest first."""
+    found = [
+        drill
+        for one in catalogue.backups
+        for copy in one.copies.values()
+        if copy.summary is not None
+        for drill in copy.drills
+        if drill.manifest == copy.summary.sha256
+    ]
+    return sorted(found, key=lambda drill: drill.finished)
+
+
+def _last_of_each_location(drills: Sequence[Drill]) -> list[Drill]:
+    return list({drill.location: drill for drill in drills}.values())
+
+
+def _joined(texts: Sequence[str]) -> str:
+    more = f" and {len(texts) - _SHOWN:,} more" if len(texts) > _SHOWN else ""
+    return "; ".join(texts[:_SHOWN]) + more

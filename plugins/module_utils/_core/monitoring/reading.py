@@ -1,0 +1,104 @@
+"""The checks that read more than the catalogue: the files of the newest sets, and the manifests before them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from ..catalogue.whole import Catalogue, KnownSet
+from ..errors import BackupError
+from ..findings import FAILED, PASSED, WARNING, Finding
+from ..locations.base import Location
+from ..manifest import Manifest
+from ..naming import MANIFEST
+from ..pipeline import as_backup_error
+from ..postgres.names import TableName, display_name
+from ..texts import readable_size
+from ..transforms import Sha256
+from .checks import newest_good
+from .size_band import LARGE, NORMAL, SMALL, UNKNOWN, judge_count
+
+STEP = "read the backups"
+_BEFORE = 12
+"""Manifests before the newest whose numbers of rows are looked at."""
+_READERS = 8
+_CRITICAL = 1
+_ROW_STATUS = {SMALL: FAILED, LARGE: WARNING, NORMAL: PASSED, UNKNOWN: PASSED}
+
+
+def check_checksums(catalogue: Catalogue, sets: Sequence[KnownSet], locations: Sequence[Location]) -> list[Finding]:
+    """Read every file of *sets* in every location that has a good copy, and compare its SHA-256; by location.
+
+    All locations are read at the same time; what is read is kept nowhere.
+    """
+
+    def check(location: Location) -> Finding | None:
+        here = [one for one in sets if location.name in one.good]
+        if not here:
+            return None
+        try:
+            return _check_location(location, catalogue.label, here)
+        except Exception as error:
+            message = str(as_backup_error(error, f"{STEP}: {location.name}"))
+            return Finding(check="checksum", subject=location.name, status=FAILED, message=message)
+
+    with ThreadPoolExecutor(max_workers=max(1, len(locations)), thread_name_prefix="checksums") as pool:
+        return [found for found in pool.map(check, locations) if found is not None]
+
+
+def _check_location(location: Location, label: str, sets: Sequence[KnownSet]) -> Finding:
+    files = total = 0
+    wrong = []
+    for one in sets:
+        directory = one.id.directory(label)
+        for artifact in Manifest.parse(location.get(f"{directory}/{MANIFEST}")).artifacts:
+            read = Sha256()
+            for piece in location.read(f"{directory}/{artifact.name}"):
+                read.update(piece)
+            files, total = files + 1, total + read.size
+            if (read.size, read.hexdigest()) != (artifact.size, artifact.sha256):
+                wrong.append(f"{one.id}/{artifact.name}")
+    if wrong:
+        told = f"not what was written: {', '.join(wrong)} (backup_replicate with repair replaces it by a good copy)"
+        return Finding(check="checksum", subject=location.name, status=FAILED, message=told)
+    told = f"{files} files, {readable_size(total)}, read and as they were written"
+    return Finding(check="checksum", subject=location.name, status=PASSED, message=told)
+
+
+def check_rows(catalogue: Catalogue, locations: Sequence[Location]) -> Iterator[Finding]:
+    """Whether the critical tables of the newest set have as many rows as is likely, by table."""
+    newest = newest_good(catalogue)
+    if newest is None:
+        return
+    before = [one for one in catalogue.backups if one.good and one.id < newest.id][-_BEFORE:]
+    try:
+        manifests = _manifests([*before, newest], catalogue.label, {one.name: one for one in locations})
+    except BackupError as error:
+        yield Finding(check="rows", status=FAILED, message=str(error))
+        return
+    now = _critical(manifests[-1])
+    for table in sorted({table for manifest in manifests for table in _critical(manifest)}):
+        history = [found[table] for found in map(_critical, manifests[:-1]) if table in found]
+        name = display_name(table)
+        if table not in now:
+            if history and table in _critical(manifests[-2]):
+                message = f"the table was in the set before, and is not in {newest.id}"
+                yield Finding(check="rows", subject=name, status=FAILED, message=message)
+            continue
+        judged = judge_count(now[table], history)
+        message = f"{newest.id}: {judged.message}"
+        yield Finding(check="rows", subject=name, status=_ROW_STATUS[judged.status], message=message)
+
+
+def _critical(manifest: Manifest) -> dict[TableName, int]:
+    """Rows of the tables that the inventory calls critical."""
+    return {(one.schema, one.name): one.rows for one in manifest.tables if one.priority == _CRITICAL}
+
+
+def _manifests(sets: Sequence[KnownSet], label: str, locations: dict[str, Location]) -> list[Manifest]:
+    def read(one: KnownSet) -> Manifest:
+        location = locations[one.good[0]]
+        return Manifest.parse(location.get(f"{one.id.directory(label)}/{MANIFEST}"))
+
+    with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="manifests") as pool:
+        return list(pool.map(read, sets))

@@ -1,0 +1,76 @@
+"""What a check is asked for: the limits, checked as far as that goes without touching the world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from ..durations import parse_duration
+from ..errors import ConfigError
+from ..findings import STATUSES, Finding
+from ..naming import check_kind, check_name
+from ..records import Record
+from ..shapes import Mismatch
+
+STEP = "check the options"
+NEWEST, NONE = "newest", "none"
+
+
+@dataclass(frozen=True)
+class CheckRequest:
+    """The limits of one database.
+
+    :param schedule: kind of backup -> how old its newest good set may be.
+    :param min_copies: good copies that the newest set must have; 0 is one in every location.
+    :param read: whether the files of the newest sets are read and their SHA-256 compared.
+    :param drill_within: how long ago the last drill may be; None does not look for drills.
+    :param holds_within: holds that end so soon are told.
+    :param others: what was found by others and counts, too.
+    """
+
+    label: str
+    schedule: Mapping[str, timedelta]
+    min_copies: int
+    read: bool
+    drill_within: timedelta | None
+    holds_within: timedelta
+    others: tuple[Finding, ...] = ()
+
+    @classmethod
+    def parse(cls, params: Mapping[str, Any]) -> CheckRequest:
+        """From the module's parameters; raise :class:`ConfigError` if one of them cannot be right."""
+        if not params["schedule"]:
+            raise ConfigError(STEP, "schedule is empty", hint="say what is expected: {weekly: 8d}")
+        schedule = {
+            check_kind(kind): parse_duration(limit, f"schedule.{kind}") for kind, limit in params["schedule"].items()
+        }
+        if not 0 <= params["min_copies"] <= len(params["locations"]):
+            raise ConfigError(
+                STEP,
+                f"min_copies is {params['min_copies']}, and there are {len(params['locations'])} locations",
+                hint="0 for a copy in each",
+            )
+        drills = params["drill_within"]
+        return cls(
+            label=check_name(params["label"], "label"),
+            schedule=schedule,
+            min_copies=params["min_copies"],
+            read=params["read"] == NEWEST,
+            drill_within=None if drills in ("", NONE) else parse_duration(drills, "drill_within"),
+            holds_within=parse_duration(params["holds_within"], "holds_within"),
+            others=_parse_findings(params["findings"]),
+        )
+
+
+def _parse_findings(given: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
+    shape = Record(Finding)
+    found = []
+    for one in given:
+        try:
+            found.append(shape.read({"subject": "", **{k: v for k, v in one.items() if v is not None}}))
+        except Mismatch as mismatch:
+            hint = f"check, subject, status ({', '.join(STATUSES)}) and message"
+            raise ConfigError(STEP, f"findings: {mismatch}", hint=hint) from None
+    return tuple(found)

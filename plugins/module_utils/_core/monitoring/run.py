@@ -1,0 +1,106 @@
+"""The operation behind ``backup_check``: parameters in, findings out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from ..catalogue.cache import default_directory
+from ..catalogue.index import objects_stay
+from ..catalogue.whole import Catalogue, read_catalogue
+from ..errors import BackupError
+from ..findings import FAILED, PASSED, Finding, verdict, worst_first
+from ..locations import enter_locations
+from ..locations.base import Location
+from ..signing import load_verify_keys
+from ..texts import text_table
+from .checks import (
+    check_copies,
+    check_drills,
+    check_holds,
+    check_integrity,
+    check_recovery_points,
+    check_sizes,
+    scheduled_sets,
+)
+from .reading import check_checksums, check_rows
+from .request import CheckRequest
+
+STEP = "check the backups"
+
+
+class CheckFailed(BackupError):
+    """Something is not as it should be.
+
+    :ivar report: of everything.
+    """
+
+    def __init__(self, message: str, report: dict[str, Any]) -> None:
+        super().__init__(STEP, message)
+        self.report = report
+
+
+def run_check(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Look at the backups of one database as the parameters of ``backup_check`` say; changes nothing.
+
+    :return: what the module returns.
+    :raises CheckFailed: a check failed.
+    """
+    request = CheckRequest.parse(params)
+    keys = load_verify_keys(params["verify_key"])
+    with objects_stay(), contextlib.ExitStack() as stack:
+        locations = enter_locations(stack, params["locations"])
+        cache_dir = params["cache_dir"] or default_directory()
+        catalogue = read_catalogue(locations, request.label, cache_dir=cache_dir, verify_keys=keys)
+        findings = find_all(catalogue, request, locations, datetime.now(timezone.utc))
+    report = report_findings(request.label, findings)
+    if report["verdict"] == FAILED and params["fail"]:
+        failed = [finding for finding in findings if finding.status == FAILED]
+        raise CheckFailed("; ".join(f"{_name(one)}: {one.message}" for one in failed), report)
+    return report
+
+
+def find_all(
+    catalogue: Catalogue, request: CheckRequest, locations: Sequence[Location], now: datetime
+) -> list[Finding]:
+    """The findings of all checks."""
+    found = [
+        *check_recovery_points(catalogue, request, now),
+        *check_copies(catalogue, request, [location.name for location in locations]),
+        *check_integrity(catalogue, now),
+        *check_sizes(catalogue, request),
+        *check_rows(catalogue, locations),
+        *check_drills(catalogue, request, now),
+        *check_holds(catalogue, request, now),
+        *request.others,
+    ]
+    if request.read:
+        found += check_checksums(catalogue, scheduled_sets(catalogue, request), locations)
+    return found
+
+
+def report_findings(label: str, findings: Sequence[Finding]) -> dict[str, Any]:
+    """What the module returns."""
+    ordered = worst_first(findings)
+    counts = {status: sum(one.status == status for one in findings) for status in ("failed", "warning", PASSED)}
+    told = ", ".join(f"{count} {status}" for status, count in counts.items())
+    return {
+        "changed": False,
+        "label": label,
+        "verdict": verdict(findings),
+        "findings": [finding.to_dict() for finding in ordered],
+        "table": text_table(
+            ("check", "subject", "status", "what was found"),
+            [(one.check, one.subject, one.status, one.message) for one in ordered],
+        ),
+        "summary": [
+            f"{label}: {verdict(findings)}: {told}",
+            *(f"  {finding}" for finding in ordered if finding.status != PASSED),
+        ],
+    }
+
+
+def _name(finding: Finding) -> str:
+    return f"{finding.check} ({finding.subject})" if finding.subject else finding.check
