@@ -117,7 +117,7 @@ def check_drills(catalogue: Catalogue, request: CheckRequest, now: datetime) -> 
     first = next((one for one in catalogue.backups if one.good), None)
     if limit is None or first is None:
         return
-    drills = _drills(catalogue)
+    drills = all_drills(catalogue)
     last = max((drill.finished for drill in drills if drill.verdict == PASSED), default=None)
     failed = [drill for drill in _last_of_each_location(drills) if drill.verdict != PASSED]
     if failed:
@@ -148,7 +148,7 @@ def check_holds(catalogue: Catalogue, request: CheckRequest, now: datetime) -> I
     yield Finding(check="holds", status=status, message=message)
 
 
-def _drills(catalogue: Catalogue) -> list[Drill]:
+def all_drills(catalogue: Catalogue) -> list[Drill]:
     """Those of the very manifests that are there, the earliest first."""
     found = [
         drill

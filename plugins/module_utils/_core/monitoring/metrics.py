@@ -1,0 +1,170 @@
+"""What node_exporter's textfile collector is told: the catalogue in numbers, by label and kind.
+
+The format is Prometheus's text format, written by its own client library
+(https://prometheus.io/docs/instrumenting/exposition_formats/). Names follow its conventions: base units, ``_seconds``,
+``_bytes``, and no timestamps. Nothing in the file depends on when it was written, so that one that has not changed is
+not written again; how old it is tells node_exporter itself, as ``node_textfile_mtime_seconds``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from ..catalogue.cache import default_directory
+from ..catalogue.index import objects_stay
+from ..catalogue.whole import Catalogue, KnownSet, read_catalogue
+from ..errors import BackupError, LocationError, PreflightError
+from ..findings import PASSED
+from ..locations import enter_locations
+from ..naming import check_name
+from ..set_records import Drill
+from ..signing import load_verify_keys
+from .checks import all_drills
+
+STEP = "write the metrics"
+_MODE = 0o644
+"""node_exporter runs as a user of its own, and nothing in the file is secret."""
+_MAX_BYTES = 16 * 1024 * 1024
+
+
+def run_metrics(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Write the metrics of one database as the parameters of ``backup_metrics`` say.
+
+    :return: what the module returns.
+    :raises BackupError: no location could be looked at, or the file could not be written.
+    """
+    label = check_name(params["label"], "label")
+    path = os.path.join(params["directory"], f"mobul_backup_{label}.prom")
+    with objects_stay(), contextlib.ExitStack() as stack:
+        locations = enter_locations(stack, params["locations"])
+        catalogue = read_catalogue(
+            locations,
+            label,
+            cache_dir=params["cache_dir"] or default_directory(),
+            verify_keys=load_verify_keys(params["verify_key"]),
+        )
+        if not catalogue.indexes:
+            told = "; ".join(str(error) for error in catalogue.failures.values())
+            raise LocationError(locations[0].name, STEP, f"no location could be looked at: {told}")
+        text = metrics_text(catalogue, params["environment"], datetime.now(timezone.utc))
+    before = _read(path)
+    changed = before != text
+    if changed and not check_mode:
+        _write(path, text)
+    return {
+        "changed": changed,
+        "path": path,
+        "summary": [f"{label}: {path} {'is' if not changed else 'would be' if check_mode else 'was'} {_done(changed)}"],
+        "warnings": [str(error) for error in catalogue.failures.values()],
+        "diff": {"before": before or "", "after": text, "before_header": path, "after_header": path},
+    }
+
+
+def metrics_text(catalogue: Catalogue, environment: str, now: datetime) -> str:
+    """The content of the file.
+
+    :raises PreflightError: the client library is missing.
+    """
+    try:
+        from prometheus_client import CollectorRegistry, Gauge, generate_latest
+    except ImportError as error:
+        raise PreflightError(
+            STEP, "the Python library prometheus_client is missing", hint="pip install prometheus-client on this host"
+        ) from error
+    registry = CollectorRegistry()
+
+    def gauge(name: str, words: str, *labels: str) -> Any:
+        return Gauge(f"mobul_backup_{name}", words, ("label", "environment", *labels), registry=registry)
+
+    own = (catalogue.label, environment)
+    _add_kinds(catalogue, own, gauge)
+    _add_locations(catalogue, own, gauge)
+    _add_drills(all_drills(catalogue), own, gauge)
+    held = sum(one.hold(now) is not None for one in catalogue.backups)
+    gauge("held_sets", "Sets that are held.").labels(*own).set(held)
+    text: str = generate_latest(registry).decode()
+    return text
+
+
+def _add_kinds(catalogue: Catalogue, own: tuple[str, str], gauge: Any) -> None:
+    sets = gauge("sets", "Good sets of a kind.", "kind")
+    finished = gauge("last_success_timestamp_seconds", "When the newest good set was finished.", "kind")
+    snapshot = gauge("last_snapshot_timestamp_seconds", "The moment that the newest good set shows.", "kind")
+    duration = gauge("last_duration_seconds", "How long the newest good set took.", "kind")
+    size = gauge("last_size_bytes", "Size of the newest good set.", "kind")
+    copies = gauge("last_copies", "Good copies of the newest good set.", "kind")
+    expected = gauge("expected_copies", "Copies that it should have: one in each location.", "kind")
+    newest: dict[str, KnownSet] = {one.id.kind: one for one in catalogue.backups if one.good}
+    for kind, one in sorted(newest.items()):
+        summary = one.summary
+        if summary is None:
+            continue
+        began, ended = (datetime.fromisoformat(time) for time in (summary.started, summary.finished))
+        sets.labels(*own, kind).set(sum(bool(other.good) and other.id.kind == kind for other in catalogue.backups))
+        finished.labels(*own, kind).set(ended.timestamp())
+        snapshot.labels(*own, kind).set(one.id.time.timestamp())
+        duration.labels(*own, kind).set((ended - began).total_seconds())
+        size.labels(*own, kind).set(sum(summary.artifacts.values()))
+        copies.labels(*own, kind).set(len(one.good))
+        expected.labels(*own, kind).set(len(catalogue.indexes) + len(catalogue.failures))
+
+
+def _add_locations(catalogue: Catalogue, own: tuple[str, str], gauge: Any) -> None:
+    up = gauge("location_up", "Whether the location could be looked at.", "location")
+    damaged = gauge("damaged_copies", "Copies that are not what was written, as far as a listing shows.", "location")
+    for name, index in catalogue.indexes.items():
+        up.labels(*own, name).set(1)
+        damaged.labels(*own, name).set(sum(copy.state == "damaged" for copy in index.copies.values()))
+    for name in catalogue.failures:
+        up.labels(*own, name).set(0)
+
+
+def _add_drills(drills: list[Drill], own: tuple[str, str], gauge: Any) -> None:
+    finished = gauge("last_drill_timestamp_seconds", "When the last restore drill ended.", "location")
+    passed = gauge("last_drill_passed", "Whether it passed.", "location")
+    seconds = gauge("last_drill_restore_seconds", "How long the restore took.", "location")
+    for name, drill in {drill.location: drill for drill in drills}.items():
+        finished.labels(*own, name).set(drill.finished.timestamp())
+        passed.labels(*own, name).set(drill.verdict == PASSED)
+        seconds.labels(*own, name).set(drill.restore_seconds)
+
+
+def _done(changed: bool) -> str:
+    return "written" if changed else "as it should be"
+
+
+def _read(path: str) -> str | None:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(_MAX_BYTES)
+    except OSError:
+        return None
+
+
+def _write(path: str, text: str) -> None:
+    """The file is the old one or the new one, whole, whenever it is read."""
+    directory = os.path.dirname(path)
+    try:
+        # The collector reads only what ends with .prom.
+        descriptor, temporary = tempfile.mkstemp(dir=directory, prefix=f".{os.path.basename(path)}.")
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                os.fchmod(file.fileno(), _MODE)
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise BackupError(
+            STEP,
+            f"{path}: {error.strerror}",
+            hint="directory is that of node_exporter's --collector.textfile.directory",
+        ) from None
