@@ -82,6 +82,13 @@ options:
         description: What was found.
         type: str
         required: true
+  buckets:
+    description:
+      - What M(mobul.backup.bucket_policy) has returned in check mode, a list of registered results.
+      - A bucket that is not as it was declared is a failure.
+    type: list
+    elements: dict
+    default: []
   fail:
     description: Whether the module fails when a check does. Otherwise RV(verdict) tells.
     type: bool
@@ -176,6 +183,7 @@ def main() -> None:
             "drill_within": {"type": "str", "default": "8d"},
             "holds_within": {"type": "str", "default": "7d"},
             "findings": {"type": "list", "elements": "dict", "default": [], "options": FINDING},
+            "buckets": {"type": "list", "elements": "dict", "default": []},
             "fail": {"type": "bool", "default": True},
         },
         run_check,

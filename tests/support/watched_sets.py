@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "drill_within": "8d",
     "holds_within": "7d",
     "findings": [],
+    "buckets": [],
 }
 
 

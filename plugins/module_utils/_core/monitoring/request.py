@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from ..durations import parse_duration
 from ..errors import ConfigError
-from ..findings import STATUSES, Finding
+from ..findings import FAILED, PASSED, STATUSES, Finding
 from ..naming import check_kind, check_name
 from ..records import Record
 from ..shapes import Mismatch
@@ -60,7 +60,7 @@ class CheckRequest:
             read=params["read"] == NEWEST,
             drill_within=None if drills in ("", NONE) else parse_duration(drills, "drill_within"),
             holds_within=parse_duration(params["holds_within"], "holds_within"),
-            others=_parse_findings(params["findings"]),
+            others=(*_parse_findings(params["findings"]), *_bucket_findings(params["buckets"])),
         )
 
 
@@ -74,3 +74,20 @@ def _parse_findings(given: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
             hint = f"check, subject, status ({', '.join(STATUSES)}) and message"
             raise ConfigError(STEP, f"findings: {mismatch}", hint=hint) from None
     return tuple(found)
+
+
+def _bucket_findings(results: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """What ``bucket_policy`` would change, as registered in check mode: a bucket is as declared if that is nothing."""
+    for result in results:
+        if result.get("skipped"):
+            continue
+        arguments = (result.get("invocation") or {}).get("module_args") or {}
+        name = str((result.get("bucket") or {}).get("name") or arguments.get("bucket") or "")
+        if result.get("failed") or result.get("unreachable"):
+            status, message = FAILED, str(result.get("msg") or "it could not be looked at")
+        elif result.get("changed"):
+            status = FAILED
+            message = f"not as declared: {'; '.join(result.get('changes') or ())} (mobul.backup.bucket does it)"
+        else:
+            status, message = PASSED, "as declared"
+        yield Finding(check="bucket", subject=name, status=status, message=message)

@@ -223,6 +223,28 @@ def test_what_others_found_counts(bench: Bench) -> None:
     assert wrong(bench.check(findings=[other])) == {("bucket", "backups"): "failed"}
 
 
+@pytest.mark.parametrize(
+    ("result", "status", "told"),
+    [
+        ({"changed": False, "bucket": {"name": "backups"}}, "passed", "as declared"),
+        (
+            {"changed": True, "bucket": {"name": "backups"}, "changes": ["enable versioning"]},
+            "failed",
+            "not as declared: enable versioning",
+        ),
+        (
+            {"failed": True, "msg": "Access Denied", "invocation": {"module_args": {"bucket": "backups"}}},
+            "failed",
+            "Access Denied",
+        ),
+    ],
+)
+def test_a_bucket_that_is_not_as_declared_fails(bench: Bench, result: dict[str, Any], status: str, told: str) -> None:
+    found = bench.check(buckets=[result, {"skipped": True}])
+    assert {name: one.status for name, one in found.items() if name[0] == "bucket"} == {("bucket", "backups"): status}
+    assert told in found["bucket", "backups"].message
+
+
 def test_a_report_tells_the_worst_first_and_counts_the_rest(bench: Bench) -> None:
     bench.remove(NEWEST, bench.second)
     report = report_findings("shop", list(bench.check().values()))
