@@ -77,19 +77,22 @@ def check_copies(catalogue: Catalogue, request: CheckRequest, names: Sequence[st
         yield Finding(check="copies", subject=name, status=status, message=message)
 
 
-def check_integrity(catalogue: Catalogue, now: datetime) -> Iterator[Finding]:
+def check_integrity(catalogue: Catalogue, request: CheckRequest, now: datetime) -> Iterator[Finding]:
     """Whether there is anything damaged, foreign or left unfinished, by location."""
+    # Copies of these are a condition of their own.
+    looked_at = {one.id for one in scheduled_sets(catalogue, request)}
     for name, index in catalogue.indexes.items():
-        damaged = [one for one in index.copies.values() if one.state == "damaged"]
+        damaged = [one for one in index.copies.values() if one.state == "damaged" and one.id not in looked_at]
         texts = [f"{one.id}: {'; '.join(one.problems[:_SHOWN])}" for one in damaged]
         status = FAILED if damaged else PASSED
-        inside = tuple(f"{one.id.directory(catalogue.label)}/" for one in damaged)
+        known = [*damaged, *(index.copies[one] for one in looked_at if one in index.copies)]
+        inside = tuple(f"{one.id.directory(catalogue.label)}/" for one in known)
         foreign = [str(problem) for problem in index.problems if not problem.key.startswith(inside)]
         if foreign:
             texts += [f"not of this collection: {text}" for text in foreign]
             status = FAILED if damaged else WARNING
         good = sum(one.state == "good" for one in index.copies.values())
-        message = _joined(texts) if texts else f"{good} sets, none of them damaged as far as a listing shows"
+        message = _joined(texts) if texts else f"{good} good sets, and no damaged ones as far as a listing shows"
         yield Finding(check="integrity", subject=name, status=status, message=message)
         left = [
             str(one.id)

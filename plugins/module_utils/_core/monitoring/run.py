@@ -69,7 +69,7 @@ def find_all(
     found = [
         *check_recovery_points(catalogue, request, now),
         *check_copies(catalogue, request, [location.name for location in locations]),
-        *check_integrity(catalogue, now),
+        *check_integrity(catalogue, request, now),
         *check_sizes(catalogue, request),
         *check_rows(catalogue, locations),
         *check_drills(catalogue, request, now),
