@@ -159,6 +159,12 @@ def pgbouncer() -> Path:
 
 
 @pytest.fixture(scope="session")
+def promtool() -> Path:
+    """The ``promtool`` command."""
+    return _tool("promtool")
+
+
+@pytest.fixture(scope="session")
 def restic() -> Path:
     """The ``restic`` command."""
     return _tool("restic")

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Unpack programs that only the tests and the benchmark use (age, restic, pgbouncer, sshd) from Debian's packages into
-# .cache/tools without installing them. Where that cannot be done the tests of those programs are skipped.
+# Unpack programs that only the tests and the benchmark use (age, restic, pgbouncer, sshd, promtool) from Debian's
+# packages into .cache/tools without installing them. Where that cannot be done the tests of those programs are skipped.
 set -u
 
 project=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -8,7 +8,7 @@ tools=$project/.cache/tools
 work=$tools/work
 
 missing() {
-    for name in age age-keygen restic pgbouncer sshd; do
+    for name in age age-keygen restic pgbouncer sshd promtool; do
         PATH=$PATH:/usr/sbin:$tools/bin command -v "$name" >/dev/null || return 0
     done
     return 1
@@ -51,7 +51,8 @@ mkdir -p "$tools/bin" "$work"
 if missing && command -v apt-get >/dev/null && command -v dpkg >/dev/null; then
     cd "$work" || exit 1
     # What openssh-server needs beside libwrap0 comes with the client, without which nobody can use it.
-    for package in age restic pgbouncer libc-ares2 libevent-2.1-7 libevent-2.1-7t64 openssh-server libwrap0; do
+    for package in age restic pgbouncer libc-ares2 libevent-2.1-7 libevent-2.1-7t64 openssh-server libwrap0 \
+        prometheus; do
         download "$package"
     done
     for archive in *.deb; do
@@ -63,7 +64,7 @@ if missing && command -v apt-get >/dev/null && command -v dpkg >/dev/null; then
     done
 fi
 rm -rf "$work"
-for name in age restic pgbouncer sshd; do
+for name in age restic pgbouncer sshd promtool; do
     PATH=$PATH:/usr/sbin:$tools/bin command -v "$name" >/dev/null || echo "$name cannot be had here: its tests are skipped"
 done
 exit 0
