@@ -35,12 +35,15 @@ def inventory(
         backup_verify_key=[str(keys.verify)],
         backup_locations=locations,
         backup_tables=[{"name": "recipients", "priority": 1, "fingerprint": True}],
+        backup_metrics_directory=str(playbooks.directory),
         verify_identities=[str(keys.identity)],
         verify_target="server",
         verify_report_dir=str(playbooks.directory / "reports"),
         verify_checks=[{"name": "phones", "query": "SELECT count(*) FROM recipients", "expect": {"min": 300}}],
     )
     assert playbooks.run("mobul.backup.weekly", found).status == 0
+    metrics = (playbooks.directory / "mobul_backup_shop.prom").read_text()
+    assert 'mobul_backup_last_copies{environment="staging",kind="weekly",label="shop"} 3.0' in metrics
     return found
 
 

@@ -17,8 +17,8 @@ ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir())
 
 # What the inventory knows better than a single task: the host's name, and why the playbook runs.
 FROM_INVENTORY = {"label", "login_db"}
-# What is about the repair of earlier sets' copies, and about alerts, which other modules do.
-OF_THE_ROLE = {"replicate", "verify_key", "retention", "alerts", "alerts_from"}
+# What is about the repair of earlier sets' copies, about metrics, and about alerts, which other modules do.
+OF_THE_ROLE = {"replicate", "verify_key", "retention", "alerts", "alerts_from", "metrics_directory"}
 OTHER_DEFAULTS = {"kind": "weekly", "min_copies": 0}
 
 
