@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from .schema import object_name, schema_fingerprint, schema_objects
 from .toc import Section, TableData, Toc, TocEntry
-from .walker import ArchiveWalker, Block
+from .walker import ArchiveWalker, Block, DataObserver
 
 __all__ = [
     "ArchiveWalker",
     "Block",
+    "DataObserver",
     "Section",
     "TableData",
     "Toc",

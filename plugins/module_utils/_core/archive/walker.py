@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Protocol
 
 from .toc import BLOBS, Toc, TocEntry
 from .toc_reader import INTEGERS, TocReader, broken
@@ -38,6 +39,19 @@ class Block:
     length: int
 
 
+class DataObserver(Protocol):
+    """Is told the data of the blocks, as they are stored: compressed as the table of contents says.
+
+    Every table and every large object is a stream of its own, with an end.
+    """
+
+    def update(self, entry: TocEntry, data: bytes) -> None:
+        """The next bytes of the stream."""
+
+    def end(self, entry: TocEntry) -> None:
+        """The stream has come to its end."""
+
+
 class _Kind(Enum):
     TABLE = "table"
     BLOBS = "blobs"
@@ -59,6 +73,7 @@ class ArchiveWalker:
 
     :param on_toc: told the table of contents as soon as it has passed by.
     :param on_block: told the entry whose data begin.
+    :param data: told the data themselves.
     """
 
     name = "archive"
@@ -68,9 +83,11 @@ class ArchiveWalker:
         *,
         on_toc: Callable[[Toc], None] | None = None,
         on_block: Callable[[TocEntry], None] | None = None,
+        data: DataObserver | None = None,
     ) -> None:
         self._on_toc = on_toc
         self._on_block = on_block
+        self._data = data
         self._reader = TocReader()
         self._blocks: _BlockWalker | None = None
         self._size = 0
@@ -105,7 +122,7 @@ class ArchiveWalker:
             if self._reader.toc is not None:
                 if self._on_toc is not None:
                     self._on_toc(self._reader.toc)
-                self._blocks = _BlockWalker(self._reader.toc, self._on_block)
+                self._blocks = _BlockWalker(self._reader.toc, self._on_block, self._data)
         if self._blocks is not None and start is not None:
             self._blocks.feed(chunk, start, self._size)
         self._size += len(chunk)
@@ -122,11 +139,12 @@ class ArchiveWalker:
 
 
 class _BlockWalker:
-    """Goes from length to length through the data; all between is skipped unseen."""
+    """Goes from length to length through the data; all between is skipped, or passed on as it is."""
 
-    def __init__(self, toc: Toc, on_block: Callable[[TocEntry], None] | None) -> None:
+    def __init__(self, toc: Toc, on_block: Callable[[TocEntry], None] | None, data: DataObserver | None) -> None:
         self.done: list[Block] = []
         self._on_block = on_block
+        self._data = data
         self._missing = {entry.dump_id: entry for entry in toc.entries if entry.had_dumper}
         self._integer = INTEGERS[toc.int_size]
         self._expect = _Expect.BLOCK
@@ -143,6 +161,7 @@ class _BlockWalker:
             if self._skip:
                 step = min(self._skip, end - position)
                 self._skip -= step
+                self._pass_on(chunk, position, position + step)
                 position += step
             elif self._expect is _Expect.CHUNK and not self._partial and end - position >= self._integer.size:
                 position = self._chunks(chunk, position)
@@ -175,12 +194,19 @@ class _BlockWalker:
                 raise self._bad(f"a chunk of {'-' if sign else ''}{length} bytes")
             if not length:
                 self._expect = _Expect.OID if self._kind is _Kind.BLOBS else _Expect.BLOCK
+                if self._data is not None and self._entry is not None:
+                    self._data.end(self._entry)
                 return position
+            self._pass_on(chunk, position, min(position + length, len(chunk)))
             position += length
         if position > len(chunk):
             self._skip = position - len(chunk)
             return len(chunk)
         return position
+
+    def _pass_on(self, chunk: bytes, begin: int, end: int) -> None:
+        if self._data is not None and self._entry is not None and begin < end:
+            self._data.update(self._entry, chunk[begin:end])
 
     def _header(self, chunk: bytes, position: int, base: int) -> int:
         """Take what is there of a short header, and act on it once it is complete."""

@@ -86,6 +86,11 @@ class Decryption:
             raise ConfigError(STEP, "the passphrase is empty")
         return cls(keys, passphrase, gnupghome, candidates)
 
+    @property
+    def given(self) -> bool:
+        """Whether there is anything beside what gpg may find by itself."""
+        return bool(self._keys.age or self._keys.gpg or self._keys.envelope) or self._passphrase is not None
+
     def transform_for(self, head: bytes, tail: bytes = b"") -> Transform:
         """The decrypting stage for a file.
 

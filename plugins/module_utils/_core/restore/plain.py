@@ -7,7 +7,7 @@ fixes the key of every chunk; any other file by its SHA-256, in a reading of its
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
 from ..age import NoMatchError, SeekableReader
@@ -139,12 +139,18 @@ def open_plain(good: GoodSet, artifact: Artifact, decryption: Decryption) -> Pla
     return kind(good, artifact, decryption)
 
 
-def whole(good: GoodSet, artifact: Artifact, decryption: Decryption) -> Iterator[bytes]:
+def whole(
+    good: GoodSet, artifact: Artifact, decryption: Decryption, passing: Callable[[bytes], object] | None = None
+) -> Iterator[bytes]:
     """An artifact's plain bytes from its beginning to its end, decrypted and decompressed.
 
     What comes may be used only when the last piece has come, unless the artifact was proven before.
+
+    :param passing: told the stored bytes as they are read.
     """
     stored = good.location.read(good.key(artifact))
+    if passing is not None:
+        stored = _told(stored, passing)
     head = b""
     while len(head) < HEAD_BYTES and (piece := next(stored, b"")):
         head += piece
@@ -163,6 +169,12 @@ def whole(good: GoodSet, artifact: Artifact, decryption: Decryption) -> Iterator
         for following in stages[number + 1 :]:
             data = following.update(data)
         yield data
+
+
+def _told(pieces: Iterator[bytes], passing: Callable[[bytes], object]) -> Iterator[bytes]:
+    for piece in pieces:
+        passing(piece)
+        yield piece
 
 
 def does_not_fit(error: CryptoError, artifact: Artifact) -> CryptoError:

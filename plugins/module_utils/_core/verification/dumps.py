@@ -1,0 +1,57 @@
+"""The checks that sets and files have in common: the tables of a dump, its size, and its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+
+from ..archive import Toc
+from ..archive.toc import TABLE_DATA
+from ..findings import FAILED, PASSED, WARNING
+from ..postgres.names import TableName, display_name
+from ..texts import readable_size
+from .request import VerifyRequest
+
+Tell = Callable[[str, str, str], None]
+"""Takes a check, a status and a message of a finding."""
+
+_SHOWN = 20
+
+
+def tables_of(toc: Toc) -> set[TableName]:
+    """The tables whose rows are in a dump."""
+    return {(entry.schema, entry.table) for entry in toc.entries if entry.desc == TABLE_DATA}
+
+
+def check_tables(there: Collection[TableName], request: VerifyRequest, tell: Tell, source: str) -> None:
+    """Whether there are any, and the critical ones by their exact names.
+
+    :param source: where they are told of.
+    """
+    tell("tables", PASSED if there else WARNING, f"{len(there):,} tables have rows in {source}")
+    if not request.critical_tables:
+        return
+    missing = [text for text, table in request.critical_tables.items() if table not in there]
+    if missing:
+        tell("critical_tables", FAILED, f"missing in {source}: {joined(missing)}")
+    else:
+        tell("critical_tables", PASSED, f"all {len(request.critical_tables)} are in {source}")
+
+
+def check_size(size: int, request: VerifyRequest, tell: Tell) -> None:
+    """Whether a dump has as many bytes as it must."""
+    enough = size >= request.min_size
+    limit = f", {readable_size(request.min_size)} are expected" if request.min_size else ""
+    tell("min_size", PASSED if enough else FAILED, f"{readable_size(size)}{limit}")
+
+
+def row_differences(rows: Mapping[TableName, int], wanted: Mapping[TableName, int]) -> Iterator[str]:
+    """Tables that have another number of rows in the dump than the manifest says."""
+    for table, count in rows.items():
+        if table in wanted and wanted[table] != count:
+            yield f"table {display_name(table)} has {count:,} rows in the dump, and the manifest says {wanted[table]:,}"
+
+
+def joined(texts: Sequence[str]) -> str:
+    """The first of them in one line."""
+    more = f" and {len(texts) - _SHOWN:,} more" if len(texts) > _SHOWN else ""
+    return "; ".join(texts[:_SHOWN]) + more

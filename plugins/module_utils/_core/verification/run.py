@@ -1,0 +1,158 @@
+"""The operation behind ``verify_dump``: parameters in, findings and a verdict out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ..catalogue import LATEST
+from ..catalogue.cache import default_directory
+from ..catalogue.whole import Catalogue, KnownSet, read_catalogue
+from ..errors import BackupError, ConfigError, LocationError
+from ..findings import FAILED, PASSED, WARNING, Finding, verdict, worst_first
+from ..locations.base import Location
+from ..manifest import Manifest
+from ..monitoring.size_band import SMALL, judge_size
+from ..naming import MANIFEST, SetId
+from ..restore.access import Access, open_access
+from .files import verify_file
+from .request import VerifyRequest
+from .sets import CopyCheck
+
+STEP = "verify the backup"
+
+
+class VerifyFailed(BackupError):
+    """A copy or a file is not what it should be.
+
+    :ivar report: of everything.
+    """
+
+    def __init__(self, message: str, report: dict[str, Any]) -> None:
+        super().__init__(STEP, message, hint="do not count on it: take another copy, or a new backup")
+        self.report = report
+
+
+def run_verify(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Look at a set or a file as the parameters of ``verify_dump`` say; changes nothing.
+
+    :return: what the module returns.
+    :raises VerifyFailed: a check failed.
+    :raises BackupError: there is no such set or file, or no location could be looked at.
+    """
+    request = VerifyRequest.parse(params)
+    with contextlib.ExitStack() as stack:
+        access = open_access(params, stack)
+        if access.file is not None:
+            name, findings = access.file.path, verify_file(request, access)
+        else:
+            set_id, findings = _verify_set(request, access, params["cache_dir"] or default_directory())
+            name = str(set_id)
+    report = _report(name, request, findings)
+    if report["verdict"] == FAILED and params["fail"]:
+        failed = [one for one in findings if one.status == FAILED]
+        raise VerifyFailed(f"{name}: {'; '.join(f'{_name(one)}: {one.message}' for one in failed)}", report)
+    return report
+
+
+def _verify_set(request: VerifyRequest, access: Access, cache_dir: str) -> tuple[SetId, list[Finding]]:
+    label = request.label or ""
+    # Keys are left out: a set that none has signed is one of the findings, not out of sight.
+    catalogue = read_catalogue(access.locations, label, cache_dir=cache_dir)
+    set_id = _choose(catalogue, request)
+
+    def check(location: Location) -> list[Finding]:
+        failure = catalogue.failures.get(location.name)
+        if failure is not None:
+            return [Finding(check="verification", subject=location.name, status=FAILED, message=str(failure))]
+        return CopyCheck(location, set_id, request, access).run()
+
+    with ThreadPoolExecutor(max_workers=len(access.locations), thread_name_prefix="verify") as pool:
+        findings = [finding for found in pool.map(check, access.locations) for finding in found]
+    known = next((one for one in catalogue.backups if one.id == set_id), None)
+    if known is not None:
+        findings += _check_history(catalogue, known)
+        findings += _check_chain(catalogue, known, access.locations)
+    return set_id, findings
+
+
+def _choose(catalogue: Catalogue, request: VerifyRequest) -> SetId:
+    if request.backup != LATEST:
+        return SetId.parse(request.backup)
+    if not catalogue.backups:
+        if catalogue.failures:
+            raise next(iter(catalogue.failures.values()))
+        names = ", ".join(f"'{name}'" for name in catalogue.indexes)
+        raise ConfigError("find the backup", f"there is no backup of '{catalogue.label}' in {names}")
+    return catalogue.backups[-1].id
+
+
+def _check_history(catalogue: Catalogue, known: KnownSet) -> Iterator[Finding]:
+    """Whether the dump is of a likely size."""
+    history = [one.dump_size for one in catalogue.backups if one.good and one.id < known.id]
+    judged = judge_size(known.dump_size, history)
+    status = FAILED if judged.status == SMALL else WARNING if judged.unusual else PASSED
+    yield Finding(check="size", status=status, message=judged.message)
+
+
+def _check_chain(catalogue: Catalogue, known: KnownSet, locations: Sequence[Location]) -> Iterator[Finding]:
+    """Whether the set before it is the one that it saw: an exchanged or replayed one is not."""
+    older = [one for one in catalogue.backups if one.id < known.id]
+    manifest = _manifest(catalogue, known, locations)
+    if manifest is None:
+        return
+    previous = manifest.previous
+    if previous is None:
+        status, message = PASSED, "it is the first set"
+        if older:
+            status, message = WARNING, f"it names no set before it, although there is {older[-1].id}"
+    else:
+        digests = {
+            copy.summary.sha256
+            for one in catalogue.backups
+            if one.id == previous.id
+            for copy in one.copies.values()
+            if copy.summary is not None
+        }
+        if not digests:
+            status, message = WARNING, f"the set before it, {previous.id}, is not there: pruned, or lost"
+        elif digests == {previous.sha256}:
+            status, message = PASSED, f"{previous.id} is the one that came before it"
+        else:
+            status, message = FAILED, f"{previous.id} is not the one that came before it: it was exchanged"
+    yield Finding(check="chain", status=status, message=message)
+
+
+def _manifest(catalogue: Catalogue, known: KnownSet, locations: Sequence[Location]) -> Manifest | None:
+    for location in locations:
+        copy = known.copies.get(location.name)
+        if copy is not None and copy.summary is not None:
+            with contextlib.suppress(LocationError):
+                return Manifest.parse(location.get(f"{known.id.directory(catalogue.label)}/{MANIFEST}"))
+    return None
+
+
+def _report(name: str, request: VerifyRequest, findings: Sequence[Finding]) -> dict[str, Any]:
+    ordered = worst_first(findings)
+    counts = ", ".join(
+        f"{sum(one.status == status for one in findings)} {status}" for status in (FAILED, WARNING, PASSED)
+    )
+    told = f"{request.label}: " if request.label else ""
+    return {
+        "changed": False,
+        "label": request.label,
+        "name": name,
+        "level": "content" if request.content else "structure",
+        "verdict": verdict(findings),
+        "findings": [finding.to_dict() for finding in ordered],
+        "summary": [
+            f"{told}{name} {verdict(findings)}: {counts}",
+            *(f"  {finding}" for finding in ordered if finding.status != PASSED),
+        ],
+    }
+
+
+def _name(finding: Finding) -> str:
+    return f"{finding.check} ({finding.subject})" if finding.subject else finding.check

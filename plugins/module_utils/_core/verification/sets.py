@@ -1,0 +1,245 @@
+"""One copy of a set: authentic, whole, and readable to its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from ..age.header import HeaderParser
+from ..catalogue import LoadedSet, load_set
+from ..errors import BackupError, CryptoError, LocationError
+from ..findings import FAILED, PASSED, WARNING, Finding
+from ..locations.base import Location
+from ..manifest import Artifact, IndexBlock, Manifest
+from ..naming import SetId
+from ..pipeline import as_backup_error
+from ..postgres.names import TableName
+from ..restore.access import Access
+from ..restore.database.comparing import compare_archive
+from ..restore.plain import whole
+from ..restore.proof import GoodSet
+from ..restore.set_archive import SetArchive, open_set_archive
+from ..texts import readable_size
+from ..transforms import Sha256
+from .dumps import check_size, check_tables, joined, row_differences, tables_of
+from .request import VerifyRequest
+from .unpacking import Unpacker
+
+_HEAD_BYTES = 4096
+_ENOUGH_RECIPIENTS = 2
+_UNPROVEN = {"unsigned": "it is not signed", "unverified": "it is signed, but no verify_key was given"}
+
+
+@dataclass
+class _Read:
+    """What came of reading the files to their ends."""
+
+    size: int = 0
+    wrong: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    packed: set[str] = field(default_factory=set)
+    rows: dict[TableName, int] = field(default_factory=dict)
+    objects: int = 0
+
+
+class CopyCheck:
+    """The verification of one copy; use it once.
+
+    :param access: the keys.
+    :ivar findings: what was found, their subject is the location.
+    """
+
+    def __init__(self, location: Location, set_id: SetId, request: VerifyRequest, access: Access) -> None:
+        self.findings: list[Finding] = []
+        self._location = location
+        self._id = set_id
+        self._request = request
+        self._access = access
+
+    def run(self) -> list[Finding]:
+        """Everything that was asked for; an error is a finding, too."""
+        try:
+            loaded = self._load()
+            if loaded is not None:
+                good = GoodSet(self._location, loaded)
+                self._check_environment(loaded.manifest)
+                if self._check_files(good):
+                    self._check_contents(good)
+        except Exception as error:
+            self._tell("verification", FAILED, str(as_backup_error(error, f"verify {self._location.name}")))
+        return self.findings
+
+    def _tell(self, check: str, status: str, message: str) -> None:
+        self.findings.append(Finding(check=check, subject=self._location.name, status=status, message=message))
+
+    def _load(self) -> LoadedSet | None:
+        keys = self._access.verify_keys
+        try:
+            loaded = load_set(self._location, self._request.label or "", self._id, keys)
+        except CryptoError as error:
+            self._tell("signature", FAILED, str(error))
+            return None
+        except BackupError as error:
+            self._tell("manifest", FAILED, str(error))
+            return None
+        self._tell("manifest", PASSED, f"{self._id}, {loaded.sha256}")
+        reason = _UNPROVEN.get(loaded.signature)
+        status = WARNING if reason else PASSED
+        self._tell("signature", status, f"nothing proves who made it: {reason}" if reason else "good")
+        return loaded
+
+    def _check_environment(self, manifest: Manifest) -> None:
+        wanted, found = self._request.environment, manifest.environment or ""
+        if wanted is not None:
+            same = "the set is of" if wanted == found else f"{wanted!r} was expected, and the set is of"
+            self._tell("environment", PASSED if wanted == found else FAILED, f"{same} environment {found!r}")
+
+    def _check_files(self, good: GoodSet) -> bool:
+        """Whether all files are there with their sizes, so that it is worth while to read them."""
+        there = {info.key: info.size for info in self._location.list(good.directory)}
+        wrong = []
+        for artifact in good.manifest.artifacts:
+            size = there.get(good.key(artifact))
+            if size is None:
+                wrong.append(f"{artifact.name} is missing")
+            elif size != artifact.size:
+                wrong.append(f"{artifact.name} has {size} bytes instead of {artifact.size}")
+        total = sum(artifact.size for artifact in good.manifest.artifacts)
+        sound = f"{len(good.manifest.artifacts)} files, {readable_size(total)}"
+        self._tell("files", FAILED if wrong else PASSED, joined(wrong) if wrong else sound)
+        check_size(sum(artifact.size for artifact in good.dumps()), self._request, self._tell)
+        return not wrong
+
+    def _check_contents(self, good: GoodSet) -> None:
+        self._check_recipients(good)
+        archive = self._open(good)
+        read = self._read(good, unpack=self._request.content and archive is not None)
+        if read.wrong:
+            told = f"not what was written: {', '.join(read.wrong)} (restore from another copy, and replace this one)"
+            self._tell("checksum", FAILED, told)
+        else:
+            self._tell("checksum", PASSED, f"{readable_size(read.size)} read, each file has its SHA-256")
+        if archive is None:
+            index = {(block.schema or "", block.table or "") for block in _blocks(good) if block.table is not None}
+            check_tables(index, self._request, self._tell, "the manifest's index")
+            return
+        differences = compare_archive(good.manifest, archive.toc)
+        self._tell(
+            "archive",
+            FAILED if differences else PASSED,
+            joined([str(one) for one in differences])
+            if differences
+            else f"{len(archive.toc.entries):,} entries, all objects as the manifest tells",
+        )
+        check_tables(tables_of(archive.toc), self._request, self._tell, "the dump")
+        if self._request.content:
+            self._tell_contents(good.manifest, read)
+
+    def _check_recipients(self, good: GoodSet) -> None:
+        problems, fewest = [], None
+        for artifact in good.manifest.artifacts:
+            if artifact.encryption == "none":
+                problems.append(f"{artifact.name} is not encrypted")
+                continue
+            count = len(artifact.recipients)
+            fewest = count if fewest is None else min(count, fewest)
+            if artifact.encryption == "age" and (found := self._stanzas(good, artifact)) != count:
+                told = f"{artifact.name} is for {found} recipients, and the manifest names {count}"
+                self._tell("recipients", FAILED, told)
+                return
+        if fewest is not None and fewest < _ENOUGH_RECIPIENTS:
+            problems.append("there is one recipient: who loses that key loses the backup")
+        self._tell("recipients", WARNING if problems else PASSED, joined(problems) or f"{fewest or 0} in every file")
+
+    def _stanzas(self, good: GoodSet, artifact: Artifact) -> int:
+        parser = HeaderParser()
+        offset = 0
+        while offset < artifact.size:
+            length = min(_HEAD_BYTES, artifact.size - offset)
+            data = b"".join(self._location.read(good.key(artifact), offset=offset, length=length))
+            if (header := parser.feed(data)) is not None:
+                return len(header.stanzas)
+            offset += length
+        raise parser.end()
+
+    def _open(self, good: GoodSet) -> SetArchive | None:
+        """The dump's table of contents; None where nobody can read it, which is told."""
+        # gpg may find a key by itself.
+        encrypted = any(artifact.encryption == "age" for artifact in good.dumps())
+        if encrypted and not self._access.decryption.given:
+            recipients = sorted({one for artifact in good.dumps() for one in artifact.recipients})
+            status = FAILED if self._request.content else WARNING
+            told = f"not opened: no key was given; it was encrypted for {', '.join(recipients)}"
+            self._tell("contents", status, told)
+            return None
+        try:
+            return open_set_archive(good, self._access.decryption)
+        except LocationError:
+            raise
+        except BackupError as error:
+            self._tell("contents", FAILED, str(error))
+            return None
+
+    def _read(self, good: GoodSet, *, unpack: bool) -> _Read:
+        found = _Read()
+        for artifact in good.manifest.artifacts:
+            digest = Sha256()
+            if unpack:
+                self._unpack(good, artifact, digest, found)
+            if digest.size != artifact.size:
+                # Not unpacked, or not to its end.
+                digest = Sha256()
+                for piece in self._location.read(good.key(artifact)):
+                    digest.update(piece)
+            found.size += digest.size
+            if (digest.size, digest.hexdigest()) != (artifact.size, artifact.sha256):
+                found.wrong.append(artifact.name)
+        return found
+
+    def _unpack(self, good: GoodSet, artifact: Artifact, digest: Sha256, found: _Read) -> None:
+        unpacker = Unpacker() if artifact.role == "dump" else None
+        size = 0
+        try:
+            for piece in whole(good, artifact, self._access.decryption, digest.update):
+                size += len(piece)
+                if unpacker is not None:
+                    unpacker.feed(piece)
+            if unpacker is not None:
+                unpacker.finish()
+        except LocationError:
+            raise
+        except BackupError as error:
+            found.broken.append(f"{artifact.name}: {error.message}")
+            return
+        if artifact.plain_size is not None and size != artifact.plain_size:
+            found.broken.append(f"{artifact.name} has {size} bytes inside instead of {artifact.plain_size}")
+        if unpacker is None:
+            return
+        found.objects += unpacker.objects
+        found.rows |= unpacker.rows
+        if unpacker.packed is not None:
+            found.packed.add(unpacker.packed)
+
+    def _tell_contents(self, manifest: Manifest, read: _Read) -> None:
+        if read.broken:
+            self._tell("contents", FAILED, joined(read.broken))
+            return
+        if read.packed:
+            told = f"decrypted to the end; what {', '.join(sorted(read.packed))} has compressed was not unpacked"
+            self._tell("contents", WARNING, told)
+            return
+        self._tell(
+            "contents", PASSED, f"every block was decrypted, unpacked and read to its end: {len(read.rows):,} tables"
+        )
+        wanted = {(table.schema, table.name): table.rows for table in manifest.tables}
+        differences = list(row_differences(read.rows, wanted))
+        if read.objects != manifest.large_objects:
+            differences.append(f"{read.objects} large objects in the dump instead of {manifest.large_objects}")
+        sound = f"{sum(read.rows.values()):,} rows, as many as the manifest says"
+        self._tell("rows", FAILED if differences else PASSED, joined(differences) or sound)
+
+
+def _blocks(good: GoodSet) -> Iterator[IndexBlock]:
+    for artifact in good.dumps():
+        if artifact.index is not None:
+            yield from artifact.index.blocks
