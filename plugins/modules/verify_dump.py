@@ -49,10 +49,10 @@ options:
     type: path
   level:
     description:
-      - V(structure) proves the signature, reads every file once and compares its SHA-256 with the manifest, looks at the
-        recipients, and, where a key is given, at the dump's table of contents.
-      - V(content) also decrypts and unpacks every block to its end, in the same pass, and compares the number of rows of
-        each table with the manifest. It needs a key.
+      - V(structure) proves the signature, reads every file once and compares its SHA-256 with the manifest, looks at
+        the recipients, and, where a key is given, at the dump's table of contents.
+      - V(content) also decrypts and unpacks every block to its end, in the same pass, and compares the number of rows
+        of each table with the manifest. It needs a key.
     type: str
     choices: [structure, content]
     default: structure

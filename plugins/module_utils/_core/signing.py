@@ -27,6 +27,7 @@ except ImportError as error:
 SIGNATURE_BYTES = 64
 CRYPTOGRAPHY_MINIMUM = "41"
 
+CHECK_STEP = "check the signature"
 _SIGNING_STEP = "read the signing key"
 _VERIFY_STEP = "read the verify key"
 _MAX_FILE_BYTES = 64 * 1024
@@ -168,7 +169,7 @@ def verify(data: bytes, signature: bytes, keys: Iterable[VerifyKey], *, what: st
     :param what: named in the error.
     :raises CryptoError: none of them did.
     """
-    step = "check the signature"
+    step = CHECK_STEP
     tried = list(keys)
     if len(signature) != SIGNATURE_BYTES:
         raise CryptoError(step, f"the signature of {what} is {len(signature)} bytes long, not {SIGNATURE_BYTES}")

@@ -9,7 +9,7 @@ from ..errors import CryptoError, LocationError
 from ..locations.base import Location
 from ..manifest import Manifest, digest
 from ..naming import SIGNATURE, SetId, check_name
-from ..signing import SIGNATURE_BYTES, VerifyKey, verify
+from ..signing import CHECK_STEP, SIGNATURE_BYTES, VerifyKey, verify
 from .finding import check_place, id_taken, read_manifest, set_ids
 
 LATEST = "latest"
@@ -89,7 +89,7 @@ def _read_signature(location: Location, label: str, set_id: SetId) -> bytes | No
 def _verify(data: bytes, signature: bytes | None, keys: Sequence[VerifyKey], what: str) -> str:
     if signature is None:
         raise CryptoError(
-            "check the signature",
+            CHECK_STEP,
             f"{what} is not signed, and a verify key was given",
             hint="do not trust it; leave the verify key out only if you know why it is not signed",
         )

@@ -29,6 +29,9 @@ def verify_file(request: VerifyRequest, access: Access) -> list[Finding]:
     except BackupError as error:
         tell("file", FAILED, str(error))
         return findings
+    if contents.toc is None and not contents.marked:
+        tell("file", FAILED, f"{file.path}: it is text, and no dump: nothing in it shows that it is whole")
+        return findings
     layers = LayeredFile(file, access.decryption)
     peeled = layers.peel()
     around = " in ".join(layer.value for layer in reversed(peeled.layers))

@@ -19,6 +19,7 @@ from ..restore.database.comparing import compare_archive
 from ..restore.plain import whole
 from ..restore.proof import GoodSet
 from ..restore.set_archive import SetArchive, open_set_archive
+from ..signing import CHECK_STEP
 from ..texts import readable_size
 from ..transforms import Sha256
 from .dumps import check_size, check_tables, joined, row_differences, tables_of
@@ -76,11 +77,9 @@ class CopyCheck:
         keys = self._access.verify_keys
         try:
             loaded = load_set(self._location, self._request.label or "", self._id, keys)
-        except CryptoError as error:
-            self._tell("signature", FAILED, str(error))
-            return None
         except BackupError as error:
-            self._tell("manifest", FAILED, str(error))
+            check = "signature" if isinstance(error, CryptoError) and error.step == CHECK_STEP else "manifest"
+            self._tell(check, FAILED, str(error))
             return None
         self._tell("manifest", PASSED, f"{self._id}, {loaded.sha256}")
         reason = _UNPROVEN.get(loaded.signature)

@@ -24,6 +24,7 @@ class FileContents:
     :param toc: the table of contents of a dump; None for a script.
     :param direct: whether programs can read the file as it is.
     :param commits: whether a script ends transactions by itself, as it does around large objects.
+    :param marked: whether a script has pg_dump's own first lines, and so an end that shows that it is whole.
     """
 
     def __init__(self, file: RegularFile, decryption: Decryption) -> None:
@@ -33,6 +34,7 @@ class FileContents:
         self.toc: Toc | None = None
         self.direct = False
         self.commits = False
+        self.marked = False
         with self._file.named():
             peeled = self._file.peel()
             self.warnings = peeled.warnings
@@ -71,6 +73,7 @@ class FileContents:
             window = tail + piece
             self.commits = self.commits or _COMMITS.search(window) is not None
             tail = window[-_TAIL_BYTES:]
-        if _SCRIPT.search(head) and not _COMPLETE.search(tail):
+        self.marked = _SCRIPT.search(head) is not None
+        if self.marked and not _COMPLETE.search(tail):
             raise FormatError(STEP, "the script has no end: the dump was cut off", hint="take another copy")
         self.warnings.append("a script tells nothing of its rows: nothing could be compared")
