@@ -61,27 +61,12 @@ options:
     type: str
     default: 7d
   findings:
-    description: What others have found, and counts here, too.
+    description:
+      - What others have found, and counts here, too.
+      - Each has C(check), C(subject), what it is about, C(status), V(passed), V(warning) or V(failed), and C(message).
     type: list
     elements: dict
     default: []
-    suboptions:
-      check:
-        description: What was looked at.
-        type: str
-        required: true
-      subject:
-        description: The object that it is about.
-        type: str
-      status:
-        description: V(passed), V(warning) or V(failed).
-        type: str
-        required: true
-        choices: [passed, warning, failed]
-      message:
-        description: What was found.
-        type: str
-        required: true
   buckets:
     description:
       - What M(mobul.backup.bucket_policy) has returned in check mode, a list of registered results.
@@ -165,13 +150,6 @@ from ansible_collections.mobul.backup.plugins.module_utils._ansible.module impor
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CATALOGUE
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.run import run_check
 
-FINDING = {
-    "check": {"type": "str", "required": True},
-    "subject": {"type": "str"},
-    "status": {"type": "str", "required": True, "choices": ["passed", "warning", "failed"]},
-    "message": {"type": "str", "required": True},
-}
-
 
 def main() -> None:
     run_module(
@@ -182,7 +160,7 @@ def main() -> None:
             "read": {"type": "str", "choices": ["newest", "none"], "default": "newest"},
             "drill_within": {"type": "str", "default": "8d"},
             "holds_within": {"type": "str", "default": "7d"},
-            "findings": {"type": "list", "elements": "dict", "default": [], "options": FINDING},
+            "findings": {"type": "list", "elements": "dict", "default": []},
             "buckets": {"type": "list", "elements": "dict", "default": []},
             "fail": {"type": "bool", "default": True},
         },
