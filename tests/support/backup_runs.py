@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import functools
 import json
 import os
 import signal
@@ -16,10 +15,10 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup.run import run_backup
 from ansible_collections.mobul.backup.plugins.modules import pg_backup
 
+from .module_parameters import parameters
 from .programs import LabError, wait_until
 
 # Ansible gives a module its parameters and the way it wants them told by these two.
@@ -43,30 +42,9 @@ finally:
 _PR_SET_PDEATHSIG = 1
 
 
-@functools.cache
-def argument_spec() -> dict[str, Any]:
-    """The module's own, as it gives it to Ansible."""
-    given: dict[str, Any] = {}
-    original = pg_backup.run_module
-    pg_backup.run_module = lambda spec, _operation: given.update(spec)
-    try:
-        pg_backup.main()
-    finally:
-        pg_backup.run_module = original
-    return given
-
-
-def parameters(**options: Any) -> dict[str, Any]:
-    """What the module would pass on: *options* checked by its argument spec, and its defaults."""
-    result = ArgumentSpecValidator(argument_spec()).validate(options)
-    if result.error_messages:
-        raise ValueError(result.error_messages)
-    return dict(result.validated_parameters)
-
-
 def backup(*, check_mode: bool = False, **options: Any) -> dict[str, Any]:
     """Run a backup in this process; returns its report or raises its error."""
-    report: dict[str, Any] = run_backup(parameters(**options), check_mode)
+    report: dict[str, Any] = run_backup(parameters(pg_backup, **options), check_mode)
     return report
 
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mobul.backup.plugins.module_utils._core.drill.run import run_drill
 from ansible_collections.mobul.backup.plugins.module_utils._core.manifest import Manifest
 from ansible_collections.mobul.backup.plugins.module_utils._core.signing import load_signing_key
 from ansible_collections.mobul.backup.plugins.modules import restore_drill
 
 from .backup_bench import LABEL
+from .module_parameters import parameters
 from .postgres import PostgresServer
 from .restore_runs import ENVIRONMENT, RestoreBench
 
@@ -51,18 +51,6 @@ def make_shop(server: PostgresServer) -> str:
     return name
 
 
-def argument_spec() -> dict[str, Any]:
-    """The module's own, as it gives it to Ansible."""
-    given: dict[str, Any] = {}
-    original = restore_drill.run_module
-    restore_drill.run_module = lambda spec, _operation: given.update(spec)
-    try:
-        restore_drill.main()
-    finally:
-        restore_drill.run_module = original
-    return given
-
-
 def drill(bench: RestoreBench, server: PostgresServer, *, check_mode: bool = False, **changes: Any) -> dict[str, Any]:
     """Run one on *server* in this process and return its report, whatever its verdict; *changes* replace or add."""
     login = {name: value for name, value in server.login("postgres").items() if name != "login_db"}
@@ -78,12 +66,7 @@ def drill(bench: RestoreBench, server: PostgresServer, *, check_mode: bool = Fal
         "fail": False,
         **changes,
     }
-    result = ArgumentSpecValidator(argument_spec()).validate(
-        {name: value for name, value in options.items() if value is not None}
-    )
-    if result.error_messages:
-        raise ValueError(result.error_messages)
-    return run_drill(dict(result.validated_parameters), check_mode)
+    return run_drill(parameters(restore_drill, **options), check_mode)
 
 
 def failures(report: Mapping[str, Any]) -> dict[str, str]:

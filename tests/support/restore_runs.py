@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import subprocess
 from collections.abc import Mapping
@@ -10,36 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.run import run_restore
 from ansible_collections.mobul.backup.plugins.modules import restore_database
 
 from .backup_bench import LABEL, Bench
+from .module_parameters import parameters
 from .module_runs import start_module
 from .postgres import PostgresServer
 
 ENVIRONMENT = "staging"
 
 
-@functools.cache
-def argument_spec() -> dict[str, Any]:
-    """The module's own, as it gives it to Ansible."""
-    given: dict[str, Any] = {}
-    original = restore_database.run_module
-    restore_database.run_module = lambda spec, _operation: given.update(spec)
-    try:
-        restore_database.main()
-    finally:
-        restore_database.run_module = original
-    return given
-
-
 def restore(*, check_mode: bool = False, **options: Any) -> dict[str, Any]:
     """Run a restore in this process; returns its report or raises its error."""
-    result = ArgumentSpecValidator(argument_spec()).validate(options)
-    if result.error_messages:
-        raise ValueError(result.error_messages)
-    report: dict[str, Any] = run_restore(dict(result.validated_parameters), check_mode)
+    report: dict[str, Any] = run_restore(parameters(restore_database, **options), check_mode)
     return report
 
 

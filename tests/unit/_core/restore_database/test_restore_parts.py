@@ -16,9 +16,10 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.restore.databas
     WithoutCommit,
     check_restricts,
 )
+from ansible_collections.mobul.backup.plugins.modules import pg_backup
 from hypothesis import given
 from hypothesis import strategies as st
-from support.backup_runs import argument_spec
+from support.module_parameters import argument_spec
 
 NOW = datetime(2026, 11, 24, 21, 34, 55, tzinfo=timezone.utc)
 
@@ -133,7 +134,7 @@ def test_the_safety_backup_knows_every_option_of_pg_backup() -> None:
         "login_host", "login_port", "login_user", "login_password", "login_db", "login_unix_socket", "ssl_mode",
         "ca_cert", "ssl_cert", "ssl_key", "connect_params", "pg_bin_dir", "locations", "label", "kind", "environment",
     }  # fmt: skip
-    assert set(DEFAULTS) | given_by_restore == set(argument_spec())
+    assert set(DEFAULTS) | given_by_restore == set(argument_spec(pg_backup))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the tests of verification share: keys, a place for sets, and a database that has something of everything."""
+"""What the tests of drills and verifications share: keys, a place for sets, and a database with a bit of everything."""
 
 from __future__ import annotations
 
