@@ -59,6 +59,7 @@ def test_a_set_of_any_version_passes_its_drill_on_that_or_a_newer_one(
     assert (report["verdict"], failures(report)) == ("passed", {})
     assert report["drills"][0]["server_version"].startswith(str(restored_on))
     assert not [one for one in report["findings"] if one["check"] == "definitions"]
+    assert any("very server that was backed up" in one for one in report["warnings"]) == (made_on == restored_on)
 
 
 @pytest.mark.parametrize(("made_on", "restored_on"), PAIRS)

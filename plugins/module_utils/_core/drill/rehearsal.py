@@ -14,6 +14,7 @@ from ..locations.base import Location
 from ..manifest import Manifest
 from ..naming import SetId
 from ..postgres.connection import ConnectionOptions, connect
+from ..postgres.preflight import system_identifier
 from ..restore.access import Access
 from ..restore.database.comparing import (
     Comparison,
@@ -108,6 +109,11 @@ class Drill:
             with contextlib.ExitStack() as stack:
                 plan = self._prepare(contents, contents.manifest, stack)
                 told.server_version = plan.target.version
+                own = contents.manifest.database.system_identifier
+                if own is not None and own == system_identifier(plan.maintenance):
+                    told.warnings.append(
+                        "this is the very server that was backed up: use another one, staging say"
+                    )
                 if not only_check:
                     self._restore(plan, contents.manifest, told, began)
         told.finished = datetime.now(timezone.utc)

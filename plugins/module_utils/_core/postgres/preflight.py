@@ -155,6 +155,15 @@ def _find_out(connection: Connection, cursor: Cursor) -> ServerFacts:
     )
 
 
+def system_identifier(connection: Connection) -> str | None:
+    """The cluster's, in decimal digits; None where the server does not tell.
+
+    :param connection: outside any transaction.
+    """
+    with connection.cursor() as cursor:
+        return _optional_text(cursor, _SYSTEM_IDENTIFIER)
+
+
 def _optional_text(cursor: Cursor, query: str) -> str | None:
     """What managed servers may refuse to tell; each statement is its own transaction here."""
     from psycopg2 import Error
