@@ -15,6 +15,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.naming import S
 from ansible_collections.mobul.backup.plugins.module_utils._core.set_records import Drill, Hold
 from support.alert_services import Desk, alert_desk
 from support.certificates import make_certificates
+from support.lab import MotoServer
 from support.playbooks import Playbooks, Run
 from support.small_sets import directory_of, lay, small_set
 from support.spoiled_sets import dump_of, flip
@@ -213,3 +214,28 @@ def test_check_options_are_checked(playbooks: Playbooks, databases: dict[str, Da
     result = playbooks.run("mobul.backup.daily_check", inventory, "-e", "daily_check_drill_within=x")
     assert result.status == 2
     assert "drill_within: 'x' is no length of time" in result.output
+
+
+def test_a_bucket_that_is_not_as_declared_is_a_finding_of_its_own(
+    playbooks: Playbooks, moto_server: MotoServer
+) -> None:
+    bucket, other = moto_server.create_bucket(), moto_server.create_bucket()
+    hosts = {
+        "shop": {"backup_locations": [moto_server.location(bucket)]},
+        "crm": {"backup_locations": [moto_server.location(other)]},
+    }
+    # moto forgets limits of size.
+    inventory = playbooks.inventory(hosts, bucket_archive_after_days=0, daily_check_bucket=True)
+    only = ("--limit", "shop", "-e", "daily_check_cache_dir=" + str(playbooks.directory / "cache"))
+
+    def found() -> list[tuple[str, str]]:
+        told = findings(playbooks.run("mobul.backup.daily_check", inventory, *only), "shop")
+        return [(one["subject"], one["status"]) for one in told if one["check"] == "bucket"]
+
+    assert found() == [(bucket, "failed")]
+    assert moto_server.client().get_bucket_versioning(Bucket=bucket).get("Status") is None
+    assert playbooks.run("mobul.backup.bucket", inventory).status == 0
+    assert found() == [(bucket, "passed")]
+    hosts["shop"]["backup_locations"][0]["bucket"] = "no-such-bucket"
+    playbooks.inventory(hosts, bucket_archive_after_days=0, daily_check_bucket=True)
+    assert found() == [("no-such-bucket", "failed")]
