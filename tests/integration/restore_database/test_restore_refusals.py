@@ -6,10 +6,13 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.age import X25519Identity
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, CryptoError
+from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database import target
 from support.lab import PostgresServer, installations
 from support.postgres import PostgresServer as Server
 from support.restore_runs import RestoreBench, databases
@@ -158,6 +161,34 @@ def test_objects_that_differ_from_the_manifest_are_named(
     with pytest.raises(BackupError, match=message):
         bench.restore(postgres17, shop, verify_key=None)
     assert_untouched(postgres17, shop)
+
+
+class Lingering:
+    """A session that the server has not yet noticed to have ended."""
+
+    def __init__(self, connection: Any) -> None:
+        self.connection = connection
+        self.closed = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.connection, name)
+
+    def close(self) -> None:
+        self.closed = 1
+
+
+def test_the_lock_of_a_restore_is_gone_before_its_session_is(postgres17: PostgresServer, shop: str) -> None:
+    options = ConnectionOptions.parse(postgres17.login("postgres"))
+    first, second = (Lingering(target.open_maintenance(options, "postgres", 5)) for _number in range(2))
+    try:
+        target.lock_target(first, shop)
+        with pytest.raises(BackupError, match="another restore of database"):
+            target.lock_target(second, shop)
+        target.close_maintenance(first)
+        target.lock_target(second, shop)
+    finally:
+        first.connection.close()
+        second.connection.close()
 
 
 def test_a_role_without_the_rights_is_told_what_it_lacks(

@@ -24,6 +24,7 @@ from .target import (
     check_quiet,
     check_space,
     choose_strategy,
+    close_maintenance,
     lock_target,
     look_at,
     open_maintenance,
@@ -41,7 +42,7 @@ def prepare(
     :raises BackupError: what is in the way; nothing was touched.
     """
     maintenance = open_maintenance(options, request.maintenance_db, request.lock_timeout)
-    stack.callback(maintenance.close)
+    stack.callback(close_maintenance, maintenance)
     options = options.pinned(maintenance)
     lock_target(maintenance, request.database)
     target = look_at(maintenance, request.database)

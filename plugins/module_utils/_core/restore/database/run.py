@@ -19,7 +19,7 @@ from .request import RestoreRequest
 from .roles import make_roles
 from .safety import check_safety, make_safety_backup
 from .side_by_side import SideBySide
-from .target import lock_target, look_at, open_maintenance
+from .target import close_maintenance, lock_target, look_at, open_maintenance
 
 
 def run_restore(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def _run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             return report_kept(request, finalize(connection, target, request, check_mode=check_mode))
         return report_kept(request, revert(connection, options, target, request, check_mode=check_mode))
     finally:
-        connection.close()
+        close_maintenance(connection)
 
 
 def parse_request(params: Mapping[str, Any]) -> RestoreRequest:
