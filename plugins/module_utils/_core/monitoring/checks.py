@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ..catalogue.whole import Catalogue, KnownSet
@@ -152,15 +153,16 @@ def check_holds(catalogue: Catalogue, request: CheckRequest, now: datetime) -> I
 
 
 def all_drills(catalogue: Catalogue) -> list[Drill]:
-    """Those of the very manifests that are there, the earliest first."""
-    found = [
-        drill
-        for one in catalogue.backups
-        for copy in one.copies.values()
-        if copy.summary is not None
-        for drill in copy.drills
-        if drill.manifest == copy.summary.sha256
-    ]
+    """Those of the very manifests that are there, the earliest first.
+
+    A record of a location that is called otherwise now is one of the location that it lies in.
+    """
+    found = []
+    for one in catalogue.backups:
+        for name, copy in one.copies.items():
+            for drill in copy.drills:
+                if copy.summary is not None and drill.manifest == copy.summary.sha256:
+                    found.append(drill if drill.location in catalogue.indexes else replace(drill, location=name))
     return sorted(found, key=lambda drill: drill.finished)
 
 

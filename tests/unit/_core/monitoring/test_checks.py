@@ -185,6 +185,13 @@ def test_the_last_drill_has_to_be_recent_and_that_of_every_location_good(
     assert told in found.message
 
 
+def test_a_failed_drill_of_a_location_that_was_renamed_is_made_up_for_by_its_next_one(bench: Bench) -> None:
+    bench.drill(WEEKS[-2], 2, "failed", "its old name")
+    assert bench.check()["drill", ""].status == "passed"
+    bench.drill(WEEKS[-2], 0.5, "failed", "its old name")
+    assert bench.check()["drill", ""].status == "failed"
+
+
 def test_a_drill_of_another_manifest_than_the_one_that_is_there_does_not_count(bench: Bench) -> None:
     for location in bench.locations:
         document = Manifest.parse(bench.read(NEWEST))
