@@ -161,7 +161,8 @@ bucket:
   description:
     - The bucket's settings. In check mode, as they would be.
     - A setting that is left as it is was not read, and is missing.
-  returned: success
+    - Where the bucket could not be looked at, there is its name alone.
+  returned: always
   type: dict
   contains:
     name:

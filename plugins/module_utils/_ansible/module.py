@@ -53,7 +53,7 @@ def run_module(argument_spec: Mapping[str, Any], operation: Operation, **options
     try:
         result = operation(module.params, module.check_mode)
     except BackupError as error:
-        report = _told(module, getattr(error, "report", None) or {})
+        report = _told(module, error.report or {})
         module.fail_json(msg=str(error), step=error.step, hint=error.hint, **report)
     except KeyboardInterrupt:
         module.fail_json(msg="interrupted: everything unfinished was given up", step="run", hint=None)

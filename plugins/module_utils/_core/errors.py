@@ -6,7 +6,7 @@ ever carries a secret: whoever raises one puts in only what may be shown to a pe
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 _Located = TypeVar("_Located", bound="LocationError")
 
@@ -17,7 +17,10 @@ class BackupError(Exception):
     :param step: what was being done, as a person would say it: ``"check the locations"``.
     :param message: what is wrong, naming the object.
     :param hint: what to do next.
+    :ivar report: what a module returns beside the message, where there is something to tell.
     """
+
+    report: dict[str, Any] | None = None
 
     def __init__(self, step: str, message: str, *, hint: str | None = None) -> None:
         super().__init__(step, message, hint)

@@ -111,9 +111,7 @@ class Drill:
                 told.server_version = plan.target.version
                 own = contents.manifest.database.system_identifier
                 if own is not None and own == system_identifier(plan.maintenance):
-                    told.warnings.append(
-                        "this is the very server that was backed up: use another one, staging say"
-                    )
+                    told.warnings.append("this is the very server that was backed up: use another one, staging say")
                 if not only_check:
                     self._restore(plan, contents.manifest, told, began)
         told.finished = datetime.now(timezone.utc)

@@ -81,8 +81,7 @@ def _bucket_findings(results: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
     for result in results:
         if result.get("skipped"):
             continue
-        arguments = (result.get("invocation") or {}).get("module_args") or {}
-        name = str((result.get("bucket") or {}).get("name") or arguments.get("bucket") or "")
+        name = str((result.get("bucket") or {}).get("name") or "")
         if result.get("failed") or result.get("unreachable"):
             status, message = FAILED, str(result.get("msg") or "it could not be looked at")
         elif result.get("changed"):

@@ -240,7 +240,7 @@ def test_what_others_found_counts(bench: Bench) -> None:
             "not as declared: enable versioning",
         ),
         (
-            {"failed": True, "msg": "Access Denied", "invocation": {"module_args": {"bucket": "backups"}}},
+            {"failed": True, "msg": "Access Denied", "bucket": {"name": "backups"}},
             "failed",
             "Access Denied",
         ),

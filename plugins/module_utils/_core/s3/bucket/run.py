@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ...errors import BackupError
 from ..store import Store
 from .carrying_out import carry_out
 from .declared import Declared
@@ -24,6 +25,10 @@ def bucket_policy(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]
         state = plan.after
         if plan.steps and not check_mode:
             state = carry_out(store, declared, plan)
+    except BackupError as error:
+        # Whoever looked at several buckets has to know which one it was.
+        error.report = {"bucket": {"name": declared.settings.bucket}}
+        raise
     finally:
         store.close()
     return _result(declared, plan, state, check_mode)
