@@ -53,6 +53,15 @@ def test_a_damaged_dump_fails_and_leaves_nothing_behind(
     assert not databases(postgres17, "drill_shop")
 
 
+def test_a_damaged_export_fails_though_the_database_is_restored(
+    bench: RestoreBench, postgres17: PostgresServer, shop: str
+) -> None:
+    made = bench.bench.root / bench.backup(postgres17, shop, exports=[{"table": "clients"}])["directory"]
+    assert failures(drill(bench, postgres17)) == {}
+    flip(next(made.glob("clients_*")), -1)
+    assert list(failures(drill(bench, postgres17))) == ["exports"]
+
+
 def test_a_forged_manifest_fails_on_its_signature_and_leaves_no_record(
     bench: RestoreBench, postgres17: PostgresServer, made: Path
 ) -> None:
