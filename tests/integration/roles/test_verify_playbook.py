@@ -82,7 +82,7 @@ def test_a_damaged_copy_fails_the_play_and_the_others_are_proven(
     assert records(stored) == ["passed", "failed", "passed"]
 
 
-def test_a_failed_drill_alerts_by_every_channel_and_a_good_one_takes_the_alerts_back(
+def test_a_failed_drill_and_a_server_out_of_reach_alert_and_a_good_drill_takes_the_alerts_back(
     playbooks: Playbooks, inventory: Path, stored: list[Path], tmp_path: Path
 ) -> None:
     (tmp_path / "certificates").mkdir()
@@ -104,6 +104,10 @@ def test_a_failed_drill_alerts_by_every_channel_and_a_good_one_takes_the_alerts_
         assert playbooks.run("mobul.backup.verify", inventory, "-e", "verify_location=local").status == 0
         assert not desk.services.incidents
         assert len(desk.mail.mailbox.messages) == len(desk.services.posts) == 1
+        unreachable = playbooks.run("mobul.backup.verify", inventory, "-e", "verify_login_port=1")
+        assert unreachable.status == 2
+        assert "connect to the database" in desk.mail.mailbox.messages[-1].get_body().get_content()
+        assert desk.services.incidents == {"mobul.backup/shop/staging/job/verify"}
         for secret in (PASSWORD, ROUTING_KEY, WEBHOOK_PATH):
             assert secret not in run.output
 
