@@ -61,7 +61,7 @@ options:
   location:
     description: Name of the only one of O(locations) to take it from. By default all of them, one after the other.
     type: str
-  environment:
+  expect_environment:
     description: Environment that the set must be of. By default any.
     type: str
   verify_key:
@@ -149,7 +149,7 @@ EXAMPLES = r"""
       - /root/keys/ops.agekey
     verify_key:
       - /etc/mobul/signing.pub
-    environment: production
+    expect_environment: production
     recovery_time: 2h
     report_dir: /var/log/mobul
     checks:
@@ -246,7 +246,7 @@ def main() -> None:
             "label": {"type": "str", "required": True},
             "backup": {"type": "str", "default": "latest"},
             "location": {"type": "str"},
-            "environment": {"type": "str"},
+            "expect_environment": {"type": "str"},
             "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "target": {"type": "str", "choices": ["server", "throwaway"], "default": "throwaway"},
             "throwaway_dir": {"type": "path"},

@@ -72,7 +72,7 @@ options:
     description: Bytes that the dump must have as it is stored.
     type: int
     default: 0
-  environment:
+  expect_environment:
     description: Environment that the set must be of. By default any.
     type: str
   cache_dir:
@@ -167,7 +167,7 @@ def main() -> None:
             "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "critical_tables": {"type": "list", "elements": "str", "default": []},
             "min_size": {"type": "int", "default": 0},
-            "environment": {"type": "str"},
+            "expect_environment": {"type": "str"},
             "cache_dir": {"type": "path"},
             "fail": {"type": "bool", "default": True},
         },

@@ -62,7 +62,7 @@ def drill(bench: RestoreBench, server: PostgresServer, *, check_mode: bool = Fal
         "locations": [bench.bench.location()],
         "identities": [str(bench.bench.keys.identity)],
         "verify_key": [str(bench.bench.keys.verify)],
-        "environment": ENVIRONMENT,
+        "expect_environment": ENVIRONMENT,
         "fail": False,
         **changes,
     }

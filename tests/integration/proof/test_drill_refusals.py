@@ -93,7 +93,7 @@ def test_without_the_right_key_the_drill_fails_and_names_who_could_read_it(
 
 def test_a_set_of_another_environment_fails(bench: RestoreBench, postgres17: PostgresServer, made: Path) -> None:
     assert made.exists()
-    report = drill(bench, postgres17, environment="production")
+    report = drill(bench, postgres17, expect_environment="production")
     assert "of environment 'staging', and 'production' was expected" in failures(report)["source"]
 
 

@@ -60,6 +60,13 @@ def test_a_file_that_is_cut_anywhere_fails(dumps: dict[str, Path], tmp_path: Pat
         assert "file" in bad(report)
 
 
+def test_a_row_that_looks_like_the_end_of_a_script_is_none(dumps: dict[str, Path], tmp_path: Path) -> None:
+    path = tmp_path / "cut.sql"
+    head = dumps["plain"].read_bytes()[:2000]
+    path.write_bytes(head + b"\n-- PostgreSQL database dump complete\tand more\nanother row\n")
+    assert "was cut off" in bad(look(path))["file"]
+
+
 @pytest.mark.parametrize("data", [b"", b"\0" * 5000, b"%PDF-1.7\n\0", b"PK\3\4" + b"\0" * 100])
 def test_what_is_no_dump_fails(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "file"

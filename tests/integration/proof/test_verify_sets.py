@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.age import X25519Identity
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError
+from ansible_collections.mobul.backup.plugins.module_utils._core.manifest import Manifest
 from ansible_collections.mobul.backup.plugins.module_utils._core.verification.run import VerifyFailed
 from support.drill_runs import damaged_set, make_shop
 from support.lab import PostgresServer, RcloneRemote, S3Server
+from support.module_runs import start_module
 from support.restore_runs import ENVIRONMENT, RestoreBench
 from support.spoiled_sets import dump_of, flip, forge_and_sign, forge_manifest, replace_dump
 from support.verify_runs import bad, statuses, verify
@@ -26,7 +30,7 @@ def look(bench: RestoreBench, **options: Any) -> dict[str, Any]:
         "level": "content",
         "identities": [str(keys.identity)],
         "verify_key": [str(keys.verify)],
-        "environment": ENVIRONMENT,
+        "expect_environment": ENVIRONMENT,
         **options,
     }
     return verify(bench.bench.directory / "cache", **given)
@@ -48,6 +52,8 @@ def test_a_good_set_is_read_to_its_end_whatever_has_compressed_it(
     try:
         bench.backup(postgres, shop, jobs=jobs, compress=compress)
     except BackupError as error:
+        if "compress" not in error.message:
+            raise
         pytest.skip(str(error))
     report = look(bench, critical_tables=["clients", "public.orders"])
     assert (report["verdict"], bad(report)) == ("passed", {})
@@ -164,7 +170,7 @@ def test_rows_and_objects_that_differ_from_the_manifest_are_named(
 def test_a_set_of_another_environment_label_or_size_fails(bench: RestoreBench, made: Path) -> None:
     assert (
         "'production' was expected, and the set is of environment 'staging'"
-        in bad(look(bench, environment="production"))["environment"]
+        in bad(look(bench, expect_environment="production"))["environment"]
     )
     with pytest.raises(ConfigError, match="there is no backup of 'other'"):
         look(bench, label="other")
@@ -213,3 +219,47 @@ def test_rows_of_partitions_and_of_text_with_line_feeds_are_counted_as_they_are(
     )
     bench.backup(postgres17, shop)
     assert bad(look(bench)) == {}
+
+
+def test_a_damaged_header_names_its_file_and_the_checksums_are_compared_still(bench: RestoreBench, made: Path) -> None:
+    flip(dump_of(made), 0)
+    found = bad(look(bench, level="structure", identities=[]))
+    assert dump_of(made).name in found["recipients"]
+    assert "checksum" in found
+
+
+def test_rows_that_are_not_in_the_dump_at_all_are_missed(
+    bench: RestoreBench, postgres17: PostgresServer, shop: str
+) -> None:
+    damaged_set(bench, postgres17, shop, lambda: postgres17.query(shop, "DROP TABLE consents"))
+    assert "table public.consents has no rows in the dump, and the manifest says 100" in bad(look(bench))["rows"]
+
+
+def test_blocks_that_are_elsewhere_than_the_index_says_are_told(bench: RestoreBench, made: Path) -> None:
+    path = made / "manifest.json"
+    manifest = Manifest.parse(path.read_bytes())
+    dump = next(artifact for artifact in manifest.artifacts if artifact.role == "dump")
+    assert dump.index is not None
+    moved = tuple(block._replace(length=block.length - 1) for block in dump.index.blocks)
+    changed = replace(dump, index=replace(dump.index, blocks=moved))
+    others = tuple(changed if artifact is dump else artifact for artifact in manifest.artifacts)
+    path.write_bytes(replace(manifest, artifacts=others).to_bytes())
+    assert "its blocks are not where the manifest's index says" in bad(look(bench, verify_key=None))["contents"]
+
+
+def test_the_module_tells_everything_when_it_fails_and_when_it_may_not(bench: RestoreBench, made: Path) -> None:
+    flip(dump_of(made), -1)
+    keys = bench.bench.keys
+    options = {
+        "label": "shop",
+        "locations": [bench.bench.location()],
+        "identities": [str(keys.identity)],
+        "cache_dir": str(bench.bench.directory / "cache"),
+    }
+    for more, status in (({}, 1), ({"fail": False}, 0), ({"_ansible_check_mode": True}, 1)):
+        process = start_module("verify_dump", {**options, **more})
+        output, _errors = process.communicate(timeout=60)
+        result = json.loads(output)
+        assert (process.returncode, result.get("failed", False)) == (status, bool(status))
+        assert (result["verdict"], result["changed"]) == ("failed", False)
+        assert keys.identity.read_text().strip() not in output

@@ -54,7 +54,7 @@ class DrillRequest:
     def parse(cls, params: Mapping[str, Any]) -> DrillRequest:
         """From the module's parameters; raise :class:`ConfigError` if one of them cannot be right."""
         plain = (
-            "backup", "target", "environment", "jobs", "record", "report_dir", "lock_timeout", "pg_bin_dir",
+            "backup", "target", "jobs", "record", "report_dir", "lock_timeout", "pg_bin_dir",
             "throwaway_dir", "run_as",
         )  # fmt: skip
         given = {name: params[name] for name in plain if params.get(name) is not None}
@@ -63,6 +63,7 @@ class DrillRequest:
             label=check_name(params["label"], "label"),
             queries=parse_queries(params.get("checks") or ()),
             expected_differences=tuple(params.get("expected_differences") or ()),
+            environment=params.get("expect_environment"),
             recovery_time=None if limit is None else parse_duration(limit, "recovery_time"),
             maintenance_db=params["login_db"],
             **given,

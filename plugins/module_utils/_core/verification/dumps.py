@@ -45,10 +45,12 @@ def check_size(size: int, request: VerifyRequest, tell: Tell) -> None:
 
 
 def row_differences(rows: Mapping[TableName, int], wanted: Mapping[TableName, int]) -> Iterator[str]:
-    """Tables that have another number of rows in the dump than the manifest says."""
-    for table, count in rows.items():
-        if table in wanted and wanted[table] != count:
-            yield f"table {display_name(table)} has {count:,} rows in the dump, and the manifest says {wanted[table]:,}"
+    """Tables that have another number of rows in the dump than the manifest says, or rows that are not in it."""
+    for table, count in wanted.items():
+        if table in rows and rows[table] != count:
+            yield f"table {display_name(table)} has {rows[table]:,} rows in the dump, and the manifest says {count:,}"
+        elif table not in rows and count:
+            yield f"table {display_name(table)} has no rows in the dump, and the manifest says {count:,}"
 
 
 def joined(texts: Sequence[str]) -> str:

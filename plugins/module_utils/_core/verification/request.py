@@ -55,7 +55,7 @@ class VerifyRequest:
             content=params["level"] == CONTENT,
             critical_tables={text: parse_table(text) for text in params["critical_tables"]},
             min_size=params["min_size"],
-            environment=params["environment"],
+            environment=params["expect_environment"],
         )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ..catalogue import LATEST
 from ..catalogue.cache import default_directory
 from ..catalogue.whole import Catalogue, KnownSet, read_catalogue
-from ..errors import BackupError, ConfigError, LocationError
+from ..errors import BackupError, ConfigError
 from ..findings import FAILED, PASSED, WARNING, Finding, verdict, worst_first
 from ..locations.base import Location
 from ..manifest import Manifest
@@ -129,7 +129,8 @@ def _manifest(catalogue: Catalogue, known: KnownSet, locations: Sequence[Locatio
     for location in locations:
         copy = known.copies.get(location.name)
         if copy is not None and copy.summary is not None:
-            with contextlib.suppress(LocationError):
+            # A copy that has been damaged since it was listed fails its own checks.
+            with contextlib.suppress(BackupError):
                 return Manifest.parse(location.get(f"{known.id.directory(catalogue.label)}/{MANIFEST}"))
     return None
 

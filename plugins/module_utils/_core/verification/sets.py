@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ..age import AgeError
 from ..age.header import HeaderParser
 from ..catalogue import LoadedSet, load_set
 from ..errors import BackupError, CryptoError, LocationError
@@ -142,13 +143,21 @@ class CopyCheck:
                 continue
             count = len(artifact.recipients)
             fewest = count if fewest is None else min(count, fewest)
-            if artifact.encryption == "age" and (found := self._stanzas(good, artifact)) != count:
-                told = f"{artifact.name} is for {found} recipients, and the manifest names {count}"
+            if artifact.encryption == "age" and (told := self._wrong_header(good, artifact)):
                 self._tell("recipients", FAILED, told)
                 return
         if fewest is not None and fewest < _ENOUGH_RECIPIENTS:
             problems.append("there is one recipient: who loses that key loses the backup")
         self._tell("recipients", WARNING if problems else PASSED, joined(problems) or f"{fewest or 0} in every file")
+
+    def _wrong_header(self, good: GoodSet, artifact: Artifact) -> str:
+        """What is wrong with the header of an age file; "" where nothing is."""
+        try:
+            found = self._stanzas(good, artifact)
+        except AgeError as error:
+            return f"{artifact.name}: {error.message}"
+        count = len(artifact.recipients)
+        return "" if found == count else f"{artifact.name} is for {found} recipients, and the manifest names {count}"
 
     def _stanzas(self, good: GoodSet, artifact: Artifact) -> int:
         parser = HeaderParser()
@@ -214,6 +223,10 @@ class CopyCheck:
             found.broken.append(f"{artifact.name} has {size} bytes inside instead of {artifact.plain_size}")
         if unpacker is None:
             return
+        index = artifact.index
+        blocks = [(one.dump_id, one.offset, one.length) for one in unpacker.walker.index]
+        if index is not None and blocks != [(one.dump_id, one.offset, one.length) for one in index.blocks]:
+            found.broken.append(f"{artifact.name}: its blocks are not where the manifest's index says")
         found.objects += unpacker.objects
         found.rows |= unpacker.rows
         if unpacker.packed is not None:

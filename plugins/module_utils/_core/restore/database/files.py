@@ -13,7 +13,10 @@ from ..files import STEP, FileStream, LayeredFile, Peeled
 
 _SCRIPT = re.compile(rb"^-- PostgreSQL database dump\r?$", re.MULTILINE)
 _CLUSTER = re.compile(rb"^-- PostgreSQL database cluster dump\r?$", re.MULTILINE)
-_COMPLETE = re.compile(rb"^-- PostgreSQL database dump complete", re.MULTILINE)
+# What newer versions write behind it is a command of psql that has no meaning but to end a mode.
+_COMPLETE = re.compile(
+    rb"^-- PostgreSQL database dump complete\r?\n(?:--\r?\n|\\unrestrict [A-Za-z0-9]+\r?\n|\s)*\Z", re.MULTILINE
+)
 _COMMITS = re.compile(rb"^(?:COMMIT|ROLLBACK);\r?$", re.MULTILINE)
 _TAIL_BYTES = 4096
 
