@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import time
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -103,11 +104,18 @@ def test_two_databases_under_one_label_in_one_second_never_mix_in_one_set(
     assert len([name for name in bench.files() if name.endswith("manifest.json")]) == len(good)
 
 
-def run_and_kill(bench: Bench, options: dict[str, Any], programs: FakePrograms, directory: Path) -> None:
-    """Start the module in a process of its own, and SIGKILL it in the middle of the dump."""
+def run_and_kill(
+    bench: Bench,
+    options: dict[str, Any],
+    programs: FakePrograms,
+    directory: Path,
+    reached: Callable[[], bool] = lambda: True,
+) -> None:
+    """Start the module in a process of its own, and SIGKILL it within the dump, once it has *reached* that."""
     directory.mkdir()
     with ModuleProcess(directory, options) as module:
         programs.wait_until_held()
+        wait_until(reached, what="the run to come so far")
         left = children(module.pid)
         module.process.send_signal(signal.SIGKILL)
         module.process.wait(10)
