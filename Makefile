@@ -14,10 +14,10 @@ SCALE := 1
 
 # All pure logic, and what meets Ansible: the rest of the integration tests knows neither Ansible nor its version.
 NEXT_TESTS := tests/unit tests/integration/roles tests/integration/molecule tests/integration/encryption \
-	tests/integration/s3/test_s3_upload_module.py tests/integration/postgres/test_table_export.py \
+	tests/integration/locations/s3/test_s3_upload_module.py tests/integration/postgres/test_table_export.py \
 	$(addprefix tests/integration/backup/test_backup_,returns.py secrets.py sets.py kills.py) \
-	tests/integration/restore/test_restore_table_module.py \
-	tests/integration/restore_database/test_restore_playbook.py
+	tests/integration/restore/table/test_restore_table_module.py \
+	tests/integration/restore/database/test_restore_playbook.py
 
 LINTERS := lint-ruff lint-mypy lint-yaml lint-ansible lint-sanity lint-docs lint-changelog
 

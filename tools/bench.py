@@ -28,8 +28,8 @@ BENCH = ROOT / ".bench"
 OTHERS = BENCH / "venv"
 sys.path.insert(0, str(ROOT / "tests"))
 
-from ansible_collections.mobul.backup.plugins.module_utils._core.age import X25519Identity  # noqa: E402
-from ansible_collections.mobul.backup.plugins.module_utils._core.signing import SigningKey  # noqa: E402
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey  # noqa: E402
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity  # noqa: E402
 from support.lab import PostgresServer, RcloneRemote, S3Server, find_tool, require_tool  # noqa: E402
 
 DATABASE = "mobul"

@@ -20,7 +20,7 @@ from bench import BENCH, BUCKET, DRIVER, ROOT, Measure, Step, measure
 
 sys.path.insert(0, str(ROOT / "tests"))
 
-from ansible_collections.mobul.backup.plugins.module_utils._core.naming import SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from support.lab import S3Server
 from support.s3_proxy import S3Proxy
 from support.small_sets import lay, small_set

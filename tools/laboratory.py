@@ -22,7 +22,7 @@ import yaml
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests"))
 
-from ansible_collections.mobul.backup.plugins.module_utils._core.age import X25519Identity  # noqa: E402
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity  # noqa: E402
 from support.lab import TOOLS, PostgresServer, S3Server  # noqa: E402
 
 

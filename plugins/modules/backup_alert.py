@@ -242,7 +242,7 @@ warnings:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._core.alerting import run_alert
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting import run_alert
 
 CHANNEL = {
     "name": {"type": "str"},

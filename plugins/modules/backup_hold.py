@@ -147,7 +147,7 @@ warnings:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import LOCATIONS
-from ansible_collections.mobul.backup.plugins.module_utils._core.holding import set_hold
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold import set_hold
 
 
 def main() -> None:

@@ -148,7 +148,7 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CATALOGUE, POLICY
-from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.info import run_info
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.info import run_info
 
 
 def main() -> None:

@@ -113,7 +113,7 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CATALOGUE, POLICY
-from ansible_collections.mobul.backup.plugins.module_utils._core.pruning.run import run_prune
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.run import run_prune
 
 
 def main() -> None:

@@ -178,7 +178,7 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CATALOGUE, POLICY
-from ansible_collections.mobul.backup.plugins.module_utils._core.replication.run import run_replication
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.replicate.run import run_replication
 
 
 def main() -> None:

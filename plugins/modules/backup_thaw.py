@@ -85,7 +85,7 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import LOCATIONS
-from ansible_collections.mobul.backup.plugins.module_utils._core.thawing import run_thaw
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.thaw import run_thaw
 
 
 def main() -> None:

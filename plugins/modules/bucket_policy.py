@@ -213,7 +213,7 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import S3_CONNECTION
-from ansible_collections.mobul.backup.plugins.module_utils._core.s3.bucket.run import bucket_policy
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.bucket.run import bucket_policy
 
 ARGUMENTS = {
     **S3_CONNECTION,

@@ -184,7 +184,7 @@ recipients:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import DECRYPTION
-from ansible_collections.mobul.backup.plugins.module_utils._core.encrypt import encrypt_artifact
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.artifact import encrypt_artifact
 
 
 def main() -> None:

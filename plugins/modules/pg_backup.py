@@ -369,7 +369,7 @@ warnings:
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION, LOCATIONS
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup.run import run_backup
-from ansible_collections.mobul.backup.plugins.module_utils._core.naming import KINDS
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import KINDS
 
 TABLE = {
     "name": {"type": "str", "required": True},

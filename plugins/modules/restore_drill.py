@@ -227,7 +227,7 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION, DECRYPTION, LOCATIONS
-from ansible_collections.mobul.backup.plugins.module_utils._core.drill.run import run_drill
+from ansible_collections.mobul.backup.plugins.module_utils._core.verification.drill.run import run_drill
 
 CHECK = {
     "name": {"type": "str", "required": True},

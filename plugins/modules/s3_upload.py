@@ -180,7 +180,7 @@ duration:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import S3_CONNECTION
-from ansible_collections.mobul.backup.plugins.module_utils._core.upload import s3_upload
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.upload import s3_upload
 
 
 def main() -> None:

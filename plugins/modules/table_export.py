@@ -190,7 +190,7 @@ recipients:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION
-from ansible_collections.mobul.backup.plugins.module_utils._core.export import run_export
+from ansible_collections.mobul.backup.plugins.module_utils._core.backup.table_export import run_export
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ansible_collections.mobul.backup.plugins.module_utils._core.age import (
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import (
     Decryptor,
     Encryptor,
     Header,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.mobul.backup.plugins.module_utils._core.age import X25519Identity
-from ansible_collections.mobul.backup.plugins.module_utils._core.signing import SigningKey
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
 
 from .backup_runs import backup, backup_under_way
 from .postgres import PostgresServer

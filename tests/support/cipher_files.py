@@ -6,10 +6,10 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ansible_collections.mobul.backup.plugins.module_utils._core.ciphers.detect import HEAD_BYTES
-from ansible_collections.mobul.backup.plugins.module_utils._core.ciphers.envelope import TAIL_BYTES
-from ansible_collections.mobul.backup.plugins.module_utils._core.ciphers.identities import Decryption
-from ansible_collections.mobul.backup.plugins.module_utils._core.pipeline import Transform
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.detect import HEAD_BYTES
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.legacy.envelope import TAIL_BYTES
+from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline import Transform
 
 
 def run_through(stage: Transform, data: bytes, size: int = 100_000) -> bytes:

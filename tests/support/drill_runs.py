@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.mobul.backup.plugins.module_utils._core.drill.run import run_drill
-from ansible_collections.mobul.backup.plugins.module_utils._core.manifest import Manifest
-from ansible_collections.mobul.backup.plugins.module_utils._core.signing import load_signing_key
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import Manifest
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import load_signing_key
+from ansible_collections.mobul.backup.plugins.module_utils._core.verification.drill.run import run_drill
 from ansible_collections.mobul.backup.plugins.modules import restore_drill
 
 from .backup_bench import LABEL

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.pipeline import Emit
+from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline import Emit
 
 
 class BytesSource:

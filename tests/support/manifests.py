@@ -6,8 +6,8 @@ import dataclasses
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ansible_collections.mobul.backup.plugins.module_utils._core import manifest as m
-from ansible_collections.mobul.backup.plugins.module_utils._core.naming import KINDS, SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset import manifest as m
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import KINDS, SetId
 from hypothesis import strategies as st
 
 SHA256 = "0123456789abcdef" * 4

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timezone
 
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import check_key
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import (
     Leftover,
@@ -15,7 +16,6 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base 
     Writer,
     check_prefix,
 )
-from ansible_collections.mobul.backup.plugins.module_utils._core.naming import check_key
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=timezone.utc)
 

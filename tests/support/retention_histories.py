@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 
-from ansible_collections.mobul.backup.plugins.module_utils._core.naming import KINDS, SetId
-from ansible_collections.mobul.backup.plugins.module_utils._core.retention import UNTIL_RELEASED, Candidate, Policy
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import KINDS, SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.retention import (
+    UNTIL_RELEASED,
+    Candidate,
+    Policy,
+)
 from hypothesis import strategies as st
 
 BEGIN = datetime(2026, 11, 22, tzinfo=timezone.utc)

@@ -6,8 +6,8 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.mobul.backup.plugins.module_utils._core.naming import SetId
-from ansible_collections.mobul.backup.plugins.module_utils._core.signing import SigningKey
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
 
 from .manifests import make_dump, make_globals, make_manifest
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ansible_collections.mobul.backup.plugins.module_utils._core.signing import SigningKey
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
 
 
 def dump_of(directory: Path) -> Path:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.whole import read_catalogue
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import digest
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_records import Drill
+from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.all_locations import read_catalogue
 from ansible_collections.mobul.backup.plugins.module_utils._core.findings import Finding
-from ansible_collections.mobul.backup.plugins.module_utils._core.manifest import digest
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.request import CheckRequest
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.run import find_all
-from ansible_collections.mobul.backup.plugins.module_utils._core.naming import SetId
-from ansible_collections.mobul.backup.plugins.module_utils._core.set_records import Drill
 
 from .memory_location import MemoryLocation
 from .small_sets import small_set

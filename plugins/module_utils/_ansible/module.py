@@ -17,7 +17,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 
 from .._core.errors import BackupError
-from .._core.process import give_way
+from .._core.stream.process import give_way
 from .secrets import escaped, secrets
 
 Operation = Callable[[Mapping[str, Any], bool], dict[str, Any]]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
-from .shapes import Choice, Text
+from .documents.values import Choice, Text
 
 PASSED, WARNING, FAILED = "passed", "warning", "failed"
 STATUSES = (PASSED, WARNING, FAILED)

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .shapes import Mismatch
+from .documents.values import Mismatch
 
 if TYPE_CHECKING:
-    from .manifest import Artifact, Export, Index, Manifest
+    from .backupset.manifest import Artifact, Export, Index, Manifest
 
 _RESERVED = (
     r"(?:manifest\.json|manifest\.json\.sig|hold\.json|hold\.next\.json|released\.json"

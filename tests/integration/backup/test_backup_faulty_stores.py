@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.backup import surveying
+from ansible_collections.mobul.backup.plugins.module_utils._core.backup import preflight
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup.run import TooFewCopies
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.local import LocalLocation
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.local.location import LocalLocation
 from botocore.retries.standard import ExponentialBackoff
 from support.backup_bench import Bench, make_older
 from support.backup_runs import ModuleProcess
@@ -129,7 +129,7 @@ def test_what_an_earlier_run_left_and_that_cannot_be_removed_is_a_warning(
 ) -> None:
     first = bench.backup(postgres17, filled)
     (bench.root / first["directory"] / "manifest.json").unlink()
-    make_older(bench.root, hours=surveying.UNFINISHED_AFTER.total_seconds() / 3600 + 1)
+    make_older(bench.root, hours=preflight.UNFINISHED_AFTER.total_seconds() / 3600 + 1)
 
     def refuse(_location: LocalLocation, key: str) -> None:
         raise LocationError("disk", f"delete {key}", "the file system is mounted read-only")

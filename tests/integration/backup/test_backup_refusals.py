@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.age import X25519Identity
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, PreflightError
-from ansible_collections.mobul.backup.plugins.module_utils._core.signing import SigningKey
 from psycopg2 import sql
 from support import pgbouncer as pooling
 from support.backup_bench import Bench

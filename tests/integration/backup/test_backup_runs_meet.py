@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.backup import preparing, surveying
+from ansible_collections.mobul.backup.plugins.module_utils._core.backup import preflight, preparing
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
-from ansible_collections.mobul.backup.plugins.module_utils._core.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.snapshot import LockBusy
 from support.backup_bench import Bench, make_older
 from support.backup_runs import ModuleProcess, children, is_running
@@ -171,7 +171,7 @@ def test_the_open_upload_of_a_killed_run_is_aborted_by_a_later_run_that_names_it
         with closing(open_location(given)) as location:
             [left] = location.leftovers("")
             assert left.key.endswith(".dump.age")
-            monkeypatch.setattr(surveying, "UNFINISHED_AFTER", timedelta(seconds=1))
+            monkeypatch.setattr(preflight, "UNFINISHED_AFTER", timedelta(seconds=1))
             wait_until(lambda: datetime.now(timezone.utc) - left.started > timedelta(seconds=2), what="its age")
             later = bench.backup(postgres17, big_database, locations=[given], pg_bin_dir=programs)
             assert f"s3: {left.key}" in later["reaped"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.manifest import Manifest
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import Manifest
 from jsonschema import Draft202012Validator
 from support.backup_bench import LABEL, Bench, Keys
 from support.lab import PROJECT, PostgresServer, require_tool

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue import (
     find_unfinished,
     free_id,
@@ -18,8 +19,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue impor
     reap,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.local import LocalLocation
-from ansible_collections.mobul.backup.plugins.module_utils._core.signing import SigningKey
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.local.location import LocalLocation
 from support.manifests import make_manifest
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)

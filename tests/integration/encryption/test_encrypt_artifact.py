@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.age import X25519Identity
-from ansible_collections.mobul.backup.plugins.module_utils._core.encrypt import encrypt_artifact
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.artifact import encrypt_artifact
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, CryptoError
 from support.gpg_keys import Keys
 

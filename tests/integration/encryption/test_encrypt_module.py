@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.age import X25519Identity
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
 from support.gpg_keys import processes_with
 
 CANARY = "canary-9e1b4f passphrase"

@@ -8,10 +8,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.ciphers.gpg import gpg_decryptor
-from ansible_collections.mobul.backup.plugins.module_utils._core.ciphers.gpg_home import GpgHome
-from ansible_collections.mobul.backup.plugins.module_utils._core.ciphers.identities import Decryption
-from ansible_collections.mobul.backup.plugins.module_utils._core.ciphers.recipients import Encryption
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.gpg.home import GpgHome
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.gpg.stage import gpg_decryptor
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import Encryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, CryptoError, PreflightError
 from support.cipher_files import decrypt, run_through
 from support.gpg_keys import PASSPHRASE, GnupgHome, Keys, make_key, processes_with

@@ -9,8 +9,11 @@ import random
 import shutil
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.ciphers.envelope import EnvelopeDecryptor, find_iv
-from ansible_collections.mobul.backup.plugins.module_utils._core.ciphers.identities import Decryption
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.legacy.envelope import (
+    EnvelopeDecryptor,
+    find_iv,
+)
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, CryptoError, FormatError
 from hypothesis import given
 from hypothesis import strategies as st

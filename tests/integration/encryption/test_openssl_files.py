@@ -8,8 +8,11 @@ import random
 import shutil
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.ciphers.identities import Decryption, OpensslOptions
-from ansible_collections.mobul.backup.plugins.module_utils._core.ciphers.openssl import OpensslDecryptor, derivations
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption, OpensslOptions
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.legacy.openssl import (
+    OpensslDecryptor,
+    derivations,
+)
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, CryptoError
 from support.cipher_files import decrypt, run, run_through
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.age import (
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import (
     Encryptor,
     ScryptRecipient,
     X25519Identity,
 )
-from ansible_collections.mobul.backup.plugins.module_utils._core.ciphers.identities import Decryption
-from ansible_collections.mobul.backup.plugins.module_utils._core.ciphers.recipients import Encryption
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import Encryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, CryptoError
 from support.cipher_files import decrypt, run_through
 from support.gpg_keys import PASSPHRASE, GnupgHome, Keys, make_key

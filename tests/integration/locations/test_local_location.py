@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError, LocationError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import Leftover, Location
-from ansible_collections.mobul.backup.plugins.module_utils._core.pipeline import Pipeline
+from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline import Pipeline
 from support.lab import new_directory
 from support.location_backends.local import files_below
 from support.locations import BytesSource, mounted_tmpfs

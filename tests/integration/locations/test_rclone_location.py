@@ -22,13 +22,14 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError, LocationError
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location, rclone_writer
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import Leftover
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone import RcloneLocation, create
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone_store import Entry, RcloneStore
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone_upload import Upload
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone_writer import RcloneWriter
-from ansible_collections.mobul.backup.plugins.module_utils._core.pipeline import Pipeline
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone import writer
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone.location import RcloneLocation, create
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone.store import Entry, RcloneStore
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone.upload import Upload
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone.writer import RcloneWriter
+from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline import Pipeline
 from support.lab import RcloneRemote, S3Server, new_directory, wait_until
 from support.location_backends.local import files_below
 from support.location_backends.rclone import bucket_config
@@ -204,7 +205,7 @@ def test_only_what_is_unfinished_can_be_discarded(drive: RcloneLocation) -> None
 @pytest.fixture
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A store that lists late gets no second chance."""
-    monkeypatch.setattr(rclone_writer, "_PAUSES", ())
+    monkeypatch.setattr(writer, "_PAUSES", ())
 
 
 def test_a_store_that_lists_late_gets_some_time(
@@ -453,9 +454,9 @@ def test_a_missing_rclone_is_told(rclone_config: RcloneRemote) -> None:
 def test_a_program_that_does_not_serve_is_told(
     rclone_config: RcloneRemote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, serves: str
 ) -> None:
-    from ansible_collections.mobul.backup.plugins.module_utils._core.locations import rclone_daemon
+    from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone import daemon
 
-    monkeypatch.setattr(rclone_daemon, "_START_SECONDS", 0.5)
+    monkeypatch.setattr(daemon, "_START_SECONDS", 0.5)
     program = tmp_path / "rclone"
     program.write_text(f'#!/bin/sh\n[ "$1" = version ] && echo "rclone v1.60.1-DEV" && exit\nexec {serves}\n')
     program.chmod(0o755)

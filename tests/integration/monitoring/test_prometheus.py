@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import yaml
-from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.whole import read_catalogue
+from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.all_locations import read_catalogue
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.metrics import metrics_text
 from support.programs import PROJECT
 from support.watched_sets import NOW, Bench

@@ -13,11 +13,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connec
     Connection,
     ConnectionOptions,
 )
-from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.snapshot import (
-    Snapshot,
-    attach,
-    hold_tables,
-)
+from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.snapshot import Snapshot, attach, hold_tables
 
 T, U, ODD = ("public", "t"), ("public", "u"), ("we.ird", 'ta"ble')
 

@@ -20,15 +20,15 @@ import psycopg2
 import pyrage
 import pytest
 import zstandard
-from ansible_collections.mobul.backup.plugins.module_utils._core import export as core_export
-from ansible_collections.mobul.backup.plugins.module_utils._core.ciphers.recipients import Encryption
-from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, SourceError
-from ansible_collections.mobul.backup.plugins.module_utils._core.export import (
+from ansible_collections.mobul.backup.plugins.module_utils._core.backup import table_export as core_export
+from ansible_collections.mobul.backup.plugins.module_utils._core.backup.table_export import (
     ExportRequest,
     ExportResult,
     export_table,
     run_export,
 )
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import Encryption
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, SourceError
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import (
     Connection,
     ConnectionOptions,
@@ -283,7 +283,7 @@ def test_an_interrupted_export_ends_at_once_and_leaves_nothing(
     }
     driver = (
         "import json, signal, sys\n"
-        "from ansible_collections.mobul.backup.plugins.module_utils._core.export import run_export\n"
+        "from ansible_collections.mobul.backup.plugins.module_utils._core.backup.table_export import run_export\n"
         "signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
         "run_export(json.load(sys.stdin), False)\n"
     )

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, SourceError
-from ansible_collections.mobul.backup.plugins.module_utils._core.pipeline import Pipeline
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import (
     Connection,
     ConnectionOptions,
@@ -21,6 +20,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connec
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.copying import TableSource, prepare_copy
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.snapshot import Snapshot
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.tables import RELATIONS, user_tables
+from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline import Pipeline
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.lab import PostgresServer, wait_until

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.naming import SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from support.backup_bench import Keys
 from support.lab import PostgresServer
 from support.playbooks import Playbooks

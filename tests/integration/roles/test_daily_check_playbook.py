@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import digest
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_records import Drill, Hold
 from ansible_collections.mobul.backup.plugins.module_utils._core.findings import Finding
-from ansible_collections.mobul.backup.plugins.module_utils._core.manifest import digest
-from ansible_collections.mobul.backup.plugins.module_utils._core.naming import SetId
-from ansible_collections.mobul.backup.plugins.module_utils._core.set_records import Drill, Hold
 from support.alert_services import Desk, alert_desk
 from support.certificates import make_certificates
 from support.lab import MotoServer

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import LOCATION
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations import local, rclone
-from ansible_collections.mobul.backup.plugins.module_utils._core.s3 import settings as s3
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.local import location as local
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone import location as rclone
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3 import settings as s3
 
 
 def test_every_option_of_every_kind_of_location_can_be_given_and_no_other() -> None:

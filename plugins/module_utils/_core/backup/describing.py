@@ -7,26 +7,17 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from ..age.ranges import head_size
-from ..archive import schema_fingerprint, schema_objects
-from ..archive.walker import Block
-from ..ciphers.recipients import Encryption
-from ..manifest import (
-    AgeHead,
-    Artifact,
-    Export,
-    Frame,
-    Index,
-    IndexBlock,
-    SchemaFingerprint,
-    Table,
-)
-from ..manifest import Fingerprint as ManifestFingerprint
+from ..backupset.manifest import AgeHead, Artifact, Export, Frame, Index, IndexBlock, SchemaFingerprint, Table
+from ..backupset.manifest import Fingerprint as ManifestFingerprint
+from ..encryption.age.ranges import head_size
+from ..encryption.recipients import Encryption
+from ..postgres.archive import schema_fingerprint, schema_objects
+from ..postgres.archive.walker import Block
 from ..postgres.counting import Fingerprint
 from .dumping import PartDump
 from .parts import TableName
 from .request import TablePolicy
-from .side import SideArtifact
+from .small_artifacts import SideArtifact
 
 SCHEMA_ALGORITHM = "toc-sha256-1"
 

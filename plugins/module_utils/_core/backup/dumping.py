@@ -6,15 +6,15 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..age.ranges import HEAD_BYTES
-from ..archive import ArchiveWalker, Toc, TocEntry
-from ..ciphers.recipients import Encryption
+from ..encryption.age.ranges import HEAD_BYTES
+from ..encryption.recipients import Encryption
 from ..errors import PreflightError
-from ..pipeline import Transform
+from ..postgres.archive import ArchiveWalker, Toc, TocEntry
 from ..postgres.patterns import dump_pattern
 from ..postgres.programs import Program, supports_compression
-from ..process import ProcessSource
-from ..transforms import Beginning, Sha256, ZstdFrames
+from ..stream.pipeline import Transform
+from ..stream.process import ProcessSource
+from ..stream.transforms import Beginning, Sha256, ZstdFrames
 from .parts import Part
 from .request import Compression
 from .set_writer import SetWriter

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
+from ..backupset.naming import SetId
+from ..backupset.signing import SigningKey
 from ..catalogue import FoundSet, free_id
-from ..ciphers.recipients import Encryption
+from ..encryption.recipients import Encryption
 from ..errors import BackupError, ConfigError
 from ..locations.base import Location
-from ..naming import SetId
 from ..postgres.blockers import blockers_named
 from ..postgres.connection import ConnectionOptions, connect
 from ..postgres.copying import prepare_copy
@@ -25,21 +26,12 @@ from ..postgres.programs import Program, find_program
 from ..postgres.snapshot import Snapshot
 from ..postgres.tables import RELATIONS, TableInfo, resolve_table, user_tables
 from ..postgres.types import Connection
-from ..signing import SigningKey
-from ..zstd import require_library
+from ..stream.zstd import require_library
 from .dumping import DumpCompression, resolve_compression
 from .parts import Part, TableName, plan_parts
+from .preflight import Survey, Surveyors, check_surveys, disagreements, expected_size, previous_set, reason_against
 from .request import BackupRequest, TablePolicy
-from .side import ResolvedExport
-from .surveying import (
-    Survey,
-    Surveyors,
-    check_surveys,
-    disagreements,
-    expected_size,
-    previous_set,
-    reason_against,
-)
+from .small_artifacts import ResolvedExport
 
 
 @dataclass(frozen=True)

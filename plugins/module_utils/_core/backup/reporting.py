@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..backupset.manifest import Manifest
 from ..errors import BackupError
-from ..manifest import Manifest
 from ..texts import readable_size
+from .preflight import Cleared, behind
 from .preparing import Ends, Plan
 from .request import BackupRequest
 from .running import Written
-from .surveying import Cleared, behind
 
 
 def report_skipped(request: BackupRequest, reason: BackupError) -> dict[str, Any]:

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..backupset.naming import check_kind, check_name
 from ..errors import ConfigError
-from ..naming import check_kind, check_name
 
 STEP = "check the options"
 FINGERPRINT_CHOICES = ("none", "marked", "all")

@@ -7,12 +7,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from ..ciphers.recipients import Encryption
+from ..backupset.signing import load_signing_key
+from ..encryption.recipients import Encryption
 from ..errors import BackupError
 from ..locations import enter_locations
 from ..postgres.connection import ConnectionOptions
 from ..postgres.snapshot import LockBusy
-from ..signing import load_signing_key
 from .preparing import Ends, prepare
 from .reporting import report_planned, report_skipped, report_written
 from .request import BackupRequest, Compression, ExportSpec, TablePolicy

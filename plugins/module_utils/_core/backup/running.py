@@ -9,11 +9,10 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ..ciphers.recipients import Encryption
+from ..backupset.manifest import Artifact, Database, Manifest, PreviousSet, Snapshot, digest
+from ..backupset.naming import DUMP_PREFIX, MANIFEST, SIGNATURE
+from ..encryption.recipients import Encryption
 from ..errors import BackupError, Cancelled, SourceError
-from ..manifest import Artifact, Database, Manifest, PreviousSet, Snapshot, digest
-from ..naming import DUMP_PREFIX, MANIFEST, SIGNATURE
-from ..pipeline import Progress, as_backup_error
 from ..postgres.blockers import blockers_named
 from ..postgres.copying import TableSource
 from ..postgres.counting import Fingerprint, count_rows, fingerprints
@@ -22,20 +21,14 @@ from ..postgres.messages import bounded_list
 from ..postgres.names import display_name
 from ..postgres.snapshot import hold_tables
 from ..postgres.types import Connection
-from .describing import (
-    describe_dump,
-    describe_schema,
-    describe_side,
-    describe_tables,
-    describe_tools,
-    second,
-)
+from ..stream.pipeline import Progress, as_backup_error
+from .describing import describe_dump, describe_schema, describe_side, describe_tables, describe_tools, second
 from .dumping import PartDump, TocCollector, dump_argv
 from .parts import Part, TableName
 from .preparing import Ends, Plan
 from .request import BackupRequest
 from .set_writer import SetWriter
-from .side import ResolvedExport, SideArtifact
+from .small_artifacts import ResolvedExport, SideArtifact
 
 _VERIFY_EVERY = 5.0
 """Seconds between two looks at the session that holds the lock and the snapshot."""

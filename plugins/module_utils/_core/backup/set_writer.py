@@ -14,10 +14,10 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from ..backupset.naming import MANIFEST
 from ..errors import BackupError, Cancelled, LocationError
 from ..locations.base import Location, Receipt, Writer
-from ..naming import MANIFEST
-from ..pipeline import Pipeline, Progress, Source, Transform, as_backup_error
+from ..stream.pipeline import Pipeline, Progress, Source, Transform, as_backup_error
 
 _WEAK_PROOFS = ("size", "crc32", "md5", "sha1")
 """From the weakest; whatever else a store proves an object by is stronger."""

@@ -1,9 +1,9 @@
 """The catalogue of a location: nothing but its manifests and where they lie."""
 
-from ..naming import next_id
+from ..backupset.naming import next_id
 from .chain import ChainFinding, check_chain
-from .finding import FoundSet, Problem, free_id, id_taken, newest_set, set_exists, set_ids
 from .loading import LATEST, LoadedSet, load_set
+from .search import FoundSet, Problem, free_id, id_taken, newest_set, set_exists, set_ids
 from .unfinished import Reaped, Unfinished, find_unfinished, reap
 
 __all__ = [

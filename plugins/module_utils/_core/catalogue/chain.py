@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..naming import SetId
+from ..backupset.naming import SetId
 from .loading import LoadedSet
 
 

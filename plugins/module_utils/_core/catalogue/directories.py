@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from ..backupset.naming import SetId
 from ..locations.base import Leftover, Location, ObjectInfo
-from ..naming import SetId
-from .finding import Problem, parse_directory
+from .search import Problem, parse_directory
 
 _OWN_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
 _DEPTH = 4

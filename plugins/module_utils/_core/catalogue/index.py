@@ -10,16 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ..backupset.manifest import Manifest, digest
+from ..backupset.naming import MANIFEST, SIGNATURE, SetId, check_name
+from ..backupset.set_records import Drill, Hold, Release, SetRecord, last_to_end, record_class
+from ..backupset.signing import VerifyKey, verify
+from ..documents.strict_json import MAX_BYTES
 from ..errors import CryptoError, FormatError
 from ..locations.base import Location, ObjectInfo
-from ..manifest import Manifest, digest
-from ..naming import MANIFEST, SIGNATURE, SetId, check_name
-from ..set_records import Drill, Hold, Release, SetRecord, last_to_end, record_class
-from ..signing import VerifyKey, verify
-from ..strict_json import MAX_BYTES
 from .cache import RecordCache
 from .directories import SetDirectory, gather
-from .finding import Problem, check_place
+from .search import Problem, check_place
 
 _READERS = 8
 """How many small objects of a location are read at the same time."""

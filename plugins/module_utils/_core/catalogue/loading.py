@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..backupset.manifest import Manifest, digest
+from ..backupset.naming import SIGNATURE, SetId, check_name
+from ..backupset.signing import CHECK_STEP, SIGNATURE_BYTES, VerifyKey, verify
 from ..errors import CryptoError, LocationError
 from ..locations.base import Location
-from ..manifest import Manifest, digest
-from ..naming import SIGNATURE, SetId, check_name
-from ..signing import CHECK_STEP, SIGNATURE_BYTES, VerifyKey, verify
-from .finding import check_place, id_taken, read_manifest, set_ids
+from .search import check_place, id_taken, read_manifest, set_ids
 
 LATEST = "latest"
 

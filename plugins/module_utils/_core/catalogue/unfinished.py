@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from ..backupset.naming import HOLDS, MANIFEST, SetId, check_name
 from ..errors import BackupError, ConfigError
 from ..locations.base import Leftover, Location, ObjectInfo
-from ..naming import HOLDS, MANIFEST, SetId, check_name
 from .directories import SetDirectory, gather
-from .finding import Problem
+from .search import Problem
 
 DEFAULT_AGE = timedelta(hours=24)
 WINDOW = timedelta(days=14)

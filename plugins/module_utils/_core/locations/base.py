@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ..backupset.naming import check_key
 from ..errors import LocationError
-from ..naming import check_key
-from ..pipeline import Sink
+from ..stream.pipeline import Sink
 
 
 def check_prefix(prefix: str) -> str:

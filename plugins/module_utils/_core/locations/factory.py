@@ -36,14 +36,14 @@ def _backend(kind: str) -> Callable[[Mapping[str, object]], Location]:
     The imports are written out because Ansible sends to a host what it finds by reading them.
     """
     if kind == "s3":
-        from . import s3
+        from .s3 import location as s3
 
         return s3.create
     if kind == "rclone":
-        from . import rclone
+        from .rclone import location as rclone
 
         return rclone.create
-    from . import local
+    from .local import location as local
 
     return local.create
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ..backupset.naming import check_name
 from ..errors import ConfigError
-from ..naming import check_name
 
 STEP = "check the locations"
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from ..catalogue.whole import Catalogue, KnownSet
+from ..backupset.set_records import Drill
+from ..catalogue.all_locations import Catalogue, KnownSet
 from ..durations import readable_duration
 from ..findings import FAILED, PASSED, WARNING, Finding
-from ..set_records import Drill
 from .request import CheckRequest
 from .size_band import LARGE, NORMAL, SMALL, UNKNOWN, judge_size
 

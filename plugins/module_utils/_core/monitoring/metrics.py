@@ -15,15 +15,15 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from ..backupset.naming import check_name
+from ..backupset.set_records import Drill
+from ..backupset.signing import load_verify_keys
+from ..catalogue.all_locations import Catalogue, KnownSet, read_catalogue
 from ..catalogue.cache import default_directory
 from ..catalogue.index import objects_stay
-from ..catalogue.whole import Catalogue, KnownSet, read_catalogue
 from ..errors import BackupError, LocationError, PreflightError
 from ..findings import PASSED
 from ..locations import enter_locations
-from ..naming import check_name
-from ..set_records import Drill
-from ..signing import load_verify_keys
 from .checks import all_drills
 
 STEP = "write the metrics"

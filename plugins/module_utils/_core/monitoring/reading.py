@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from ..catalogue.whole import Catalogue, KnownSet
+from ..backupset.manifest import Manifest
+from ..backupset.naming import MANIFEST
+from ..catalogue.all_locations import Catalogue, KnownSet
 from ..errors import BackupError
 from ..findings import FAILED, PASSED, WARNING, Finding
 from ..locations.base import Location
-from ..manifest import Manifest
-from ..naming import MANIFEST
-from ..pipeline import as_backup_error
 from ..postgres.names import TableName, display_name
+from ..stream.pipeline import as_backup_error
+from ..stream.transforms import Sha256
 from ..texts import readable_size
-from ..transforms import Sha256
 from .checks import newest_good
 from .size_band import LARGE, NORMAL, SMALL, UNKNOWN, judge_count
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from ..backupset.naming import check_kind, check_name
+from ..documents.records import Record
+from ..documents.values import Mismatch
 from ..durations import parse_duration
 from ..errors import ConfigError
 from ..findings import FAILED, PASSED, STATUSES, Finding
-from ..naming import check_kind, check_name
-from ..records import Record
-from ..shapes import Mismatch
 
 STEP = "check the options"
 NEWEST, NONE = "newest", "none"

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from ..backupset.signing import load_verify_keys
+from ..catalogue.all_locations import Catalogue, read_catalogue
 from ..catalogue.cache import default_directory
 from ..catalogue.index import objects_stay
-from ..catalogue.whole import Catalogue, read_catalogue
 from ..errors import BackupError
 from ..findings import FAILED, PASSED, Finding, verdict, worst_first
 from ..locations import enter_locations
 from ..locations.base import Location
-from ..signing import load_verify_keys
 from ..texts import text_table
 from .checks import (
     check_copies,

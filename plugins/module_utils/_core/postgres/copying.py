@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..errors import Cancelled, ConfigError, SourceError
-from ..pipeline import Emit
+from ..stream.pipeline import Emit
 from .messages import bounded_list, server_message
 from .names import TableName, display_name
 from .tables import RELATIONS, TableInfo, find_table, user_tables

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 
 from ..errors import ConfigError
-from ..process import child_environment
+from ..stream.process import child_environment
 from .connection import APPLICATION_NAME, CONNECT_TIMEOUT, ConnectionOptions
 
 VARIABLES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..process import ProcessSource
+from ..stream.process import ProcessSource
 from .programs import Program
 
 STEP = "dump the roles and settings"

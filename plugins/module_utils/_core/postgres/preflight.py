@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..documents.strict_json import MAX_BYTES
 from ..errors import PreflightError, SourceError
-from ..strict_json import MAX_BYTES
 from .connection import ConnectionOptions
 from .messages import server_message
 from .pooler import is_pooled

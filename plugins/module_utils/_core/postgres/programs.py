@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from ..errors import PreflightError
-from ..process import child_environment
+from ..stream.process import child_environment
 
 STEP = "find the PostgreSQL programs"
 

@@ -20,7 +20,7 @@ import time
 from typing import IO, Any
 
 from ..errors import BackupError, ConfigError, PreflightError
-from ..process import child_environment
+from ..stream.process import child_environment
 from .connection import ConnectionOptions, connect
 from .programs import Program, find_program
 

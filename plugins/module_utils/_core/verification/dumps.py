@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
-from ..archive import Toc
-from ..archive.toc import TABLE_DATA
 from ..findings import FAILED, PASSED, WARNING
+from ..postgres.archive import Toc
+from ..postgres.archive.toc import TABLE_DATA
 from ..postgres.names import TableName, display_name
 from ..texts import readable_size
 from .request import VerifyRequest

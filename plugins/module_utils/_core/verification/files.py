@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ..ciphers.detect import detect
+from ..encryption.detect import detect
 from ..errors import BackupError
 from ..findings import FAILED, PASSED, WARNING, Finding
-from ..restore.access import Access
-from ..restore.database.files import FileContents
-from ..restore.files import LayeredFile
+from ..restore.database.file_contents import FileContents
+from ..restore.reading.access import Access
+from ..restore.reading.legacy_file import LayeredFile
 from .dumps import Tell, check_size, check_tables, tables_of
 from .request import VerifyRequest
 from .unpacking import Unpacker

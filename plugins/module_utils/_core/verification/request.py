@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..backupset.naming import SetId, check_name
 from ..catalogue import LATEST
 from ..errors import ConfigError
-from ..naming import SetId, check_name
 from ..postgres.names import TableName
 
 STEP = "check the options"

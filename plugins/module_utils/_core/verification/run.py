@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ..backupset.manifest import Manifest
+from ..backupset.naming import MANIFEST, SetId
 from ..catalogue import LATEST
+from ..catalogue.all_locations import Catalogue, KnownSet, read_catalogue
 from ..catalogue.cache import default_directory
-from ..catalogue.whole import Catalogue, KnownSet, read_catalogue
 from ..errors import BackupError, ConfigError
 from ..findings import FAILED, PASSED, WARNING, Finding, verdict, worst_first
 from ..locations.base import Location
-from ..manifest import Manifest
 from ..monitoring.size_band import SMALL, judge_size
-from ..naming import MANIFEST, SetId
-from ..restore.access import Access, open_access
+from ..restore.reading.access import Access, open_access
 from .files import verify_file
 from .request import VerifyRequest
 from .sets import CopyCheck

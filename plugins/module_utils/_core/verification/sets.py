@@ -5,24 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..age import AgeError
-from ..age.header import HeaderParser
+from ..backupset.manifest import Artifact, IndexBlock, Manifest
+from ..backupset.naming import SetId
+from ..backupset.signing import CHECK_STEP
 from ..catalogue import LoadedSet, load_set
+from ..catalogue.good_set import GoodSet
+from ..encryption.age import AgeError
+from ..encryption.age.header import HeaderParser
 from ..errors import BackupError, CryptoError, LocationError
 from ..findings import FAILED, PASSED, WARNING, Finding
 from ..locations.base import Location
-from ..manifest import Artifact, IndexBlock, Manifest
-from ..naming import SetId
-from ..pipeline import as_backup_error
 from ..postgres.names import TableName
-from ..restore.access import Access
 from ..restore.database.comparing import compare_archive
-from ..restore.plain import whole
-from ..restore.proof import GoodSet
-from ..restore.set_archive import SetArchive, open_set_archive
-from ..signing import CHECK_STEP
+from ..restore.reading.access import Access
+from ..restore.reading.plain import whole
+from ..restore.reading.set_archive import SetArchive, open_set_archive
+from ..stream.pipeline import as_backup_error
+from ..stream.transforms import Sha256
 from ..texts import readable_size
-from ..transforms import Sha256
 from .dumps import check_size, check_tables, joined, row_differences, tables_of
 from .request import VerifyRequest
 from .unpacking import Unpacker

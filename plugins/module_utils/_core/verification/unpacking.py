@@ -11,12 +11,12 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from ..archive import ArchiveWalker, TocEntry
-from ..archive.toc import TABLE_DATA
-from ..decompression import PIECE_BYTES, Decompressor, broken
 from ..errors import FormatError
+from ..postgres.archive import ArchiveWalker, TocEntry
+from ..postgres.archive.toc import TABLE_DATA
 from ..postgres.names import TableName
-from ..zstd import Unzstd
+from ..stream.decompression import PIECE_BYTES, Decompressor, broken
+from ..stream.zstd import Unzstd
 
 _END = b"\\.\n\n\n"
 _LINES_OF_END = 3

@@ -19,7 +19,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base 
     Receipt,
     Writer,
 )
-from ansible_collections.mobul.backup.plugins.module_utils._core.pipeline import Emit, Progress
+from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline import Emit, Progress
 
 SET = "mobul/2026/11/23/weekly_20261123_000000"
 

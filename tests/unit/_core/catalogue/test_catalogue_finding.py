@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import digest
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import KINDS, SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue import (
     Problem,
     free_id,
@@ -15,8 +17,6 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue impor
     set_ids,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError, LocationError
-from ansible_collections.mobul.backup.plugins.module_utils._core.manifest import digest
-from ansible_collections.mobul.backup.plugins.module_utils._core.naming import KINDS, SetId
 from hypothesis import given
 from hypothesis import strategies as st
 from support.manifests import SET_IDS, make_manifest

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import Manifest, PreviousSet, digest
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue import ChainFinding, check_chain, load_set
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.loading import LoadedSet
+from ansible_collections.mobul.backup.plugins.module_utils._core.documents.strict_json import MAX_BYTES
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import (
     ConfigError,
     CryptoError,
     FormatError,
     LocationError,
 )
-from ansible_collections.mobul.backup.plugins.module_utils._core.manifest import Manifest, PreviousSet, digest
-from ansible_collections.mobul.backup.plugins.module_utils._core.naming import SetId
-from ansible_collections.mobul.backup.plugins.module_utils._core.signing import SigningKey
-from ansible_collections.mobul.backup.plugins.module_utils._core.strict_json import MAX_BYTES
 from support.manifests import make_manifest
 from support.memory_location import MemoryLocation
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue import (
     Problem,
     Unfinished,
@@ -13,7 +14,6 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue impor
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError, LocationError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import Leftover
-from ansible_collections.mobul.backup.plugins.module_utils._core.naming import SetId
 from hypothesis import given
 from hypothesis import strategies as st
 from support.memory_location import MemoryLocation

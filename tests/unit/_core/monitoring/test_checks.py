@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.whole import read_catalogue
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import Manifest, Table
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_records import Hold
+from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.all_locations import read_catalogue
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
 from ansible_collections.mobul.backup.plugins.module_utils._core.findings import Finding
-from ansible_collections.mobul.backup.plugins.module_utils._core.manifest import Manifest, Table
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.request import CheckRequest
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.run import find_all, report_findings
-from ansible_collections.mobul.backup.plugins.module_utils._core.naming import SetId
-from ansible_collections.mobul.backup.plugins.module_utils._core.set_records import Hold
 from support.small_sets import small_set
 from support.watched_sets import DEFAULTS, NEWEST, NOW, WEEKS, Bench, id_before, key_of
 

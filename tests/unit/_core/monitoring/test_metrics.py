@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.whole import read_catalogue
+from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.all_locations import read_catalogue
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, PreflightError
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.metrics import metrics_text, run_metrics
 from prometheus_client.parser import text_string_to_metric_families

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.size_band import judge_count, judge_size
 from hypothesis import given
 from hypothesis import strategies as st
+from support.programs import PROJECT
 
-sys.path.insert(0, str(Path(__file__).parents[4] / "tools"))
+sys.path.insert(0, str(PROJECT / "tools"))
 
 import size_band as simulation
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 import zstandard
-from ansible_collections.mobul.backup.plugins.module_utils._core.archive import ArchiveWalker
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import FormatError
+from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.archive import ArchiveWalker
 from ansible_collections.mobul.backup.plugins.module_utils._core.verification.unpacking import Unpacker
 from hypothesis import given
 from hypothesis import strategies as st

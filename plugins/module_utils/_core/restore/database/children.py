@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 
 from ...errors import BackupError, Cancelled
-from ...process import describe_status, read_tail, widen_pipe
+from ...stream.process import describe_status, read_tail, widen_pipe
 
 _WORTH_TELLING = re.compile(r"error:|ERROR:|FATAL:|PANIC:|warning: errors ignored")
 _NOISE = re.compile(r"^(?:DETAIL|CONTEXT|HINT|STATEMENT|LINE \d+|Command was)\b")

@@ -7,15 +7,15 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ...archive import ArchiveWalker, Toc, schema_objects
-from ...manifest import Manifest
-from ...pipeline import Pipeline
+from ...backupset.manifest import Manifest
+from ...postgres.archive import ArchiveWalker, Toc, schema_objects
 from ...postgres.counting import ALGORITHM, count_rows, fingerprints
 from ...postgres.messages import database_errors
 from ...postgres.names import TableName, display_name
 from ...postgres.programs import Program
 from ...postgres.types import Connection, Cursor
-from ...process import ProcessSource
+from ...stream.pipeline import Pipeline
+from ...stream.process import ProcessSource
 
 STEP = "compare with the backup"
 _SEQUENCE_SET = "SEQUENCE SET"

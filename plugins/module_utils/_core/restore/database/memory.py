@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 
 from ...errors import BackupError
-from ...pipeline import Source
+from ...stream.pipeline import Source
 
 
 @contextlib.contextmanager

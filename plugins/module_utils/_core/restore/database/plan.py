@@ -10,8 +10,8 @@ from ...postgres.connection import ConnectionOptions
 from ...postgres.environment import child_environment_for
 from ...postgres.programs import Program
 from ...postgres.types import Connection
+from .contents import Contents
 from .globals_script import RolePlan
-from .opening import Contents
 from .request import RestoreRequest
 from .target import Target, elsewhere
 

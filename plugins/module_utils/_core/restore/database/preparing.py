@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import subprocess
 
+from ...backupset.manifest import Manifest
 from ...errors import PreflightError
-from ...manifest import Manifest
 from ...postgres.connection import ConnectionOptions
 from ...postgres.pooler import is_pooled
 from ...postgres.programs import Program, find_program
-from ...process import child_environment
+from ...stream.process import child_environment
 from .children import tool_message
+from .contents import Contents
+from .in_place.psql_filter import check_restricts
 from .memory import archive_in_memory
-from .opening import Contents
 from .plan import RestorePlan
 from .request import RestoreRequest
 from .roles import plan_missing_roles
-from .scripts import check_restricts
 from .target import (
     STEP,
     Target,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .keeping import Kept
 from .plan import RestorePlan
+from .replaced_database import Kept
 from .request import RestoreRequest
-from .side_by_side import Restored
+from .side_by_side.side_by_side import Restored
 
 
 def report_planned(plan: RestorePlan, duration: float) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from ...errors import BackupError, PreflightError
 from ...postgres.messages import bounded_list, server_message
 from ...postgres.types import Connection, Cursor
+from .contents import Contents
 from .globals_script import RolePlan, RoleStatement, plan_roles, roles_of
-from .opening import Contents
 from .target import STEP, Target, missing_names
 
 _IMPLICIT = "pg_database_owner"

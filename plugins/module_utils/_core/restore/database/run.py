@@ -9,16 +9,16 @@ from typing import Any
 
 from ...postgres.connection import ConnectionOptions
 from ...postgres.messages import database_errors
-from ..access import open_access
-from .in_place import InPlace
-from .keeping import finalize, reap_unfinished, revert
-from .opening import Contents, open_file, open_set
+from ..reading.access import open_access
+from .contents import Contents, open_file, open_set
+from .in_place.in_place import InPlace
 from .preparing import prepare
+from .replaced_database import finalize, reap_unfinished, revert
 from .reporting import report_kept, report_planned, report_restored
 from .request import RestoreRequest
 from .roles import make_roles
 from .safety import check_safety, make_safety_backup
-from .side_by_side import SideBySide
+from .side_by_side.side_by_side import SideBySide
 from .target import close_maintenance, lock_target, look_at, open_maintenance
 
 

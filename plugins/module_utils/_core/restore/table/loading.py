@@ -5,8 +5,8 @@ from __future__ import annotations
 from ...errors import FormatError
 from ...postgres.types import Composable
 from .columns import Matching
-from .rows import RowSource
 from .session import Session
+from .source.rows import RowSource
 from .target import Target
 
 STEP = "load the rows"

@@ -7,12 +7,12 @@ from typing import Any
 
 from ...postgres.messages import bounded_list
 from ...postgres.names import TableName, display_name
-from .dependents import Dependents
-from .merging import Merged
+from .finalize import Settled
+from .merge.merge import Merged
 from .request import TableRequest
-from .settling import Settled
-from .sources import Backup
-from .swap import Swapped, SwapPlan
+from .source.sources import Backup
+from .swap.dependents import Dependents
+from .swap.swap import Swapped, SwapPlan
 from .target import Target
 
 

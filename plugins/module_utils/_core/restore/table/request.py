@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...backupset.naming import check_name
 from ...catalogue import LATEST
 from ...errors import ConfigError
-from ...naming import check_name
 
 STEP = "check the options"
 STRATEGIES = ("swap", "merge", "replace")

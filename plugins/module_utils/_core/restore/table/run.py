@@ -9,17 +9,17 @@ from typing import Any
 from ...errors import SourceError
 from ...postgres.connection import Connection, ConnectionOptions, connect
 from ...postgres.names import TableName, display_name
-from ..access import open_access
-from .content import open_file
-from .merging import Merged, merge_rows, prepare_merge, replace_rows
+from ..reading.access import open_access
+from .finalize import finalize, revert
+from .merge.merge import Merged, merge_rows, prepare_merge, replace_rows
+from .merge.sample import hidden_columns, sample
 from .reporting import report_merged, report_planned, report_settled, report_swapped
 from .request import TableRequest
-from .sample import hidden_columns, sample
-from .schema_dump import Tools
 from .session import Session
-from .settling import finalize, revert
-from .sources import Backup, find_in_backup, open_set, quoted, rows_of_set
-from .swap import plan_swap, swap, verify_swap
+from .source.file_rows import open_file
+from .source.sources import Backup, find_in_backup, open_set, quoted, rows_of_set
+from .swap.schema_dump import Tools
+from .swap.swap import plan_swap, swap, verify_swap
 from .target import Target, describe, look_at
 
 _OVER_SEVERAL_COLUMNS = """

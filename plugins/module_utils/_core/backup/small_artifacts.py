@@ -1,0 +1,67 @@
+"""The artifacts beside the dump: roles and settings of the server, and the table exports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..encryption.recipients import Encryption
+from ..postgres.copying import CopyQuery
+from ..stream.pipeline import Source, Transform
+from ..stream.transforms import Gzip, Sha256, ZstdFrames
+from .request import ExportSpec
+from .set_writer import SetWriter
+
+_SUFFIXES = {"none": "", "gzip": ".gz", "zstd": ".zst"}
+
+
+@dataclass(frozen=True)
+class ResolvedExport:
+    """An export that was checked against the database."""
+
+    spec: ExportSpec
+    copy: CopyQuery
+
+
+class SideArtifact:
+    """One small artifact on its way into the locations; use it once.
+
+    :param source: its bytes; one with a ``rows`` attribute tells how many rows it had.
+    """
+
+    def __init__(
+        self,
+        stem: str,
+        source: Source,
+        *,
+        role: str,
+        data_format: str,
+        compression: str,
+        encryption: Encryption,
+        export: ResolvedExport | None = None,
+    ) -> None:
+        self.name = f"{stem}.{data_format}{_SUFFIXES[compression]}{encryption.suffix}"
+        self.role = role
+        self.format = data_format
+        self.compression = compression
+        self.export = export
+        self.plain = Sha256()
+        self.hash = Sha256()
+        self._source = source
+        self._encryption = encryption
+
+    def run(self, writer: SetWriter) -> None:
+        """Move it into every location that is still good."""
+        transforms: list[Transform] = [self.plain, *_compressors(self.compression)]
+        transforms += [*self._encryption.transforms(), self.hash]
+        writer.write(self.name, self._source, transforms)
+
+    @property
+    def rows(self) -> int:
+        return int(getattr(self._source, "rows", 0))
+
+
+def _compressors(method: str) -> Sequence[Transform]:
+    if method == "zstd":
+        return [ZstdFrames()]
+    return [Gzip()] if method == "gzip" else []

@@ -1,0 +1,212 @@
+"""A table or a query becomes one local file, compressed and encrypted on its way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ..encryption.recipients import Encryption
+from ..errors import ConfigError, PreflightError
+from ..postgres.blockers import blockers_named
+from ..postgres.connection import Connection, ConnectionOptions, connect
+from ..postgres.copying import CopyQuery, TableSource, prepare_copy
+from ..stream.files import PRIVATE_MODE, RegularFile, ReplacingFileSink, file_digest
+from ..stream.pipeline import Pipeline, Sink, Transform
+from ..stream.transforms import Gzip, Sha256, ZstdFrames
+
+STEP = "export the table"
+COMPRESSIONS = ("none", "gzip", "zstd")
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What is to be exported, and where to.
+
+    :param dest: path of the file; its directory exists.
+    :param where: the operator's own condition; *query* instead of a table is the operator's own SELECT.
+    :param personal_data: whether it may never be written unencrypted.
+    :param lock_timeout: seconds to wait for a table that somebody has locked.
+    """
+
+    dest: str
+    table: str | None = None
+    query: str | None = None
+    columns: tuple[str, ...] | None = None
+    where: str | None = None
+    data_format: str = "csv"
+    compress: str = "none"
+    personal_data: bool = False
+    lock_timeout: int = 60
+
+    def __post_init__(self) -> None:
+        if self.compress not in COMPRESSIONS:
+            raise ConfigError(STEP, f"compress is {self.compress!r}", hint="none, gzip or zstd")
+        if self.lock_timeout < 1:
+            raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
+
+    @classmethod
+    def parse(cls, parameters: Mapping[str, Any]) -> ExportRequest:
+        """From the parameters of the module."""
+        names = {"format": "data_format"}
+        known = {item.name for item in fields(cls)}
+        given = {names.get(name, name): value for name, value in parameters.items() if value is not None}
+        given = {name: tuple(value) if name == "columns" else value for name, value in given.items() if name in known}
+        return cls(**given)
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What was written, or would have been.
+
+    :param changed: whether the file is another than before. An encrypted one always is, as no two encryptions of
+        the same are alike.
+    :param rows: None where check mode needed none of them; so are *size* (bytes of the file) and *sha256* (of the
+        file, hexadecimal).
+    """
+
+    changed: bool
+    name: str
+    rows: int | None = None
+    size: int | None = None
+    sha256: str | None = None
+
+
+def export_table(
+    options: ConnectionOptions, request: ExportRequest, encryption: Encryption, *, check_mode: bool = False
+) -> ExportResult:
+    """Export one table or query.
+
+    Everything is checked before the file is touched; the file is replaced only when the export is complete, and left
+    alone when it would be the same again.
+
+    :param check_mode: write nothing; read the rows only if nothing else tells whether the file would change.
+    :raises BackupError: nothing was changed.
+    """
+    if request.personal_data and not encryption.enabled:
+        raise ConfigError(
+            STEP, "recipients is empty, but personal data is never written unencrypted", hint="give a recipient"
+        )
+    comparable = _comparable(request.dest) and not encryption.enabled
+    connection = connect(options, lock_timeout=request.lock_timeout)
+    with contextlib.closing(connection), blockers_named(connection):
+        query = _prepared(connection, request)
+        # An encrypted file is never the same twice.
+        present = _digest(request.dest) if comparable else None
+        if check_mode and present is None:
+            _check_writable(request.dest)
+            return ExportResult(True, query.name)
+        source = TableSource(lambda: connect(options, lock_timeout=request.lock_timeout), query)
+        return _write(source, request, encryption, present, check_mode)
+
+
+def run_export(parameters: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """The module's operation: its parameters in, its result out."""
+    request = ExportRequest.parse(parameters)
+    encryption = Encryption.parse(parameters.get("recipients") or [], gnupghome=parameters.get("gnupghome"))
+    try:
+        result = export_table(ConnectionOptions.parse(parameters), request, encryption, check_mode=check_mode)
+    finally:
+        encryption.close()
+    known = {"rows": result.rows, "size": result.size, "sha256": result.sha256}
+    return {
+        "changed": result.changed,
+        "dest": request.dest,
+        "source": result.name,
+        "format": request.data_format,
+        "compress": request.compress,
+        "encryption": encryption.scheme,
+        "recipients": list(encryption.recipients),
+        "warnings": list(encryption.warnings),
+        **{name: value for name, value in known.items() if value is not None},
+    }
+
+
+def _prepared(connection: Connection, request: ExportRequest) -> CopyQuery:
+    return prepare_copy(
+        connection,
+        table=request.table,
+        query=request.query,
+        columns=request.columns,
+        where=request.where,
+        data_format=request.data_format,
+    )
+
+
+def _write(
+    source: TableSource, request: ExportRequest, encryption: Encryption, present: str | None, check_mode: bool
+) -> ExportResult:
+    digest = Sha256()
+    transforms: Sequence[Transform] = [*_compressors(request.compress), *encryption.transforms(), digest]
+    sink = None if check_mode else _UnlessSame(ReplacingFileSink(request.dest, step=STEP), digest, present)
+    sinks: list[Sink] = [] if sink is None else [sink]
+    _run(Pipeline(source, transforms, sinks))
+    changed = digest.hexdigest() != present
+    return ExportResult(changed, source.name, source.rows, digest.size, digest.hexdigest())
+
+
+def _run(pipeline: Pipeline) -> None:
+    # In a thread of its own, because a signal does not interrupt a thread that waits for the server.
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="export") as pool:
+        future = pool.submit(pipeline.run)
+        try:
+            future.result()
+        except KeyboardInterrupt:
+            pipeline.cancel()
+            raise
+
+
+def _compressors(method: str) -> list[Transform]:
+    if method == "zstd":
+        return [ZstdFrames()]
+    return [Gzip()] if method == "gzip" else []
+
+
+class _UnlessSame:
+    """A sink that leaves the file alone when it holds these very bytes already."""
+
+    def __init__(self, sink: ReplacingFileSink, digest: Sha256, present: str | None) -> None:
+        self.name = sink.name
+        self._sink = sink
+        self._digest = digest
+        self._present = present
+
+    def write(self, chunk: bytes) -> None:
+        self._sink.write(chunk)
+
+    def commit(self) -> None:
+        if self._digest.hexdigest() == self._present:
+            self._sink.abort()
+        else:
+            self._sink.commit()
+
+    def abort(self) -> None:
+        self._sink.abort()
+
+
+def _comparable(dest: str) -> bool:
+    """Whether a file is there that could stay as it is: not where others may read it. Refuses what is no file."""
+    if not os.path.basename(dest) or os.path.isdir(dest):
+        raise ConfigError(STEP, f"dest {dest!r} is a directory", hint="the path of a file")
+    if not os.path.isdir(os.path.dirname(dest) or "."):
+        raise ConfigError(STEP, f"the directory of dest {dest!r} does not exist", hint="make it first, with mode 0700")
+    if not os.path.lexists(dest):
+        return False
+    if not stat.S_ISREG(os.lstat(dest).st_mode):
+        raise ConfigError(STEP, f"dest {dest!r} is not a regular file", hint="name another, or remove it")
+    return stat.S_IMODE(os.lstat(dest).st_mode) == PRIVATE_MODE
+
+
+def _digest(path: str) -> str:
+    with RegularFile(path, step=STEP) as file:
+        return file_digest(file)
+
+
+def _check_writable(dest: str) -> None:
+    directory = os.path.dirname(dest) or "."
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise PreflightError(STEP, f"cannot write into {directory}", hint="check its owner and mode")

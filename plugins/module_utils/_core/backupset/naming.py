@@ -1,0 +1,129 @@
+"""Names and places: labels, kinds, ids of sets, keys in a location.
+
+A key is the path of an object below a location's root, with ``/`` between its parts:
+``<label>/2026/11/23/weekly_20261123_000000/manifest.json``. All times are UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
+
+from ..errors import ConfigError
+
+KINDS = (
+    "daily",
+    "weekly",
+    "monthly",
+    "yearly",
+    "pre_deploy",
+    "pre_migration",
+    "post_incident",
+    "pre_restore",
+    "manual",
+)
+MANIFEST = "manifest.json"
+SIGNATURE = "manifest.json.sig"
+HOLD = "hold.json"
+NEXT_HOLD = "hold.next.json"
+"""Where a hold lies while it takes another one's place; it holds as much as :data:`HOLD` does."""
+HOLDS = (HOLD, NEXT_HOLD)
+RELEASE = "released.json"
+DUMP_PREFIX = "backup_"
+"""What the name of each part of a dump begins with."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+_ID = re.compile(r"([a-z_]+)_([0-9]{8})_([0-9]{6})")
+_MAX_KEY_BYTES = 1024
+
+
+def check_name(value: str, what: str) -> str:
+    """Return *value* if it can be part of a key on every store: letters, digits, ``.``, ``_``, ``-``; no ``..``."""
+    if not isinstance(value, str) or not _NAME.fullmatch(value) or ".." in value:
+        raise ConfigError(
+            "check the names",
+            f"{what} {value!r} is not usable as a name",
+            hint="1 to 63 letters, digits, '.', '_' or '-', beginning with a letter or digit, without '..'",
+        )
+    return value
+
+
+def check_kind(value: str) -> str:
+    """Return *value* if it is a kind of backup."""
+    if value not in KINDS:
+        raise ConfigError("check the names", f"unknown kind {value!r}", hint=f"one of {', '.join(KINDS)}")
+    return value
+
+
+def check_key(key: str) -> str:
+    """Return *key* if it is a plain relative path: no ``..``, no empty part, no leading ``/``, no control byte."""
+    parts = key.split("/") if isinstance(key, str) else []
+    bad = (
+        not parts
+        or any(part in ("", ".", "..") for part in parts)
+        or any(ord(character) < 32 or ord(character) == 127 or character == "\\" for character in key)
+        or len(key.encode("utf-8", "surrogatepass")) > _MAX_KEY_BYTES
+    )
+    if bad:
+        raise ConfigError("check the names", f"{key!r} is not usable as the name of an object")
+    return key
+
+
+class SetId(NamedTuple):
+    """The identity of one backup set; its text form is ``<kind>_<YYYYMMDD>_<HHMMSS>``. Orders by time.
+
+    A tuple, because a catalogue compares and looks up ten thousand of them again and again.
+    """
+
+    time: datetime
+    kind: str
+
+    @classmethod
+    def parse(cls, text: str) -> SetId:
+        """Read the text form; raise :class:`ConfigError` on anything else."""
+        match = _ID.fullmatch(text) if isinstance(text, str) else None
+        if match and match[1] in KINDS:
+            try:
+                # strptime takes seven times as long.
+                day, clock = match[2], match[3]
+                date = (int(day[:4]), int(day[4:6]), int(day[6:]))
+                time = datetime(*date, int(clock[:2]), int(clock[2:4]), int(clock[4:]), tzinfo=timezone.utc)
+            except ValueError:
+                pass
+            else:
+                found = cls(time=time, kind=match[1])
+                # Digits of other scripts and years before 1000 have no text form of their own.
+                if str(found) == text:
+                    return found
+        raise ConfigError("check the names", f"{text!r} is not the id of a backup", hint="weekly_20261123_000000, say")
+
+    def __str__(self) -> str:
+        return f"{self.kind}_{self.time:%Y%m%d_%H%M%S}"
+
+    @property
+    def stamp(self) -> str:
+        """What the artifacts' names carry: ``20261123_0000``."""
+        return f"{self.time:%Y%m%d_%H%M}"
+
+    def directory(self, label: str) -> str:
+        """The key of the set's directory, without a slash at its end."""
+        return f"{label}/{self.time:%Y/%m/%d}/{self}"
+
+
+def next_id(kind: str, now: datetime, taken: Callable[[SetId], bool]) -> SetId:
+    """The id of a set begun at *now*: the first whole second from then on that is free.
+
+    A clock that stepped back meets the ids of the hour it lives through again, and two runs may begin in one second;
+    neither may reuse an id.
+
+    :param now: with its zone, whichever that is.
+    :param taken: whether anything is stored under an id already.
+    """
+    if now.utcoffset() is None:
+        raise ValueError("a time without its zone has no place in an id")
+    candidate = SetId(now.astimezone(timezone.utc).replace(microsecond=0), check_kind(kind))
+    while taken(candidate):
+        candidate = SetId(candidate.time + timedelta(seconds=1), kind)
+    return candidate

@@ -1,0 +1,167 @@
+"""The catalogue of a label over all of its locations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from ..backupset.naming import DUMP_PREFIX, SetId, check_name
+from ..backupset.set_records import Drill, Hold, last_to_end
+from ..backupset.signing import VerifyKey
+from ..errors import BackupError
+from ..lifecycle.retention import Candidate
+from ..locations.base import Location
+from ..stream.pipeline import as_backup_error
+from .cache import RecordCache
+from .index import LocationIndex, SetCopy, Summary, read_index
+from .search import STEP
+
+
+@dataclass(frozen=True)
+class KnownSet:
+    """One set as it is known from all of its copies.
+
+    :param copies: by location, unfinished ones too.
+    :param missing: the locations that were looked at and have nothing of it.
+    """
+
+    id: SetId
+    copies: Mapping[str, SetCopy]
+    missing: tuple[str, ...]
+
+    @cached_property
+    def good(self) -> tuple[str, ...]:
+        """The locations whose copy is whole and like the others."""
+        if len(self._digests) > 1:
+            return ()
+        return tuple(name for name, copy in self.copies.items() if copy.state == "good")
+
+    @cached_property
+    def state(self) -> str:
+        """``good`` with one good copy at least, else ``damaged``; ``unfinished`` where no copy has a manifest."""
+        if self.good:
+            return "good"
+        return "unfinished" if {copy.state for copy in self.copies.values()} == {"unfinished"} else "damaged"
+
+    @cached_property
+    def summary(self) -> Summary | None:
+        """What its manifest says, that of a good copy if there is one."""
+        ordered = sorted(self.copies.values(), key=lambda copy: copy.state != "good")
+        return next((copy.summary for copy in ordered if copy.summary is not None), None)
+
+    @cached_property
+    def size(self) -> int:
+        """Bytes of its largest copy."""
+        return max(copy.size for copy in self.copies.values())
+
+    @cached_property
+    def dump_size(self) -> int:
+        """Bytes of its dump, which does not depend on what else is exported; 0 where no manifest can be read."""
+        artifacts = {} if self.summary is None else self.summary.artifacts
+        return sum(size for name, size in artifacts.items() if name.startswith(DUMP_PREFIX))
+
+    @cached_property
+    def problems(self) -> tuple[str, ...]:
+        """What is wrong with its copies, with the location's name."""
+        told = [f"{name}: {problem}" for name, copy in self.copies.items() for problem in copy.problems]
+        if len(self._digests) > 1:
+            told.append("its copies have different manifests: one of them is not what was written")
+        return tuple(told)
+
+    @cached_property
+    def passed_drill(self) -> Drill | None:
+        """The last drill that passed, of the very manifest that is there."""
+        drills = [drill for copy in self.copies.values() for drill in copy.drills]
+        passed = [drill for drill in drills if drill.verdict == "passed" and drill.manifest in self._digests]
+        return max(passed, key=lambda drill: drill.finished, default=None)
+
+    @cached_property
+    def _digests(self) -> frozenset[str]:
+        """Of its manifests; more than one if copies differ. One that no key vouches for cannot cast doubt on others."""
+        summaries = [copy.summary for copy in self.copies.values() if copy.summary is not None]
+        return frozenset(summary.sha256 for summary in summaries if not summary.distrust)
+
+    def hold(self, now: datetime) -> Hold | None:
+        """The hold that keeps it; one in any location keeps all copies."""
+        holds = [copy.hold for copy in self.copies.values() if copy.hold is not None and copy.hold.holds_at(now)]
+        return last_to_end(holds)
+
+    @cached_property
+    def released(self) -> bool:
+        """Whether somebody released it."""
+        return any(copy.release is not None for copy in self.copies.values())
+
+    def candidate(self, now: datetime) -> Candidate:
+        """What the planner of retention wants to know."""
+        hold = self.hold(now)
+        return Candidate(
+            self.id,
+            good=bool(self.good),
+            verified=self.passed_drill is not None,
+            held=None if hold is None else str(hold),
+            released=self.released,
+        )
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Everything below a label, wherever it lies.
+
+    :param sets: oldest first, unfinished ones too.
+    :param indexes: by location.
+    :param failures: why a location could not be looked at.
+    """
+
+    label: str
+    sets: tuple[KnownSet, ...]
+    indexes: Mapping[str, LocationIndex]
+    failures: Mapping[str, BackupError]
+
+    @cached_property
+    def backups(self) -> tuple[KnownSet, ...]:
+        """The sets that have a manifest somewhere."""
+        return tuple(one for one in self.sets if one.state != "unfinished")
+
+    @cached_property
+    def foreign(self) -> tuple[str, ...]:
+        """What is damaged or does not belong there, with the location's name."""
+        return tuple(f"{name}: {problem}" for name, index in self.indexes.items() for problem in index.problems)
+
+
+def read_catalogue(
+    locations: Sequence[Location],
+    label: str,
+    *,
+    cache_dir: str | None,
+    verify_keys: Sequence[VerifyKey] = (),
+    leftovers: bool = False,
+) -> Catalogue:
+    """Look at all locations at the same time; one that fails spoils no other.
+
+    :param cache_dir: where what was read is kept; None keeps nothing.
+    :param leftovers: whether to list unfinished objects, too.
+    """
+    check_name(label, "label")
+
+    def look(location: Location) -> LocationIndex | BackupError:
+        try:
+            cache = RecordCache(cache_dir, location.place, label)
+            return read_index(location, label, cache=cache, verify_keys=verify_keys, leftovers=leftovers)
+        except Exception as error:
+            return as_backup_error(error, f"{STEP}: {location.name}")
+
+    with ThreadPoolExecutor(max_workers=max(1, len(locations)), thread_name_prefix="catalogue") as pool:
+        found = list(pool.map(look, locations))
+    names = [location.name for location in locations]
+    indexes = {name: one for name, one in zip(names, found, strict=True) if isinstance(one, LocationIndex)}
+    failures = {name: one for name, one in zip(names, found, strict=True) if isinstance(one, BackupError)}
+    ids = sorted({set_id for index in indexes.values() for set_id in index.copies})
+    return Catalogue(label, tuple(_known(set_id, indexes) for set_id in ids), indexes, failures)
+
+
+def _known(set_id: SetId, indexes: Mapping[str, LocationIndex]) -> KnownSet:
+    copies = {name: index.copies[set_id] for name, index in indexes.items() if set_id in index.copies}
+    return KnownSet(set_id, copies, tuple(name for name in indexes if name not in copies))

@@ -1,0 +1,186 @@
+"""Shapes made of shapes: lists, maps and records.
+
+A record is a dataclass whose fields are annotated with shapes, and with words for its JSON Schema::
+
+    @dataclass(frozen=True)
+    class Point:
+        x: Annotated[int, Integer(), "Pixels from the left."]
+
+    Record(Point).read({"x": 3})
+
+Members that a record does not know are ignored, so that a later revision may add some; those it knows must all be
+there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, get_type_hints
+
+from .values import Mismatch, Schema, Shape, Value
+
+
+class Nullable(Shape[Value | None]):
+    """A value or null."""
+
+    def __init__(self, shape: Shape[Value]) -> None:
+        self._shape = shape
+
+    def read(self, value: object) -> Value | None:
+        return None if value is None else self._shape.read(value)
+
+    def write(self, value: Value | None) -> object:
+        return None if value is None else self._shape.write(value)
+
+    def schema(self, definitions: dict[str, Schema]) -> Schema:
+        return {"anyOf": [self._shape.schema(definitions), {"type": "null"}]}
+
+
+class ListOf(Shape[tuple[Value, ...]]):
+    """Any number of values of one shape."""
+
+    def __init__(self, shape: Shape[Value]) -> None:
+        self._shape = shape
+
+    def read(self, value: object) -> tuple[Value, ...]:
+        if not isinstance(value, list):
+            raise Mismatch("a list", value)
+        read = self._shape.read
+        found: list[Value] = []
+        try:
+            for item in value:
+                found.append(read(item))
+        except Mismatch as mismatch:
+            raise mismatch.under(len(found)) from None
+        return tuple(found)
+
+    def write(self, value: Sequence[Value]) -> object:
+        return [self._shape.write(item) for item in value]
+
+    def schema(self, definitions: dict[str, Schema]) -> Schema:
+        return {"type": "array", "items": self._shape.schema(definitions)}
+
+
+class MapOf(Shape[dict[str, Value]]):
+    """An object with any keys of one shape and values of another."""
+
+    def __init__(self, keys: Shape[str], values: Shape[Value]) -> None:
+        self._keys = keys
+        self._values = values
+
+    def read(self, value: object) -> dict[str, Value]:
+        if not isinstance(value, dict):
+            raise Mismatch("an object", value)
+        found: dict[str, Value] = {}
+        key = ""
+        try:
+            for key, item in value.items():
+                found[self._keys.read(key)] = self._values.read(item)
+        except Mismatch as mismatch:
+            raise mismatch.under(str(key)) from None
+        return found
+
+    def write(self, value: Mapping[str, Value]) -> object:
+        return {key: self._values.write(item) for key, item in value.items()}
+
+    def schema(self, definitions: dict[str, Schema]) -> Schema:
+        return {
+            "type": "object",
+            "propertyNames": self._keys.schema(definitions),
+            "additionalProperties": self._values.schema(definitions),
+        }
+
+
+class Row(Shape[Value]):
+    """A list of fixed length, each place with a shape of its own: many small records, kept short.
+
+    :param make: takes the values in order and returns a tuple (a NamedTuple's class, say).
+    """
+
+    def __init__(self, make: Callable[..., Value], *shapes: Shape[Any]) -> None:
+        self._make = make
+        self._shapes = shapes
+
+    def read(self, value: object) -> Value:
+        if not isinstance(value, list) or len(value) != len(self._shapes):
+            raise Mismatch(f"a list of {len(self._shapes)} values", value)
+        found: list[Any] = []
+        try:
+            for shape, item in zip(self._shapes, value, strict=True):
+                found.append(shape.read(item))
+        except Mismatch as mismatch:
+            raise mismatch.under(len(found)) from None
+        return self._make(*found)
+
+    def write(self, value: Value) -> object:
+        return list(value)  # type: ignore[call-overload]
+
+    def schema(self, definitions: dict[str, Schema]) -> Schema:
+        places = [shape.schema(definitions) for shape in self._shapes]
+        return {"type": "array", "prefixItems": places, "items": False, "minItems": len(places)}
+
+
+class Record(Shape[Value]):
+    """A dataclass; its fields' names are the members' names.
+
+    :param rule: checks what concerns several fields at once; raises :class:`Mismatch`.
+    :param conditions: what of the rule JSON Schema can say, as further keywords of the record's schema.
+    """
+
+    def __init__(
+        self, record: type[Value], *, rule: Callable[[Value], None] | None = None, conditions: Schema | None = None
+    ) -> None:
+        self._record = record
+        self._rule = rule
+        self._conditions = conditions or {}
+        hints = get_type_hints(record, include_extras=True)
+        metadata = {field.name: hints[field.name].__metadata__ for field in fields(record)}  # type: ignore[arg-type]
+        self._shapes: dict[str, Shape[Any]] = {name: entry[0] for name, entry in metadata.items()}
+        self._descriptions = {name: entry[1] for name, entry in metadata.items() if len(entry) > 1}
+
+    def read(self, value: object) -> Value:
+        if not isinstance(value, dict):
+            raise Mismatch("an object", value)
+        found: dict[str, Any] = {}
+        name = ""
+        try:
+            for name, shape in self._shapes.items():
+                if name not in value:
+                    raise Mismatch("the member is missing")
+                found[name] = shape.read(value[name])
+        except Mismatch as mismatch:
+            raise mismatch.under(name) from None
+        record = self._record(**found)
+        if self._rule is not None:
+            self._rule(record)
+        return record
+
+    def write(self, value: Value) -> object:
+        found: dict[str, object] = {}
+        for name, shape in self._shapes.items():
+            try:
+                found[name] = shape.write(getattr(value, name))
+            except Mismatch as mismatch:
+                raise mismatch.under(name) from None
+        return found
+
+    def schema(self, definitions: dict[str, Schema]) -> Schema:
+        name = self._record.__name__
+        if name not in definitions:
+            definitions[name] = {}
+            members = {
+                member: {**shape.schema(definitions), **self._described(member)}
+                for member, shape in self._shapes.items()
+            }
+            definitions[name] = {
+                "description": (self._record.__doc__ or "").partition("\n\n")[0],
+                "type": "object",
+                "required": list(self._shapes),
+                "properties": members,
+                **self._conditions,
+            }
+        return {"$ref": f"#/$defs/{name}"}
+
+    def _described(self, member: str) -> Schema:
+        return {"description": self._descriptions[member]} if member in self._descriptions else {}

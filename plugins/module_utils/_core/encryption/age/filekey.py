@@ -1,0 +1,99 @@
+"""From recipients to a header that wraps a new file key, and from a header and identities back to the file key."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from typing import Protocol
+
+from ...errors import ConfigError
+from . import passphrase, x25519
+from .errors import HeaderError, HeaderMacError, NoMatchError
+from .header import MAX_HEADER_SIZE, Header, Stanza, encode_header
+
+FILE_KEY_SIZE = 16
+_CHECKS = {x25519.TYPE: x25519.check_stanza, passphrase.TYPE: passphrase.check_stanza}
+_SHOWN_TYPES = 4
+_SHOWN_TYPE_LENGTH = 32
+
+
+class Recipient(Protocol):
+    """Someone to encrypt to."""
+
+    def wrap(self, file_key: bytes) -> Stanza:
+        """A new stanza that holds *file_key*."""
+
+
+class Identity(Protocol):
+    """What opens files encrypted to its recipient."""
+
+    def unwrap(self, stanza: Stanza) -> bytes | None:
+        """The file key, or None where *stanza* is for another; called only with stanzas that passed their check."""
+
+    def describe(self) -> str:
+        """How messages name it, without a secret."""
+
+
+def new_header(recipients: Sequence[Recipient]) -> tuple[bytes, bytes]:
+    """Make a file key and wrap it.
+
+    :return: the file key and the whole header.
+    :raises ConfigError: there is no recipient, or a passphrase is not alone, or there are too many.
+    """
+    if not recipients:
+        raise ConfigError("encrypt", "no recipient is given", hint="give at least one public key (age1...)")
+    if len(recipients) > 1 and any(isinstance(recipient, passphrase.ScryptRecipient) for recipient in recipients):
+        raise ConfigError(
+            "encrypt",
+            "a passphrase cannot be combined with other recipients: the age format forbids it",
+            hint="give either one passphrase or public keys",
+        )
+    file_key = os.urandom(FILE_KEY_SIZE)
+    header = encode_header([recipient.wrap(file_key) for recipient in recipients], file_key)
+    if len(header) > MAX_HEADER_SIZE:
+        raise ConfigError("encrypt", f"{len(recipients)} recipients are too many for a header that can be read back")
+    return file_key, header
+
+
+def open_header(header: Header, identities: Sequence[Identity]) -> bytes:
+    """The file key of an authentic header.
+
+    :raises HeaderError: a stanza breaks the specification.
+    :raises NoMatchError: no identity opens it.
+    :raises HeaderMacError: it was changed.
+    """
+    _check_stanzas(header.stanzas)
+    for identity in identities:
+        for stanza in header.stanzas:
+            file_key = identity.unwrap(stanza)
+            if file_key is not None:
+                if not header.is_authentic(file_key):
+                    raise HeaderMacError("header not authentic: its MAC is wrong", hint="the file was changed")
+                return file_key
+    raise _no_match(header.stanzas, identities)
+
+
+def _check_stanzas(stanzas: Sequence[Stanza]) -> None:
+    for stanza in stanzas:
+        check = _CHECKS.get(stanza.type)
+        if check is not None:
+            check(stanza)
+    # A passphrase is also taken as proof of who wrote the file, which a second recipient would undermine.
+    if len(stanzas) > 1 and any(stanza.type == passphrase.TYPE for stanza in stanzas):
+        raise HeaderError("header malformed: a scrypt stanza is not alone")
+
+
+def _no_match(stanzas: Sequence[Stanza], identities: Sequence[Identity]) -> NoMatchError:
+    counts = Counter(stanza.type[:_SHOWN_TYPE_LENGTH] for stanza in stanzas)
+    wanted = [f"{count} of type {kind}" for kind, count in counts.most_common(_SHOWN_TYPES)]
+    if len(counts) > _SHOWN_TYPES:
+        wanted.append("more of other types")
+    given = ", ".join(identity.describe() for identity in identities)
+    by_passphrase = any(stanza.type == passphrase.TYPE for stanza in stanzas)
+    needed = "passphrase it was encrypted with" if by_passphrase else "secret key of one of its recipients"
+    return NoMatchError(
+        f"no identity matches: the file has {len(stanzas)} recipient(s), {' and '.join(wanted)}; "
+        f"the identities given are for {given}",
+        hint=f"give the {needed}",
+    )

@@ -1,0 +1,1 @@
+"""Formats that older procedures left behind, which are only read."""

@@ -1,0 +1,105 @@
+"""Which set is meant, and which ids somebody may have meant who names one that is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ...backupset.naming import MANIFEST, SetId
+from ...backupset.signing import VerifyKey
+from ...catalogue.directories import gather
+from ...catalogue.index import read_copy
+from ...catalogue.search import Problem, ask_all, set_ids
+from ...errors import BackupError, ConfigError
+from ...locations.base import Location
+
+STEP = "find the backup"
+
+_NEAREST = 3
+
+
+@dataclass(frozen=True)
+class Found:
+    """Which set is meant.
+
+    :param passed_by: newer ones of which no good copy is known, where the newest was asked for.
+    :param failures: the locations that could not be asked for it.
+    """
+
+    id: SetId
+    passed_by: tuple[SetId, ...] = ()
+    failures: Mapping[str, BackupError] = field(default_factory=dict)
+
+
+def newest_good(locations: Sequence[Location], label: str, verify_keys: Sequence[VerifyKey]) -> Found:
+    """The newest set of which some location has a good copy, and none a copy with another manifest.
+
+    :raises ConfigError: there is none.
+    """
+    disputed: set[SetId] = set()
+    bad: set[SetId] = set()
+
+    def newest(location: Location) -> SetId | None:
+        problems: list[Problem] = []
+        for set_id in set_ids(location, label, problems):
+            copy = read_copy(location, label, set_id, verify_keys=verify_keys)
+            if copy is not None and copy.state == "good" and set_id not in disputed:
+                return set_id
+            if copy is not None and copy.state != "unfinished":
+                bad.add(set_id)
+        return None
+
+    while True:
+        answers, failures = ask_all(locations, newest)
+        found = max((set_id for set_id in answers.values() if set_id is not None), default=None)
+        if found is None:
+            raise ConfigError(STEP, f"there is no good backup of '{label}'{_unasked(failures)}")
+        if _copies_agree(locations, label, found, verify_keys):
+            return Found(found, tuple(sorted(one for one in bad if one > found)), failures)
+        disputed.add(found)
+
+
+def _copies_agree(locations: Sequence[Location], label: str, set_id: SetId, verify_keys: Sequence[VerifyKey]) -> bool:
+    """Whether all copies that can be read have the same manifest; otherwise one of them is not what was written."""
+
+    def manifest(location: Location) -> str | None:
+        copy = read_copy(location, label, set_id, verify_keys=verify_keys)
+        return copy.summary.sha256 if copy is not None and copy.summary is not None else None
+
+    answers, _failures = ask_all(locations, manifest)
+    return len(set(answers.values()) - {None}) <= 1
+
+
+def no_such_set(
+    locations: Sequence[Location],
+    label: str,
+    set_id: SetId,
+    unfinished: Sequence[str],
+    failures: Mapping[str, BackupError],
+) -> ConfigError:
+    """The error that tells which sets there are instead.
+
+    :param unfinished: the locations that have a directory of it without a manifest.
+    :param failures: the locations that could not be asked.
+    """
+    told = f"the backup {set_id} of '{label}' is in none of the locations"
+    if unfinished:
+        places = ", ".join(f"'{name}'" for name in unfinished)
+        told = f"the backup {set_id} of '{label}' was never finished: it has no manifest in {places}"
+    near = _nearest(locations, label, set_id)
+    hint = f"the nearest: {', '.join(map(str, near))}" if near else f"there is no backup of '{label}'"
+    return ConfigError(STEP, f"{told}{_unasked(failures)}", hint=hint)
+
+
+def _nearest(locations: Sequence[Location], label: str, set_id: SetId) -> list[SetId]:
+    def ids(location: Location) -> set[SetId]:
+        found = gather(location, label, [label], leftovers=False).directories
+        return {one.id for one in found.values() if MANIFEST in one.objects}
+
+    answers, _failures = ask_all(locations, ids)
+    known = sorted(set().union(*answers.values()))
+    return sorted(known, key=lambda one: (abs(one.time - set_id.time), one))[:_NEAREST]
+
+
+def _unasked(failures: Mapping[str, BackupError]) -> str:
+    return "".join(f"; could not be asked: {error}" for error in failures.values())

@@ -1,0 +1,164 @@
+"""The operation behind ``backup_info``: what there is, in which state, and until when."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from ..backupset.naming import SetId, check_kind
+from ..backupset.signing import load_verify_keys
+from ..catalogue.all_locations import Catalogue, KnownSet, read_catalogue
+from ..catalogue.cache import default_directory
+from ..catalogue.index import objects_stay
+from ..errors import ConfigError, LocationError
+from ..locations import enter_locations
+from ..texts import readable_size, text_table
+from .retention import Decision, Policy, plan_retention
+from .retention.describing import describe_decision
+
+STEP = "read the catalogue"
+
+
+def run_info(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Tell what the locations hold of a label, as the parameters of ``backup_info`` say; changes nothing.
+
+    :return: what the module returns.
+    :raises BackupError: no location could be looked at.
+    """
+    policy = Policy.parse(params["policy"])
+    kinds = frozenset(map(check_kind, params["kinds"]))
+    if params["limit"] < 0:
+        raise ConfigError("check the options", f"limit is {params['limit']}", hint="a number of sets, or 0 for all")
+    keys = load_verify_keys(params["verify_key"])
+    with objects_stay(), contextlib.ExitStack() as stack:
+        locations = enter_locations(stack, params["locations"])
+        cache_dir = params["cache_dir"] or default_directory()
+        catalogue = read_catalogue(locations, params["label"], cache_dir=cache_dir, verify_keys=keys)
+        if not catalogue.indexes:
+            told = "; ".join(str(error) for error in catalogue.failures.values())
+            raise LocationError(locations[0].name, STEP, f"no location could be looked at: {told}")
+        return report_catalogue(catalogue, policy, datetime.now(timezone.utc), kinds, params["limit"])
+
+
+def report_catalogue(
+    catalogue: Catalogue, policy: Policy, now: datetime, kinds: frozenset[str] = frozenset(), limit: int = 0
+) -> dict[str, Any]:
+    """What the module returns.
+
+    :param kinds: show only these; none for all.
+    :param limit: show no more than the newest so many; 0 for all.
+    """
+    decisions = {one.id: one for one in plan_retention([s.candidate(now) for s in catalogue.backups], policy, now)}
+    shown = [one for one in catalogue.backups if not kinds or one.id.kind in kinds]
+    newest = shown[-limit:] if limit else shown
+    sets = [_describe(one, decisions[one.id], now) for one in reversed(newest)]
+    unfinished = [
+        {"id": str(one.id), "location": name, "bytes": copy.size, "modified": _time(copy.modified)}
+        for one in catalogue.sets
+        for name, copy in one.copies.items()
+        if copy.state == "unfinished"
+    ]
+    locations = _locations(catalogue)
+    return {
+        "changed": False,
+        "label": catalogue.label,
+        "sets": sets,
+        "count": len(shown),
+        "newest_good": _newest(one for one in catalogue.backups if one.good),
+        "newest_verified": _newest(one for one in catalogue.backups if one.passed_drill is not None),
+        "unfinished": unfinished,
+        "foreign": list(catalogue.foreign),
+        "locations": locations,
+        "policy": policy.to_dict(),
+        "table": _table(sets),
+        "summary": _summary(catalogue, locations, unfinished),
+        "warnings": [str(error) for error in catalogue.failures.values()],
+    }
+
+
+def _describe(one: KnownSet, decision: Decision, now: datetime) -> dict[str, Any]:
+    summary, hold, drill = one.summary, one.hold(now), one.passed_drill
+    return {
+        "id": str(one.id),
+        "kind": one.id.kind,
+        "time": _time(one.id.time),
+        "state": one.state,
+        "bytes": one.size,
+        "copies": {name: copy.state for name, copy in one.copies.items()},
+        "missing": list(one.missing),
+        "problems": list(one.problems),
+        "hold": None if hold is None else {"reason": hold.reason, "until": _time(hold.until)},
+        "released": one.released,
+        "verified": None if drill is None else _time(drill.finished),
+        "drills": sum(len(copy.drills) for copy in one.copies.values()),
+        "retention": describe_decision(decision),
+        "signature": None if summary is None else summary.signature,
+        "environment": None if summary is None else summary.environment,
+        "labels": {} if summary is None else dict(summary.labels),
+        "database": None if summary is None else summary.database,
+        "server_version": None if summary is None else summary.server_version,
+        "tables": None if summary is None else summary.tables,
+        "started": None if summary is None else summary.started,
+        "finished": None if summary is None else summary.finished,
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _newest(sets: Any) -> str | None:
+    ids: list[SetId] = [one.id for one in sets]
+    return str(max(ids)) if ids else None
+
+
+def _locations(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for name, index in catalogue.indexes.items():
+        states = [copy.state for copy in index.copies.values()]
+        found[name] = {
+            "good": states.count("good"),
+            "damaged": states.count("damaged"),
+            "missing": sum(name in one.missing for one in catalogue.backups),
+            "bytes": sum(copy.size for copy in index.copies.values()),
+            "read": index.read,
+            "error": None,
+        }
+    for name, error in catalogue.failures.items():
+        found[name] = {"good": 0, "damaged": 0, "missing": 0, "bytes": 0, "read": 0, "error": str(error)}
+    return found
+
+
+def _table(sets: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = [
+        (
+            one["id"],
+            one["state"],
+            readable_size(one["bytes"]),
+            f"{sum(state == 'good' for state in one['copies'].values())}/{len(one['copies']) + len(one['missing'])}",
+            (one["verified"] or "-")[:10],
+            (one["retention"]["expires"] or "-")[:10] if one["retention"]["keep"] else "due",
+            one["retention"]["reason"],
+        )
+        for one in sets
+    ]
+    return text_table(("set", "state", "size", "copies", "verified", "goes", "why it stays or goes"), rows)
+
+
+def _summary(catalogue: Catalogue, locations: Mapping[str, Mapping[str, Any]], unfinished: Sequence[Any]) -> list[str]:
+    backups = catalogue.backups
+    good = sum(1 for one in backups if one.good)
+    lines = [f"'{catalogue.label}': {len(backups)} sets, {good} of them good"]
+    for name, here in locations.items():
+        if here["error"] is not None:
+            lines.append(f"{name}: {here['error']}")
+            continue
+        lines.append(
+            f"{name}: {here['good']} good, {here['damaged']} damaged, {here['missing']} missing, "
+            f"{readable_size(here['bytes'])}"
+        )
+    if unfinished:
+        lines.append(f"{len(unfinished)} unfinished")
+    return [*lines, *(f"damaged or foreign: {told}" for told in catalogue.foreign)]

@@ -1,0 +1,78 @@
+"""A clean-up's plan carried out in one location."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from ...backupset.naming import MANIFEST, SIGNATURE, SetId
+from ...catalogue.index import SetCopy
+from ...catalogue.unfinished import Reaped, Unfinished, reap
+from ...errors import BackupError
+from ...locations.base import Location, ObjectInfo
+from ...stream.pipeline import as_backup_error
+
+_FIRST = (MANIFEST, SIGNATURE)
+
+
+@dataclass
+class Cleaned:
+    """What became of one location.
+
+    :param deleted: newest first.
+    :param freed: bytes.
+    :param protected: what the store itself would not let go, with its reason.
+    :param changed: what is not as it was when it was planned, and so was left alone.
+    :param failure: what ended it early; the rest is left to the next run.
+    """
+
+    location: str
+    deleted: list[SetId] = field(default_factory=list)
+    freed: int = 0
+    protected: dict[SetId, str] = field(default_factory=dict)
+    changed: list[SetId] = field(default_factory=list)
+    reaped: Reaped = field(default_factory=lambda: Reaped((), 0, (), ()))
+    failure: BackupError | None = None
+
+
+def clean(location: Location, label: str, goes: Iterable[SetCopy], unfinished: Iterable[Unfinished]) -> Cleaned:
+    """Delete what is to go; never raises for the location's sake.
+
+    The newest goes first, so that at no moment a later set could take the place of a month's first. Of each set the
+    manifest goes first: without it the rest is no set any more, and is what a later run removes.
+    """
+    cleaned = Cleaned(location.name)
+    try:
+        locks = location.lock_state().enabled
+        for copy in sorted(goes, key=lambda one: one.id, reverse=True):
+            _delete(location, label, copy, cleaned, locks=locks)
+        cleaned.reaped = reap(location, unfinished)
+        cleaned.freed += cleaned.reaped.freed
+    except Exception as error:
+        cleaned.failure = as_backup_error(error, f"clean up {location.name}")
+    return cleaned
+
+
+def _delete(location: Location, label: str, copy: SetCopy, cleaned: Cleaned, *, locks: bool) -> None:
+    there = list(location.list(copy.id.directory(label)))
+    if there != sorted(copy.objects.values(), key=lambda info: info.key):
+        # A hold, say, that somebody placed a moment ago; or another run that cleans up.
+        cleaned.changed.append(copy.id)
+        return
+    if locks and (reason := _protection(location, there)) is not None:
+        cleaned.protected[copy.id] = reason
+        return
+    for info in _in_order(there):
+        location.delete(info.key)
+        cleaned.freed += info.size
+    cleaned.deleted.append(copy.id)
+
+
+def _protection(location: Location, objects: Iterable[ObjectInfo]) -> str | None:
+    return next((reason for info in objects if (reason := location.protection(info.key)) is not None), None)
+
+
+def _in_order(objects: Iterable[ObjectInfo]) -> Iterator[ObjectInfo]:
+    named = {info.key.rpartition("/")[2]: info for info in objects}
+    yield from (named.pop(name) for name in _FIRST if name in named)
+    yield from named.values()

@@ -1,0 +1,127 @@
+"""What a clean-up tells: for playbooks, and for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ...backupset.naming import SetId
+from ...texts import readable_size, text_table
+from ..retention import Decision
+from ..retention.describing import describe_decision
+from .carrying_out import Cleaned
+from .planning import PrunePlan
+
+_STAYING_SHOWN = 200
+"""Of sets that stay no more than these are told one by one; those that go are all told."""
+
+
+def report_planned(plan: PrunePlan) -> dict[str, Any]:
+    """What check mode returns: the plan, and what of it would be done."""
+    deleted = [
+        {"location": name, "id": str(copy.id), "bytes": copy.size}
+        for name, copies in plan.goes.items()
+        for copy in reversed(copies)
+    ]
+    reaped = [f"{name}: {one.directory}" for name, found in plan.unfinished.items() for one in found]
+    freed = sum(copy.size for copies in plan.goes.values() for copy in copies) + sum(
+        one.size for found in plan.unfinished.values() for one in found
+    )
+    gone = {name: [str(copy.id) for copy in copies] for name, copies in plan.goes.items()}
+    return _report(plan, deleted, reaped, freed, gone, "would go", [])
+
+
+def report_cleaned(plan: PrunePlan, cleaned: Sequence[Cleaned]) -> dict[str, Any]:
+    """What was done."""
+    sizes = {(name, copy.id): copy.size for name, copies in plan.goes.items() for copy in copies}
+    deleted = [
+        {"location": one.location, "id": str(set_id), "bytes": sizes[one.location, set_id]}
+        for one in cleaned
+        for set_id in one.deleted
+    ]
+    reaped = [f"{one.location}: {key}" for one in cleaned for key in one.reaped.removed]
+    warnings = [
+        f"{one.location}: {set_id} is due and stays: {reason}"
+        for one in cleaned
+        for set_id, reason in one.protected.items()
+    ]
+    for one in cleaned:
+        warnings += [
+            f"{one.location}: {set_id} has changed since it was looked at, and stays" for set_id in one.changed
+        ]
+        warnings += [f"{one.location}: {problem}" for problem in one.reaped.kept]
+        warnings += [f"{one.location}: {error}" for error in one.reaped.failures]
+    gone = {one.location: [str(set_id) for set_id in reversed(one.deleted)] for one in cleaned}
+    report = _report(plan, deleted, reaped, sum(one.freed for one in cleaned), gone, "went", warnings)
+    report["protected"] = [
+        {"location": one.location, "id": str(set_id), "reason": reason}
+        for one in cleaned
+        for set_id, reason in one.protected.items()
+    ]
+    return report
+
+
+def _report(
+    plan: PrunePlan,
+    deleted: list[dict[str, Any]],
+    reaped: list[str],
+    freed: int,
+    gone: dict[str, list[str]],
+    went: str,
+    warnings: list[str],
+) -> dict[str, Any]:
+    staying, shown = sum(decision.keep for decision in plan.decisions), _shown(plan)
+    summary = [
+        f"'{plan.label}': {staying} of {len(plan.decisions)} sets stay; {len(deleted)} copies and {len(reaped)} "
+        f"unfinished things {went}, {readable_size(freed)}"
+    ]
+    summary += [
+        f"{name}: {set_id} stays there: it is the newest good copy of this location"
+        for name, ids in plan.stays.items()
+        for set_id in ids
+    ]
+    return {
+        "changed": bool(deleted or reaped),
+        "deleted": deleted,
+        "reaped": reaped,
+        "protected": [],
+        "freed": freed,
+        "plan": [{"id": str(one.id), **describe_decision(one)} for one in shown],
+        "staying": staying,
+        "table": _table(plan, shown, staying),
+        "summary": summary,
+        "warnings": warnings,
+        "diff": _diff(plan, gone),
+    }
+
+
+def _shown(plan: PrunePlan) -> list[Decision]:
+    """The decisions that are told: on all sets that go, and on the newest that stay."""
+    staying = [one.id for one in plan.decisions if one.keep]
+    left_out = frozenset(staying[:-_STAYING_SHOWN])
+    return [one for one in plan.decisions if one.id not in left_out]
+
+
+def _table(plan: PrunePlan, shown: Sequence[Decision], staying: int) -> list[str]:
+    """The plan for a person, the newest set first."""
+    copies: dict[SetId, list[str]] = {}
+    for name, going in plan.goes.items():
+        for copy in going:
+            copies.setdefault(copy.id, []).append(name)
+    rows = [
+        ("keep" if one.keep else "delete", str(one.id), ", ".join(copies.get(one.id, [])), one.reason)
+        for one in reversed(shown)
+    ]
+    table = text_table(("", "set", "goes from", "why"), rows)
+    left_out = staying - sum(one.keep for one in shown)
+    return [*table, f"... and {left_out} older ones that stay"] if left_out else table
+
+
+def _diff(plan: PrunePlan, gone: dict[str, list[str]]) -> dict[str, str]:
+    lines = [f"{name}: {set_id}" for name, ids in sorted(gone.items()) for set_id in ids]
+    return {
+        "before_header": f"sets of {plan.label} that go",
+        "after_header": f"sets of {plan.label} that go",
+        "before": "".join(f"{line}\n" for line in lines),
+        "after": "",
+    }

@@ -1,0 +1,78 @@
+"""The good copies of one set, of which the first that can be read serves; and what of a set is small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+
+from ...backupset.naming import SIGNATURE
+from ...backupset.set_records import record_class
+from ...backupset.signing import verify
+from ...catalogue.loading import LoadedSet, load_set
+from ...errors import BackupError, CryptoError, FormatError
+from ...locations.base import Location
+from .planning import ReplicationRequest, SetPlan
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a set is, but for its artifacts.
+
+    :param small: the signature and the records beside the set, by name.
+    """
+
+    loaded: LoadedSet
+    small: Mapping[str, bytes]
+
+
+class Sources:
+    """The good copies of one set; one that fails, or turns out not to be good, is not asked again.
+
+    :ivar damaged: location -> what is wrong with the copy.
+    :ivar failures: name -> why a location could not be read.
+    """
+
+    def __init__(self, plan: SetPlan, request: ReplicationRequest) -> None:
+        self.damaged: dict[Location, str] = {}
+        self.failures: dict[str, BackupError] = {}
+        self._plan = plan
+        self._request = request
+        self._left = list(plan.sources)
+
+    def use(self, read: Callable[[Location], Result]) -> Result:
+        """What *read* returns of the first source that it can read.
+
+        :raises BackupError: there is none.
+        """
+        while self._left:
+            try:
+                return read(self._left[0])
+            except (CryptoError, FormatError) as error:
+                self.damaged[self._left.pop(0)] = error.message
+            except BackupError as error:
+                self.failures[self._left.pop(0).name] = error
+        told = [f"'{location.name}': {problem}" for location, problem in self.damaged.items()]
+        told += [str(error) for error in self.failures.values()]
+        raise BackupError(f"copy {self._plan.id}", f"no good copy is left: {'; '.join(told)}")
+
+    def contents(self, location: Location) -> Contents:
+        """Read everything small of the copy in *location*.
+
+        :raises CryptoError: it is not the set that was planned with.
+        """
+        plan, request = self._plan, self._request
+        loaded = load_set(location, request.label, plan.id, request.verify_keys)
+        if loaded.sha256 != plan.sha256:
+            message = f"the manifest of {plan.id} in location '{location.name}' changed since it was looked at"
+            raise CryptoError(f"copy {plan.id}", message)
+        small: dict[str, bytes] = {}
+        for info in location.list(plan.id.directory(request.label)):
+            name = info.key.rpartition("/")[2]
+            if name == SIGNATURE or record_class(name) is not None:
+                small[name] = location.get(info.key)
+        if request.verify_keys:
+            verify(loaded.data, small.get(SIGNATURE, b""), request.verify_keys, what=f"the set {plan.id}")
+        return Contents(loaded, small)

@@ -1,0 +1,1 @@
+"""Locations that are folders of this host."""

@@ -1,0 +1,1 @@
+"""Locations that rclone reaches: Google Drive, WebDAV, SFTP and seventy other kinds of store."""

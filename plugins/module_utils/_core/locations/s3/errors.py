@@ -1,0 +1,196 @@
+"""What a store or the client library says, as an error that tells a person what to do next.
+
+The codes are those of https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html and their kin on other
+stores. A reply to a HEAD request has no body, so there the status takes the code's place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from ...errors import LocationError
+from .settings import S3Settings
+
+_MAX_MESSAGE = 300
+
+_PERMISSIONS = (
+    "the credentials need s3:PutObject, s3:GetObject, s3:DeleteObject, s3:ListBucket, s3:AbortMultipartUpload and "
+    "s3:ListBucketMultipartUploads there"
+)
+_OPTIONAL = (
+    "what stores may not know can be switched off: checksums: false, sse: none, no storage_class, no object_lock"
+)
+_DAMAGED = ("the bytes arrived damaged", "try again; if it stays so, look for a faulty proxy or network", True)
+_BUSY = ("the store is overloaded or out of order, also after several tries", "try again later", True)
+_FULL = ("there is no room left", "raise the quota, or remove something", False)
+_TOKEN = ("the session token has expired or is not valid", "get new temporary credentials", False)
+_DENIED = ("access is denied", _PERMISSIONS, False)
+
+_CODES: dict[str, tuple[str, str, bool]] = {
+    "NoSuchBucket": ("the bucket does not exist", "create it, or correct bucket, endpoint_url or region", False),
+    "InvalidBucketName": ("this is no name of a bucket", "correct bucket", False),
+    "NoSuchUpload": ("the upload is gone", "somebody aborted it, or a lifecycle rule with too short an age", False),
+    "AccessDenied": _DENIED,
+    "AllAccessDisabled": _DENIED,
+    "403": _DENIED,
+    "401": _DENIED,
+    "InvalidAccessKeyId": ("the access key is not known", "correct access_key, or the profile it comes from", False),
+    "SignatureDoesNotMatch": ("the secret key does not belong to the access key", "correct secret_key", False),
+    "ExpiredToken": _TOKEN,
+    "InvalidToken": _TOKEN,
+    "TokenRefreshRequired": _TOKEN,
+    "InvalidStorageClass": ("the storage class is not known", "correct storage_class or leave it out", False),
+    "InvalidEncryptionAlgorithmError": ("the kind of encryption is not known", "sse: none leaves it out", False),
+    "InvalidObjectState": ("the object is archived", "backup_thaw asks for a copy that can be read", False),
+    "EntityTooLarge": ("the object is larger than the store takes", "choose another location for it", False),
+    "BadDigest": _DAMAGED,
+    "InvalidDigest": _DAMAGED,
+    "XAmzContentSHA256Mismatch": _DAMAGED,
+    "XAmzContentChecksumMismatch": _DAMAGED,
+    "IncompleteBody": _DAMAGED,
+    "QuotaExceeded": _FULL,
+    "XMinioStorageFull": _FULL,
+    "507": _FULL,
+    "NotImplemented": ("the store does not know something that was asked for", _OPTIONAL, False),
+}
+_TRANSIENT_CODES = {
+    "ConditionalRequestConflict",
+    "InternalError",
+    "OperationAborted",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "SlowDown",
+    "Throttling",
+    "TooManyRequests",
+}
+_BROKEN = ("HTTPClientError", "ConnectionError", "IncompleteReadError", "ResponseStreamingError")
+_REDIRECTS = {"301", "307", "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"}
+_SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
+
+
+class S3Error(LocationError):
+    """A :class:`LocationError` that keeps what the store said.
+
+    :param code: the store's code, "" when no answer came.
+    :param status: the answer's HTTP status, 0 when no answer came.
+    """
+
+    def __init__(
+        self,
+        settings: S3Settings,
+        step: str,
+        message: str,
+        *,
+        hint: str | None = None,
+        transient: bool = False,
+        code: str = "",
+        status: int = 0,
+    ) -> None:
+        place = f"bucket '{settings.bucket}' at {settings.endpoint}"
+        super().__init__(settings.name, step, f"{place}: {message}", hint=hint, transient=transient)
+        if not settings.name:
+            self.message = f"{place}: {message}"
+        self.code = code
+        self.status = status
+
+    @property
+    def missing(self) -> bool:
+        """Whether the object, not the bucket, is not there."""
+        return self.code in ("NoSuchKey", "404")
+
+
+def explain(error: Exception, settings: S3Settings, step: str, key: str | None = None) -> LocationError:
+    """Give *error*, raised by a call of the client library, the product's form.
+
+    :param key: the object that the call was about.
+    """
+    if isinstance(error, LocationError):
+        return error
+    response = getattr(error, "response", None)
+    if isinstance(response, Mapping) and "ResponseMetadata" in response:
+        return _answered(response, settings, step, key)
+    return _unanswered(error, settings, step)
+
+
+def _answered(response: Mapping[str, Any], settings: S3Settings, step: str, key: str | None) -> S3Error:
+    said = response.get("Error", {})
+    metadata = response.get("ResponseMetadata", {})
+    headers = metadata.get("HTTPHeaders", {})
+    code, status = str(said.get("Code", "")), int(metadata.get("HTTPStatusCode", 0))
+    text = _one_line(str(said.get("Message", "")), settings)
+    hint: str | None
+    if code in ("NoSuchKey", "404"):
+        message, hint, transient = f"there is no object {key!r}", None, False
+    elif code in _SKEWED:
+        message, hint, transient = _skew(headers), "synchronise this host's clock (NTP)", False
+    elif code in _REDIRECTS:
+        region = headers.get("x-amz-bucket-region") or said.get("Region")
+        where = f"the bucket is in region {region}" if region else "the bucket is in another region"
+        message, hint, transient = where, f"set region: {region}" if region else "set its region", False
+    elif code.upper().startswith("KMS"):
+        message = f"the store cannot use the KMS key: {text or code}"
+        hint, transient = "allow kms:GenerateDataKey and kms:Decrypt, or correct sse_kms_key_id", False
+    elif code in _CODES:
+        message, hint, transient = _CODES[code]
+        message = f"{message} ({code}{f': {text}' if text and text != code else ''})"
+    else:
+        # With status 200 the store failed after it had begun to answer.
+        transient = code in _TRANSIENT_CODES or status in (200, 429) or status >= 500
+        message = f"{_BUSY[0]} ({code}: {text})" if transient else f"{text or 'refused'} ({code})"
+        hint = _BUSY[1] if transient else _option_to_blame(text)
+    return S3Error(settings, step, message, hint=hint, transient=transient, code=code, status=status)
+
+
+def _unanswered(error: Exception, settings: S3Settings, step: str) -> S3Error:
+    text = _one_line(str(error), settings)
+    kind = type(error).__name__
+    message, hint, transient = f"{kind}: {text}", None, False
+    if isinstance(error, ImportError):
+        message, hint = "the Python library boto3 is missing", "pip install boto3 on the host that runs the module"
+    elif kind == "SSLError":
+        message = f"no trusted TLS connection: {text}"
+        hint = "correct endpoint_url, or give the store's certificate authority as ca_bundle"
+    elif kind in ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "ProfileNotFound"):
+        message = f"there are no credentials: {text}"
+        hint = "give access_key and secret_key, or the environment, profile or role of whom the module runs as"
+    elif kind in ("EndpointConnectionError", "ConnectTimeoutError", "ProxyConnectionError"):
+        message, hint, transient = f"not reachable: {text}", "check endpoint_url, the network and the store", True
+    elif _is_library_error(
+        error, "HTTPClientError", "ConnectionError", "IncompleteReadError", "ResponseStreamingError"
+    ):
+        message, hint, transient = f"the connection broke, also after several tries: {text}", _BUSY[1], True
+    return S3Error(settings, step, message, hint=hint, transient=transient)
+
+
+def _is_library_error(error: Exception, *names: str) -> bool:
+    return any(base.__name__ in names and base.__module__.startswith("botocore") for base in type(error).__mro__)
+
+
+def _skew(headers: Mapping[str, str]) -> str:
+    told = "this host's clock differs too much from the store's"
+    try:
+        ahead = datetime.now(timezone.utc) - parsedate_to_datetime(headers["date"])
+    except (KeyError, ValueError, TypeError):
+        return told
+    amount = timedelta(seconds=round(abs(ahead.total_seconds())))
+    return f"{told}: it is {amount} {'ahead' if ahead > timedelta(0) else 'behind'}"
+
+
+def _option_to_blame(text: str) -> str:
+    lower = text.lower()
+    if "object lock" in lower or "objectlock" in lower:
+        return "enable Object Lock on the bucket, or leave object_lock out"
+    if "encrypt" in lower or "sse" in lower:
+        return "sse: none leaves encryption to the bucket"
+    return _OPTIONAL
+
+
+def _one_line(text: str, settings: S3Settings) -> str:
+    """*text* as one short line without what must stay secret, whoever put it in."""
+    for secret in (settings.secret_key, settings.session_token):
+        if secret:
+            text = text.replace(secret, "********")
+    return " ".join(text.split())[:_MAX_MESSAGE]

@@ -1,0 +1,102 @@
+"""Object Lock: what a bucket says of it, what keeps one object, and legal holds.
+
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html. A legal hold is of one version of an object;
+here that is always the newest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from ..base import LegalHoldDenied, LockState
+from .errors import S3Error
+from .store import Store
+
+_DAYS_OF_A_YEAR = 365
+_NONE_HERE = ("ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration")
+_UNKNOWN_CALL = ("NotImplemented", "XNotImplemented", "MethodNotAllowed", "UnsupportedOperation")
+_UNKNOWN_CALL_STATUS = (405, 501)
+_DENIED = ("AccessDenied", "AllAccessDisabled", "403")
+
+
+def read_lock_state(store: Store) -> LockState:
+    """What the bucket says of Object Lock, and what the location's own ``object_lock`` adds to that.
+
+    Only a bucket that says so counts as one with Object Lock: a store that does not know the question may answer
+    another one (a listing, say) and takes the bytes of a legal hold for those of the object.
+    """
+    own = store.settings.object_lock
+    try:
+        reply = store.call("look for Object Lock", "get_object_lock_configuration")
+    except S3Error as error:
+        if error.code in _NONE_HERE or error.code in _UNKNOWN_CALL or error.status in _UNKNOWN_CALL_STATUS:
+            return LockState()
+        odd = error.status in (400, 404) and error.code != "NoSuchBucket"
+        if error.transient or not (odd or error.code in _DENIED):
+            raise
+        why = error.message
+        if error.code in _DENIED:
+            why += "; to see whether the bucket has Object Lock takes s3:GetBucketObjectLockConfiguration"
+        return LockState(days=own.period.days if own else None, unknown=why)
+    configuration = reply.get("ObjectLockConfiguration") or {}
+    if configuration.get("ObjectLockEnabled") != "Enabled":
+        return LockState()
+    # What an object is given when it is made takes the place of the bucket's default.
+    return LockState(enabled=True, days=own.period.days if own else _default_days(configuration))
+
+
+def _default_days(configuration: Mapping[str, Any]) -> int | None:
+    default = (configuration.get("Rule") or {}).get("DefaultRetention") or {}
+    if default.get("Years"):
+        return int(default["Years"]) * _DAYS_OF_A_YEAR
+    return int(default["Days"]) if default.get("Days") else None
+
+
+def read_protection(store: Store, key: str) -> str | None:
+    """See :meth:`Location.protection`."""
+    found = store.head(f"look for locks on {key}", key) or {}
+    reasons: list[str] = []
+    if found.get("ObjectLockLegalHoldStatus") == "ON":
+        reasons.append("it is under a legal hold")
+    until = found.get("ObjectLockRetainUntilDate")
+    if isinstance(until, datetime) and until > datetime.now(timezone.utc):
+        mode = found.get("ObjectLockMode")
+        reasons.append(f"Object Lock{f' ({mode})' if mode else ''} keeps it until {_utc(until)}")
+    return " and ".join(reasons) or None
+
+
+def _utc(time: datetime) -> str:
+    return f"{time.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
+
+
+def read_legal_hold(store: Store, key: str) -> bool:
+    """See :meth:`Location.legal_hold`."""
+    try:
+        reply = store.call(f"look for a legal hold on {key}", "get_object_legal_hold", key)
+    except S3Error as error:
+        # So a store says that the object never had one.
+        if error.code in _NONE_HERE:
+            return False
+        raise _told(store, error, "s3:GetObjectLegalHold") from error
+    return bool((reply.get("LegalHold") or {}).get("Status") == "ON")
+
+
+def write_legal_hold(store: Store, key: str, on: bool) -> None:
+    """See :meth:`Location.set_legal_hold`."""
+    step = f"{'set' if on else 'end'} the legal hold of {key}"
+    try:
+        store.call(step, "put_object_legal_hold", key, LegalHold={"Status": "ON" if on else "OFF"})
+    except S3Error as error:
+        raise _told(store, error, "s3:PutObjectLegalHold") from error
+
+
+def _told(store: Store, error: S3Error, permission: str) -> S3Error | LegalHoldDenied:
+    """*error*, as one of missing rights if it is that."""
+    if error.code not in _DENIED:
+        return error
+    place = f"bucket '{store.settings.bucket}'"
+    return LegalHoldDenied(
+        store.settings.name, error.step, f"{place}: access is denied", hint=f"the credentials need {permission} there"
+    )

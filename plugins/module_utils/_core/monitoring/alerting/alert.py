@@ -1,0 +1,66 @@
+"""What an alert says, before any channel gives it a form."""
+
+from __future__ import annotations
+
+import hashlib
+import urllib.parse
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+
+from ...findings import FAILED, PASSED, STATUSES, WARNING, Finding, worst_first
+
+SEVERITIES = {FAILED: "critical", WARNING: "warning"}
+"""The severity of a finding that is bad. What passed has none: nobody is told of it."""
+
+_KEY_LIMIT = 255
+"""Characters of a deduplication key, as PagerDuty takes it."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """Conditions of one database, found by one procedure.
+
+    :param source: the procedure: ``weekly``, say.
+    :param findings: one for each condition, the worst first.
+    """
+
+    label: str
+    environment: str
+    source: str
+    findings: tuple[Finding, ...]
+
+    def bad(self, severities: Collection[str]) -> list[Finding]:
+        """The findings of these severities."""
+        return [finding for finding in self.findings if SEVERITIES.get(finding.status) in severities]
+
+    def passed(self) -> list[Finding]:
+        """The conditions that are good, so that an older alert of one of them is over."""
+        return [finding for finding in self.findings if finding.status == PASSED]
+
+    def key(self, finding: Finding) -> str:
+        """The name of the condition among all conditions of all databases: the same whenever it is looked at.
+
+        Two conditions never share one, whatever characters their names have.
+        """
+        parts = (self.label, self.environment, finding.check, finding.subject)
+        quoted = [urllib.parse.quote(part, safe="", errors="surrogatepass") for part in parts]
+        key = "/".join(("mobul.backup", *quoted))
+        if len(key) <= _KEY_LIMIT:
+            return key
+        # Has fewer slashes than any other key, so it is like none of those.
+        return f"mobul.backup/{hashlib.sha256(key.encode()).hexdigest()}"
+
+
+def merge(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """One finding for each condition, the worst first; of several the worst counts, and all of that kind are told."""
+    found: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        found.setdefault((finding.check, finding.subject), []).append(finding)
+    return tuple(worst_first([_worst(same) for same in found.values()]))
+
+
+def _worst(findings: list[Finding]) -> Finding:
+    status = max((finding.status for finding in findings), key=STATUSES.index)
+    messages = dict.fromkeys(finding.message for finding in findings if finding.status == status)
+    first = findings[0]
+    return Finding(check=first.check, subject=first.subject, status=status, message="\n".join(messages))

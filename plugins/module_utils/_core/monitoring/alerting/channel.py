@@ -1,0 +1,54 @@
+"""What all channels have in common: a name, what they are told of, and the messages that they make of an alert."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ...errors import ConfigError
+from .alert import Alert
+from .retry import Message
+
+STEP = "check the options"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Channel(ABC):
+    """A way to people.
+
+    :param severities: ``critical`` and ``warning``, or one of them.
+    """
+
+    type: ClassVar[str]
+    severities_by_default: ClassVar[tuple[str, ...]] = ("critical", "warning")
+
+    name: str
+    severities: tuple[str, ...]
+
+    @abstractmethod
+    def messages(self, alert: Alert) -> Sequence[Message]:
+        """What is to be sent of *alert*; nothing if it has nothing for this channel."""
+
+    @classmethod
+    def common(cls, options: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of what all channels have."""
+        severities = tuple(options.get("severities") or cls.severities_by_default)
+        return {"name": str(options.get("name") or cls.type), "severities": severities}
+
+
+def required(options: Mapping[str, Any], name: str) -> str:
+    """An option that the channel cannot do without, which an inventory may have from an unset variable.
+
+    :raises ConfigError: it is empty.
+    """
+    value = str(options.get(name) or "").strip()
+    if not value:
+        raise ConfigError(STEP, f"{name} is missing", hint="take the channel out of the list if it is not meant")
+    return value
+
+
+def optional(options: Mapping[str, Any], name: str) -> str | None:
+    """An option that may be empty."""
+    return str(options.get(name) or "") or None

@@ -1,0 +1,164 @@
+"""Email: one plain-text message, by SMTP (RFC 5321) over TLS."""
+
+from __future__ import annotations
+
+import email.policy
+import email.utils
+import smtplib
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.message import EmailMessage
+from typing import Any
+
+from ...errors import ConfigError
+from .alert import Alert
+from .channel import STEP, Channel, optional, required
+from .retry import DeliveryError, Message, Patience
+from .text import cut, one_line, page, title
+from .tls import client_context, unreached
+
+_PORTS = {"starttls": 587, "tls": 465, "none": 25}
+_SUBJECT_LIMIT = 200
+_FITTING = "the server's port and tls must fit: 587 with starttls, 465 with tls"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmailChannel(Channel):
+    """People's mailboxes, through one mail server."""
+
+    type = "email"
+
+    host: str
+    port: int
+    tls: str
+    ca_cert: str | None
+    username: str | None
+    password: str | None
+    sender: str
+    to: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, options: Mapping[str, Any]) -> EmailChannel:
+        """From the inventory's options; raise :class:`ConfigError` if one of them cannot be right."""
+        tls = str(options.get("tls") or "starttls")
+        username, password = optional(options, "username"), optional(options, "password")
+        if (username is None) != (password is None):
+            raise ConfigError(
+                STEP, f"there is a {'username' if username else 'password'} alone", hint="give both or none"
+            )
+        if username is not None and tls == "none":
+            raise ConfigError(
+                STEP, "a login over a connection without encryption is refused", hint="set tls to starttls or tls"
+            )
+        recipients = options.get("to") or []
+        if not recipients:
+            raise ConfigError(STEP, "to is empty", hint="give at least one address")
+        return cls(
+            **cls.common(options),
+            host=required(options, "host"),
+            port=int(options.get("port") or _PORTS[tls]),
+            tls=tls,
+            ca_cert=optional(options, "ca_cert"),
+            username=username,
+            password=password,
+            sender=_address(required(options, "from")),
+            to=tuple(_address(str(one)) for one in recipients),
+        )
+
+    def messages(self, alert: Alert) -> list[Message]:
+        findings = alert.bad(self.severities)
+        if not findings:
+            return []
+        subject, text = title(alert, findings), page(alert, findings)
+
+        def send(patience: Patience) -> None:
+            # Made once: the servers on the way know a message that comes twice by its id.
+            message = self._message(subject, text)
+            patience.attempt(lambda seconds: self._deliver(message, seconds))
+
+        return [Message(subject, text, send)]
+
+    def _message(self, subject: str, text: str) -> EmailMessage:
+        message = EmailMessage(policy=email.policy.SMTP)
+        message["Subject"] = cut(one_line(subject), _SUBJECT_LIMIT)
+        message["From"] = self.sender
+        message["To"] = ", ".join(self.to)
+        message["Date"] = datetime.now(timezone.utc)
+        domain = email.utils.parseaddr(self.sender)[1].rpartition("@")[2]
+        message["Message-ID"] = email.utils.make_msgid(domain=domain)
+        # So that no absence notice answers it (RFC 3834).
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content(text)
+        return message
+
+    def _deliver(self, message: EmailMessage, seconds: float) -> None:
+        server = f"{self.host}:{self.port}"
+        try:
+            smtp = self._connect(seconds)
+            try:
+                if self.username is not None and self.password is not None:
+                    smtp.login(self.username, self.password)
+                refused = smtp.send_message(message)
+            finally:
+                _leave(smtp)
+        except (smtplib.SMTPException, OSError, ValueError) as error:
+            raise _failure(error, server) from error
+        if refused:
+            told = ", ".join(f"{address} ({_reply(*reply)})" for address, reply in refused.items())
+            raise DeliveryError(f"{server} took the message for some, but not for {told}")
+
+    def _connect(self, seconds: float) -> smtplib.SMTP:
+        context = client_context(self.ca_cert)
+        if self.tls == "tls":
+            return smtplib.SMTP_SSL(self.host, self.port, timeout=seconds, context=context)
+        smtp = smtplib.SMTP(self.host, self.port, timeout=seconds)
+        if self.tls == "starttls":
+            try:
+                smtp.starttls(context=context)
+            except BaseException:
+                smtp.close()
+                raise
+        return smtp
+
+
+def _address(text: str) -> str:
+    """A mailbox, with or without a person's name. It becomes part of a header, so it is one line."""
+    found = email.policy.SMTP.header_factory("To", text) if text.isprintable() else None
+    if found is None or found.defects or len(found.addresses) != 1 or not found.addresses[0].domain:
+        raise ConfigError(
+            STEP, f"{text!r} is no mail address", hint="write ops@example.com, or Operations <ops@example.com>"
+        )
+    return text
+
+
+def _leave(smtp: smtplib.SMTP) -> None:
+    """What the server says now changes nothing: the message was taken or not."""
+    try:
+        smtp.quit()
+    except (smtplib.SMTPException, OSError):
+        smtp.close()
+
+
+def _failure(error: Exception, server: str) -> DeliveryError:
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        replies = list(error.recipients.items())
+        told = ", ".join(f"{address} ({_reply(*reply)})" for address, reply in replies)
+        transient = all(400 <= reply[0] < 500 for _address, reply in replies)
+        return DeliveryError(f"{server} takes the message for nobody: {told}", transient=transient)
+    if isinstance(error, smtplib.SMTPResponseException):
+        told = f"{server} answered {_reply(error.smtp_code, error.smtp_error)}"
+        # -1 is what the library has for an answer that is none.
+        return DeliveryError(told, transient=400 <= error.smtp_code < 500 or error.smtp_code == -1)
+    if isinstance(error, smtplib.SMTPNotSupportedError):
+        return DeliveryError(f"{server} does not offer it: {one_line(str(error))}", hint=_FITTING)
+    if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLCertVerificationError):
+        told = f"{server} speaks no TLS that fits: {one_line(str(error))}"
+        return DeliveryError(told, hint=_FITTING)
+    return unreached(error, server)
+
+
+def _reply(code: int, text: bytes | str) -> str:
+    told = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    return cut(one_line(f"{code} {told}"), 500)

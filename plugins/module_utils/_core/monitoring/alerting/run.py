@@ -1,0 +1,58 @@
+"""The work of the module: from its parameters to an alert, and from there to the people who want to know."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...errors import BackupError, ConfigError
+from ...findings import Finding
+from .alert import Alert, merge
+from .findings_of_results import findings_of, read_findings
+from .redaction import Redaction
+from .reporting import report
+from .retry import STEP
+from .sending import send_all
+
+
+class AlertFailed(BackupError):
+    """Not every channel has taken the alert. ``report`` tells which have."""
+
+    def __init__(self, told: dict[str, Any]) -> None:
+        failed = [one for one in told["channels"] if one["status"] == "failed"]
+        reasons = "; ".join(f"{one['name']}: {one['error']}" for one in failed)
+        super().__init__(STEP, f"{len(failed)} of {len(told['channels'])} channels failed: {reasons}")
+        self.report = told
+
+
+def run_alert(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Send what *params* tell; return what became of it.
+
+    :raises AlertFailed: a channel failed, and ``must_deliver`` does not allow that.
+    """
+    channels, must_deliver = params["channels"] or (), params["must_deliver"]
+    alert = _alert(params, Redaction(channels, close=False))
+    told = report(alert, send_all(alert, channels, check_mode), check_mode, must_deliver=must_deliver)
+    if must_deliver and any(one["status"] == "failed" for one in told["channels"]):
+        raise AlertFailed(told)
+    return told
+
+
+def _alert(params: Mapping[str, Any], redaction: Redaction) -> Alert:
+    result = params["result"]
+    if result is None and not params["findings"]:
+        raise ConfigError(
+            "check the options", "there is nothing to tell", hint="give result: what a task has registered, or findings"
+        )
+    found = read_findings(params["findings"] or ())
+    if result is not None:
+        # What is no result, or none at all, comes of a task that never ran.
+        results = result if isinstance(result, list) and result else [result]
+        found += findings_of([one if isinstance(one, Mapping) else {} for one in results], params["source"])
+    hidden = [
+        Finding(
+            check=one.check, subject=redaction.hide(one.subject), status=one.status, message=redaction.hide(one.message)
+        )
+        for one in found
+    ]
+    return Alert(params["label"], params["environment"] or "", params["source"], merge(hidden))

@@ -1,0 +1,103 @@
+"""Slack: one message by an incoming webhook.
+
+https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks/ has the request and its answers,
+https://docs.slack.dev/reference/block-kit/blocks/ the blocks and their limits,
+https://docs.slack.dev/messaging/formatting-message-text/ what must be escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ...findings import FAILED, Finding
+from .alert import Alert
+from .channel import Channel, optional, required
+from .http import check_url, post_json
+from .retry import DeliveryError, Message, Patience
+from .text import clean, condition, page, signature, title
+
+_SECTION_LIMIT = 3000
+_TEXT_LIMIT = 4000
+"""Slack takes more, and then makes several messages of one."""
+_CONDITIONS_LIMIT = 45
+"""A message has 50 blocks at most: a title, the conditions, a word about the rest, and who says so."""
+
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SlackChannel(Channel):
+    """The channel of Slack that a webhook leads to."""
+
+    type = "slack"
+
+    webhook_url: str
+    ca_cert: str | None
+
+    @classmethod
+    def parse(cls, options: Mapping[str, Any]) -> SlackChannel:
+        """From the inventory's options; raise :class:`ConfigError` if one of them cannot be right."""
+        url = check_url(required(options, "webhook_url"), "webhook_url")
+        return cls(**cls.common(options), webhook_url=url, ca_cert=optional(options, "ca_cert"))
+
+    def messages(self, alert: Alert) -> list[Message]:
+        findings = alert.bad(self.severities)
+        if not findings:
+            return []
+        document = _document(alert, findings)
+
+        def deliver(seconds: float) -> None:
+            status, answer = post_json(self.webhook_url, document, ca_cert=self.ca_cert, seconds=seconds)
+            # What stands between and answers all by itself, the login page of a network say, has taken no message.
+            if (status, answer) != (200, "ok"):
+                raise DeliveryError(f"the answer is {status} {answer!r}, and not 200 'ok'")
+
+        def send(patience: Patience) -> None:
+            patience.attempt(deliver)
+
+        return [Message(title(alert, findings), page(alert, findings), send)]
+
+
+def _document(alert: Alert, findings: Sequence[Finding]) -> dict[str, Any]:
+    heading = title(alert, findings)
+    blocks = [_section(f"*{escape(heading, _SECTION_LIMIT - 2)}*"), *map(_condition, findings[:_CONDITIONS_LIMIT])]
+    if len(findings) > _CONDITIONS_LIMIT:
+        blocks.append(_section(f"... and {len(findings) - _CONDITIONS_LIMIT} more conditions, cut"))
+    blocks.append({"type": "context", "elements": [_words(escape(signature(alert), _SECTION_LIMIT))]})
+    # What notifications and screen readers take instead of the blocks.
+    return {"text": escape(heading, _TEXT_LIMIT), "blocks": blocks}
+
+
+def _condition(finding: Finding) -> dict[str, Any]:
+    sign = ":red_circle:" if finding.status == FAILED else ":warning:"
+    head = f"{sign} *{escape(condition(finding), 500)}*\n"
+    # In a block of code stars and underscores are no formatting; its end must not come from outside.
+    message = clean(finding.message).strip().replace("```", "'''")
+    return _section(f"{head}```\n{escape(message, _SECTION_LIMIT - len(head) - 8)}\n```")
+
+
+def _section(text: str) -> dict[str, Any]:
+    return {"type": "section", "text": _words(text)}
+
+
+def _words(text: str) -> dict[str, Any]:
+    # Verbatim: names of channels and addresses in it become no links.
+    return {"type": "mrkdwn", "text": text, "verbatim": True}
+
+
+def escape(text: str, limit: int) -> str:
+    """*text* with Slack's control characters escaped, in at most *limit* characters; no escape is cut in two."""
+    whole = "".join(_ESCAPES.get(one, one) for one in text)
+    if len(whole) <= limit:
+        return whole
+    note = f" [{len(text):,} characters, cut]"
+    kept, room = [], limit - len(note)
+    for one in text:
+        form = _ESCAPES.get(one, one)
+        room -= len(form)
+        if room < 0:
+            break
+        kept.append(form)
+    return "".join(kept) + note

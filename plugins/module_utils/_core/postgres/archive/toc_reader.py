@@ -1,0 +1,273 @@
+"""Reads header and table of contents out of a stream that comes in pieces of any size."""
+
+from __future__ import annotations
+
+import re
+import struct
+import sys
+from datetime import datetime
+from typing import Any
+
+from ...errors import FormatError
+from . import encodings
+from .toc import Section, Toc, TocEntry, Version
+
+STEP = "read the archive"
+MAGIC = b"PGDMP"
+OLDEST: Version = (1, 12, 0)
+NEWEST: Version = (1, 16, 255)
+
+INTEGERS = {4: struct.Struct("<BI"), 8: struct.Struct("<BQ")}
+"""Sign and magnitude, by the size that the header tells."""
+MAX_TOC_BYTES = 1024 * 1024 * 1024
+"""A million large objects dumped by PostgreSQL 16 or older take 300 MB of entries."""
+MAX_ENTRIES = 4_000_000
+MAX_STRING_BYTES = 64 * 1024 * 1024
+
+_CUSTOM = 1
+_COMPRESSIONS = ("none", "gzip", "lz4", "zstd")
+_BYTE_COMPRESSION: Version = (1, 15, 0)
+_TABLE_ACCESS_METHODS: Version = (1, 14, 0)
+_RELKINDS: Version = (1, 16, 0)
+_POSITION_UNKNOWN, _POSITION_SET, _NO_DATA = 1, 2, 3
+_NUMBER = re.compile(rb"[0-9]{1,10}")
+
+
+def broken(message: str, *, hint: str | None = None) -> FormatError:
+    """The error for bytes that are not what the format asks for."""
+    return FormatError(STEP, message, hint=hint)
+
+
+class _Short(Exception):
+    """What is read goes on behind the bytes at hand; at least *end* of them are needed."""
+
+    def __init__(self, end: int) -> None:
+        super().__init__(end)
+        self.end = end
+
+
+class _Cursor:
+    """The format's scalars, read from *data* one after the other."""
+
+    __slots__ = ("_integer", "data", "off_size", "position")
+
+    def __init__(self, data: bytes, int_size: int, off_size: int) -> None:
+        self.data = data
+        self.position = 0
+        self.off_size = off_size
+        self.set_int_size(int_size)
+
+    def set_int_size(self, size: int) -> None:
+        self._integer = INTEGERS[size]
+
+    def take(self, count: int) -> bytes:
+        end = self.position + count
+        if end > len(self.data):
+            raise _Short(end)
+        piece = self.data[self.position : end]
+        self.position = end
+        return piece
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def integer(self) -> int:
+        begin = self.position
+        self.position = end = begin + self._integer.size
+        if end > len(self.data):
+            raise _Short(end)
+        sign: int
+        value: int
+        sign, value = self._integer.unpack_from(self.data, begin)
+        if sign > 1:
+            raise broken(f"the table of contents has the sign {sign} in an integer")
+        return -value if sign else value
+
+    def string(self) -> bytes | None:
+        length = self.integer()
+        if length < 0:
+            return None
+        if length > MAX_STRING_BYTES:
+            raise broken(f"the table of contents has a string of {length} bytes")
+        raw = self.take(length)
+        if b"\0" in raw:
+            raise broken("the table of contents has a NUL inside a string")
+        return raw
+
+    def number(self) -> int | None:
+        raw = self.string()
+        if raw is None:
+            return None
+        if not _NUMBER.fullmatch(raw):
+            raise broken("the table of contents has something else where an object's number belongs")
+        return int(raw)
+
+    def data_offset(self, had_dumper: bool) -> int | None:
+        flag = self.byte()
+        offset = int.from_bytes(self.take(self.off_size), "little")
+        if flag not in (_POSITION_UNKNOWN, _POSITION_SET, _NO_DATA) or (flag == _NO_DATA) is had_dumper:
+            raise broken(f"the table of contents has the offset flag {flag} where it cannot be")
+        return offset if flag == _POSITION_SET else None
+
+
+class _Header:
+    """What comes before the entries."""
+
+    def __init__(self, data: bytes) -> None:
+        cursor = _Cursor(data, 4, 8)
+        for expected in MAGIC:
+            if cursor.byte() != expected:
+                raise broken(
+                    "this is no dump in pg_dump's custom format",
+                    hint="dumps of pg_dump --format=custom begin with PGDMP",
+                )
+        self.version = (cursor.byte(), cursor.byte(), cursor.byte())
+        if not OLDEST <= self.version <= NEWEST:
+            told = ".".join(map(str, self.version))
+            raise broken(f"the archive is of version {told}", hint="known are 1.12 to 1.16, of pg_dump 9.0 to 18")
+        self.int_size, self.off_size, archive_format = cursor.byte(), cursor.byte(), cursor.byte()
+        if self.int_size not in INTEGERS or self.off_size not in INTEGERS:
+            raise broken(f"the archive has integers of {self.int_size} and offsets of {self.off_size} bytes")
+        if archive_format != _CUSTOM:
+            raise broken(f"the archive is of the format {archive_format}, not of the custom format")
+        cursor.set_int_size(self.int_size)
+        self.compression, self.compression_level = self._compression(cursor)
+        self.created = self._created(cursor)
+        self.database, self.server_version, self.pg_dump_version = (cursor.string() or b"" for _field in range(3))
+        self.length = cursor.position
+        self.count = cursor.integer()
+        if not 0 <= self.count <= MAX_ENTRIES:
+            raise broken(f"the archive has {self.count} entries")
+        self.end = cursor.position
+
+    def _compression(self, cursor: _Cursor) -> tuple[str, int | None]:
+        if self.version < _BYTE_COMPRESSION:
+            level = cursor.integer()
+            return ("gzip" if level else "none"), level
+        algorithm = cursor.byte()
+        if algorithm >= len(_COMPRESSIONS):
+            raise broken(f"the archive is compressed by the unknown method {algorithm}")
+        return _COMPRESSIONS[algorithm], None
+
+    @staticmethod
+    def _created(cursor: _Cursor) -> datetime | None:
+        second, minute, hour, day, month, year, _is_dst = (cursor.integer() for _field in range(7))
+        try:
+            return datetime(year + 1900, month + 1, day, hour, minute, min(second, 59))
+        except (ValueError, OverflowError):
+            return None
+
+
+class TocReader:
+    """Push-style reader: :meth:`feed` it until it has a :attr:`toc`."""
+
+    def __init__(self) -> None:
+        self.toc: Toc | None = None
+        self._pieces: list[bytes] = []
+        self._held = 0
+        self._wanted = 1
+        self._base = 0
+        self._header: _Header | None = None
+        self._entries: list[TocEntry] = []
+        self._ids: set[int] = set()
+        self._draft: dict[str, Any] | None = None
+        self._dependencies: list[int] = []
+        self._codec = encodings.DEFAULT
+
+    def feed(self, chunk: bytes) -> int | None:
+        """Take the next bytes; return where in *chunk* the data begin once the table is complete, else None."""
+        self._pieces.append(chunk)
+        self._held += len(chunk)
+        if self._held < self._wanted:
+            return None
+        # Joined only once a string is there as a whole: a long one would else be copied with every piece.
+        data = b"".join(self._pieces)
+        end = self._read(data)
+        return None if end is None else end - (len(data) - len(chunk))
+
+    def _read(self, data: bytes) -> int | None:
+        done = 0
+        try:
+            if self._header is None:
+                self._header = _Header(data)
+                done = self._header.end
+            header = self._header
+            cursor = _Cursor(data, header.int_size, header.off_size)
+            cursor.position = done
+            while len(self._entries) < header.count:
+                if self._draft is None:
+                    self._draft = self._fields(cursor, header.version)
+                    done = cursor.position
+                # Kept one by one: a long list that comes in pieces would else be read again with each of them.
+                while (number := cursor.number()) is not None:
+                    self._dependencies.append(number)
+                    done = cursor.position
+                self._entries.append(self._entry(cursor, self._draft))
+                done = cursor.position
+        except _Short as short:
+            self._keep(data[done:], done, short.end - done)
+            return None
+        self.toc = self._complete(header, self._base + done)
+        self._pieces = []
+        return done
+
+    def _keep(self, rest: bytes, done: int, wanted: int) -> None:
+        self._base += done
+        self._pieces, self._held, self._wanted = [rest], len(rest), wanted
+        if self._base + wanted > MAX_TOC_BYTES:
+            raise broken(f"the table of contents is larger than {MAX_TOC_BYTES} bytes")
+
+    def _text(self, raw: bytes | None) -> str:
+        return encodings.decode(raw, self._codec) if raw else ""
+
+    def _name(self, cursor: _Cursor) -> str:
+        # Few different ones in thousands of entries.
+        return sys.intern(self._text(cursor.string()))
+
+    def _fields(self, cursor: _Cursor, version: Version) -> dict[str, Any]:
+        """What an entry has before its dependencies."""
+        fields: dict[str, Any] = {"position": self._base + cursor.position}
+        fields["dump_id"] = dump_id = cursor.integer()
+        if dump_id <= 0 or dump_id in self._ids:
+            raise broken(f"entry {dump_id} of the table of contents is there twice or has no valid number")
+        fields["had_dumper"] = cursor.integer() != 0
+        fields["table_oid"], fields["oid"] = cursor.number() or 0, cursor.number() or 0
+        fields["tag"], fields["desc"] = self._text(cursor.string()), self._name(cursor)
+        section = cursor.integer()
+        fields["defn"], fields["drop_stmt"], fields["copy_stmt"] = (self._text(cursor.string()) for _field in range(3))
+        fields["namespace"], fields["tablespace"] = self._name(cursor), self._name(cursor)
+        fields["tableam"] = self._name(cursor) if version >= _TABLE_ACCESS_METHODS else ""
+        relkind = cursor.integer() if version >= _RELKINDS else 0
+        if not Section.NONE <= section <= Section.POST_DATA or not 0 <= relkind < 128:
+            raise broken(f"entry {dump_id} of the table of contents has the section {section}, the kind {relkind}")
+        fields["section"], fields["relkind"] = Section(section), chr(relkind) if relkind else ""
+        fields["owner"] = self._name(cursor)
+        cursor.string()  # "true" for a table WITH OIDS, which no server has had since 12
+        return fields
+
+    def _entry(self, cursor: _Cursor, fields: dict[str, Any]) -> TocEntry:
+        """The entry of *fields* and of what comes behind its dependencies."""
+        offset = cursor.data_offset(fields["had_dumper"])
+        size = self._base + cursor.position - fields["position"]
+        entry = TocEntry(**fields, dependencies=tuple(self._dependencies), data_offset=offset, size=size)
+        self._draft, self._dependencies = None, []
+        self._ids.add(entry.dump_id)
+        if entry.desc == "ENCODING":
+            self._codec = encodings.codec_of(entry.defn)
+        return entry
+
+    def _complete(self, header: _Header, length: int) -> Toc:
+        return Toc(
+            version=header.version,
+            int_size=header.int_size,
+            off_size=header.off_size,
+            compression=header.compression,
+            compression_level=header.compression_level,
+            created=header.created,
+            database=self._text(header.database),
+            server_version=self._text(header.server_version),
+            pg_dump_version=self._text(header.pg_dump_version),
+            header_length=header.length,
+            length=length,
+            entries=tuple(self._entries),
+        )

@@ -1,0 +1,103 @@
+"""What is to be restored, opened and proven: a set in one of the locations, or a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ...backupset.manifest import Manifest
+from ...catalogue import LATEST
+from ...catalogue.good_set import GoodSet, find_good_set
+from ...encryption.identities import Decryption
+from ...errors import ConfigError, FormatError
+from ...postgres.archive import Toc
+from ...stream.files import RegularFile
+from ..reading.access import Access
+from ..reading.legacy_file import STEP as FILE_STEP
+from ..reading.plain import whole
+from ..reading.set_archive import SetArchive, open_set_archive
+from .file_contents import FileContents
+from .request import RestoreRequest
+
+_MAX_GLOBALS_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Something that can be restored; all of it is authentic as far as its kind lets anybody know.
+
+    :param name: the set's id, or the file's name.
+    :param good: the set; None for a file.
+    :param globals_script: roles and settings, where there are any.
+    """
+
+    name: str
+    good: GoodSet | None = None
+    archive: SetArchive | None = None
+    file: FileContents | None = None
+    globals_script: str = ""
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """What a set says of itself."""
+        return None if self.good is None else self.good.manifest
+
+    @property
+    def toc(self) -> Toc | None:
+        """The table of contents; None for a script."""
+        if self.archive is not None:
+            return self.archive.toc
+        return None if self.file is None else self.file.toc
+
+
+def open_set(request: RestoreRequest, access: Access) -> Contents:
+    """The set that was asked for, from the first location that has a good copy.
+
+    :raises BackupError: it is not the one that was expected, it is not authentic, or no key fits.
+    """
+    good = find_good_set(access.locations, request.label or "", request.backup, access.verify_keys)
+    manifest = good.manifest
+    if request.backup == LATEST and manifest.kind == "pre_restore":
+        raise ConfigError(
+            "find the backup",
+            f"the newest set, {manifest.id}, is the safety backup of an earlier restore",
+            hint="name the set that you want as backup; this one, too, if you do want it",
+        )
+    request.check_origin(manifest.environment, manifest.database.name)
+    return open_contents(good, access.decryption)
+
+
+def open_contents(good: GoodSet, decryption: Decryption) -> Contents:
+    """Everything of a set that a restore wants, proven.
+
+    :raises BackupError: it is not authentic, or no key fits.
+    """
+    archive = open_set_archive(good, decryption)
+    script = _read_globals(good, decryption)
+    return Contents(str(good.manifest.id), good, archive, None, script, good.warnings)
+
+
+def _read_globals(good: GoodSet, decryption: Decryption) -> str:
+    artifact = next((one for one in good.manifest.artifacts if one.role == "globals"), None)
+    if artifact is None:
+        return ""
+    if (artifact.plain_size or 0) > _MAX_GLOBALS_BYTES:
+        raise FormatError("read the roles", f"{artifact.name} has {artifact.plain_size} bytes")
+    good.prove(artifact)
+    return b"".join(whole(good, artifact, decryption)).decode("utf-8", "surrogateescape")
+
+
+def open_file(request: RestoreRequest, decryption: Decryption, file: RegularFile) -> Contents:
+    """A file of an older procedure."""
+    contents = FileContents(file, decryption)
+    warnings = list(contents.warnings)
+    if contents.toc is not None:
+        database, expected = contents.toc.database, request.expect_database or request.database
+        if database and database != expected:
+            raise ConfigError(
+                FILE_STEP,
+                f"{file.path} is a dump of database {database!r}, not of {expected!r}",
+                hint=f"nothing was touched; to restore it under another name say expect_database: {database}",
+            )
+        warnings.append("a file has no manifest: nobody has signed it, and its rows could not be compared")
+    return Contents(contents.name, file=contents, warnings=tuple(warnings))

@@ -1,0 +1,82 @@
+"""A file that an older procedure left: a dump or a script of SQL, compressed and encrypted in any way that is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from ...encryption.identities import Decryption
+from ...errors import FormatError
+from ...postgres.archive import ArchiveWalker, Toc
+from ...stream.files import RegularFile
+from ..reading.legacy_file import STEP, FileStream, LayeredFile, Peeled
+
+_SCRIPT = re.compile(rb"^-- PostgreSQL database dump\r?$", re.MULTILINE)
+_CLUSTER = re.compile(rb"^-- PostgreSQL database cluster dump\r?$", re.MULTILINE)
+# What newer versions write behind it is a command of psql that has no meaning but to end a mode.
+_COMPLETE = re.compile(
+    rb"^-- PostgreSQL database dump complete\r?\n(?:--\r?\n|\\unrestrict [A-Za-z0-9]+\r?\n|\s)*\Z", re.MULTILINE
+)
+_COMMITS = re.compile(rb"^(?:COMMIT|ROLLBACK);\r?$", re.MULTILINE)
+_TAIL_BYTES = 4096
+
+
+class FileContents:
+    """A file whose contents were read once from beginning to end, and so are known to be whole.
+
+    :param toc: the table of contents of a dump; None for a script.
+    :param direct: whether programs can read the file as it is.
+    :param commits: whether a script ends transactions by itself, as it does around large objects.
+    :param marked: whether a script has pg_dump's own first lines, and so an end that shows that it is whole.
+    """
+
+    def __init__(self, file: RegularFile, decryption: Decryption) -> None:
+        self._file = LayeredFile(file, decryption)
+        self.name = self._file.name
+        self.path = self._file.path
+        self.toc: Toc | None = None
+        self.direct = False
+        self.commits = False
+        self.marked = False
+        with self._file.named():
+            peeled = self._file.peel()
+            self.warnings = peeled.warnings
+            self._prove(peeled)
+
+    def source(self) -> FileStream:
+        """The plain contents, once more from the beginning."""
+        return FileStream(self._file)
+
+    def _prove(self, peeled: Peeled) -> None:
+        if peeled.is_dump:
+            self.direct = not peeled.layers
+            walker = ArchiveWalker()
+            for piece in peeled.pieces:
+                walker.update(piece)
+            walker.finalize()
+            self.toc = walker.toc
+            return
+        if peeled.stranger is not None:
+            raise FormatError(
+                STEP,
+                f"this is neither a dump nor a script of SQL: {peeled.stranger}",
+                hint="dumps of pg_dump -Fc and -Fp are read",
+            )
+        self._check_script(peeled.head, peeled.pieces)
+
+    def _check_script(self, head: bytes, pieces: Iterator[bytes]) -> None:
+        if _CLUSTER.search(head):
+            raise FormatError(
+                STEP,
+                "this is a dump of a whole server (pg_dumpall)",
+                hint="restore it with psql on an empty server, or take one database out of it",
+            )
+        tail = b""
+        for piece in pieces:
+            window = tail + piece
+            self.commits = self.commits or _COMMITS.search(window) is not None
+            tail = window[-_TAIL_BYTES:]
+        self.marked = _SCRIPT.search(head) is not None
+        if self.marked and not _COMPLETE.search(tail):
+            raise FormatError(STEP, "the script has no end: the dump was cut off", hint="take another copy")
+        self.warnings.append("a script tells nothing of its rows: nothing could be compared")

@@ -1,0 +1,1 @@
+"""A database that is emptied and filled again, where no second one can be made."""

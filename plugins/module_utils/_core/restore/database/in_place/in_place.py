@@ -1,0 +1,156 @@
+"""The strategy for those who may not create databases: everything in the database itself, in one transaction.
+
+pg_restore turns the archive into SQL, psql executes it; both are fed as the stream comes. What proves the result comes
+before the COMMIT in the same transaction, and the COMMIT is sent by us alone, after pg_restore has ended well: whatever
+is cut off before, the server takes everything back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ....errors import BackupError
+from ....postgres.connection import connect
+from ....stream.pipeline import Pipeline, Source, Transform
+from ....stream.process import ProcessFilter
+from ..children import Child
+from ..comparing import Comparison, compare_schema, compared_fingerprints, doubts, expected_rows, schema_of
+from ..plan import RestorePlan
+from ..side_by_side.rename import end_session, sessions
+from ..side_by_side.side_by_side import Restored
+from ..target import elsewhere
+from .psql_filter import Restricted, WithoutCommit
+from .script import begin_script, end_script
+
+STEP = "restore in place"
+_SHOWN = 10
+
+
+class _Transaction:
+    """psql in one transaction, as a sink: what comes is executed, and committed only at the regular end."""
+
+    name = "psql"
+
+    def __init__(self, child: Child, begin: bytes, end: bytes) -> None:
+        self._child = child
+        self._begin: bytes | None = begin
+        self._end = end
+
+    def write(self, chunk: bytes) -> None:
+        """See :class:`pipeline.Sink`."""
+        if self._begin is not None:
+            chunk, self._begin = self._begin + chunk, None
+        self._child.feed(chunk)
+
+    def commit(self) -> None:
+        """Compare and commit; raise with what the server says."""
+        try:
+            self._child.feed(self._end)
+            self._child.finish()
+        except BackupError as error:
+            if "ERROR:" in error.message:
+                raise
+            hint = "the session was lost at the end: the database is the old one or the restored one as a whole; look"
+            raise BackupError(error.step, error.message, hint=hint) from None
+
+    def abort(self) -> None:
+        """Kill psql: without a COMMIT the server takes everything back."""
+        self._child.close()
+
+
+class InPlace:
+    """One restore; use it once."""
+
+    def __init__(self, plan: RestorePlan) -> None:
+        self._plan = plan
+        self._options = elsewhere(plan.options, plan.target.name)
+
+    def run(self) -> Restored:
+        """Restore, compare, commit, then collect the planner's statistics.
+
+        :raises BackupError: the database is as it was; only of a difference that shows after the COMMIT it is not,
+            and the message says so.
+        """
+        plan = self._plan
+        if plan.request.end_connections:
+            self._end_sessions()
+        with plan.environment(plan.target.name) as environment, contextlib.ExitStack() as stack:
+            self._execute(environment, stack)
+            comparison = self._compare(environment)
+        connection = connect(self._options)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute("ANALYZE")
+        finally:
+            connection.close()
+        return Restored(comparison)
+
+    def _end_sessions(self) -> None:
+        for pid, _user, _application in sessions(self._plan.maintenance, self._plan.target.name):
+            end_session(self._plan.maintenance, pid)
+
+    def _execute(self, environment: dict[str, str], stack: contextlib.ExitStack) -> None:
+        plan = self._plan
+        if plan.psql is None:
+            raise AssertionError("there is no psql")
+        manifest = plan.contents.manifest
+        begin = begin_script(plan.maintenance, plan.request.lock_timeout)
+        expected = {} if manifest is None else expected_rows(manifest)
+        objects = None if manifest is None else manifest.large_objects
+        end = end_script(plan.maintenance, expected, objects)
+        source, transforms = self._stream(environment, stack)
+        argv = [plan.psql.path, "-X", "-q", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]
+        child = Child(argv, environment, STEP, fed=True)
+        stack.callback(child.close)
+        try:
+            Pipeline(source, transforms, [_Transaction(child, begin, end)]).run()
+        except BackupError as error:
+            raise BackupError(
+                error.step, error.message, hint=error.hint or "the database is as it was before"
+            ) from None
+
+    def _stream(self, environment: dict[str, str], stack: contextlib.ExitStack) -> tuple[Source, list[Transform]]:
+        """The contents as SQL."""
+        contents = self._plan.contents
+        if contents.file is not None and contents.toc is None:
+            return contents.file.source(), [Restricted()]
+        argv = [self._plan.pg_restore.path, "--clean", "--if-exists", "--single-transaction", "--file=-"]
+        to_sql = ProcessFilter(argv, environment=environment, step=STEP)
+        stack.callback(to_sql.close)
+        if contents.archive is not None:
+            return contents.archive.source(), [to_sql, WithoutCommit()]
+        if contents.file is None:
+            raise AssertionError("there is nothing to restore")
+        return contents.file.source(), [to_sql, WithoutCommit()]
+
+    def _compare(self, environment: dict[str, str]) -> Comparison:
+        """What the schema is now; rows and fingerprints were compared before the COMMIT."""
+        plan = self._plan
+        manifest = plan.contents.manifest
+        if manifest is None or plan.pg_dump is None:
+            return Comparison(0, 0, 0, ())
+        there = schema_of(plan.pg_dump, environment)
+        found = compare_schema(manifest, plan.contents.toc, there, plan.pg_dump, plan.target.major)
+        if found.differences:
+            raise BackupError(
+                "compare with the backup",
+                f"rows are as in the backup, but: {'; '.join(map(str, found.differences[:_SHOWN]))}",
+                hint="the database was restored; look at these objects, or bring the safety backup back",
+            )
+        rows = sum(table.rows for table in manifest.tables)
+        warnings = [*found.warnings, *doubts(found), *_extra(found)]
+        return replace(
+            found,
+            tables=len(manifest.tables),
+            rows=rows,
+            fingerprints=compared_fingerprints(manifest),
+            warnings=tuple(warnings),
+        )
+
+
+def _extra(found: Comparison) -> Iterator[str]:
+    if found.extra:
+        more = f" and {len(found.extra) - _SHOWN} more" if len(found.extra) > _SHOWN else ""
+        yield f"not in the backup, and left as they are: {', '.join(found.extra[:_SHOWN])}{more}"

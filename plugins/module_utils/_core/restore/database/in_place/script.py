@@ -1,0 +1,141 @@
+"""The SQL around a restore in place: the beginning and the proof at the end of its one transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from ....postgres.connection import SESSION
+from ....postgres.names import TableName
+from ....postgres.types import Composable, Connection
+
+_LOCK_ALL = """
+DO LANGUAGE plpgsql $mobul$
+DECLARE found record;
+BEGIN
+  FOR found IN SELECT n.nspname, c.relname FROM pg_catalog.pg_class c
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_'
+      AND n.nspname <> 'information_schema' AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
+    ORDER BY c.oid
+  LOOP
+    EXECUTE pg_catalog.format('LOCK TABLE ONLY %I.%I IN ACCESS EXCLUSIVE MODE', found.nspname, found.relname);
+  END LOOP;
+END $mobul$;
+"""
+# A setting of a transaction is gone with it: nothing that came between may have ended it.
+_SAME_TRANSACTION = """
+DO LANGUAGE plpgsql $mobul$
+BEGIN
+  IF pg_catalog.current_setting('mobul.begun', true) IS DISTINCT FROM '1' THEN
+    RAISE EXCEPTION 'what was restored has ended the transaction by itself';
+  END IF;
+END $mobul$;
+"""
+# The same numbers as postgres/counting.py computes, from what the session alone can see before it commits.
+_PROVE = """
+DO LANGUAGE plpgsql $mobul$
+DECLARE
+  wanted jsonb := pg_catalog.current_setting('mobul.expected')::pg_catalog.jsonb;
+  expected jsonb;
+  source text;
+  columns text;
+  rows bigint;
+  first numeric;
+  second numeric;
+  bad text[] := '{}';
+BEGIN
+  FOR expected IN SELECT pg_catalog.jsonb_array_elements(wanted -> 'tables') LOOP
+    source := pg_catalog.format('%I.%I', expected ->> 0, expected ->> 1);
+    IF pg_catalog.to_regclass(source) IS NULL THEN
+      bad := bad || pg_catalog.format('table %s is missing', source);
+      CONTINUE;
+    END IF;
+    IF expected ->> 3 IS NULL THEN
+      EXECUTE pg_catalog.format('SELECT pg_catalog.count(*) FROM ONLY %s', source) INTO rows;
+    ELSE
+      SELECT pg_catalog.string_agg(pg_catalog.format(
+               CASE WHEN a.atttypid = 'pg_catalog.bytea'::pg_catalog.regtype
+                    THEN 'pg_catalog.md5(t.%I)' ELSE 't.%I' END, a.attname), ', ' ORDER BY a.attnum)
+        INTO columns FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = source::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
+      EXECUTE pg_catalog.format(
+        'SELECT pg_catalog.count(*), pg_catalog.sum(h::bit(64)::bigint), pg_catalog.sum((h << 64)::bit(64)::bigint) '
+        'FROM (SELECT (''x'' || pg_catalog.md5(ROW(%s)::text))::bit(128) AS h FROM ONLY %s AS t OFFSET 0) AS hashed',
+        columns, source) INTO rows, first, second;
+    END IF;
+    IF rows <> (expected ->> 2)::bigint THEN
+      bad := bad || pg_catalog.format('table %s has %s rows instead of %s', source, rows, expected ->> 2);
+    ELSIF expected ->> 3 IS NOT NULL AND pg_temp.mobul_hex(first) || pg_temp.mobul_hex(second) <> expected ->> 3 THEN
+      bad := bad || pg_catalog.format('table %s has other contents than when it was backed up', source);
+    END IF;
+  END LOOP;
+  SELECT pg_catalog.count(*) INTO rows FROM pg_catalog.pg_largeobject_metadata;
+  IF rows < (wanted ->> 'large_objects')::bigint THEN
+    bad := bad || pg_catalog.format('there are %s large objects instead of %s', rows, wanted ->> 'large_objects');
+  END IF;
+  IF pg_catalog.cardinality(bad) > 0 THEN
+    RAISE EXCEPTION 'what was restored is not what was backed up: %', pg_catalog.array_to_string(bad[1:10], ', ');
+  END IF;
+END $mobul$;
+"""
+_HEX = """
+CREATE FUNCTION pg_temp.mobul_hex(total numeric) RETURNS text LANGUAGE sql AS $mobul$
+  SELECT pg_catalog.lpad(pg_catalog.to_hex((CASE WHEN part >= 9223372036854775808 THEN part - 18446744073709551616
+                                                 ELSE part END)::bigint), 16, '0')
+  FROM (SELECT pg_catalog.mod(pg_catalog.mod(coalesce(total, 0), 18446744073709551616) + 18446744073709551616,
+                              18446744073709551616) AS part) AS one
+$mobul$;
+"""
+
+
+def begin_script(connection: Connection, lock_timeout: int) -> bytes:
+    """Begin, and lock every table, so that nothing later waits for anybody.
+
+    :param connection: for quoting.
+    :param lock_timeout: seconds.
+    """
+    from psycopg2 import sql
+
+    timeout = sql.SQL("SET LOCAL lock_timeout = {};").format(sql.Literal(f"{lock_timeout}s"))
+    begun = sql.SQL("SET LOCAL mobul.begun TO '1';\n")
+    return _text(
+        connection, sql.SQL("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n"), begun, timeout, sql.SQL(_LOCK_ALL)
+    )
+
+
+def end_script(
+    connection: Connection, expected: Mapping[TableName, tuple[int, str | None]], large_objects: int | None
+) -> bytes:
+    """Prove what can be proven, then commit.
+
+    :param expected: table -> rows and fingerprint; empty where nothing is known.
+    """
+    from psycopg2 import sql
+
+    if not expected and large_objects is None:
+        return _SAME_TRANSACTION.encode() + b"COMMIT;\n"
+    tables = [[*table, rows, value] for table, (rows, value) in expected.items()]
+    wanted = json.dumps({"tables": tables, "large_objects": large_objects or 0}, ensure_ascii=False)
+    settings = [
+        sql.SQL("SET LOCAL {} TO {};\n").format(sql.Identifier(name), sql.Literal(value))
+        for name, value in SESSION.items()
+        if value
+    ]
+    parts = [
+        sql.SQL(_SAME_TRANSACTION),
+        sql.SQL("SET client_encoding TO 'UTF8';\n"),
+        *settings,
+        sql.SQL("SET LOCAL search_path TO '';\nSET LOCAL client_min_messages TO error;\n"),
+        sql.SQL(_HEX),
+        sql.SQL("SET LOCAL mobul.expected TO {};\n").format(sql.Literal(wanted)),
+        sql.SQL(_PROVE),
+        sql.SQL("DROP FUNCTION pg_temp.mobul_hex;\nCOMMIT;\n"),
+    ]
+    return _text(connection, *parts)
+
+
+def _text(connection: Connection, *parts: Composable) -> bytes:
+    from psycopg2 import sql
+
+    return sql.SQL("").join(parts).as_string(connection).encode()

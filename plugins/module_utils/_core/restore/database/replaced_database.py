@@ -1,0 +1,97 @@
+"""The database that a restore has replaced: dropped when nobody needs it any more, or brought back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+
+from ...errors import PreflightError
+from ...postgres.connection import ConnectionOptions
+from ...postgres.types import Connection
+from .naming import LOADING, REPLACED, UNDONE, beside
+from .request import RestoreRequest
+from .side_by_side.creating import drop_database
+from .side_by_side.rename import Exchange, exchange, sessions
+from .target import STEP, Target, elsewhere
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What became of the databases beside the one in use.
+
+    :param dropped: names of those that were dropped, or in check mode would be.
+    :param returned: the one that is in use again.
+    :param aside: the name of the one that was in use until then.
+    """
+
+    changed: bool
+    dropped: tuple[str, ...] = ()
+    returned: str | None = None
+    aside: str | None = None
+
+
+def reap_unfinished(connection: Connection, target: Target) -> list[str]:
+    """Drop what killed restores of the same database have left half made; the restore's lock is held."""
+    left = [*target.unborn, *(name for name, note in target.others.items() if note.kind == LOADING)]
+    for name in left:
+        drop_database(connection, name)
+    return left
+
+
+def finalize(connection: Connection, target: Target, request: RestoreRequest, *, check_mode: bool) -> Kept:
+    """Drop every other version of the database that our restores have kept.
+
+    :raises PreflightError: the database itself is not there, so that the kept one may be all there is; or somebody
+        uses one of them.
+    """
+    kept = [name for name, note in target.others.items() if note.kind in (REPLACED, UNDONE)]
+    if kept and target.database is None:
+        raise PreflightError(
+            STEP,
+            f"there is no database {target.name!r}: {', '.join(kept)} may be all there is",
+            hint="nothing was dropped",
+        )
+    for name in kept:
+        if not request.end_connections and (there := sessions(connection, name)):
+            raise PreflightError(
+                STEP,
+                f"database {name!r} is in use (pid {there[0][0]})",
+                hint="nothing was dropped; end these sessions, or set end_connections: true",
+            )
+    if not check_mode:
+        for name in kept:
+            drop_database(connection, name)
+    return Kept(bool(kept), dropped=tuple(kept))
+
+
+def revert(
+    connection: Connection, options: ConnectionOptions, target: Target, request: RestoreRequest, *, check_mode: bool
+) -> Kept:
+    """Bring the replaced database back; the restored one is kept beside it until it is finalized.
+
+    :raises PreflightError: there is nothing to bring back.
+    """
+    kept = sorted((note.time, name) for name, note in target.others.items() if note.kind in (REPLACED, UNDONE))
+    if not kept:
+        raise PreflightError(
+            STEP,
+            f"no database is kept that a restore of {target.name!r} has replaced",
+            hint="it was finalized, or nothing was restored side by side",
+        )
+    _time, name = kept[-1]
+    note = target.others[name]
+    if note.kind == UNDONE:
+        return Kept(False)
+    now = datetime.now(timezone.utc)
+    aside = beside(target.name, "old", now, target.names) if target.database is not None else None
+    if check_mode:
+        return Kept(True, returned=name, aside=aside)
+    comment = None if target.database is None else target.database.comment
+    undone = replace(note, kind=UNDONE, time=now.isoformat(timespec="seconds"), comment=comment)
+    exchange(
+        connection,
+        elsewhere(options, request.maintenance_db),
+        Exchange(target.name, aside, name, note=undone.to_text(), comment=note.comment),
+        end_connections=request.end_connections,
+    )
+    return Kept(True, returned=name, aside=aside)

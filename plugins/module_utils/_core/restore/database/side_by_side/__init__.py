@@ -1,0 +1,1 @@
+"""A new database beside the old one, filled, compared, and only then put in its place."""

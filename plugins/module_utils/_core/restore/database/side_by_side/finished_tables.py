@@ -1,0 +1,75 @@
+"""Tables that are complete: compared with the manifest, and looked at for the planner, while others still load."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from ....backupset.manifest import Manifest
+from ....errors import SourceError
+from ....postgres.connection import ConnectionOptions, connect
+from ....postgres.messages import server_message
+from ....postgres.names import TableName, display_name
+from ....postgres.types import Connection
+from ..comparing import Difference, compare_tables
+
+_TABLES = """
+SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_'
+  AND n.nspname <> 'information_schema'
+"""
+
+
+class Settling:
+    """Collects the differences of the tables of one database; safe for threads.
+
+    :param options: the way into the database.
+    :param manifest: None where nothing is known of the rows.
+    """
+
+    def __init__(self, options: ConnectionOptions, manifest: Manifest | None) -> None:
+        self.differences: list[Difference] = []
+        self._options = options
+        self._manifest = manifest
+        self._settled: set[TableName] = set()
+        self._lock = threading.Lock()
+
+    def settle(self, tables: Sequence[TableName]) -> None:
+        """Look at tables that are complete."""
+        connection = connect(self._options)
+        try:
+            # Compared first, since that waits for nobody: foreign keys may be added to the table at the same time.
+            found = [] if self._manifest is None else compare_tables(connection, self._manifest, tables)
+            _analyze(connection, tables)
+        finally:
+            connection.close()
+        with self._lock:
+            self._settled.update(tables)
+            self.differences += found
+
+    def settle_rest(self) -> None:
+        """Look at all that nobody has looked at yet, tables that are missing among them."""
+        connection = connect(self._options)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(_TABLES)
+                there = [row for row in cursor.fetchall() if row not in self._settled]
+            _analyze(connection, there)
+            if self._manifest is None:
+                return
+            wanted = [(table.schema, table.name) for table in self._manifest.tables]
+            rest = [table for table in wanted if table not in self._settled]
+            self.differences += compare_tables(connection, self._manifest, rest)
+        finally:
+            connection.close()
+
+
+def _analyze(connection: Connection, tables: Sequence[TableName]) -> None:
+    from psycopg2 import Error, sql
+
+    with connection.cursor() as cursor:
+        for table in tables:
+            try:
+                cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
+            except Error as error:
+                raise SourceError("analyze the tables", f"{display_name(table)}: {server_message(error)}") from None

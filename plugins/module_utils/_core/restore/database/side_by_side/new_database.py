@@ -1,0 +1,144 @@
+"""A new database beside those that are in use: made, loaded, and compared with the backup."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from ....errors import BackupError
+from ....postgres.connection import ConnectionOptions, connect
+from ....postgres.globals import conninfo_safe
+from ....stream.pipeline import Pipeline
+from ..children import Child, ChildSink
+from ..comparing import (
+    Comparison,
+    compare_large_objects,
+    compare_schema,
+    compare_sequences,
+    compared_fingerprints,
+    doubts,
+    schema_of,
+)
+from ..in_place.psql_filter import Restricted
+from ..naming import Note
+from ..plan import RestorePlan
+from ..target import elsewhere, open_maintenance
+from .creating import create_database, drop_database
+from .finished_tables import Settling
+from .loading import STEP, SetLoader, Tools, feed, run_child
+from .schedule import plan_schedule
+
+
+class NewDatabase:
+    """One database that nobody uses yet; use it once.
+
+    :param plan: what is restored, and where.
+    :param name: its name while nobody uses it.
+    :param note: what its comment says of it meanwhile.
+    :param forgives: which errors of pg_restore are overlooked, see :class:`Tools`.
+    """
+
+    def __init__(
+        self, plan: RestorePlan, name: str, note: Note, *, forgives: Callable[[str], bool] | None = None
+    ) -> None:
+        self.name = name
+        self._plan = plan
+        self._note = note
+        self._forgives = forgives
+        self._settling = Settling(self.options, plan.contents.manifest)
+
+    @property
+    def options(self) -> ConnectionOptions:
+        """The way into it."""
+        return elsewhere(self._plan.options, self.name)
+
+    def create(self, *, any_locale: bool = False) -> None:
+        """Make it, empty.
+
+        :param any_locale: take the server's own locale: that of the backup may not be installed there.
+        """
+        plan = self._plan
+        create_database(
+            plan.maintenance,
+            self.name,
+            plan.target.database,
+            self._note,
+            toc=plan.contents.toc,
+            any_locale=any_locale,
+        )
+
+    def load(self) -> None:
+        """Load everything; tables that are complete are compared meanwhile."""
+        plan = self._plan
+        with plan.environment(self.name, bulk=True) as environment:
+            tools = Tools(plan.pg_restore, environment, f"--dbname={conninfo_safe(self.name)}", self._forgives)
+            contents, jobs = plan.contents, plan.request.jobs
+            if contents.archive is not None:
+                schedule = plan_schedule(contents.archive.toc, contents.archive.data_sizes, jobs)
+                SetLoader(contents.archive, schedule, tools, jobs, self._settling.settle).run()
+            elif contents.file is not None and contents.toc is None:
+                self._load_script(environment)
+            elif contents.file is not None and contents.file.direct:
+                run_child(tools.argv(f"--jobs={jobs}", contents.file.path), environment, STEP)
+            elif contents.file is not None:
+                feed(contents.file.source(), tools.argv(), environment)
+
+    def _load_script(self, environment: dict[str, str]) -> None:
+        plan = self._plan
+        if plan.psql is None or plan.contents.file is None:
+            raise AssertionError("there is no script")
+        argv = [plan.psql.path, "-X", "-q", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]
+        child = Child(argv, environment, STEP, fed=True)
+        try:
+            Pipeline(plan.contents.file.source(), [Restricted()], [ChildSink(child)]).run()
+        finally:
+            child.close()
+
+    def compare(self) -> Comparison:
+        """Compare what has not been compared yet, several things at the same time."""
+        with ThreadPoolExecutor(max_workers=3, thread_name_prefix="compare") as pool:
+            futures = [pool.submit(self._settling.settle_rest), pool.submit(self._compare_others)]
+            found = pool.submit(self._compare_schema).result()
+            for future in futures:
+                future.result()
+        return replace(found, differences=(*self._settling.differences, *found.differences))
+
+    def _compare_others(self) -> None:
+        contents = self._plan.contents
+        connection = connect(self.options)
+        try:
+            differences = [] if contents.toc is None else compare_sequences(connection, contents.toc)
+            if contents.manifest is not None:
+                differences += compare_large_objects(connection, contents.manifest)
+        finally:
+            connection.close()
+        self._settling.differences += differences
+
+    def _compare_schema(self) -> Comparison:
+        plan = self._plan
+        manifest = plan.contents.manifest
+        if manifest is None or plan.pg_dump is None:
+            return Comparison(0, 0, 0, ())
+        with plan.environment(self.name) as environment:
+            there = schema_of(plan.pg_dump, environment)
+        found = compare_schema(manifest, plan.contents.toc, there, plan.pg_dump, plan.target.major)
+        rows = sum(table.rows for table in manifest.tables)
+        return replace(
+            found,
+            tables=len(manifest.tables),
+            rows=rows,
+            fingerprints=compared_fingerprints(manifest),
+            warnings=tuple(doubts(found)),
+        )
+
+    def drop(self) -> None:
+        """Remove it; on a session of its own, as ours may be what was lost."""
+        plan = self._plan
+        with contextlib.suppress(BackupError):
+            connection = open_maintenance(plan.options, plan.request.maintenance_db, plan.request.lock_timeout)
+            try:
+                drop_database(connection, self.name)
+            finally:
+                connection.close()

@@ -1,0 +1,102 @@
+"""The strategy that changes nothing until all is proven: a new database beside the old, then an exchange of names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+
+from ....errors import BackupError
+from ....postgres.types import Composable
+from ..comparing import Comparison, Difference
+from ..maintenance import leave_maintenance
+from ..naming import LOADING, REPLACED, Note, beside
+from ..plan import RestorePlan
+from .creating import carry_over, properties_of
+from .new_database import NewDatabase
+from .rename import Exchange, exchange
+
+_DIFFERENCES_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Restored:
+    """How a restore ended.
+
+    :param kept: the database that was replaced, under its new name; None where there was none.
+    """
+
+    comparison: Comparison
+    kept: str | None = None
+
+
+class SideBySide:
+    """One restore; use it once.
+
+    :param plan: everything that was checked.
+    """
+
+    def __init__(self, plan: RestorePlan) -> None:
+        self._plan = plan
+        now = datetime.now(timezone.utc)
+        name = plan.target.name
+        taken = plan.target.names
+        self._old = beside(name, "old", now, taken) if plan.target.database is not None else None
+        self._note = Note(name, LOADING, plan.contents.name, now.isoformat(timespec="seconds"))
+        self._new = NewDatabase(plan, beside(name, "new", now, taken), self._note)
+
+    def run(self) -> Restored:
+        """Make the new database, compare it, exchange the names.
+
+        :raises BackupError: the database that was there is as it was, and nothing new is left.
+        """
+        try:
+            self._new.create()
+            self._new.load()
+            comparison = self._new.compare()
+            refuse_differences(comparison.differences)
+            self._exchange()
+        except BaseException:
+            self._new.drop()
+            raise
+        return Restored(comparison, self._old)
+
+    def _exchange(self) -> None:
+        plan = self._plan
+        existing = plan.target.database
+        aside = None
+        if self._old is not None and existing is not None:
+            aside = replace(self._note, kind=REPLACED, comment=existing.comment).to_text()
+        exchange(
+            plan.maintenance,
+            plan.maintenance_options,
+            Exchange(
+                current=plan.target.name,
+                aside=self._old,
+                incoming=self._new.name,
+                note=aside,
+                comment=None if existing is None else existing.comment,
+                before=tuple(self._before()),
+                after=() if existing is not None else tuple(properties_of(plan.contents.toc, plan.target.name)),
+            ),
+            end_connections=plan.request.end_connections,
+        )
+
+    def _before(self) -> Iterator[Composable]:
+        existing = self._plan.target.database
+        yield from carry_over(self._new.name, existing)
+        if existing is not None:
+            yield from leave_maintenance(self._plan.target.name, existing)
+
+
+def refuse_differences(differences: tuple[Difference, ...]) -> None:
+    """Raise when a restored database is not what the backup tells of; the first of the differences are named."""
+    if not differences:
+        return
+    shown = "; ".join(map(str, differences[:_DIFFERENCES_SHOWN]))
+    more = f" and {len(differences) - _DIFFERENCES_SHOWN} more" if len(differences) > _DIFFERENCES_SHOWN else ""
+    raise BackupError(
+        "compare with the backup",
+        f"what was restored is not what was backed up: {shown}{more}",
+        hint="the database is as it was before",
+    )

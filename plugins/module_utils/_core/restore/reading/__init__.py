@@ -1,0 +1,1 @@
+"""From a location to the plain bytes of a backup, proven on the way."""

@@ -1,0 +1,150 @@
+"""A file that an older procedure left, as it was before it was compressed and encrypted, in any way that is read."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ...encryption.detect import HEAD_BYTES, Format, detect
+from ...encryption.identities import Decryption
+from ...encryption.legacy import envelope, openssl
+from ...errors import BackupError, Cancelled
+from ...stream.decompression import Decompressor
+from ...stream.files import READ_BYTES, RegularFile
+from ...stream.pipeline import Emit, Transform
+from ...stream.transforms import decompressor_for
+
+STEP = "read the file"
+_LAYERS = 4
+"""Encryption and compression around each other: no procedure has more."""
+_COMPRESSED = (Format.GZIP, Format.XZ, Format.ZSTD)
+
+
+@dataclass(frozen=True)
+class Peeled:
+    """What is inside of a file.
+
+    :param head: its first :data:`detect.HEAD_BYTES`, or all of less.
+    :param layers: the encryption and compression that were around it, the outermost first.
+    :param pieces: all of it, the head too. The file is known to be whole when the last one has come.
+    """
+
+    head: bytes
+    layers: tuple[Format, ...]
+    pieces: Iterator[bytes]
+
+    @property
+    def is_dump(self) -> bool:
+        """Whether it is a dump of pg_dump's custom format."""
+        return detect(self.head) is Format.PGDUMP
+
+    @property
+    def stranger(self) -> str | None:
+        """What a person is told where it is neither a dump nor text."""
+        found = detect(self.head)
+        if found not in (Format.PGDUMP, Format.UNKNOWN):
+            return f"it is {found.value}"
+        return "it is no text" if found is Format.UNKNOWN and b"\0" in self.head else None
+
+    @property
+    def warnings(self) -> list[str]:
+        """What should be known of the layers."""
+        unproven = Format.OPENSSL in self.layers or Format.OPENSSL_BASE64 in self.layers
+        return [openssl.UNAUTHENTICATED] if unproven else []
+
+
+class LayeredFile:
+    """A file whose plain contents can be read again and again.
+
+    :ivar name: its name without the directory.
+    """
+
+    def __init__(self, file: RegularFile, decryption: Decryption) -> None:
+        self.name = os.path.basename(file.path)
+        self.path = file.path
+        self._file = file
+        self._decryption = decryption
+
+    @contextlib.contextmanager
+    def named(self) -> Iterator[None]:
+        """Put the file's path before the message of an error."""
+        try:
+            yield
+        except BackupError as error:
+            error.message = f"{self.path}: {error.message}"
+            raise
+
+    def peel(self) -> Peeled:
+        """The plain contents from the beginning."""
+        pieces = self._stored()
+        layers: list[Format] = []
+        while True:
+            head, pieces = peek(pieces)
+            found = detect(head)
+            stage = self._stage(found, head)
+            if stage is None or len(layers) == _LAYERS:
+                return Peeled(head, tuple(layers), pieces)
+            layers.append(found)
+            pieces = _through(stage, pieces)
+
+    def _stage(self, found: Format, head: bytes) -> Transform | None:
+        if found.scheme is not None:
+            tail = self._file.read_at(max(0, self._file.size - envelope.TAIL_BYTES), envelope.TAIL_BYTES)
+            return self._decryption.transform_for(head, tail)
+        return decompressor_for(head) if found in _COMPRESSED else None
+
+    def _stored(self) -> Iterator[bytes]:
+        offset = 0
+        while chunk := self._file.read_at(offset, READ_BYTES):
+            offset += len(chunk)
+            yield chunk
+        # What was proven in an earlier reading is what has been read now.
+        self._file.check_unchanged()
+
+
+class FileStream:
+    """The plain contents of a file as the source of a pipeline."""
+
+    def __init__(self, file: LayeredFile) -> None:
+        self.name = file.name
+        self._file = file
+        self._cancelled = False
+
+    def run(self, emit: Emit) -> None:
+        """See :class:`pipeline.Source`."""
+        for piece in self._file.peel().pieces:
+            if self._cancelled:
+                raise Cancelled(STEP)
+            emit(piece)
+
+    def cancel(self) -> None:
+        """See :class:`pipeline.Source`."""
+        self._cancelled = True
+
+
+def peek(pieces: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    """The first :data:`detect.HEAD_BYTES` of *pieces*, and all of them."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= HEAD_BYTES:
+            break
+    return b"".join(held)[:HEAD_BYTES], _chain(held, pieces)
+
+
+def _chain(held: list[bytes], pieces: Iterator[bytes]) -> Iterator[bytes]:
+    yield from held
+    yield from pieces
+
+
+def _through(stage: Transform, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        if isinstance(stage, Decompressor):
+            yield from stage.pieces(piece)
+        else:
+            yield stage.update(piece)
+    yield stage.finalize()

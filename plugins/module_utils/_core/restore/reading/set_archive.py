@@ -1,0 +1,192 @@
+"""A whole set as one archive in pg_dump's custom format, from which smaller ones are made.
+
+A set of several parts has a table of contents in each; here they are one. Whoever restores takes of it what is wanted,
+and only that is read from the location.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from ...backupset.manifest import Artifact
+from ...catalogue.good_set import GoodSet
+from ...encryption.identities import Decryption
+from ...errors import Cancelled, FormatError
+from ...postgres.archive import ArchiveWalker, Toc, TocEntry
+from ...postgres.archive.extract import TocText, block_header_length, renumber_block
+from ...postgres.archive.toc import TABLE_DATA
+from ...postgres.names import TableName
+from ...stream.pipeline import Emit
+from .plain import PlainReader, open_plain
+
+STEP = "read the backup"
+_IDENTIFIER = r'(?:"(?:[^"]|"")*"|[^\s",.()]+)'
+_COPY = re.compile(rf"COPY {_IDENTIFIER}\.{_IDENTIFIER} (?:\((?P<columns>.*)\))? ?FROM stdin;\s*", re.DOTALL)
+_COLUMN = re.compile(r'"((?:[^"]|"")*)"|([^\s",]+)')
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Where the data of one entry lie.
+
+    :param part: number of the reader, from 0.
+    :param stored_id: the entry's number within its part.
+    """
+
+    part: int
+    stored_id: int
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class CopyStatement:
+    """What a table's block is to be fed to.
+
+    :param columns: in the block's order, as the catalogue has them.
+    """
+
+    table: TableName
+    columns: tuple[str, ...]
+
+
+class SetArchive:
+    """The dump of a set, proven; see :func:`open_set_archive`."""
+
+    def __init__(self, text: TocText, blocks: dict[int, _Block], readers: Sequence[PlainReader]) -> None:
+        self._text = text
+        self._blocks = blocks
+        self._readers = readers
+
+    @property
+    def toc(self) -> Toc:
+        """The table of contents of the whole set; its dump ids are those of the archives that are made of it."""
+        return self._text.toc
+
+    @property
+    def data_sizes(self) -> dict[int, int]:
+        """Bytes of the data of each entry that has any, by dump id."""
+        return {dump_id: block.length for dump_id, block in self._blocks.items()}
+
+    def tables(self) -> dict[TableName, TocEntry]:
+        """The entry of every table's rows."""
+        return {(entry.schema, entry.table): entry for entry in self.toc.entries if entry.desc == TABLE_DATA}
+
+    def copy(self, dump_id: int) -> CopyStatement:
+        """How the rows of a TABLE DATA entry are to be read.
+
+        :raises FormatError: its COPY statement is none that pg_dump writes.
+        """
+        entry = self.toc.by_id[dump_id]
+        match = _COPY.fullmatch(entry.copy_stmt)
+        if match is None:
+            raise FormatError(STEP, f"the data of {entry.schema}.{entry.table} are no output of COPY")
+        found = (column.groups("") for column in _COLUMN.finditer(match["columns"] or ""))
+        columns = tuple(plain or quoted.replace('""', '"') for quoted, plain in found)
+        return CopyStatement((entry.schema, entry.table), columns)
+
+    def source(self, keep: Collection[int] | None = None, *, data: bool = True) -> ArchiveSource:
+        """An archive with these entries (by dump id; None is all of them) and their data, as a source.
+
+        :param data: whether entries that have data are in it.
+        """
+        entries = [entry for entry in self.toc.entries if keep is None or entry.dump_id in keep]
+        if not data:
+            entries = [entry for entry in entries if not entry.had_dumper]
+        head = self._text.only({entry.dump_id for entry in entries})
+        wanted = [entry.dump_id for entry in entries if entry.had_dumper]
+        return ArchiveSource(head, self._pieces(wanted))
+
+    def _pieces(self, wanted: Sequence[int]) -> Iterator[bytes]:
+        """The blocks of these entries; those of one part that follow each other come with one request."""
+        run: list[_Block] = []
+        for dump_id in wanted:
+            block = self._blocks[dump_id]
+            if run and (block.part != run[-1].part or block.stored_id != dump_id or block.offset < run[-1].offset):
+                yield from self._run(run)
+                run = []
+            if block.stored_id == dump_id:
+                run.append(block)
+            else:
+                yield from self._renumbered(block, dump_id)
+        if run:
+            yield from self._run(run)
+
+    def _run(self, blocks: Sequence[_Block]) -> Iterator[bytes]:
+        return self._readers[blocks[0].part].ranges([(block.offset, block.length) for block in blocks])
+
+    def _renumbered(self, block: _Block, dump_id: int) -> Iterator[bytes]:
+        pieces = self._readers[block.part].ranges([(block.offset, block.length)])
+        length = block_header_length(self.toc.int_size)
+        header = b""
+        for piece in pieces:
+            header += piece
+            if len(header) >= length:
+                break
+        yield renumber_block(header[:length], dump_id, self.toc.int_size) + header[length:]
+        yield from pieces
+
+
+class ArchiveSource:
+    """An archive as the source of a pipeline; use it once."""
+
+    name = "archive"
+
+    def __init__(self, head: bytes, pieces: Iterator[bytes]) -> None:
+        self._head = head
+        self._pieces = pieces
+        self._cancelled = False
+
+    def run(self, emit: Emit) -> None:
+        """See :class:`pipeline.Source`."""
+        emit(self._head)
+        for piece in self._pieces:
+            if self._cancelled:
+                raise Cancelled(STEP)
+            if piece:
+                emit(piece)
+
+    def cancel(self) -> None:
+        """See :class:`pipeline.Source`."""
+        self._cancelled = True
+
+
+def open_set_archive(good: GoodSet, decryption: Decryption) -> SetArchive:
+    """Prove the dump of a set and read its table of contents.
+
+    :raises CryptoError: a part is not the file that the manifest tells of, or no key fits.
+    :raises FormatError: the set has no dump, or its index is not that of its dump.
+    """
+    artifacts = good.dumps()
+    if not artifacts:
+        raise FormatError(STEP, f"{good.manifest.id} has no dump")
+    readers = [open_plain(good, artifact, decryption) for artifact in artifacts]
+    texts = [_read_toc(reader) for reader in readers]
+    text, numbers = texts[0].with_data(texts[1:])
+    blocks = dict(_blocks(artifacts[0], texts[0].toc, 0))
+    for part, renumbered in enumerate(numbers, start=1):
+        found = _blocks(artifacts[part], texts[part].toc, part)
+        blocks |= {renumbered[dump_id]: block for dump_id, block in found}
+    return SetArchive(text, blocks, readers)
+
+
+def _read_toc(reader: PlainReader) -> TocText:
+    index = reader.artifact.index
+    if index is None:
+        raise FormatError(STEP, f"the manifest has no index of {reader.artifact.name}")
+    raw = reader.fetch(0, index.toc_length)
+    walker = ArchiveWalker()
+    walker.update(raw)
+    return TocText(walker.toc, raw)
+
+
+def _blocks(artifact: Artifact, toc: Toc, part: int) -> Iterator[tuple[int, _Block]]:
+    """The block of every entry that has one, by the number of the entry within its part."""
+    with_data = {entry.dump_id for entry in toc.entries if entry.had_dumper}
+    indexed = () if artifact.index is None else artifact.index.blocks
+    if with_data != {block.dump_id for block in indexed}:
+        raise FormatError(STEP, f"the index of {artifact.name} in the manifest is not that of its table of contents")
+    for block in indexed:
+        yield block.dump_id, _Block(part, block.dump_id, block.offset, block.length)

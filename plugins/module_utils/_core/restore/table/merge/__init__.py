@@ -1,0 +1,1 @@
+"""Rows brought into a table that stays."""

@@ -1,0 +1,101 @@
+"""Rows elsewhere that refer to the table: none of them may lose what it refers to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ....errors import PreflightError
+from ....postgres.names import TableName, display_name
+from ....postgres.types import Composable
+from ..session import Session
+from ..target import Target
+
+STEP = "check the foreign keys"
+_INCOMING = """
+SELECT f.conname, n.nspname, c.relname,
+       ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(f.conkey) WITH ORDINALITY AS k (num, place)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.num ORDER BY k.place),
+       ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(f.confkey) WITH ORDINALITY AS k (num, place)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.num ORDER BY k.place)
+FROM pg_catalog.pg_constraint f
+JOIN pg_catalog.pg_class c ON c.oid = f.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE f.contype = 'f' AND f.confrelid = %(oid)s AND f.conrelid <> %(oid)s
+  AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint p WHERE p.oid = f.conparentid AND p.confrelid = f.confrelid)
+ORDER BY 1, 2, 3
+"""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A foreign key of another table.
+
+    :param columns: of that table.
+    :param referenced: of ours, in the same order.
+    """
+
+    name: str
+    table: TableName
+    columns: tuple[str, ...]
+    referenced: tuple[str, ...]
+
+
+def incoming(session: Session, target: Target) -> list[Reference]:
+    """The foreign keys of other tables that refer to the table."""
+    return [
+        Reference(name, (schema, table), tuple(columns), tuple(referenced))
+        for name, schema, table, columns, referenced in session.rows(_INCOMING, {"oid": target.oid})
+    ]
+
+
+def refuse_lost(
+    session: Session, target: Target, references: Sequence[Reference], staging: Composable, *, keeps_others: bool
+) -> None:
+    """Refuse when rows elsewhere refer to something that will not be there.
+
+    :param staging: the rows that will be there.
+    :param keeps_others: whether rows of the table that are not in *staging* stay.
+    :raises PreflightError: naming each such key, its table and how many rows.
+    """
+    from psycopg2 import sql
+
+    lost = []
+    for one in references:
+        if keeps_others and set(one.referenced) <= set(target.key):
+            continue
+        query = sql.SQL(
+            "SELECT pg_catalog.count(*) FROM {} AS r WHERE EXISTS (SELECT FROM {} AS t WHERE {}) "
+            "AND NOT EXISTS (SELECT FROM {} AS s WHERE {})"
+        ).format(
+            sql.Identifier(*one.table),
+            target.scope,
+            _pairs("r", one.columns, "t", one.referenced),
+            staging,
+            _pairs("r", one.columns, "s", one.referenced),
+        )
+        if keeps_others:
+            query += sql.SQL(
+                " AND NOT EXISTS (SELECT FROM {} AS t WHERE {} AND NOT EXISTS (SELECT FROM {} AS s WHERE {}))"
+            ).format(
+                target.scope,
+                _pairs("r", one.columns, "t", one.referenced),
+                staging,
+                _pairs("t", target.key, "s", target.key),
+            )
+        if rows := session.value(query):
+            lost.append(f"constraint {one.name} of {display_name(one.table)}: {rows} rows")
+    if lost:
+        raise PreflightError(
+            STEP,
+            f"rows elsewhere refer to rows of {target.name} that the backup does not have: {'; '.join(lost)}",
+            hint="restore by strategy: merge without delete_extra, or remove those rows first; nothing was changed",
+        )
+
+
+def _pairs(left: str, columns: Sequence[str], right: str, others: Sequence[str]) -> Composable:
+    from psycopg2 import sql
+
+    return sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(sql.Identifier(left, one), sql.Identifier(right, other))
+        for one, other in zip(columns, others, strict=True)
+    )

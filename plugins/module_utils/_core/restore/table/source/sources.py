@@ -1,0 +1,135 @@
+"""The rows that were asked for: of a table in a backup set, or in a file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ....backupset.manifest import Table as ManifestTable
+from ....catalogue.good_set import GoodSet, find_good_set
+from ....errors import ConfigError
+from ....postgres.archive import Toc, TocEntry
+from ....postgres.names import TableName, display_name, parse_name
+from ....postgres.programs import Program
+from ...reading.access import Access
+from ...reading.set_archive import SetArchive, open_set_archive
+from ..request import TableRequest
+from .copy_statement import copy_of_entry
+from .rows import CopiedRows, RowSource, SeveralRows, copy_data, restored_text
+
+STEP = "find the table in the backup"
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the manifest tells of a table, to compare with.
+
+    :param fingerprint: algorithm and value; None where none was taken.
+    """
+
+    rows: int
+    fingerprint: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Backup:
+    """Something that has rows of a table.
+
+    :param name: the set's id, or the file's name.
+    :param expected: None for a file, which tells nothing of its rows.
+    :param personal_data: whether values may not be shown.
+    """
+
+    name: str
+    rows: RowSource
+    expected: Expected | None = None
+    personal_data: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def open_set(request: TableRequest, access: Access) -> tuple[GoodSet, SetArchive]:
+    """The set that was asked for, proven.
+
+    :raises BackupError: it is not the one that was expected, it is not authentic, or no key fits.
+    """
+    good = find_good_set(access.locations, request.label or "", request.backup, access.verify_keys)
+    request.check_origin(good.manifest.environment)
+    return good, open_set_archive(good, access.decryption)
+
+
+def rows_of_set(good: GoodSet, archive: SetArchive, table: TableName, pg_restore: Program) -> Backup:
+    """The rows that a set has of one table; of a partitioned one those of all its partitions."""
+    entries = _entries(archive, table)
+    name = display_name(table)
+    sources = [_copied(archive, entry, pg_restore) for entry in entries]
+    rows = sources[0] if len(sources) == 1 else SeveralRows(name, sources)
+    tables = [(entry.schema, entry.table) for entry in entries]
+    told = [one for one in good.manifest.tables if (one.schema, one.name) in tables]
+    return Backup(
+        str(good.manifest.id),
+        rows,
+        _expected(told) if len(told) == len(entries) else None,
+        any(one.personal_data for one in told),
+        good.warnings,
+    )
+
+
+def _copied(archive: SetArchive, entry: TocEntry, pg_restore: Program) -> CopiedRows:
+    copy = copy_of_entry(entry, archive.toc)
+    name = display_name(copy.table)
+    text = restored_text(pg_restore, archive.source({entry.dump_id}))
+    return CopiedRows(name, copy.columns, copy_data(text, copy.statement, name), copy.options)
+
+
+def find_in_backup(name: str, known: Sequence[TableName]) -> TableName:
+    """The table of a backup that *name* means.
+
+    :raises ConfigError: there is none (with the nearest names), or there are several.
+    """
+    schema, table = parse_name(name)
+    found = [one for one in known if one[1] == table and schema in (None, one[0])]
+    if len(found) > 1 and ("public", table) in found:
+        found = [("public", table)]
+    if len(found) == 1:
+        return found[0]
+    shown = [display_name(one) for one in (found or known)]
+    if found:
+        raise ConfigError(STEP, f"{name!r} is the name of several tables: {', '.join(shown)}", hint="name the schema")
+    near = difflib.get_close_matches(name, shown, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "a table of the database that was backed up"
+    raise ConfigError(STEP, f"the backup has no rows of a table {name!r}", hint=hint)
+
+
+def quoted(table: TableName) -> str:
+    """A name that means this table only."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in table)
+
+
+def _entries(archive: SetArchive, table: TableName) -> list[TocEntry]:
+    known = archive.tables()
+    if leaves := [known[one] for one in _partitions(archive.toc, table) if one in known]:
+        return leaves
+    if table not in known:
+        table = find_in_backup(quoted(table), list(known))
+    return [known[table]]
+
+
+def _partitions(toc: Toc, table: TableName) -> list[TableName]:
+    """All partitions of a table, theirs too."""
+    by_id, found = toc.by_id, []
+    names = {(entry.namespace, entry.tag): entry.dump_id for entry in toc.entries if entry.desc == "TABLE"}
+    for entry in toc.entries:
+        if entry.desc == "TABLE ATTACH" and names.get(table) in entry.dependencies:
+            children = [by_id[one] for one in entry.dependencies if one in by_id and one != names.get(table)]
+            for child in children:
+                if (child.namespace, child.tag) == (entry.namespace, entry.tag):
+                    name = (child.namespace, child.tag)
+                    found += [name, *_partitions(toc, name)]
+    return found
+
+
+def _expected(tables: Sequence[ManifestTable]) -> Expected:
+    rows = sum(one.rows for one in tables)
+    fingerprint = tables[0].fingerprint if len(tables) == 1 else None
+    return Expected(rows, None if fingerprint is None else (fingerprint.algorithm, fingerprint.value))

@@ -1,0 +1,87 @@
+"""What pg_dump says of the whole database's schema, and the SQL that pg_restore makes of parts of that."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ....errors import SourceError
+from ....postgres.archive import ArchiveWalker, Toc
+from ....postgres.archive.extract import TocText
+from ....postgres.connection import ConnectionOptions
+from ....postgres.environment import child_environment_for
+from ....postgres.programs import Program, find_program
+from ....stream.process import ProcessSource, child_environment, describe_status
+from .statements import keep_casts
+
+STEP = "read the schema"
+_BEGIN = re.compile(r"\A((?:--[^\n]*\n|\n)*)\\restrict [^\n]*\n")
+_END = re.compile(r"\n\\unrestrict [^\n]*\n\s*\Z")
+_HINT = (
+    "strategy swap compares the schema of the whole database, which the role must be able to read: connect as a "
+    "superuser, or use strategy: merge or replace"
+)
+_BODIES = frozenset({"FUNCTION", "PROCEDURE", "AGGREGATE"})
+"""What has text in it that is not the server's own."""
+
+
+@dataclass(frozen=True)
+class Tools:
+    """The programs that fit the server, and how they reach it."""
+
+    options: ConnectionOptions
+    server_version_num: int
+    pg_dump: Program
+    pg_restore: Program
+
+    @classmethod
+    def find(cls, options: ConnectionOptions, server_version_num: int, pg_bin_dir: str | None) -> Tools:
+        """Look for them."""
+        found = [find_program(name, server_version_num, pg_bin_dir) for name in ("pg_dump", "pg_restore")]
+        return cls(options, server_version_num, *found)
+
+
+class SchemaDump:
+    """The table of contents of a dump without rows."""
+
+    def __init__(self, raw: bytes, pg_restore: Program) -> None:
+        walker = ArchiveWalker()
+        walker.update(raw)
+        self.toc: Toc = walker.toc
+        self._text = TocText(walker.toc, raw[: walker.toc.length])
+        self._pg_restore = pg_restore
+
+    def script(self, keep: Collection[int]) -> str:
+        """The SQL that creates the entries with these dump ids, with their owners and grants."""
+        result = subprocess.run(
+            [self._pg_restore.path, "--file=-"],
+            input=self._text.only(keep),
+            capture_output=True,
+            check=False,
+            env=child_environment(),
+        )
+        if result.returncode != 0:
+            told = result.stderr.decode("utf-8", "replace").strip()
+            raise SourceError(STEP, f"{describe_status('pg_restore', result.returncode)}: {told}")
+        script = _END.sub("\n", _BEGIN.sub(r"\1", result.stdout.decode("utf-8", "surrogateescape")))
+        for entry in self.toc.entries:
+            if entry.dump_id in keep and entry.desc not in _BODIES:
+                script = script.replace(entry.defn, keep_casts(entry.defn))
+        return script
+
+
+def dump_schema(tools: Tools) -> SchemaDump:
+    """Have pg_dump write down the schema as it is committed now."""
+    pieces: list[bytes] = []
+    argv = [
+        tools.pg_dump.path, "--format=custom", "--compress=0", "--schema-only", "--encoding=UTF8", "--no-password",
+        "--lock-wait-timeout=60000",
+    ]  # fmt: skip
+    with child_environment_for(tools.options, server_version_num=tools.server_version_num) as environment:
+        try:
+            ProcessSource(argv, environment=environment, step=STEP).run(pieces.append)
+        except SourceError as error:
+            raise SourceError(error.step, error.message, hint=error.hint or _HINT) from None
+    return SchemaDump(b"".join(pieces), tools.pg_restore)

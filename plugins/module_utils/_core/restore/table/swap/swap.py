@@ -1,0 +1,162 @@
+"""The strategy ``swap``: a new table is loaded beside the old one, and takes its place in one short moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+
+from ....errors import FormatError, PreflightError, SourceError
+from ....postgres.archive import Toc, schema_objects
+from ....postgres.messages import bounded_list
+from ....postgres.names import TableName, display_name
+from ..columns import Matching, match_columns
+from ..kept_versions import REPLACED, Note, stamp
+from ..loading import load
+from ..request import TableRequest
+from ..session import Session
+from ..source.sources import Backup
+from ..target import Target, describe
+from .comparing import compare_rows
+from .dependents import Catalogue, Dependents, classify, reachable
+from .drift import Watch
+from .exchange import Exchange
+from .schema_dump import SchemaDump, Tools, dump_schema
+from .security_labels import check_labels
+from .shadow import Shadow
+
+STEP = "check the table"
+_SUBSCRIBED = """
+SELECT s.subname FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid
+WHERE r.srrelid = %s
+"""
+
+
+@dataclass(frozen=True)
+class SwapPlan:
+    """What a swap is going to do; nothing was touched yet."""
+
+    target: Target
+    matching: Matching
+    before: SchemaDump
+    dependents: Dependents
+    watch: Watch
+
+
+@dataclass(frozen=True)
+class Swapped:
+    """What a swap has done.
+
+    :param old_table: what the table that was there is called now.
+    """
+
+    rows: int
+    restore_id: str
+    old_table: str
+    warnings: tuple[str, ...] = ()
+
+
+def plan_swap(
+    session: Session, target: Target, backup: Backup, tools: Tools, column_map: Mapping[str, str]
+) -> SwapPlan:
+    """Check everything that can be checked; the table is locked against changes of its definition.
+
+    :raises BackupError: what cannot be carried over, named.
+    """
+    _refuse(session, target)
+    matching = match_columns(backup.rows.columns, target, column_map)
+    watch = Watch(session, target)
+    before = dump_schema(tools)
+    dependents = classify(before.toc, target, Catalogue.read(session, target))
+    check_labels(session, dependents, target)
+    return SwapPlan(target, matching, before, dependents, watch)
+
+
+def swap(session: Session, plan: SwapPlan, backup: Backup, request: TableRequest, *, kind: str = REPLACED) -> Swapped:
+    """Carry the plan out, all but the commit."""
+    now = datetime.now(timezone.utc)
+    restore_id = stamp(now)
+    target, dependents = plan.target, plan.dependents
+    scripts = (plan.before.script(dependents.definitions), plan.before.script(dependents.grants))
+    shadow = Shadow(session, target, dependents, f"mobul_restore_{restore_id}")
+    made = shadow.create()
+    _check_columns(made, target)
+    rows = load(session, backup.rows, target, shadow.identifier, plan.matching)
+    shadow.complete()
+    warnings = compare_rows(session, shadow.table, rows, backup, plan.matching)
+    note = Note(target.table, kind, backup.name, now.isoformat(timespec="seconds"))
+    old = Exchange(
+        session=session,
+        target=target,
+        shadow=shadow,
+        plan=dependents,
+        watch=plan.watch,
+        scripts=scripts,
+        note=note,
+        restore_id=restore_id,
+        lock_timeout=request.lock_timeout,
+    ).run()
+    return Swapped(rows, restore_id, old, tuple(warnings))
+
+
+def verify_swap(
+    session: Session, plan: SwapPlan, swapped: Swapped, tools: Tools, dropped: Sequence[TableName] = ()
+) -> None:
+    """Compare the schema with what it was before, the kept table aside; outside of the restore's transaction.
+
+    :param dropped: kept tables that are gone now.
+    :raises FormatError: naming what differs, and how to go back.
+    :raises SourceError: it could not be compared.
+    """
+    name = (plan.target.table[0], swapped.old_table)
+    back = f"state: reverted brings the old table back, which is kept as {display_name(name)}"
+    try:
+        kept = describe(session, name)
+        after = dump_schema(tools).toc
+    except SourceError as error:
+        told = f"{plan.target.name} was restored, but the schema could not be compared afterwards: {error.message}"
+        raise SourceError("compare the schema", told, hint=back) from None
+    difference = _difference(_without(plan.before.toc, dropped), _without(after, [kept.table]))
+    if difference:
+        raise FormatError(
+            "compare the schema",
+            f"{plan.target.name} was restored, but the schema is not what it was: {bounded_list(difference)}",
+            hint=back,
+        )
+
+
+def _without(toc: Toc, tables: Sequence[TableName]) -> Toc:
+    """The same table of contents without these tables and all that belongs to them."""
+    start = [entry.dump_id for entry in toc.entries if entry.desc == "TABLE" and (entry.namespace, entry.tag) in tables]
+    aside = reachable(toc, start)
+    return replace(toc, entries=tuple(entry for entry in toc.entries if entry.dump_id not in aside))
+
+
+def _difference(before: Toc, after: Toc) -> list[str]:
+    old, new = (schema_objects(toc, sequence_values=False) for toc in (before, after))
+    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+
+
+def _refuse(session: Session, target: Target) -> None:
+    reason = None
+    if target.relkind == "p":
+        reason = "it is partitioned: its partitions have the rows"
+    elif target.children:
+        children = bounded_list([display_name(child) for child in target.children])
+        reason = f"other tables inherit from it: {children}"
+    elif subscriptions := [name for (name,) in session.rows(_SUBSCRIBED, [target.oid])]:
+        reason = f"the subscription {', '.join(subscriptions)} writes to it, and would lose it"
+    if reason is not None:
+        raise PreflightError(
+            STEP, f"strategy swap cannot exchange {target.name}: {reason}", hint="use strategy: merge or replace"
+        )
+
+
+def _check_columns(made: Target, target: Target) -> None:
+    found, wanted = ([(column.name, column.type) for column in one.columns] for one in (made, target))
+    if found != wanted:
+        raise PreflightError(
+            STEP,
+            f"strategy swap cannot make {target.name} with its columns in the order that they have",
+            hint="use strategy: merge or replace; nothing was changed",
+        )

@@ -1,0 +1,43 @@
+"""A drill's outcome beside the set that it is about."""
+
+from __future__ import annotations
+
+from ...backupset.set_records import Drill
+from ...errors import BackupError
+from ...locations.base import Location
+from .rehearsal import Rehearsal
+
+_TRIES = 100
+
+
+def record_of(told: Rehearsal, label: str) -> Drill | None:
+    """What is written; None where no manifest was proven, so that there is nothing that it could be about."""
+    if told.manifest_sha256 is None:
+        return None
+    return Drill(
+        id=told.set_id,
+        label=label,
+        manifest=told.manifest_sha256,
+        started=told.started,
+        finished=told.finished,
+        verdict=told.verdict,
+        location=told.location,
+        server_version=told.server_version or "none",
+        restore_seconds=round(told.restore_seconds or 0),
+        findings=tuple(told.findings),
+    )
+
+
+def write_record(location: Location, record: Drill) -> str:
+    """Write it under a name of its own and return that.
+
+    :raises BackupError: the location does not take it.
+    """
+    directory = record.id.directory(record.label)
+    stem = f"verified_{record.finished:%Y%m%d_%H%M%S}"
+    for number in range(1, _TRIES):
+        name = f"{stem}.json" if number == 1 else f"{stem}_{number}.json"
+        if location.stat(f"{directory}/{name}") is None:
+            location.put(f"{directory}/{name}", record.to_bytes())
+            return name
+    raise BackupError("write the drill's record", f"location '{location.name}' has {_TRIES} records of this second")

@@ -1,0 +1,258 @@
+"""One copy of a set, restored into a scratch database and compared with its manifest."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+
+from ...backupset.manifest import Manifest
+from ...backupset.naming import SetId
+from ...catalogue.good_set import GoodSet, find_good_set
+from ...errors import BackupError, ConfigError
+from ...findings import FAILED, PASSED, WARNING, Finding, verdict
+from ...locations.base import Location
+from ...postgres.connection import ConnectionOptions, connect
+from ...postgres.preflight import system_identifier
+from ...restore.database.comparing import Comparison, Difference, compare_archive
+from ...restore.database.contents import Contents, open_contents
+from ...restore.database.naming import LOADING, Note, beside
+from ...restore.database.plan import RestorePlan
+from ...restore.database.preparing import prepare
+from ...restore.database.replaced_database import reap_unfinished
+from ...restore.database.request import RestoreRequest
+from ...restore.database.roles import make_roles
+from ...restore.database.side_by_side.new_database import NewDatabase
+from ...restore.reading.access import Access
+from .compared import CHECKS, SAME_IN_ALL_VERSIONS, compared, first_of_each, joined, listed
+from .ignored_errors import Forgiven, Forgiving
+from .queries import run_query
+from .request import DrillRequest
+from .roles import drop_roles, without_login
+
+_QUERY_SECONDS = 600
+_NO_LOCALE = "locale"
+
+
+@dataclass
+class Rehearsal:
+    """What came of one copy.
+
+    :ivar manifest_sha256: of the manifest that was proven; None where none could be read.
+    :ivar restore_seconds: from reading the manifest until the database was loaded, compared and analyzed; None where
+        it never came to that.
+    :ivar differences: all of them; findings name the first of each kind.
+    """
+
+    set_id: SetId
+    location: str
+    started: datetime
+    finished: datetime
+    findings: list[Finding] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    manifest_sha256: str | None = None
+    signature: str | None = None
+    server_version: str | None = None
+    restore_seconds: float | None = None
+
+    @property
+    def verdict(self) -> str:
+        """Of its findings."""
+        return verdict(self.findings)
+
+    def tell(self, check: str, status: str, message: str) -> None:
+        """Add a finding; its subject is the location, for alerts about one must not be taken back by another."""
+        self.findings.append(Finding(check=check, subject=self.location, status=status, message=message))
+
+
+class Drill:
+    """Drills of copies of one set on one server.
+
+    :param server: asked for the way to the server of a version (``170010``), as soon as a set was proven.
+    """
+
+    def __init__(
+        self, request: DrillRequest, access: Access, set_id: SetId, server: Callable[[int], ConnectionOptions]
+    ) -> None:
+        self._request = request
+        self._access = access
+        self._id = set_id
+        self._server = server
+
+    def rehearse(self, location: Location, *, only_check: bool = False) -> Rehearsal:
+        """Prove the copy in one location, restore it, compare it, and drop what was restored.
+
+        :param only_check: end where the first change would be made.
+        :raises BackupError: the server cannot be used, so that nothing is known of the set.
+        """
+        now = datetime.now(timezone.utc)
+        told = Rehearsal(self._id, location.name, now, now)
+        began = time.monotonic()
+        contents = self._open(location, told, only_check)
+        if contents is not None and contents.good is not None:
+            opened = time.monotonic()
+            options = self._server(contents.good.manifest.database.server_version_num)
+            # A throwaway server's start is none of the restore's time.
+            began += time.monotonic() - opened
+            with contextlib.ExitStack() as stack:
+                plan = self._prepare(contents, contents.good.manifest, options, stack)
+                told.server_version = plan.target.version
+                own = contents.good.manifest.database.system_identifier
+                if own is not None and own == system_identifier(plan.maintenance):
+                    told.warnings.append("this is the very server that was backed up: use another one, staging say")
+                if not only_check:
+                    self._restore(plan, contents.good.manifest, told, began)
+                    self._prove_exports(contents.good, told)
+        told.finished = datetime.now(timezone.utc)
+        return told
+
+    def _open(self, location: Location, told: Rehearsal, only_check: bool) -> Contents | None:
+        """The set, proven and open; None where it is bad, which *told* then says."""
+        request, access = self._request, self._access
+        try:
+            good = find_good_set([location], request.label, str(self._id), access.verify_keys)
+            told.manifest_sha256, told.signature = good.loaded.sha256, good.loaded.signature
+            found = good.manifest.environment or ""
+            if request.environment is not None and found != request.environment:
+                raise ConfigError(
+                    "check the backup",
+                    f"the set is of environment {found!r}, and {request.environment!r} was expected",
+                    hint="is it the right label and location?",
+                )
+            contents = open_contents(good, access.decryption)
+            for artifact in good.manifest.artifacts if only_check else ():
+                # A restore reads every byte of the dump, and each of its pieces is proven before it is used.
+                good.prove(artifact)
+        except BackupError as error:
+            told.tell("source", FAILED, str(error))
+            return None
+        told.warnings += contents.warnings
+        count = len(good.manifest.artifacts)
+        status = PASSED if good.loaded.signature == "good" else WARNING
+        told.tell("source", status, f"{count} files of the sizes that were written, signature {good.loaded.signature}")
+        return contents
+
+    def _prove_exports(self, good: GoodSet, told: Rehearsal) -> None:
+        """Compare the SHA-256 of what no restore of the database reads."""
+        exports = [artifact for artifact in good.manifest.artifacts if artifact.role == "export"]
+        wrong = []
+        for artifact in exports:
+            try:
+                good.prove(artifact)
+            except BackupError as error:
+                wrong.append(error.message)
+        if exports:
+            sound = f"{len(exports)} table exports are as they were written"
+            told.tell("exports", FAILED if wrong else PASSED, joined(wrong) if wrong else sound)
+
+    def _prepare(
+        self, contents: Contents, manifest: Manifest, options: ConnectionOptions, stack: contextlib.ExitStack
+    ) -> RestorePlan:
+        request = self._request
+        restore = RestoreRequest(
+            # Never the name of a database that anybody uses, and the same for every drill of the label: what a killed
+            # one has left is found by it.
+            database=f"drill_{request.label}",
+            label=request.label,
+            backup=str(self._id),
+            strategy="side_by_side",
+            jobs=request.jobs,
+            expect_environment=manifest.environment or "",
+            expect_database=manifest.database.name,
+            maintenance_db=request.maintenance_db,
+            lock_timeout=request.lock_timeout,
+            pg_bin_dir=request.pg_bin_dir,
+        )
+        return prepare(restore, options, contents, stack)
+
+    def _restore(self, plan: RestorePlan, manifest: Manifest, told: Rehearsal, began: float) -> None:
+        toc = plan.contents.toc
+        if toc is None:
+            raise AssertionError("a set has an archive")
+        reap_unfinished(plan.maintenance, plan.target)
+        forgiving = Forgiving.if_needed(
+            toc,
+            self._request.expects,
+            superuser=plan.target.superuser,
+            expecting=bool(self._request.expected_differences),
+        )
+        now = told.started
+        note = Note(plan.target.name, LOADING, plan.contents.name, now.isoformat(timespec="seconds"))
+        name = beside(plan.target.name, "new", now, plan.target.names)
+        scratch = NewDatabase(plan, name, note, forgives=forgiving)
+        made: tuple[str, ...] = ()
+        try:
+            roles = without_login(plan.roles)
+            told.warnings += make_roles(plan.maintenance, plan.target, roles)
+            made = roles.roles
+            self._load(scratch, told)
+            comparison = scratch.compare()
+            told.restore_seconds = time.monotonic() - began
+            self._judge(comparison, manifest, plan, [] if forgiving is None else forgiving.forgiven, told)
+            self._ask(scratch, told)
+        except BackupError as error:
+            told.tell("restore", FAILED, str(error))
+        finally:
+            scratch.drop()
+            told.warnings += drop_roles(plan.maintenance, made)
+
+    def _load(self, scratch: NewDatabase, told: Rehearsal) -> None:
+        try:
+            scratch.create()
+        except BackupError as error:
+            if _NO_LOCALE not in error.message:
+                raise
+            told.tell("locale", WARNING, f"restored with the server's own locale: {error.message}")
+            scratch.create(any_locale=True)
+        scratch.load()
+
+    def _judge(
+        self,
+        comparison: Comparison,
+        manifest: Manifest,
+        plan: RestorePlan,
+        overlooked: Sequence[Forgiven],
+        told: Rehearsal,
+    ) -> None:
+        toc = plan.contents.toc
+        if toc is None:
+            raise AssertionError("a set has an archive")
+        seconds = told.restore_seconds or 0
+        told.tell("restore", PASSED, f"restored into PostgreSQL {plan.target.version} in {seconds:.1f} s")
+        limit = self._request.recovery_time
+        if limit is not None:
+            allowed = limit.total_seconds()
+            status = PASSED if seconds <= allowed else FAILED
+            told.tell("recovery_time", status, f"{seconds:.0f} s of {allowed:.0f} s that a restore may take")
+        certain = [one for one in comparison.doubtful if one.name.startswith(SAME_IN_ALL_VERSIONS)]
+        found = first_of_each([*compare_archive(manifest, toc), *comparison.differences, *certain])
+        forgiven = {one.name for one in overlooked}
+        expected = [one for one in found if one.name in forgiven or self._request.expects(one.name)]
+        told.differences += [one for one in found if one not in expected]
+        for check in CHECKS:
+            wrong = [one for one in told.differences if one.check == check]
+            told.tell(check, FAILED if wrong else PASSED, listed(wrong) if wrong else compared(check, manifest))
+        told_of = [f"{one.name}: {one.message}" for one in overlooked]
+        told_of += [one.message for one in expected if one.name not in forgiven]
+        if told_of:
+            told.tell("expected_differences", WARNING, f"harmless or expected: {joined(told_of)}")
+        doubtful = [one for one in comparison.doubtful if one not in certain]
+        if doubtful:
+            told.tell("definitions", WARNING, f"of another version, so that nobody can be sure: {listed(doubtful)}")
+        if comparison.extra:
+            told.warnings.append(f"not in the backup, but in the scratch database: {joined(comparison.extra)}")
+
+    def _ask(self, scratch: NewDatabase, told: Rehearsal) -> None:
+        if not self._request.queries:
+            return
+        connection = connect(scratch.options)
+        try:
+            for query in self._request.queries:
+                status, message = run_query(connection, query, _QUERY_SECONDS)
+                subject = f"{told.location}: {query.name}"
+                told.findings.append(Finding(check="query", subject=subject, status=status, message=message))
+        finally:
+            connection.close()

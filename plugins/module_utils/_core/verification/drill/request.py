@@ -1,0 +1,97 @@
+"""What a drill is asked for, checked as far as that goes without touching the world."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from fnmatch import fnmatchcase
+from typing import Any
+
+from ...backupset.naming import SetId, check_name
+from ...catalogue import LATEST
+from ...durations import parse_duration
+from ...errors import ConfigError
+from .queries import Query
+
+STEP = "check the options"
+SERVER, THROWAWAY = "server", "throwaway"
+_MAX_JOBS = 64
+
+
+@dataclass(frozen=True)
+class DrillRequest:
+    """Everything a drill is asked for, beside how to reach the server, the locations and the keys.
+
+    :param backup: the set's id, or ``latest``: the newest set that any location has.
+    :param target: ``server``, the one that the connection options lead to, or ``throwaway``, one of our own.
+    :param environment: which the set must be of; None does not look.
+    :param queries: the user's own checks.
+    :param expected_differences: objects, as the manifest names them with ``*`` for anything, that may fail to be
+        restored or be different: a server without an extension that the source has, say.
+    :param recovery_time: how long a restore may take; None for any time.
+    :param record: whether to write the outcome beside the set.
+    :param report_dir: where the report is written; None writes none.
+    """
+
+    label: str
+    backup: str = LATEST
+    target: str = THROWAWAY
+    environment: str | None = None
+    jobs: int = 1
+    queries: tuple[Query, ...] = ()
+    expected_differences: tuple[str, ...] = ()
+    recovery_time: timedelta | None = None
+    record: bool = True
+    report_dir: str | None = None
+    maintenance_db: str = "postgres"
+    lock_timeout: int = 60
+    pg_bin_dir: str | None = None
+    throwaway_dir: str | None = None
+    run_as: str | None = None
+
+    @classmethod
+    def parse(cls, params: Mapping[str, Any]) -> DrillRequest:
+        """From the module's parameters; raise :class:`ConfigError` if one of them cannot be right."""
+        plain = (
+            "backup", "target", "jobs", "record", "report_dir", "lock_timeout", "pg_bin_dir",
+            "throwaway_dir", "run_as",
+        )  # fmt: skip
+        given = {name: params[name] for name in plain if params.get(name) is not None}
+        limit = params.get("recovery_time")
+        return cls(
+            label=check_name(params["label"], "label"),
+            queries=parse_queries(params.get("checks") or ()),
+            expected_differences=tuple(params.get("expected_differences") or ()),
+            environment=params.get("expect_environment"),
+            recovery_time=None if limit is None else parse_duration(limit, "recovery_time"),
+            maintenance_db=params["login_db"],
+            **given,
+        )
+
+    def __post_init__(self) -> None:
+        if self.backup != LATEST:
+            SetId.parse(self.backup)
+        if not 1 <= self.jobs <= _MAX_JOBS:
+            raise ConfigError(STEP, f"jobs is {self.jobs}", hint=f"1 to {_MAX_JOBS}")
+        if self.lock_timeout < 1:
+            raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
+        if any(not pattern.strip("*? ") for pattern in self.expected_differences):
+            raise ConfigError(
+                STEP,
+                "expected_differences would expect everything to be different",
+                hint="name objects as a drill's report does: 'EXTENSION pg_graphql'",
+            )
+
+    def expects(self, name: str) -> bool:
+        """Whether the object of that name may be different."""
+        return any(fnmatchcase(name, pattern) for pattern in self.expected_differences)
+
+
+def parse_queries(given: Sequence[Mapping[str, Any]]) -> tuple[Query, ...]:
+    """The user's checks; each has a name of its own, as an alert is named after it."""
+    queries = tuple(Query.parse(one) for one in given)
+    names = [query.name for query in queries]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise ConfigError(STEP, f"checks: several are called {min(twice)!r}", hint="give each a name of its own")
+    return queries

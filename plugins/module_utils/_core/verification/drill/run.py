@@ -1,0 +1,119 @@
+"""The operation behind ``restore_drill``: parameters in, a report out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ...backupset.naming import SetId
+from ...catalogue import LATEST
+from ...catalogue.good_set import newest_id
+from ...errors import BackupError
+from ...findings import FAILED, WARNING
+from ...locations.base import Location
+from ...postgres.connection import ConnectionOptions
+from ...postgres.messages import database_errors
+from ...postgres.throwaway import ThrowawayServer
+from ...restore.reading.access import open_access
+from .record import record_of, write_record
+from .rehearsal import Drill, Rehearsal
+from .reporting import report_drills, report_planned, write_reports
+from .request import THROWAWAY, DrillRequest
+
+STEP = "verify the backup"
+
+
+class DrillFailed(BackupError):
+    """A copy is not what it should be.
+
+    :ivar report: of all of them.
+    """
+
+    def __init__(self, message: str, report: dict[str, Any]) -> None:
+        super().__init__(STEP, message, hint="do not count on this copy; take a new backup, and look into the report")
+        self.report = report
+
+
+class _Servers:
+    """The way to the server that drills use; a throwaway one is started when it is first asked for."""
+
+    def __init__(self, request: DrillRequest, options: ConnectionOptions, stack: contextlib.ExitStack) -> None:
+        self._request = request
+        self._options = options
+        self._stack = stack
+        self._throwaway: ThrowawayServer | None = None
+
+    def __call__(self, version_num: int) -> ConnectionOptions:
+        request = self._request
+        if request.target != THROWAWAY:
+            return self._options
+        if self._throwaway is None:
+            server = ThrowawayServer(
+                version_num,
+                pg_bin_dir=request.pg_bin_dir,
+                directory=request.throwaway_dir,
+                run_as=request.run_as,
+            )
+            self._throwaway = self._stack.enter_context(server)
+        return self._throwaway.options
+
+
+def run_drill(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Restore and compare a set as the parameters of ``restore_drill`` say.
+
+    :return: what the module returns.
+    :raises DrillFailed: a copy failed.
+    :raises BackupError: nothing could be found out: the server or every location is out of reach.
+    """
+    request = DrillRequest.parse(params)
+    options = ConnectionOptions.parse(params)
+    with database_errors(STEP), contextlib.ExitStack() as stack:
+        access = open_access(params, stack)
+        set_id = _choose(access.locations, request)
+        drill = Drill(request, access, set_id, _Servers(request, options, stack))
+        if check_mode:
+            drills = [drill.rehearse(location, only_check=True) for location in access.locations]
+            report = {"changed": request.record or request.report_dir is not None, **report_planned(request, drills)}
+        else:
+            drills, records = _rehearse_all(request, drill, access.locations)
+            paths = [] if request.report_dir is None else write_reports(request, drills, request.report_dir)
+            report = {"changed": bool(records or paths), **report_drills(request, drills, records, paths)}
+    if report["verdict"] == FAILED and params.get("fail", True):
+        raise DrillFailed(_reason(drills), report)
+    return report
+
+
+def _choose(locations: Sequence[Location], request: DrillRequest) -> SetId:
+    if request.backup != LATEST:
+        return SetId.parse(request.backup)
+    # A location that cannot be asked fails its own drill.
+    return SetId.parse(newest_id(locations, request.label, {}))
+
+
+def _rehearse_all(
+    request: DrillRequest, drill: Drill, locations: Sequence[Location]
+) -> tuple[list[Rehearsal], dict[str, str]]:
+    """Drill every copy; each record is written at once, as the server may be gone before the next."""
+    drills: list[Rehearsal] = []
+    records: dict[str, str] = {}
+    for location in locations:
+        told = drill.rehearse(location)
+        drills.append(told)
+        record = record_of(told, request.label) if request.record else None
+        if record is not None:
+            try:
+                records[location.name] = write_record(location, record)
+            except BackupError as error:
+                told.tell("record", WARNING, f"the outcome could not be written beside the set: {error}")
+    return drills, records
+
+
+def _reason(drills: Sequence[Rehearsal]) -> str:
+    failed = [
+        f"location '{drill.location}': {finding.check}: {finding.message}"
+        for drill in drills
+        for finding in drill.findings
+        if finding.status == FAILED
+    ]
+    return f"{drills[0].set_id} did not pass its drill: {'; '.join(failed)}"

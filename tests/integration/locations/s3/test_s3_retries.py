@@ -1,0 +1,107 @@
+"""A store in trouble is asked again, later each time, and not for ever."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3 import client
+from botocore.retries.standard import ExponentialBackoff
+from support.s3_proxy import Forward, Reply, Request, error, reset, silent, slow
+
+from .conftest import LARGE, SMALL, Place, nothing_is_left, real_delay
+
+TROUBLES = {
+    "500": error(500, "InternalError", "We encountered an internal error"),
+    "503": error(503, "SlowDown", "Please reduce your request rate"),
+    "reset": reset,
+    "200 with an error in it": error(200, "InternalError", "We encountered an internal error"),
+}
+STEPS = ["PutObject", "CreateMultipartUpload", "UploadPart", "CompleteMultipartUpload"]
+CASES = [(step, trouble) for step in STEPS for trouble in TROUBLES]
+
+
+def size_for(operation: str) -> bytes:
+    return SMALL if operation == "PutObject" else LARGE
+
+
+@pytest.mark.parametrize(("operation", "trouble"), CASES)
+def test_passing_trouble_is_survived(place: Place, operation: str, trouble: str) -> None:
+    place.proxy.inject(operation, TROUBLES[trouble], times=2)
+    receipt = place.location.put("set/object", size_for(operation))
+    assert receipt.proof == "md5"
+    assert place.stored() == {"set/object": size_for(operation)}
+    assert list(place.location.leftovers("")) == []
+
+
+@pytest.mark.parametrize("operation", STEPS)
+def test_an_answer_that_takes_too_long_is_not_waited_for(
+    place_of: Callable[..., Place], monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    monkeypatch.setattr(client, "READ_SECONDS", 1)
+    place = place_of()
+    place.proxy.inject(operation, slow(30), times=1)
+    began = time.monotonic()
+    place.location.put("set/object", size_for(operation))
+    assert time.monotonic() - began < 15
+    assert place.stored() == {"set/object": size_for(operation)}
+
+
+@pytest.mark.parametrize(("operation", "trouble"), CASES)
+def test_lasting_trouble_ends_after_five_tries(place: Place, operation: str, trouble: str) -> None:
+    place.proxy.inject(operation, TROUBLES[trouble])
+    with pytest.raises(LocationError) as failure:
+        place.location.put("set/object", size_for(operation))
+    assert failure.value.transient
+    assert failure.value.location == "s3"
+    part_numbers = {str(request.query.get("partNumber")) for request in place.proxy.of(operation)}
+    assert len(place.proxy.of(operation)) <= 5 * len(part_numbers)
+    assert nothing_is_left(place)
+
+
+@pytest.mark.parametrize("operation", STEPS)
+def test_a_store_that_never_answers_is_given_up_after_five_tries(
+    place_of: Callable[..., Place], monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    monkeypatch.setattr(client, "READ_SECONDS", 0.5)
+    place = place_of()
+    place.proxy.inject(operation, silent(30))
+    began = time.monotonic()
+    with pytest.raises(LocationError, match="broke, also after several tries") as failure:
+        place.location.put("set/object", size_for(operation))
+    assert time.monotonic() - began < 15
+    assert failure.value.transient
+    tries = Counter(str(request.query.get("partNumber")) for request in place.proxy.of(operation))
+    assert max(tries.values()) == 5
+    assert nothing_is_left(place)
+
+
+@pytest.mark.parametrize("trouble", ["500", "503"])
+def test_each_try_waits_twice_as_long_as_the_one_before(
+    place: Place, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    asked: list[float] = []
+    arrived: list[float] = []
+
+    def waits(backoff: Any, context: Any) -> float:
+        # Without chance, and on a scale that a test can afford.
+        backoff._random = lambda: 1.0
+        asked.append(real_delay(backoff, context))
+        return 0.05 * asked[-1] / asked[0]
+
+    def timed(request: Request, forward: Forward) -> Reply:
+        arrived.append(time.monotonic())
+        return TROUBLES[trouble](request, forward)
+
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", waits)
+    place.proxy.inject("PutObject", timed)
+    with pytest.raises(LocationError):
+        place.location.put("set/object", SMALL)
+    assert [later / earlier for earlier, later in pairwise(asked)] == pytest.approx([2, 2, 2])
+    gaps = [later - earlier for earlier, later in pairwise(arrived)]
+    assert [gap >= least for gap, least in zip(gaps, (0.05, 0.1, 0.2, 0.4), strict=True)] == [True] * 4

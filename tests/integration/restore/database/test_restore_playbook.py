@@ -1,0 +1,150 @@
+"""``mobul.backup.restore`` as a person calls it: the checklist from the proof to the end of the maintenance mode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.lab import PostgresServer
+from support.playbooks import Playbooks, Run
+from support.programs import PROJECT
+from support.restore_runs import ENVIRONMENT, RestoreBench, databases
+
+HOOK = """\
+- name: Look
+  ansible.builtin.shell: "echo {point} {{{{ restore_result.id }}}} >> {log}"
+  changed_when: true
+"""
+
+
+@pytest.fixture
+def playbooks(tmp_path: Path) -> Playbooks:
+    return Playbooks(tmp_path)
+
+
+@pytest.fixture
+def inventory(playbooks: Playbooks, bench: RestoreBench, postgres17: PostgresServer, shop: str, tmp_path: Path) -> Path:
+    """The shop's database, with hooks that write down when they are run."""
+    hooks = {}
+    for point in ("notify", "after"):
+        hook = tmp_path / f"{point}.yml"
+        hook.write_text(HOOK.format(point=point, log=tmp_path / "log"))
+        hooks[f"restore_{point}_tasks"] = str(hook)
+    login = {**postgres17.login(shop), "pg_bin_dir": str(postgres17.bin_dir)}
+    keys = bench.bench.keys
+    return playbooks.inventory(
+        {"shop": {}},
+        **{f"backup_{name}": value for name, value in login.items()},
+        backup_environment=ENVIRONMENT,
+        backup_locations=[bench.bench.location()],
+        backup_recipients=keys.recipients,
+        backup_signing_key=str(keys.signing),
+        restore_identities=[str(keys.identity)],
+        restore_verify_key=[str(keys.verify)],
+        **hooks,
+    )
+
+
+def run(playbooks: Playbooks, inventory: Path, shop: str, **variables: Any) -> Run:
+    given = {"expect_environment": ENVIRONMENT, "expect_database": shop, **variables}
+    arguments = [word for name, value in given.items() for word in ("-e", f"{name}={value}")]
+    return playbooks.run("mobul.backup.restore", inventory, *arguments)
+
+
+def test_the_checklist_is_run_in_order_and_everybody_gets_in_again(
+    playbooks: Playbooks,
+    inventory: Path,
+    bench: RestoreBench,
+    postgres17: PostgresServer,
+    shop: str,
+    tmp_path: Path,
+) -> None:
+    report = bench.backup(postgres17, shop)
+    postgres17.query(shop, "DELETE FROM orders")
+    result = run(playbooks, inventory, shop)
+    assert result.status == 0, result.output
+    assert postgres17.query(shop, "SELECT count(*) FROM orders") == [(5000,)]
+    assert (tmp_path / "log").read_text() == f"notify {report['id']}\nafter {report['id']}\n"
+    limits = postgres17.query(
+        "postgres", "SELECT datname, datconnlimit FROM pg_database WHERE starts_with(datname, %s)", [shop]
+    )
+    assert {limit for _name, limit in limits} == {-1}
+    assert len(limits) == 2
+    kinds = sorted(path.parent.name.rsplit("_", 2)[0] for path in bench.bench.root.rglob("manifest.json"))
+    assert kinds == ["manual", "pre_restore"]
+
+    assert run(playbooks, inventory, shop, restore_state="reverted").status == 0
+    assert postgres17.query(shop, "SELECT count(*) FROM orders") == [(0,)]
+    assert run(playbooks, inventory, shop, restore_state="finalized").status == 0
+    assert databases(postgres17, shop) == {shop}
+
+
+def test_the_maintenance_mode_ends_when_the_restore_fails(
+    playbooks: Playbooks, inventory: Path, bench: RestoreBench, postgres17: PostgresServer, shop: str
+) -> None:
+    bench.backup(postgres17, shop)
+    hook = inventory.parent / "maintenance_on.yml"
+    source = PROJECT / "roles" / "restore" / "tasks" / "maintenance_on.yml"
+    hook.write_text(f"{source.read_text()}\n- name: Fail\n  ansible.builtin.fail:\n    msg: the dog ate it\n")
+    result = run(playbooks, inventory, shop, restore_maintenance_on_tasks=hook)
+    assert result.status == 2
+    assert "the dog ate it" in result.output
+    properties = postgres17.query(
+        "postgres",
+        "SELECT datconnlimit, (SELECT setconfig FROM pg_db_role_setting WHERE setdatabase = d.oid)"
+        " FROM pg_database d WHERE datname = %s",
+        [shop],
+    )
+    assert properties == [(-1, None)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"expect_environment": "production"}, "the inventory says that database"),
+        ({"expect_database": "other"}, "expect_database is 'other'"),
+    ],
+)
+def test_a_wrong_environment_or_database_is_refused_before_anything_is_done(
+    playbooks: Playbooks,
+    inventory: Path,
+    bench: RestoreBench,
+    postgres17: PostgresServer,
+    shop: str,
+    changes: dict[str, Any],
+    message: str,
+) -> None:
+    bench.backup(postgres17, shop)
+    result = run(playbooks, inventory, shop, **changes)
+    assert result.status == 2
+    assert message in result.output
+    assert databases(postgres17, shop) == {shop}
+    assert not (inventory.parent / "log").exists()
+
+
+def test_in_maintenance_mode_only_superusers_get_in(
+    playbooks: Playbooks, bench: RestoreBench, postgres17: PostgresServer, shop: str
+) -> None:
+    import psycopg2
+    from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.maintenance import (
+        switch_maintenance,
+    )
+
+    role = f"till_{shop}"
+    password = postgres17.create_role(role)
+    options = {**postgres17.login(shop), "maintenance_db": "postgres", "lock_timeout": 10}
+    postgres17.query("postgres", f"ALTER DATABASE {shop} CONNECTION LIMIT 9")
+    session = psycopg2.connect(postgres17.dsn(shop, user=role, password=password))
+    assert switch_maintenance({**options, "state": "on"}, True)["changed"]
+    assert switch_maintenance({**options, "state": "on"}, False)["ended"] == 1
+    with pytest.raises(psycopg2.OperationalError, match=r"terminating|closed"), session.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    with pytest.raises(psycopg2.OperationalError, match="too many connections"):
+        psycopg2.connect(postgres17.dsn(shop, user=role, password=password))
+    assert not switch_maintenance({**options, "state": "on"}, False)["changed"]
+    switch_maintenance({**options, "state": "off"}, False)
+    assert not switch_maintenance({**options, "state": "off"}, False)["changed"]
+    psycopg2.connect(postgres17.dsn(shop, user=role, password=password)).close()
+    limit = postgres17.query("postgres", "SELECT datconnlimit FROM pg_database WHERE datname = %s", [shop])
+    assert limit == [(9,)]

@@ -1,0 +1,100 @@
+"""Harmless errors of pg_restore are known by name; with any other among them, nothing is overlooked."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.verification.drill.ignored_errors import (
+    Forgiven,
+    Forgiving,
+)
+
+ENTRIES = {
+    3: ("SCHEMA", "", "public"),
+    4: ("COMMENT", "", "SCHEMA public"),
+    5: ("COMMENT", "", "EXTENSION pgcrypto"),
+    6: ("INDEX", "public", "orders_by_client"),
+    7: ("EVENT TRIGGER", "", "seen"),
+}
+PUBLIC = (3, 'schema "public" already exists', "CREATE SCHEMA public;")
+OWNER = (5, "must be owner of extension pgcrypto", "COMMENT ON EXTENSION pgcrypto IS 'x';")
+INDEX = (6, 'relation "orders_by_client" already exists', "CREATE INDEX ...")
+TRIGGER = (7, 'permission denied to create event trigger "seen"', "CREATE EVENT TRIGGER seen ...")
+
+
+def toc() -> Any:
+    entries = {
+        number: SimpleNamespace(desc=desc, namespace=namespace, tag=tag)
+        for number, (desc, namespace, tag) in ENTRIES.items()
+    }
+    return SimpleNamespace(by_id=entries)
+
+
+def stderr(*errors: tuple[int, str, str], ignored: int | None = None) -> str:
+    """What pg_restore --verbose writes of them."""
+    lines = ["pg_restore: connecting to database for restore"]
+    for number, message, command in errors:
+        desc, namespace, tag = ENTRIES[number]
+        lines += [
+            f'pg_restore: creating {desc} "{tag}"',
+            "pg_restore: while PROCESSING TOC:",
+            f"pg_restore: from TOC entry {number}; 2615 2200 {desc} {namespace or '-'} {tag} postgres",
+            f"pg_restore: error: could not execute query: ERROR:  {message}",
+            f"Command was: {command}",
+            "",
+        ]
+    count = len(errors) if ignored is None else ignored
+    return "\n".join([*lines, f"pg_restore: warning: errors ignored on restore: {count}", ""])
+
+
+def never(_name: str) -> bool:
+    return False
+
+
+def test_errors_that_are_known_to_be_harmless_are_forgiven_and_told() -> None:
+    forgiving = Forgiving(toc(), never)
+    assert forgiving(stderr(PUBLIC, OWNER))
+    assert forgiving.forgiven == [
+        Forgiven("SCHEMA public", 'schema "public" already exists'),
+        Forgiven("COMMENT EXTENSION pgcrypto", "must be owner of extension pgcrypto"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        (INDEX,),
+        (PUBLIC, INDEX),
+        ((3, "permission denied for database shop", "CREATE SCHEMA public;"),),
+        ((6, 'schema "public" already exists', "CREATE INDEX"),),
+        ((5, "extension pgcrypto does not exist", "COMMENT"),),
+    ],
+    ids=["unknown", "one unknown", "another error of a known object", "a known error of another", "another reason"],
+)
+def test_anything_else_is_not_and_nothing_beside_it(errors: tuple[tuple[int, str, str], ...]) -> None:
+    forgiving = Forgiving(toc(), never)
+    assert not forgiving(stderr(*errors))
+    assert forgiving.forgiven == []
+
+
+def test_what_the_inventory_expects_is_forgiven_whatever_the_error() -> None:
+    assert Forgiving(toc(), lambda name: name == "EVENT TRIGGER seen")(stderr(TRIGGER, PUBLIC))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "pg_restore: error: connection to server was lost\n",
+        stderr(PUBLIC, ignored=2),
+        stderr(PUBLIC).partition("pg_restore: warning")[0],
+        "pg_restore: error: could not execute query: ERROR:  of nobody\n" + stderr(PUBLIC, ignored=2),
+        stderr(PUBLIC) + "pg_restore: error: could not write: disk full\n",
+        stderr(PUBLIC).replace("entry 3;", "entry 99;"),
+    ],
+    ids=["nothing", "no object", "one not told", "cut off", "one before any object", "another kind", "no such entry"],
+)
+def test_what_cannot_be_told_apart_is_never_forgiven(text: str) -> None:
+    assert not Forgiving(toc(), lambda _name: True)(text)
