@@ -7,6 +7,14 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset import manifest as m
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.artifact import (
+    AgeHead,
+    Artifact,
+    Export,
+    Frame,
+    Index,
+    IndexBlock,
+)
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import KINDS, SetId
 from hypothesis import strategies as st
 
@@ -55,9 +63,9 @@ def make_manifest(set_id: str = "weekly_20261122_000000", label: str = "shop", *
     return dataclasses.replace(plain, **changes)
 
 
-def make_dump(set_id: SetId, **changes: Any) -> m.Artifact:
+def make_dump(set_id: SetId, **changes: Any) -> Artifact:
     """The dump of :func:`make_manifest`."""
-    plain = m.Artifact(
+    plain = Artifact(
         name=f"backup_{set_id.stamp}.dump.age",
         role="dump",
         part=1,
@@ -69,21 +77,21 @@ def make_dump(set_id: SetId, **changes: Any) -> m.Artifact:
         size=1_000_300,
         sha256=SHA256,
         plain_size=1_000_000,
-        age_head=m.AgeHead(316, SHA256),
-        index=m.Index(
+        age_head=AgeHead(316, SHA256),
+        index=Index(
             toc_length=40_000,
             blocks=(
-                m.IndexBlock(3401, "public", "audit_log", 40_000, 900_000),
-                m.IndexBlock(3403, "public", "recipients", 940_000, 60_000),
+                IndexBlock(3401, "public", "audit_log", 40_000, 900_000),
+                IndexBlock(3403, "public", "recipients", 940_000, 60_000),
             ),
         ),
     )
     return dataclasses.replace(plain, **changes)
 
 
-def make_globals(set_id: SetId, **changes: Any) -> m.Artifact:
+def make_globals(set_id: SetId, **changes: Any) -> Artifact:
     """The roles and settings of :func:`make_manifest`."""
-    plain = m.Artifact(
+    plain = Artifact(
         name=f"globals_{set_id.stamp}.sql.age",
         role="globals",
         format="sql",
@@ -97,9 +105,9 @@ def make_globals(set_id: SetId, **changes: Any) -> m.Artifact:
     return dataclasses.replace(plain, **changes)
 
 
-def make_export(set_id: SetId, **changes: Any) -> m.Artifact:
+def make_export(set_id: SetId, **changes: Any) -> Artifact:
     """The table export of :func:`make_manifest`, with frames."""
-    plain = m.Artifact(
+    plain = Artifact(
         name=f"audit_log_{set_id.stamp}.csv.zst.age",
         role="export",
         format="csv",
@@ -109,8 +117,8 @@ def make_export(set_id: SetId, **changes: Any) -> m.Artifact:
         size=60_300,
         sha256=SHA256,
         plain_size=600_000,
-        frames=(m.Frame(0, 0), m.Frame(500_000, 50_000)),
-        export=m.Export(
+        frames=(Frame(0, 0), Frame(500_000, 50_000)),
+        export=Export(
             schema="public",
             table="audit_log",
             columns=("id", "created_at"),
@@ -142,30 +150,30 @@ def _maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 @st.composite
-def _indexes(draw: st.DrawFn) -> m.Index:
+def _indexes(draw: st.DrawFn) -> Index:
     """Blocks one behind the other, with gaps or without."""
     end = toc_length = draw(st.integers(0, 10_000))
     blocks = []
     for dump_id in draw(st.lists(st.integers(1, 2**31), max_size=4, unique=True)):
         offset, length = end + draw(st.integers(0, 10)), draw(st.integers(0, 10_000))
-        blocks.append(m.IndexBlock(dump_id, draw(_maybe(_NAMES)), draw(_maybe(_NAMES)), offset, length))
+        blocks.append(IndexBlock(dump_id, draw(_maybe(_NAMES)), draw(_maybe(_NAMES)), offset, length))
         end = offset + length
-    return m.Index(toc_length=toc_length, blocks=tuple(blocks))
+    return Index(toc_length=toc_length, blocks=tuple(blocks))
 
 
 @st.composite
-def _frames(draw: st.DrawFn) -> tuple[m.Frame, ...]:
+def _frames(draw: st.DrawFn) -> tuple[Frame, ...]:
     steps = draw(st.lists(st.tuples(st.integers(1, 10**9), st.integers(1, 10**9)), max_size=4))
-    frames = [m.Frame(0, 0)]
+    frames = [Frame(0, 0)]
     for plain, compressed in steps:
-        frames.append(m.Frame(frames[-1].plain_offset + plain, frames[-1].compressed_offset + compressed))
+        frames.append(Frame(frames[-1].plain_offset + plain, frames[-1].compressed_offset + compressed))
     return tuple(frames)
 
 
 @st.composite
-def _exports(draw: st.DrawFn) -> m.Export:
+def _exports(draw: st.DrawFn) -> Export:
     of_table = draw(st.booleans())
-    return m.Export(
+    return Export(
         schema=draw(_NAMES) if of_table else None,
         table=draw(_NAMES) if of_table else None,
         columns=draw(_maybe(st.lists(_NAMES, max_size=3).map(tuple))),
@@ -176,14 +184,14 @@ def _exports(draw: st.DrawFn) -> m.Export:
 
 
 @st.composite
-def _artifacts(draw: st.DrawFn, role: str, part: int | None, name: str) -> m.Artifact:
+def _artifacts(draw: st.DrawFn, role: str, part: int | None, name: str) -> Artifact:
     encryption = draw(st.sampled_from(["age", "gpg", "none"]))
     compression = draw(st.sampled_from(["none", "gzip", "zstd", "lz4"]))
     index = draw(_maybe(_indexes())) if role == "dump" else None
     frames = draw(_maybe(_frames())) if compression == "zstd" else None
     least = max(index.blocks[-1].offset + index.blocks[-1].length if index and index.blocks else 0, 10_000)
     least = max(least, frames[-1].plain_offset if frames else 0)
-    return m.Artifact(
+    return Artifact(
         name=name,
         role=role,
         part=part,
@@ -196,7 +204,7 @@ def _artifacts(draw: st.DrawFn, role: str, part: int | None, name: str) -> m.Art
         sha256=draw(_HASHES),
         plain_size=draw(_maybe(st.integers(least, 2**62))),
         frames=frames,
-        age_head=draw(_maybe(st.builds(m.AgeHead, st.integers(1, 2**40), _HASHES))),
+        age_head=draw(_maybe(st.builds(AgeHead, st.integers(1, 2**40), _HASHES))),
         index=index,
         export=draw(_exports()) if role == "export" else None,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,34 @@ PACKAGE = "ansible_collections.mobul.backup"
 CORE = f"{PACKAGE}.plugins.module_utils._core"
 CORE_FILES = sorted((PROJECT / "plugins" / "module_utils" / "_core").rglob("*.py"))
 MODULE_FILES = sorted((PROJECT / "plugins" / "modules").glob("*.py"))
+ROOMS: dict[str, tuple[str, ...]] = {
+    "errors": (),
+    "texts": (),
+    "durations": (),
+    "documents": (),
+    "findings": (),
+    "stream": (),
+    "backupset": (),
+    "encryption": ("age", "gpg", "legacy"),
+    "postgres": ("archive",),
+    "locations": ("local", "rclone", "s3"),
+    "catalogue": (),
+    "backup": (),
+    "restore": (
+        "reading",
+        *("database", "database/in_place", "database/side_by_side"),
+        *("table", "table/source", "table/merge", "table/swap"),
+    ),
+    "lifecycle": ("retention", "hold", "replicate", "prune", "bucket"),
+    "monitoring": ("alerting",),
+    "verification": ("drill",),
+}
+"""The rooms of the core from the ground up, and loose files; behind each the rooms within it, from the ground up, too.
+
+A file imports from its own room and from those before it in the table. In a room that has rooms, its own files are both
+what those share and what puts them together: imports go both ways there.
+"""
+LOOSE = ("errors", "texts", "durations", "findings")
 ROLES = sorted(path.parent.parent for path in (PROJECT / "roles").glob("*/meta/argument_specs.yml"))
 
 
@@ -76,6 +105,72 @@ def test_nothing_in_the_core_imports_ansible(path: Path) -> None:
 def test_every_package_of_the_core_is_one() -> None:
     folders = {path.parent for path in CORE_FILES}
     assert [folder for folder in folders if not (folder / "__init__.py").exists()] == []
+
+
+def room_of(parts: tuple[str, ...]) -> tuple[str, str]:
+    """The room of the core and the room within it ("" for its own files) of a dotted name's parts below the core."""
+    top, rest = parts[0], "/".join(parts[1:])
+    inner = [name for name in ROOMS.get(top, ()) if rest == name or rest.startswith(f"{name}/")]
+    return top, max(inner, key=len, default="")
+
+
+def runs_up(importer: tuple[str, ...], imported: tuple[str, ...]) -> bool:
+    """Whether an import leads to a room that comes after the importer's in the table."""
+    order = list(ROOMS)
+    (here, inside), (there, inside_there) = room_of(importer), room_of(imported)
+    if here != there:
+        return order.index(there) > order.index(here)
+    if not inside or not inside_there or inside.startswith(inside_there) or inside_there.startswith(inside):
+        return False
+    return ROOMS[here].index(inside_there) > ROOMS[here].index(inside)
+
+
+def imports_of(path: Path) -> set[tuple[str, ...]]:
+    """The files of the core that a file of it imports, as parts of their names below the core."""
+    known = {tuple(module_name(file).removeprefix(f"{CORE}.").split(".")) for file in CORE_FILES}
+    found = set()
+    for name in imported_names(path.read_text(), module_name(path), is_package=path.name == "__init__.py"):
+        if name.startswith(f"{CORE}."):
+            parts = tuple(name.removeprefix(f"{CORE}.").split("."))
+            found.add(parts if parts in known else parts[:-1])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("importer", "imported", "expected"),
+    [
+        ("stream.pipeline", "locations.base", True),
+        ("locations.base", "stream.pipeline", False),
+        ("restore.table.merge.merge", "restore.table.swap.shadow", True),
+        ("restore.table.swap.shadow", "restore.table.merge.merge", False),
+        ("restore.reading.plain", "restore.database.run", True),
+        ("restore.database.in_place.script", "restore.database.plan", False),
+        ("restore.table.run", "restore.table.swap.swap", False),
+    ],
+)
+def test_the_check_of_rooms_tells_an_import_that_runs_up(importer: str, imported: str, expected: bool) -> None:
+    assert runs_up(tuple(importer.split(".")), tuple(imported.split("."))) is expected
+
+
+@pytest.mark.parametrize("path", CORE_FILES, ids=lambda path: str(path.relative_to(PROJECT)))
+def test_no_import_of_the_core_runs_up(path: Path) -> None:
+    here = tuple(module_name(path).removeprefix(f"{CORE}.").split("."))
+    assert [".".join(name) for name in sorted(imports_of(path)) if runs_up(here, name)] == []
+
+
+def test_no_files_of_the_core_import_each_other_in_a_circle() -> None:
+    graph = {tuple(module_name(path).removeprefix(f"{CORE}.").split(".")): imports_of(path) for path in CORE_FILES}
+    TopologicalSorter({name: found - {name} for name, found in graph.items()}).prepare()
+
+
+def test_every_room_of_the_core_is_in_the_table_and_in_contributing() -> None:
+    core = PROJECT / "plugins" / "module_utils" / "_core"
+    folders = {path.parent.relative_to(core).as_posix() for path in CORE_FILES} - {"."}
+    inner = {f"{room}/{name}" for room, names in ROOMS.items() for name in names}
+    assert folders == {room for room in ROOMS if room not in LOOSE} | inner
+    assert {path.stem for path in core.glob("*.py")} == {"__init__", *LOOSE}
+    page = (PROJECT / "CONTRIBUTING.md").read_text()
+    assert [room for room in ROOMS if room not in LOOSE and f"    {room}/ " not in page] == []
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)

@@ -7,8 +7,9 @@ import platform
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from ..backupset.manifest import AgeHead, Artifact, Export, Frame, Index, IndexBlock, SchemaFingerprint, Table
+from ..backupset.artifact import AgeHead, Artifact, Export, Frame, Index, IndexBlock
 from ..backupset.manifest import Fingerprint as ManifestFingerprint
+from ..backupset.manifest import SchemaFingerprint, Table
 from ..encryption.age.ranges import head_size
 from ..encryption.recipients import Encryption
 from ..postgres.archive import schema_fingerprint, schema_objects

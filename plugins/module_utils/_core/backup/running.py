@@ -9,7 +9,8 @@ from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ..backupset.manifest import Artifact, Database, Manifest, PreviousSet, Snapshot, digest
+from ..backupset.artifact import Artifact
+from ..backupset.manifest import Database, Manifest, PreviousSet, Snapshot, digest
 from ..backupset.naming import DUMP_PREFIX, MANIFEST, SIGNATURE
 from ..encryption.recipients import Encryption
 from ..errors import BackupError, Cancelled, SourceError

@@ -13,12 +13,11 @@ from typing import Annotated, ClassVar, TypeVar
 
 from ..documents.document import read_document, write_document
 from ..documents.records import ListOf, Nullable, Record
-from ..documents.values import Choice, Integer, Parsed, Text, Time
+from ..documents.values import Choice, Integer, Time
 from ..findings import FAILED, PASSED, Finding
+from .fields import ID, NAMED, SHA256
 from .naming import HOLDS, RELEASE, SetId
 
-_ID = Parsed(SetId.parse, r"[a-z_]+_[0-9]{8}_[0-9]{6}", "the id of a backup")
-_NAMED = Text(empty=False)
 _DRILL_NAME = re.compile(r"verified_[0-9]{8}_[0-9]{4}(?:[0-9]{2})?(?:_[0-9]+)?\.json")
 
 Self = TypeVar("Self", bound="SetRecord")
@@ -36,8 +35,8 @@ class SetRecord:
     kind: ClassVar[str]
 
     version: Annotated[int, Integer(1, 1)] = 1
-    id: Annotated[SetId, _ID]
-    label: Annotated[str, _NAMED]
+    id: Annotated[SetId, ID]
+    label: Annotated[str, NAMED]
 
     @classmethod
     def parse(cls: type[Self], data: bytes) -> Self:
@@ -58,7 +57,7 @@ class Hold(SetRecord):
 
     format: Annotated[str, Choice(kind)] = kind
     held_at: Annotated[datetime, Time()]
-    reason: Annotated[str, _NAMED, "For whom and why: an incident's reference, say."]
+    reason: Annotated[str, NAMED, "For whom and why: an incident's reference, say."]
     until: Annotated[datetime | None, Nullable(Time()), "Null is until it is released."] = None
 
     def holds_at(self, now: datetime) -> bool:
@@ -79,7 +78,7 @@ class Release(SetRecord):
 
     format: Annotated[str, Choice(kind)] = kind
     released_at: Annotated[datetime, Time()]
-    reason: Annotated[str, _NAMED]
+    reason: Annotated[str, NAMED]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,12 +89,12 @@ class Drill(SetRecord):
     kind = "mobul.backup/drill"
 
     format: Annotated[str, Choice(kind)] = kind
-    manifest: Annotated[str, Text(r"[0-9a-f]{64}", "a SHA-256"), "SHA-256 of the set's manifest.json."]
+    manifest: Annotated[str, SHA256, "SHA-256 of the set's manifest.json."]
     started: Annotated[datetime, Time()]
     finished: Annotated[datetime, Time()]
     verdict: Annotated[str, Choice(PASSED, FAILED)]
-    location: Annotated[str, _NAMED, "Name of the location that the set was read from."]
-    server_version: Annotated[str, _NAMED, "Of the server that it was restored into, as that writes it."]
+    location: Annotated[str, NAMED, "Name of the location that the set was read from."]
+    server_version: Annotated[str, NAMED, "Of the server that it was restored into, as that writes it."]
     restore_seconds: Annotated[int, Integer(), "From reading the manifest until the database could be used."]
     findings: Annotated[tuple[Finding, ...], ListOf(Record(Finding)), "What was compared, and how it is."]
 

@@ -12,7 +12,6 @@ from ..backupset.naming import DUMP_PREFIX, SetId, check_name
 from ..backupset.set_records import Drill, Hold, last_to_end
 from ..backupset.signing import VerifyKey
 from ..errors import BackupError
-from ..lifecycle.retention import Candidate
 from ..locations.base import Location
 from ..stream.pipeline import as_backup_error
 from .cache import RecordCache
@@ -93,17 +92,6 @@ class KnownSet:
     def released(self) -> bool:
         """Whether somebody released it."""
         return any(copy.release is not None for copy in self.copies.values())
-
-    def candidate(self, now: datetime) -> Candidate:
-        """What the planner of retention wants to know."""
-        hold = self.hold(now)
-        return Candidate(
-            self.id,
-            good=bool(self.good),
-            verified=self.passed_drill is not None,
-            held=None if hold is None else str(hold),
-            released=self.released,
-        )
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ..backupset.manifest import Artifact, Manifest
+from ..backupset.artifact import Artifact
+from ..backupset.manifest import Manifest
 from ..backupset.naming import SetId
 from ..backupset.signing import VerifyKey
 from ..errors import BackupError, ConfigError, CryptoError

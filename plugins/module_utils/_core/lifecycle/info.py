@@ -16,6 +16,7 @@ from ..errors import ConfigError, LocationError
 from ..locations import enter_locations
 from ..texts import readable_size, text_table
 from .retention import Decision, Policy, plan_retention
+from .retention.candidates import candidate_of
 from .retention.describing import describe_decision
 
 STEP = "read the catalogue"
@@ -50,7 +51,7 @@ def report_catalogue(
     :param kinds: show only these; none for all.
     :param limit: show no more than the newest so many; 0 for all.
     """
-    decisions = {one.id: one for one in plan_retention([s.candidate(now) for s in catalogue.backups], policy, now)}
+    decisions = {one.id: one for one in plan_retention([candidate_of(s, now) for s in catalogue.backups], policy, now)}
     shown = [one for one in catalogue.backups if not kinds or one.id.kind in kinds]
     newest = shown[-limit:] if limit else shown
     sets = [_describe(one, decisions[one.id], now) for one in reversed(newest)]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..backupset.manifest import Artifact, IndexBlock, Manifest
+from ..backupset.artifact import Artifact, IndexBlock
+from ..backupset.manifest import Manifest
 from ..backupset.naming import SetId
 from ..backupset.signing import CHECK_STEP
 from ..catalogue import LoadedSet, load_set

@@ -13,6 +13,7 @@ from typing import Any
 import jsonschema
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset import manifest as m
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.artifact import Index, IndexBlock
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest_schema import json_schema, published
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.documents import strict_json
@@ -284,9 +285,9 @@ def test_a_manifest_that_no_reader_would_accept_is_not_written(monkeypatch: pyte
 
 
 def test_a_manifest_of_ten_thousand_tables_is_written_and_read_in_a_second() -> None:
-    blocks = tuple(m.IndexBlock(number + 1, "public", f"t{number}", 10 + 100 * number, 100) for number in range(10_000))
+    blocks = tuple(IndexBlock(number + 1, "public", f"t{number}", 10 + 100 * number, 100) for number in range(10_000))
     large = make_manifest(
-        artifacts=(make_dump(SET_ID, plain_size=2_000_000, index=m.Index(toc_length=10, blocks=blocks)),),
+        artifacts=(make_dump(SET_ID, plain_size=2_000_000, index=Index(toc_length=10, blocks=blocks)),),
         tables=tuple(
             m.Table(
                 schema="public",

@@ -14,6 +14,7 @@ from ...errors import BackupError, ConfigError
 from ...locations.base import Location
 from ...postgres.messages import bounded_list
 from ..retention import Decision, Policy, plan_retention
+from ..retention.candidates import candidate_of
 
 STEP = "plan the clean-up"
 
@@ -49,7 +50,7 @@ def plan_prune(catalogue: Catalogue, policy: Policy, now: datetime, older_than: 
     :raises PruneRefused: it was not seen as a whole, or something in it cannot be understood.
     """
     _refuse_partial(catalogue)
-    decisions = plan_retention([one.candidate(now) for one in catalogue.backups], policy, now)
+    decisions = plan_retention([candidate_of(one, now) for one in catalogue.backups], policy, now)
     going = {decision.id for decision in decisions if not decision.keep}
     goes: dict[str, tuple[SetCopy, ...]] = {}
     stays: dict[str, tuple[SetId, ...]] = {}

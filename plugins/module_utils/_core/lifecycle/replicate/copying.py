@@ -11,7 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 
-from ...backupset.manifest import Artifact, Manifest
+from ...backupset.artifact import Artifact
+from ...backupset.manifest import Manifest
 from ...catalogue.good_set import GoodSet
 from ...errors import BackupError
 from ...locations.base import Location

@@ -14,6 +14,7 @@ from ...catalogue.unfinished import DEFAULT_AGE
 from ...errors import ConfigError
 from ...locations.base import Location
 from ..retention import Policy, plan_retention
+from ..retention.candidates import candidate_of
 
 ALL = "all"
 LATEST = "latest"
@@ -95,7 +96,7 @@ def plan_replication(
 
 def _wanted(catalogue: Catalogue, request: ReplicationRequest, now: datetime) -> Sequence[KnownSet]:
     if request.backup == ALL:
-        decisions = plan_retention([known.candidate(now) for known in catalogue.backups], request.policy, now)
+        decisions = plan_retention([candidate_of(known, now) for known in catalogue.backups], request.policy, now)
         staying = {decision.id for decision in decisions if decision.keep}
         recent = [one for one in catalogue.backups if request.since is None or one.id.time >= request.since]
         return [known for known in recent if known.id in staying]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-from ...backupset.manifest import Artifact
+from ...backupset.artifact import Artifact
 from ...errors import BackupError, Cancelled, CryptoError
 from ...locations.base import Location, Writer
 from ...stream.pipeline import Emit, Pipeline, as_backup_error

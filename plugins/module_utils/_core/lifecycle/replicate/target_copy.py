@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-from ...backupset.manifest import Artifact
+from ...backupset.artifact import Artifact
 from ...backupset.naming import HOLDS, MANIFEST, NEXT_HOLD, RELEASE
 from ...backupset.set_records import Hold, record_class
 from ...catalogue.good_set import GoodSet

@@ -13,7 +13,7 @@ from ...errors import BackupError, PreflightError
 from ...postgres.connection import ConnectionOptions
 from ...postgres.messages import server_message
 from ...postgres.types import Composable
-from .side_by_side.rename import end_session, sessions
+from .sessions import end_session, sessions
 from .target import ExistingDatabase, look_at, open_maintenance
 
 STEP = "switch the maintenance mode"

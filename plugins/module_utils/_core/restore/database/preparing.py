@@ -13,9 +13,9 @@ from ...postgres.programs import Program, find_program
 from ...stream.process import child_environment
 from .children import tool_message
 from .contents import Contents
-from .in_place.psql_filter import check_restricts
 from .memory import archive_in_memory
 from .plan import RestorePlan
+from .psql_filter import check_restricts
 from .request import RestoreRequest
 from .roles import plan_missing_roles
 from .target import (

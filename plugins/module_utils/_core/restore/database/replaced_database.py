@@ -10,8 +10,9 @@ from ...postgres.connection import ConnectionOptions
 from ...postgres.types import Connection
 from .naming import LOADING, REPLACED, UNDONE, beside
 from .request import RestoreRequest
+from .sessions import sessions
 from .side_by_side.creating import drop_database
-from .side_by_side.rename import Exchange, exchange, sessions
+from .side_by_side.rename import Exchange, exchange
 from .target import STEP, Target, elsewhere
 
 

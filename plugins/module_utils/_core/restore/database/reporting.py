@@ -8,7 +8,7 @@ from typing import Any
 from .plan import RestorePlan
 from .replaced_database import Kept
 from .request import RestoreRequest
-from .side_by_side.side_by_side import Restored
+from .restored import Restored
 
 
 def report_planned(plan: RestorePlan, duration: float) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
-from ...backupset.manifest import Artifact
+from ...backupset.artifact import Artifact
 from ...catalogue.good_set import GoodSet
 from ...encryption.age import NoMatchError, SeekableReader
 from ...encryption.age.ranges import stream_range

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from ...backupset.manifest import Artifact
+from ...backupset.artifact import Artifact
 from ...catalogue.good_set import GoodSet
 from ...encryption.identities import Decryption
 from ...errors import Cancelled, FormatError

@@ -18,6 +18,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.errors import B
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.request import HoldRequest, parse_until
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.run import HoldIncomplete, hold_in
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.retention import Policy, plan_retention
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.retention.candidates import candidate_of
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import LegalHoldDenied, LockState
 from support.manifests import make_manifest
 from support.memory_location import MemoryLocation
@@ -220,7 +221,7 @@ def test_the_planner_of_retention_keeps_what_is_held_and_lets_go_what_is_release
 
     def decided() -> tuple[bool, str]:
         found = read_catalogue(stores, "shop", cache_dir=None)
-        candidates = [one.candidate(NOW) for one in found.backups]
+        candidates = [candidate_of(one, NOW) for one in found.backups]
         decision = plan_retention(candidates, Policy.parse(None), NOW)[0]
         assert decision.id == incident.id
         return decision.keep, decision.rule

@@ -8,12 +8,12 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError, FormatError, PreflightError
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.programs import Program
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.children import tool_message
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.in_place.psql_filter import (
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.naming import Note, beside, is_beside
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.psql_filter import (
     Restricted,
     WithoutCommit,
     check_restricts,
 )
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.naming import Note, beside, is_beside
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.request import RestoreRequest
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.safety import DEFAULTS
 from ansible_collections.mobul.backup.plugins.modules import pg_backup

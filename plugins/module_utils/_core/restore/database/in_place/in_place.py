@@ -18,10 +18,10 @@ from ....stream.process import ProcessFilter
 from ..children import Child
 from ..comparing import Comparison, compare_schema, compared_fingerprints, doubts, expected_rows, schema_of
 from ..plan import RestorePlan
-from ..side_by_side.rename import end_session, sessions
-from ..side_by_side.side_by_side import Restored
+from ..psql_filter import Restricted, WithoutCommit
+from ..restored import Restored
+from ..sessions import end_session, sessions
 from ..target import elsewhere
-from .psql_filter import Restricted, WithoutCommit
 from .script import begin_script, end_script
 
 STEP = "restore in place"

@@ -21,9 +21,9 @@ from ..comparing import (
     doubts,
     schema_of,
 )
-from ..in_place.psql_filter import Restricted
 from ..naming import Note
 from ..plan import RestorePlan
+from ..psql_filter import Restricted
 from ..target import elsewhere, open_maintenance
 from .creating import create_database, drop_database
 from .finished_tables import Settling

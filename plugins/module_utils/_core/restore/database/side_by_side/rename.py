@@ -16,6 +16,7 @@ from ....errors import BackupError
 from ....postgres.connection import ConnectionOptions, connect
 from ....postgres.messages import bounded_list, server_message
 from ....postgres.types import Composable, Connection
+from ..sessions import end_session, sessions
 from .creating import comment_on
 
 STEP = "exchange the databases"
@@ -25,11 +26,6 @@ _END_AGAIN = 0.05
 
 _IN_USE = "55006"
 _LOCKED = "55P03"
-_SESSIONS = """
-SELECT pid, usename, application_name FROM pg_catalog.pg_stat_activity
-WHERE datname = %s AND pid <> pg_catalog.pg_backend_pid() AND backend_type <> 'autovacuum worker'
-ORDER BY backend_start, pid
-"""
 
 
 @dataclass(frozen=True)
@@ -159,22 +155,3 @@ def _in_one_transaction(connection: Connection, plan: Exchange) -> None:
             if code in (_IN_USE, _LOCKED):
                 raise _Busy(message) from None
             raise BackupError(STEP, message, hint="everything is as it was") from None
-
-
-def sessions(connection: Connection, database: str) -> list[tuple[int, str | None, str | None]]:
-    """Who is connected to a database: process id, role, application."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SESSIONS, [database])
-        return list(cursor.fetchall())
-
-
-def end_session(connection: Connection, pid: int) -> bool:
-    """End one session, where the role may."""
-    from psycopg2 import errors
-
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_catalog.pg_terminate_backend(%s)", [pid])
-    except errors.InsufficientPrivilege:
-        return False
-    return True

@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 
 from ....errors import BackupError
 from ....postgres.types import Composable
-from ..comparing import Comparison, Difference
+from ..comparing import Difference
 from ..maintenance import leave_maintenance
 from ..naming import LOADING, REPLACED, Note, beside
 from ..plan import RestorePlan
+from ..restored import Restored
 from .creating import carry_over, properties_of
 from .new_database import NewDatabase
 from .rename import Exchange, exchange
 
 _DIFFERENCES_SHOWN = 10
-
-
-@dataclass(frozen=True)
-class Restored:
-    """How a restore ended.
-
-    :param kept: the database that was replaced, under its new name; None where there was none.
-    """
-
-    comparison: Comparison
-    kept: str | None = None
 
 
 class SideBySide:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from ....errors import FormatError, PreflightError
 from ....postgres.types import Composable
 from ..columns import Matching, match_columns
+from ..comparing import compare_rows
 from ..loading import load
 from ..request import TableRequest
+from ..sequences import advance
 from ..session import Session
 from ..source.sources import Backup
-from ..swap.comparing import compare_rows
-from ..swap.sequences import advance
 from ..target import Target
 from .references import incoming, refuse_lost
 from .triggers import silenced

@@ -13,13 +13,13 @@ from ....errors import FormatError
 from ....postgres.archive import TocEntry
 from ....postgres.types import Composable
 from ..kept_versions import Note, old_name
+from ..sequences import advance
 from ..session import LockedError, Session
 from ..target import Target
 from .dependents import Dependents
 from .drift import STEP, Watch
 from .lock_holders import describe_holders
 from .privileges import Granted, revoke_all
-from .sequences import advance
 from .shadow import Shadow
 from .statements import IDENTIFIER
 

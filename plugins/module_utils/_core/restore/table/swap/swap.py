@@ -11,13 +11,13 @@ from ....postgres.archive import Toc, schema_objects
 from ....postgres.messages import bounded_list
 from ....postgres.names import TableName, display_name
 from ..columns import Matching, match_columns
+from ..comparing import compare_rows
 from ..kept_versions import REPLACED, Note, stamp
 from ..loading import load
 from ..request import TableRequest
 from ..session import Session
 from ..source.sources import Backup
 from ..target import Target, describe
-from .comparing import compare_rows
 from .dependents import Catalogue, Dependents, classify, reachable
 from .drift import Watch
 from .exchange import Exchange

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..session import Session
-from ..target import Sequence, Target, describe
+from .session import Session
+from .target import Sequence, Target, describe
 
 _INTEGERS = ("smallint", "integer", "bigint")
 _LIMITS = "SELECT seqmin, seqmax FROM pg_catalog.pg_sequence WHERE seqrelid = %s"

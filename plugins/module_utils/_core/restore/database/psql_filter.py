@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 import secrets
 
-from ....errors import FormatError, PreflightError
-from ....postgres.programs import Program
+from ...errors import FormatError, PreflightError
+from ...postgres.programs import Program
 
 _OWN = re.compile(rb"^\\restrict ([A-Za-z0-9]+)\r?\n", re.MULTILINE)
 _HEAD_BYTES = 64 * 1024

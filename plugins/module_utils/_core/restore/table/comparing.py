@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from ....errors import FormatError
-from ....postgres.counting import ALGORITHM, fingerprints
-from ....postgres.names import TableName, display_name
-from ..columns import Matching
-from ..session import Session
-from ..source.sources import Backup
+from ...errors import FormatError
+from ...postgres.counting import ALGORITHM, fingerprints
+from ...postgres.names import TableName, display_name
+from .columns import Matching
+from .session import Session
+from .source.sources import Backup
 
 STEP = "compare the rows"
 
