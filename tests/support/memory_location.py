@@ -74,7 +74,7 @@ class MemoryLocation(Location):  # type: ignore[misc]
     def writer(self, key: str, *, size_hint: int | None = None) -> MemoryWriter:
         return MemoryWriter(self, key)
 
-    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def read(self, key: str, *, offset: int = 0, length: int | None = None, tag: str = "") -> Iterator[bytes]:
         self.count("read")
         if check_key(key) not in self.objects:
             raise LocationError(self.name, "read", f"{key} is not there")

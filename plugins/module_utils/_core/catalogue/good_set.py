@@ -11,7 +11,6 @@ from ..backupset.naming import SetId
 from ..backupset.signing import VerifyKey
 from ..errors import BackupError, ConfigError, CryptoError
 from ..locations.base import Location
-from ..stream.transforms import Sha256
 from . import LATEST, LoadedSet, load_set, set_exists, set_ids
 
 STEP = "find the backup"
@@ -49,21 +48,6 @@ class GoodSet:
     def dumps(self) -> list[Artifact]:
         """The dump's parts, in order."""
         return sorted((one for one in self.manifest.artifacts if one.role == "dump"), key=lambda one: one.part or 0)
-
-    def prove(self, artifact: Artifact) -> None:
-        """Read one of its files as a whole and compare its SHA-256.
-
-        :raises CryptoError: it is not the file that the manifest tells of.
-        """
-        read = Sha256()
-        for piece in self.location.read(self.key(artifact)):
-            read.update(piece)
-        if (read.size, read.hexdigest()) != (artifact.size, artifact.sha256):
-            raise CryptoError(
-                "check the artifact",
-                f"{artifact.name} in location '{self.location.name}' is not the file that was written there",
-                hint="it was damaged or exchanged: restore from another location",
-            )
 
 
 def choose_location(locations: Sequence[Location], name: str | None) -> Sequence[Location]:

@@ -64,6 +64,23 @@ def load_set(
     return LoadedSet(manifest, data, state, signed_by)
 
 
+def load_again(location: Location, label: str, backup: SetId, *, sha256: str, signature: str) -> LoadedSet:
+    """Read the manifest of a set that was looked at before, as long as it is the very same.
+
+    :param sha256: of the manifest, whose signature and place were checked then.
+    :param signature: what was found of its signature.
+    :raises CryptoError: it is another by now.
+    """
+    data = read_manifest(location, label, backup)
+    if data is None or digest(data) != sha256:
+        raise CryptoError(
+            _STEP,
+            f"the manifest of {backup} in location '{location.name}' is another than a moment ago",
+            hint="run it again; if this comes back, somebody changes what lies there",
+        )
+    return LoadedSet(Manifest.parse(data), data, signature)
+
+
 def _find(location: Location, label: str, backup: SetId | str) -> tuple[SetId, bytes]:
     if backup == LATEST:
         for set_id in set_ids(location, label, []):

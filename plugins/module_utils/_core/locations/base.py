@@ -139,11 +139,13 @@ class Location(ABC):
         """
 
     @abstractmethod
-    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def read(self, key: str, *, offset: int = 0, length: int | None = None, tag: str = "") -> Iterator[bytes]:
         """The object's bytes from *offset*, at most *length*; none when it ends before *offset*.
 
-        :raises LocationError: there is no such object, or it ends before its recorded size; raised at the latest
-            when the iterator is advanced.
+        :param tag: only as long as the object's :attr:`ObjectInfo.tag` is this; "" for whatever is there, and of no
+            account where the store tells no tags.
+        :raises LocationError: there is no such object, it has another tag, or it ends before its recorded size; raised
+            at the latest when the iterator is advanced.
         """
 
     @abstractmethod

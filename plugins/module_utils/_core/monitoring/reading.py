@@ -6,14 +6,16 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from ..backupset.manifest import Manifest
-from ..backupset.naming import MANIFEST
+from ..catalogue import LoadedSet
 from ..catalogue.all_locations import Catalogue, KnownSet
+from ..catalogue.good_set import GoodSet
+from ..catalogue.loading import load_again
 from ..errors import BackupError
 from ..findings import FAILED, PASSED, WARNING, Finding
 from ..locations.base import Location
 from ..postgres.names import TableName, display_name
+from ..reading.artifact import NotAsWritten, StoredArtifact
 from ..stream.pipeline import as_backup_error
-from ..stream.transforms import Sha256
 from ..texts import readable_size
 from .checks import newest_good
 from .size_band import LARGE, NORMAL, SMALL, UNKNOWN, judge_count
@@ -50,13 +52,12 @@ def _check_location(location: Location, label: str, sets: Sequence[KnownSet]) ->
     files = total = 0
     wrong = []
     for one in sets:
-        directory = one.id.directory(label)
-        for artifact in Manifest.parse(location.get(f"{directory}/{MANIFEST}")).artifacts:
-            read = Sha256()
-            for piece in location.read(f"{directory}/{artifact.name}"):
-                read.update(piece)
-            files, total = files + 1, total + read.size
-            if (read.size, read.hexdigest()) != (artifact.size, artifact.sha256):
+        good = GoodSet(location, _load(one, location, label))
+        for artifact in good.manifest.artifacts:
+            files, total = files + 1, total + artifact.size
+            try:
+                StoredArtifact(good, artifact).prove()
+            except NotAsWritten:
                 wrong.append(f"{one.id}/{artifact.name}")
     if wrong:
         told = f"not what was written: {', '.join(wrong)} (backup_replicate with repair replaces it by a good copy)"
@@ -97,8 +98,15 @@ def _critical(manifest: Manifest) -> dict[TableName, int]:
 
 def _manifests(sets: Sequence[KnownSet], label: str, locations: dict[str, Location]) -> list[Manifest]:
     def read(one: KnownSet) -> Manifest:
-        location = locations[one.good[0]]
-        return Manifest.parse(location.get(f"{one.id.directory(label)}/{MANIFEST}"))
+        return _load(one, locations[one.good[0]], label).manifest
 
     with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="manifests") as pool:
         return list(pool.map(read, sets))
+
+
+def _load(one: KnownSet, location: Location, label: str) -> LoadedSet:
+    """The manifest that the catalogue has looked at, and no other."""
+    summary = one.copies[location.name].summary
+    if summary is None:
+        raise AssertionError("a good copy has a manifest")
+    return load_again(location, label, one.id, sha256=summary.sha256, signature=summary.signature)

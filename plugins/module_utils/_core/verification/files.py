@@ -5,9 +5,9 @@ from __future__ import annotations
 from ..encryption.detect import detect
 from ..errors import BackupError
 from ..findings import FAILED, PASSED, WARNING, Finding
+from ..reading.access import Access
+from ..reading.legacy_file import LayeredFile
 from ..restore.database.file_contents import FileContents
-from ..restore.reading.access import Access
-from ..restore.reading.legacy_file import LayeredFile
 from .dumps import Tell, check_size, check_tables, tables_of
 from .request import VerifyRequest
 from .unpacking import Unpacker

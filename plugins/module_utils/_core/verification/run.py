@@ -8,15 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..backupset.manifest import Manifest
-from ..backupset.naming import MANIFEST, SetId
+from ..backupset.naming import SetId
 from ..catalogue import LATEST
 from ..catalogue.all_locations import Catalogue, KnownSet, read_catalogue
 from ..catalogue.cache import default_directory
 from ..errors import BackupError, ConfigError
 from ..findings import FAILED, PASSED, WARNING, Finding, verdict, worst_first
-from ..locations.base import Location
 from ..monitoring.size_band import SMALL, judge_size
-from ..restore.reading.access import Access, open_access
+from ..reading.access import Access, open_access
 from .files import verify_file
 from .request import VerifyRequest
 from .sets import CopyCheck
@@ -63,18 +62,23 @@ def _verify_set(request: VerifyRequest, access: Access, cache_dir: str) -> tuple
     catalogue = read_catalogue(access.locations, label, cache_dir=cache_dir)
     set_id = _choose(catalogue, request)
 
-    def check(location: Location) -> list[Finding]:
-        failure = catalogue.failures.get(location.name)
-        if failure is not None:
-            return [Finding(check="verification", subject=location.name, status=FAILED, message=str(failure))]
-        return CopyCheck(location, set_id, request, access).run()
+    copies = [CopyCheck(location, set_id, request, access) for location in access.locations]
 
-    with ThreadPoolExecutor(max_workers=len(access.locations), thread_name_prefix="verify") as pool:
-        findings = [finding for found in pool.map(check, access.locations) for finding in found]
+    def check(copy: CopyCheck) -> list[Finding]:
+        failure = catalogue.failures.get(copy.location.name)
+        if failure is not None:
+            return [Finding(check="verification", subject=copy.location.name, status=FAILED, message=str(failure))]
+        return copy.run()
+
+    with ThreadPoolExecutor(max_workers=len(copies), thread_name_prefix="verify") as pool:
+        findings = [finding for found in pool.map(check, copies) for finding in found]
     known = next((one for one in catalogue.backups if one.id == set_id), None)
     if known is not None:
         findings += _check_history(catalogue, known)
-        findings += _check_chain(catalogue, known, access.locations)
+        # A copy that is not what it should be fails its own checks.
+        loaded = next((copy.loaded for copy in copies if copy.loaded is not None), None)
+        if loaded is not None:
+            findings += _check_chain(catalogue, known, loaded.manifest)
     return set_id, findings
 
 
@@ -97,12 +101,9 @@ def _check_history(catalogue: Catalogue, known: KnownSet) -> Iterator[Finding]:
     yield Finding(check="size", status=status, message=judged.message)
 
 
-def _check_chain(catalogue: Catalogue, known: KnownSet, locations: Sequence[Location]) -> Iterator[Finding]:
+def _check_chain(catalogue: Catalogue, known: KnownSet, manifest: Manifest) -> Iterator[Finding]:
     """Whether the set before it is the one that it saw: an exchanged or replayed one is not."""
     older = [one for one in catalogue.backups if one.id < known.id]
-    manifest = _manifest(catalogue, known, locations)
-    if manifest is None:
-        return
     previous = manifest.previous
     if previous is None:
         status, message = PASSED, "it is the first set"
@@ -123,16 +124,6 @@ def _check_chain(catalogue: Catalogue, known: KnownSet, locations: Sequence[Loca
         else:
             status, message = FAILED, f"{previous.id} is not the one that came before it: it was exchanged"
     yield Finding(check="chain", status=status, message=message)
-
-
-def _manifest(catalogue: Catalogue, known: KnownSet, locations: Sequence[Location]) -> Manifest | None:
-    for location in locations:
-        copy = known.copies.get(location.name)
-        if copy is not None and copy.summary is not None:
-            # A copy that has been damaged since it was listed fails its own checks.
-            with contextlib.suppress(BackupError):
-                return Manifest.parse(location.get(f"{known.id.directory(catalogue.label)}/{MANIFEST}"))
-    return None
 
 
 def _report(name: str, request: VerifyRequest, findings: Sequence[Finding]) -> dict[str, Any]:

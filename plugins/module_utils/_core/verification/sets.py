@@ -11,24 +11,22 @@ from ..backupset.naming import SetId
 from ..backupset.signing import CHECK_STEP
 from ..catalogue import LoadedSet, load_set
 from ..catalogue.good_set import GoodSet
-from ..encryption.age import AgeError
 from ..encryption.age.header import HeaderParser
 from ..errors import BackupError, CryptoError, LocationError
 from ..findings import FAILED, PASSED, WARNING, Finding
 from ..locations.base import Location
 from ..postgres.names import TableName
+from ..reading.access import Access
+from ..reading.artifact import HeadProven, NotAsWritten, StoredArtifact
+from ..reading.plain import unwrap
+from ..reading.set_archive import SetArchive, open_set_archive
 from ..restore.database.comparing import compare_archive
-from ..restore.reading.access import Access
-from ..restore.reading.plain import whole
-from ..restore.reading.set_archive import SetArchive, open_set_archive
 from ..stream.pipeline import as_backup_error
-from ..stream.transforms import Sha256
 from ..texts import readable_size
 from .dumps import check_size, check_tables, joined, row_differences, tables_of
 from .request import VerifyRequest
 from .unpacking import Unpacker
 
-_HEAD_BYTES = 4096
 _ENOUGH_RECIPIENTS = 2
 _UNPROVEN = {"unsigned": "it is not signed", "unverified": "it is signed, but no verify_key was given"}
 
@@ -49,12 +47,15 @@ class CopyCheck:
     """The verification of one copy; use it once.
 
     :param access: the keys.
+    :ivar location: where it lies.
     :ivar findings: what was found, their subject is the location.
+    :ivar loaded: the manifest, where it could be read and is vouched for by the keys that were given.
     """
 
     def __init__(self, location: Location, set_id: SetId, request: VerifyRequest, access: Access) -> None:
         self.findings: list[Finding] = []
-        self._location = location
+        self.loaded: LoadedSet | None = None
+        self.location = location
         self._id = set_id
         self._request = request
         self._access = access
@@ -64,25 +65,26 @@ class CopyCheck:
         try:
             loaded = self._load()
             if loaded is not None:
-                good = GoodSet(self._location, loaded)
+                good = GoodSet(self.location, loaded)
                 self._check_environment(loaded.manifest)
                 if self._check_files(good):
                     self._check_contents(good)
         except Exception as error:
-            self._tell("verification", FAILED, str(as_backup_error(error, f"verify {self._location.name}")))
+            self._tell("verification", FAILED, str(as_backup_error(error, f"verify {self.location.name}")))
         return self.findings
 
     def _tell(self, check: str, status: str, message: str) -> None:
-        self.findings.append(Finding(check=check, subject=self._location.name, status=status, message=message))
+        self.findings.append(Finding(check=check, subject=self.location.name, status=status, message=message))
 
     def _load(self) -> LoadedSet | None:
         keys = self._access.verify_keys
         try:
-            loaded = load_set(self._location, self._request.label or "", self._id, keys)
+            loaded = load_set(self.location, self._request.label or "", self._id, keys)
         except BackupError as error:
             check = "signature" if isinstance(error, CryptoError) and error.step == CHECK_STEP else "manifest"
             self._tell(check, FAILED, str(error))
             return None
+        self.loaded = loaded
         self._tell("manifest", PASSED, f"{self._id}, {loaded.sha256}")
         reason = _UNPROVEN.get(loaded.signature)
         status = WARNING if reason else PASSED
@@ -97,7 +99,7 @@ class CopyCheck:
 
     def _check_files(self, good: GoodSet) -> bool:
         """Whether all files are there with their sizes, so that it is worth while to read them."""
-        there = {info.key: info.size for info in self._location.list(good.directory)}
+        there = {info.key: info.size for info in self.location.list(good.directory)}
         wrong = []
         for artifact in good.manifest.artifacts:
             size = there.get(good.key(artifact))
@@ -153,23 +155,15 @@ class CopyCheck:
 
     def _wrong_header(self, good: GoodSet, artifact: Artifact) -> str:
         """What is wrong with the header of an age file; "" where nothing is."""
-        try:
-            found = self._stanzas(good, artifact)
-        except AgeError as error:
-            return f"{artifact.name}: {error.message}"
-        count = len(artifact.recipients)
-        return "" if found == count else f"{artifact.name} is for {found} recipients, and the manifest names {count}"
-
-    def _stanzas(self, good: GoodSet, artifact: Artifact) -> int:
+        if artifact.age_head is None:
+            return ""
         parser = HeaderParser()
-        offset = 0
-        while offset < artifact.size:
-            length = min(_HEAD_BYTES, artifact.size - offset)
-            data = b"".join(self._location.read(good.key(artifact), offset=offset, length=length))
-            if (header := parser.feed(data)) is not None:
-                return len(header.stanzas)
-            offset += length
-        raise parser.end()
+        try:
+            header = parser.feed(HeadProven(StoredArtifact(good, artifact), artifact.age_head).head)
+        except CryptoError as error:
+            return f"{artifact.name}: {error.message}"
+        found, count = 0 if header is None else len(header.stanzas), len(artifact.recipients)
+        return "" if found == count else f"{artifact.name} is for {found} recipients, and the manifest names {count}"
 
     def _open(self, good: GoodSet) -> SetArchive | None:
         """The dump's table of contents; None where nobody can read it, which is told."""
@@ -192,36 +186,33 @@ class CopyCheck:
     def _read(self, good: GoodSet, *, unpack: bool) -> _Read:
         found = _Read()
         for artifact in good.manifest.artifacts:
-            digest = Sha256()
-            if unpack:
-                self._unpack(good, artifact, digest, found)
-            if digest.size != artifact.size:
-                # Not unpacked, or not to its end.
-                digest = Sha256()
-                for piece in self._location.read(good.key(artifact)):
-                    digest.update(piece)
-            found.size += digest.size
-            if (digest.size, digest.hexdigest()) != (artifact.size, artifact.sha256):
+            stored = StoredArtifact(good, artifact).stored()
+            try:
+                if unpack:
+                    self._unpack(artifact, stored, found)
+                # What is left of it, where it was not unpacked, or not to its end.
+                for _piece in stored:
+                    pass
+            except NotAsWritten:
                 found.wrong.append(artifact.name)
+            else:
+                found.size += artifact.size
         return found
 
-    def _unpack(self, good: GoodSet, artifact: Artifact, digest: Sha256, found: _Read) -> None:
+    def _unpack(self, artifact: Artifact, stored: Iterator[bytes], found: _Read) -> None:
         unpacker = Unpacker() if artifact.role == "dump" else None
-        size = 0
         try:
-            for piece in whole(good, artifact, self._access.decryption, digest.update):
-                size += len(piece)
+            for piece in unwrap(artifact, stored, self._access.decryption):
                 if unpacker is not None:
                     unpacker.feed(piece)
             if unpacker is not None:
                 unpacker.finish()
-        except LocationError:
+        except (LocationError, NotAsWritten):
             raise
         except BackupError as error:
-            found.broken.append(f"{artifact.name}: {error.message}")
+            told = error.message
+            found.broken.append(told if told.startswith(artifact.name) else f"{artifact.name}: {told}")
             return
-        if artifact.plain_size is not None and size != artifact.plain_size:
-            found.broken.append(f"{artifact.name} has {size} bytes inside instead of {artifact.plain_size}")
         if unpacker is None:
             return
         index = artifact.index

@@ -11,7 +11,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signi
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.good_set import find_good_set
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_locations
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.reading.set_archive import open_set_archive
+from ansible_collections.mobul.backup.plugins.module_utils._core.reading.set_archive import open_set_archive
 from support.backup_bench import LABEL, Bench, make_keys
 from support.lab import PostgresServer, S3Server
 from support.location_backends.rclone import bucket_config

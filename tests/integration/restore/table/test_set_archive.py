@@ -16,7 +16,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.iden
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, CryptoError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_locations
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import Location
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.reading.set_archive import (
+from ansible_collections.mobul.backup.plugins.module_utils._core.reading.set_archive import (
     SetArchive,
     open_set_archive,
 )

@@ -55,7 +55,7 @@ class Shelf(Location):
     def free_bytes(self) -> int | None:
         return None
 
-    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def read(self, key: str, *, offset: int = 0, length: int | None = None, tag: str = "") -> Iterator[bytes]:
         yield self.objects[key]
 
     def stat(self, key: str) -> ObjectInfo | None:

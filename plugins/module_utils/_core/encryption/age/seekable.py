@@ -25,12 +25,21 @@ class SeekableReader:
 
     :param size: of the encrypted file in bytes, as the location reports it. Not trusted: the chunk that it makes the
         last is opened as the final one, which fails for every size but the true one.
+    :param head: the header and the nonce, where they are known already; they are not fetched then.
     :param name: the step named in errors.
     :raises CryptoError: the header cannot be opened, see :mod:`.errors`.
     :raises ConfigError: no identity.
     """
 
-    def __init__(self, fetch: Fetch, size: int, identities: Sequence[Identity], *, name: str = "decrypt") -> None:
+    def __init__(
+        self,
+        fetch: Fetch,
+        size: int,
+        identities: Sequence[Identity],
+        *,
+        head: bytes | None = None,
+        name: str = "decrypt",
+    ) -> None:
         check_identities(identities)
         self.name = name
         self._fetch = fetch
@@ -38,12 +47,12 @@ class SeekableReader:
         self._cached: dict[int, bytes] = {}
         self._size_is_proven = False
         try:
-            self.header: Header = self._read_header()
+            self.header: Header = self._read_header() if head is None else _parse_head(head)
             self._payload_start = self.header.size + NONCE_SIZE
             if size < self._payload_start:
                 raise HeaderError("header malformed: the file ends before its payload", hint="the file was truncated")
             file_key = open_header(self.header, identities)
-            nonce = self._fetch_exactly(self.header.size, NONCE_SIZE)
+            nonce = self._fetch_exactly(self.header.size, NONCE_SIZE) if head is None else head[-NONCE_SIZE:]
         except AgeError as error:
             error.step = name
             raise
@@ -163,3 +172,13 @@ class SeekableReader:
         if not final:
             return trailing_data(number)
         return TruncatedError(f"truncated: the payload ends after {number + 1} chunk(s) without a final one")
+
+
+def _parse_head(head: bytes) -> Header:
+    parser = HeaderParser()
+    header = parser.feed(head)
+    if header is None:
+        raise parser.end()
+    if header.size + NONCE_SIZE != len(head):
+        raise HeaderError("header malformed: it does not end where it was recorded to end")
+    return header

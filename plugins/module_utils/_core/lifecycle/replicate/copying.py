@@ -16,9 +16,10 @@ from ...backupset.manifest import Manifest
 from ...catalogue.good_set import GoodSet
 from ...errors import BackupError
 from ...locations.base import Location
+from ...reading.artifact import StoredArtifact
 from .planning import ReplicationRequest, SetPlan
 from .source_copies import Contents, Sources
-from .streams import CopySink, ObjectSource, Proof, copy_object
+from .streams import CopySink, ObjectSource, copy_object
 from .target_copy import Delivery
 
 
@@ -103,7 +104,7 @@ class _Copying:
             if not self._waiting(artifact):
                 continue
             try:
-                self._sources.use(partial(self._stream, artifact))
+                self._sources.use(partial(self._stream, contents, artifact))
             except BackupError as error:
                 for delivery in self._waiting(artifact):
                     delivery.fail(error)
@@ -154,7 +155,7 @@ class _Copying:
     def _waiting(self, artifact: Artifact) -> list[Delivery]:
         return [delivery for delivery in self._deliveries if delivery.live and artifact.name in delivery.lacking]
 
-    def _stream(self, artifact: Artifact, source: Location) -> None:
+    def _stream(self, contents: Contents, artifact: Artifact, source: Location) -> None:
         """Read the artifact from *source* once, for every location that lacks it.
 
         :raises BackupError: it could not be read, or is not the artifact; the failure of a location is its own.
@@ -168,7 +169,8 @@ class _Copying:
                 delivery.meet(artifact, error)
         if not sinks:
             return
-        copy_object(ObjectSource(source, key), Proof(artifact, source.name), [sink for _delivery, sink in sinks])
+        stored = StoredArtifact(GoodSet(source, contents.loaded), artifact)
+        copy_object(ObjectSource(stored), [sink for _delivery, sink in sinks])
         for delivery, sink in sinks:
             if sink.error is None:
                 delivery.take(artifact, source.name)
@@ -186,4 +188,4 @@ class _Copying:
 
 
 def _prove(contents: Contents, artifact: Artifact, source: Location) -> None:
-    GoodSet(source, contents.loaded).prove(artifact)
+    StoredArtifact(GoodSet(source, contents.loaded), artifact).prove()

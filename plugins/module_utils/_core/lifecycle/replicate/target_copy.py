@@ -10,8 +10,9 @@ from ...backupset.naming import HOLDS, MANIFEST, NEXT_HOLD, RELEASE
 from ...backupset.set_records import Hold, record_class
 from ...catalogue.good_set import GoodSet
 from ...catalogue.loading import LoadedSet
-from ...errors import BackupError, CryptoError, FormatError, LocationError
+from ...errors import BackupError, FormatError, LocationError
 from ...locations.base import LegalHoldDenied, Location, ObjectInfo
+from ...reading.artifact import NotAsWritten, StoredArtifact
 from ...stream.pipeline import as_backup_error
 from .planning import Target
 from .source_copies import Contents
@@ -104,7 +105,7 @@ class Delivery:
         """After the writing of *artifact* has failed: another run may have written the same."""
         if isinstance(error, LocationError) and error.taken:
             try:
-                self._good.prove(artifact)
+                StoredArtifact(self._good, artifact).prove()
             except Exception as other:
                 self.fail(other)
             else:
@@ -151,8 +152,8 @@ class Delivery:
         if info is None or info.size != artifact.size:
             return False
         try:
-            self._good.prove(artifact)
-        except CryptoError:
+            StoredArtifact(self._good, artifact).prove()
+        except NotAsWritten:
             return False
         return True
 

@@ -86,13 +86,16 @@ class LocalLocation(Location):
         """See :meth:`Location.writer`; refuses at once what exists already."""
         return LocalWriter(self._root, refuse_partial(check_key(key)))
 
-    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def read(self, key: str, *, offset: int = 0, length: int | None = None, tag: str = "") -> Iterator[bytes]:
         """See :meth:`Location.read`; chunks of 1 MiB."""
         step = f"read {key}"
         with self._root.step(step, key), self._opened(key) as file:
             if file is None:
                 raise self._root.error(step, f"there is no object {key!r}")
-            left = max(0, os.fstat(file).st_size - offset)
+            status = os.fstat(file)
+            if tag and tag != _tag(status):
+                raise self._root.error(step, f"{key!r} was replaced while it was read")
+            left = max(0, status.st_size - offset)
             if length is not None:
                 left = min(left, length)
             while left > 0:
@@ -205,4 +208,9 @@ def _modified(status: os.stat_result) -> datetime:
 
 
 def _info(key: str, status: os.stat_result) -> ObjectInfo:
-    return ObjectInfo(key, status.st_size, _modified(status))
+    return ObjectInfo(key, status.st_size, _modified(status), _tag(status))
+
+
+def _tag(status: os.stat_result) -> str:
+    # Not the inode or its change time: on mounted shares they change by themselves.
+    return f"{status.st_size}-{status.st_mtime_ns}"

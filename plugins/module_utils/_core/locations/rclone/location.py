@@ -94,7 +94,7 @@ class RcloneLocation(Location):
         """See :meth:`Location.writer`; refuses at once what exists already."""
         return RcloneWriter(self._store, refuse_partial(check_key(key)))
 
-    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def read(self, key: str, *, offset: int = 0, length: int | None = None, tag: str = "") -> Iterator[bytes]:
         """See :meth:`Location.read`; chunks of 1 MiB at most."""
         store, step = self._store, f"read {check_key(key)}"
         if store.traits().doubles or length == 0:

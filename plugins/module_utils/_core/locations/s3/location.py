@@ -52,9 +52,9 @@ class S3Location(Location):
         """See :meth:`Location.writer`."""
         return S3Writer(self._store, check_key(key), size_hint=size_hint)
 
-    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def read(self, key: str, *, offset: int = 0, length: int | None = None, tag: str = "") -> Iterator[bytes]:
         """See :meth:`Location.read`; a broken connection is taken up again where it broke."""
-        return read_object(self._store, check_key(key), offset, length)
+        return read_object(self._store, check_key(key), offset, length, tag)
 
     def get(self, key: str) -> bytes:
         """See :meth:`Location.get`."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from .checksums import bare_etag
 from .errors import S3Error, explain
 from .store import Store
 
@@ -12,12 +13,13 @@ READ_BYTES = 1024 * 1024
 _ATTEMPTS = 5
 
 
-def read_object(store: Store, key: str, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+def read_object(store: Store, key: str, offset: int = 0, length: int | None = None, tag: str = "") -> Iterator[bytes]:
     """The bytes of an object from *offset*, at most *length*; none when it ends before *offset*.
 
     When the connection breaks, reading goes on where it ended, as long as the object is the same; five breaks
     without a byte in between are the end.
 
+    :param tag: the ETag that the object must have; "" for any.
     :raises S3Error: there is no such object, or it cannot be read to its end.
     """
     step = f"read {key}"
@@ -26,15 +28,17 @@ def read_object(store: Store, key: str, offset: int = 0, length: int | None = No
             raise store.error(step, f"there is no object {key!r}")
         return
     end = None if length is None else offset + length
-    etag: str | None = None
+    etag = bare_etag({"ETag": tag}) if tag else None
     failures = 0
     while True:
         reply = _open(store, step, key, offset, end)
         if reply is None:
             return
-        if etag is not None and reply.get("ETag") != etag:
+        found = bare_etag(reply)
+        if etag and found and found != etag:
+            reply["Body"].close()
             raise store.error(step, f"{key!r} was replaced while it was read", transient=True)
-        etag = reply.get("ETag")
+        etag = found
         body = reply["Body"]
         try:
             while chunk := body.read(READ_BYTES):

@@ -10,11 +10,11 @@ from ...catalogue.good_set import GoodSet, find_good_set
 from ...encryption.identities import Decryption
 from ...errors import ConfigError, FormatError
 from ...postgres.archive import Toc
+from ...reading.access import Access
+from ...reading.legacy_file import STEP as FILE_STEP
+from ...reading.plain import open_plain
+from ...reading.set_archive import SetArchive, open_set_archive
 from ...stream.files import RegularFile
-from ..reading.access import Access
-from ..reading.legacy_file import STEP as FILE_STEP
-from ..reading.plain import whole
-from ..reading.set_archive import SetArchive, open_set_archive
 from .file_contents import FileContents
 from .request import RestoreRequest
 
@@ -81,10 +81,12 @@ def _read_globals(good: GoodSet, decryption: Decryption) -> str:
     artifact = next((one for one in good.manifest.artifacts if one.role == "globals"), None)
     if artifact is None:
         return ""
-    if (artifact.plain_size or 0) > _MAX_GLOBALS_BYTES:
-        raise FormatError("read the roles", f"{artifact.name} has {artifact.plain_size} bytes")
-    good.prove(artifact)
-    return b"".join(whole(good, artifact, decryption)).decode("utf-8", "surrogateescape")
+    script = bytearray()
+    for piece in open_plain(good, artifact, decryption).pieces():
+        script += piece
+        if len(script) > _MAX_GLOBALS_BYTES:
+            raise FormatError("read the roles", f"{artifact.name} has more than {_MAX_GLOBALS_BYTES} bytes inside")
+    return script.decode("utf-8", "surrogateescape")
 
 
 def open_file(request: RestoreRequest, decryption: Decryption, file: RegularFile) -> Contents:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from ...encryption.identities import Decryption
 from ...errors import FormatError
 from ...postgres.archive import ArchiveWalker, Toc
+from ...reading.legacy_file import STEP, FileStream, LayeredFile, Peeled
 from ...stream.files import RegularFile
-from ..reading.legacy_file import STEP, FileStream, LayeredFile, Peeled
 
 _SCRIPT = re.compile(rb"^-- PostgreSQL database dump\r?$", re.MULTILINE)
 _CLUSTER = re.compile(rb"^-- PostgreSQL database cluster dump\r?$", re.MULTILINE)

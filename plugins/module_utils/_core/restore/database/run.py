@@ -9,7 +9,7 @@ from typing import Any
 
 from ...postgres.connection import ConnectionOptions
 from ...postgres.messages import database_errors
-from ..reading.access import open_access
+from ...reading.access import open_access
 from .contents import Contents, open_file, open_set
 from .in_place.in_place import InPlace
 from .preparing import prepare

@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import SourceError
 from ...postgres.connection import Connection, ConnectionOptions, connect
 from ...postgres.names import TableName, display_name
-from ..reading.access import open_access
+from ...reading.access import open_access
 from .finalize import finalize, revert
 from .merge.merge import Merged, merge_rows, prepare_merge, replace_rows
 from .merge.sample import hidden_columns, sample

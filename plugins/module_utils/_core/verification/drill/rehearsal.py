@@ -16,6 +16,8 @@ from ...findings import FAILED, PASSED, WARNING, Finding, verdict
 from ...locations.base import Location
 from ...postgres.connection import ConnectionOptions, connect
 from ...postgres.preflight import system_identifier
+from ...reading.access import Access
+from ...reading.artifact import StoredArtifact
 from ...restore.database.comparing import Comparison, Difference, compare_archive
 from ...restore.database.contents import Contents, open_contents
 from ...restore.database.naming import LOADING, Note, beside
@@ -25,7 +27,6 @@ from ...restore.database.replaced_database import reap_unfinished
 from ...restore.database.request import RestoreRequest
 from ...restore.database.roles import make_roles
 from ...restore.database.side_by_side.new_database import NewDatabase
-from ...restore.reading.access import Access
 from .compared import CHECKS, SAME_IN_ALL_VERSIONS, compared, first_of_each, joined, listed
 from .ignored_errors import Forgiven, Forgiving
 from .queries import run_query
@@ -125,7 +126,7 @@ class Drill:
             contents = open_contents(good, access.decryption)
             for artifact in good.manifest.artifacts if only_check else ():
                 # A restore reads every byte of the dump, and each of its pieces is proven before it is used.
-                good.prove(artifact)
+                StoredArtifact(good, artifact).prove()
         except BackupError as error:
             told.tell("source", FAILED, str(error))
             return None
@@ -141,7 +142,7 @@ class Drill:
         wrong = []
         for artifact in exports:
             try:
-                good.prove(artifact)
+                StoredArtifact(good, artifact).prove()
             except BackupError as error:
                 wrong.append(error.message)
         if exports:

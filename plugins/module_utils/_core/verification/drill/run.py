@@ -15,7 +15,7 @@ from ...locations.base import Location
 from ...postgres.connection import ConnectionOptions
 from ...postgres.messages import database_errors
 from ...postgres.throwaway import ThrowawayServer
-from ...restore.reading.access import open_access
+from ...reading.access import open_access
 from .record import record_of, write_record
 from .rehearsal import Drill, Rehearsal
 from .reporting import report_drills, report_planned, write_reports

@@ -52,7 +52,7 @@ class Faulty(LocalLocation):  # type: ignore[misc]
         self.meet("writer", key)
         return FaultyWriter(self, super().writer(key, size_hint=size_hint), key)
 
-    def read(self, key: str, *, offset: int = 0, length: int | None = None) -> Iterator[bytes]:
+    def read(self, key: str, *, offset: int = 0, length: int | None = None, tag: str = "") -> Iterator[bytes]:
         self.meet("read", key)
         yield from super().read(key, offset=offset, length=length)
         self.meet("read to its end", key)
@@ -254,7 +254,7 @@ def test_what_cannot_be_meant_is_refused(bench: Bench, params: dict[str, str], t
 def test_wrong_bytes_in_the_only_copy_are_never_copied(bench: Bench, artifact: str, offset: int) -> None:
     flip(bench.lay("a", small_set(SET)) / artifact, offset)
     failure = bench.failing_run("abc")
-    assert f"{artifact} in location 'a' has another SHA-256" in str(failure)
+    assert f"{artifact} in location 'a' is not the file that was written there: it has another SHA-256" in str(failure)
     for name in "bc":
         assert artifact not in bench.held_by(name)
         assert "manifest.json" not in bench.held_by(name)

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from ....errors import BackupError, Cancelled
 from ....postgres.names import TableName
 from ....postgres.programs import Program
+from ....reading.set_archive import SetArchive
 from ....stream.pipeline import Pipeline, Source, as_backup_error
-from ...reading.set_archive import SetArchive
 from ..children import Child, ChildSink
 from ..memory import archive_in_memory
 from .schedule import Piece, Queue, Schedule, Work

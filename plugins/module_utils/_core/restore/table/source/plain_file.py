@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from ....encryption.identities import Decryption
 from ....errors import FormatError
+from ....reading.legacy_file import STEP, FileStream, LayeredFile, Peeled, peek
 from ....stream.files import READ_BYTES, RegularFile
-from ...reading.legacy_file import STEP, FileStream, LayeredFile, Peeled, peek
 
 _BETWEEN = " \t\r\n,"
 _SCRIPT = re.compile(rb"^(?:--|SET |COPY |CREATE |\\restrict |BEGIN;)", re.MULTILINE)

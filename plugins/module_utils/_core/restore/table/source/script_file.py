@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ....errors import FormatError
 from ....postgres.archive.encodings import codec_of
 from ....postgres.names import TableName, display_name
-from ...reading.legacy_file import STEP
+from ....reading.legacy_file import STEP
 from .copy_statement import OTHERWISE, Copy, copy_of
 from .plain_file import PlainFile
 from .rows import CopiedRows, copy_data

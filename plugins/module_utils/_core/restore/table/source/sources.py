@@ -12,8 +12,8 @@ from ....errors import ConfigError
 from ....postgres.archive import Toc, TocEntry
 from ....postgres.names import TableName, display_name, parse_name
 from ....postgres.programs import Program
-from ...reading.access import Access
-from ...reading.set_archive import SetArchive, open_set_archive
+from ....reading.access import Access
+from ....reading.set_archive import SetArchive, open_set_archive
 from ..request import TableRequest
 from .copy_statement import copy_of_entry
 from .rows import CopiedRows, RowSource, SeveralRows, copy_data, restored_text

@@ -1,24 +1,23 @@
-"""The plain bytes of a set's artifact, read by ranges where its encryption allows that.
+"""The plain bytes of a set's artifact, read by ranges where its encryption and compression allow that.
 
-Nothing is handed out that is not authentic. An age file whose head is in the manifest is proven by that head, since it
-fixes the key of every chunk; any other file by its SHA-256, in a reading of its own before the first byte is used.
+Nothing is handed out that is not proven to be what the manifest tells of; see :mod:`.artifact`.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
 
-from ...backupset.artifact import Artifact
-from ...catalogue.good_set import GoodSet
-from ...encryption.age import NoMatchError, SeekableReader
-from ...encryption.age.ranges import stream_range
-from ...encryption.detect import HEAD_BYTES
-from ...encryption.identities import Decryption
-from ...errors import CryptoError
-from ...stream.pipeline import Transform
-from ...stream.transforms import Gunzip, Unzstd, read_frames
+from ..backupset.artifact import Artifact
+from ..catalogue.good_set import GoodSet
+from ..encryption.age import NoMatchError, SeekableReader
+from ..encryption.age.ranges import stream_range
+from ..encryption.detect import HEAD_BYTES
+from ..encryption.identities import Decryption
+from ..errors import CryptoError, FormatError
+from ..stream.pipeline import Transform
+from ..stream.stages import through
+from ..stream.transforms import Gunzip, Unzstd, read_frames
+from .artifact import HeadProven, Proven, StoredArtifact, open_proven
 
 STEP = "read the backup"
 Ranges = Sequence[tuple[int, int]]
@@ -26,11 +25,22 @@ Ranges = Sequence[tuple[int, int]]
 
 
 class PlainReader:
-    """One artifact as it was before compression and encryption. Its ranges may be read again and again."""
+    """One artifact as it was before compression and encryption. It may be read again and again.
 
-    def __init__(self, good: GoodSet, artifact: Artifact) -> None:
-        self._good = good
+    :param proven: the file as it is stored.
+    """
+
+    def __init__(self, artifact: Artifact, proven: Proven, decryption: Decryption) -> None:
         self.artifact = artifact
+        self._proven = proven
+        self._decryption = decryption
+
+    def pieces(self) -> Iterator[bytes]:
+        """All of it, from the beginning to the end.
+
+        :raises BackupError: no key fits, or it is not what the manifest tells of.
+        """
+        return unwrap(self.artifact, self._proven.read(0, self.artifact.size), self._decryption)
 
     def ranges(self, wanted: Ranges) -> Iterator[bytes]:
         """The bytes of all ranges, one after the other, in pieces of any size."""
@@ -40,22 +50,13 @@ class PlainReader:
         """A small range as a whole."""
         return b"".join(self.ranges([(offset, length)]))
 
-    def _stored(self, offset: int, length: int) -> Iterator[bytes]:
-        return self._good.location.read(self._good.key(self.artifact), offset=offset, length=length)
-
 
 class SeekablePlain(PlainReader):
     """Of an age file, or of one that is not encrypted: every range is a request of its own."""
 
-    def __init__(self, good: GoodSet, artifact: Artifact, decryption: Decryption) -> None:
-        super().__init__(good, artifact)
-        self._age: SeekableReader | None = None
-        if artifact.age_head is None:
-            good.prove(artifact)
-        else:
-            self._check_head(artifact.age_head.size, artifact.age_head.sha256)
-        if artifact.encryption == "age":
-            self._age = self._open(decryption)
+    def __init__(self, artifact: Artifact, proven: Proven, decryption: Decryption) -> None:
+        super().__init__(artifact, proven, decryption)
+        self._age = self._open() if artifact.encryption == "age" else None
 
     def ranges(self, wanted: Ranges) -> Iterator[bytes]:
         """See :meth:`PlainReader.ranges`."""
@@ -76,52 +77,41 @@ class SeekablePlain(PlainReader):
 
     def _decrypted(self, offset: int, length: int) -> Iterator[bytes]:
         if self._age is None:
-            return self._stored(offset, length)
-        return stream_range(self._age, self._stored, offset, length)
+            return self._proven.read(offset, length)
+        return stream_range(self._age, self._proven.read, offset, length)
 
-    def _open(self, decryption: Decryption) -> SeekableReader:
+    def _open(self) -> SeekableReader:
         def fetch(offset: int, length: int) -> bytes:
-            return b"".join(self._stored(offset, length))
+            return b"".join(self._proven.read(offset, length))
 
+        head = self._proven.head if isinstance(self._proven, HeadProven) else None
         try:
-            identities = decryption.age_identities()
+            identities = self._decryption.age_identities()
         except CryptoError as error:
             raise does_not_fit(error, self.artifact) from None
+        name = f"decrypt {self.artifact.name}"
         try:
-            return SeekableReader(fetch, self.artifact.size, identities, name=f"decrypt {self.artifact.name}")
+            return SeekableReader(fetch, self.artifact.size, identities, head=head, name=name)
         except NoMatchError as error:
             raise does_not_fit(error, self.artifact) from None
-
-    def _check_head(self, size: int, sha256: str) -> None:
-        head = b"".join(self._stored(0, size))
-        if hashlib.sha256(head).hexdigest() != sha256:
-            raise CryptoError(
-                "check the artifact",
-                f"{self.artifact.name} in location '{self._good.location.name}' is not the file that was written there",
-                hint="it was damaged or exchanged: restore from another location",
-            )
 
 
 class StreamedPlain(PlainReader):
     """Of a file that can only be decrypted from its beginning: a range costs all that lies before it."""
 
-    def __init__(self, good: GoodSet, artifact: Artifact, decryption: Decryption) -> None:
-        super().__init__(good, artifact)
-        self._decryption = decryption
-        good.prove(artifact)
-
     def ranges(self, wanted: Ranges) -> Iterator[bytes]:
         """See :meth:`PlainReader.ranges`."""
-        pieces = whole(self._good, self.artifact, self._decryption)
+        pieces = self.pieces()
         position, piece = 0, b""
         for offset, length in wanted:
             left = length
             while left:
                 if position + len(piece) <= offset + length - left:
                     position += len(piece)
-                    piece = next(pieces, b"")
-                    if not piece:
+                    following = next(pieces, None)
+                    if following is None:
                         raise CryptoError(STEP, f"{self.artifact.name} ends before its recorded size")
+                    piece = following
                     continue
                 start = offset + length - left - position
                 part = piece[start : start + left]
@@ -136,45 +126,41 @@ def open_plain(good: GoodSet, artifact: Artifact, decryption: Decryption) -> Pla
     """
     by_ranges = artifact.encryption in ("age", "none") and (artifact.compression == "none" or artifact.frames)
     kind = SeekablePlain if by_ranges else StreamedPlain
-    return kind(good, artifact, decryption)
+    return kind(artifact, open_proven(StoredArtifact(good, artifact)), decryption)
 
 
-def whole(
-    good: GoodSet, artifact: Artifact, decryption: Decryption, passing: Callable[[bytes], object] | None = None
-) -> Iterator[bytes]:
-    """An artifact's plain bytes from its beginning to its end, decrypted and decompressed.
+def unwrap(artifact: Artifact, stored: Iterator[bytes], decryption: Decryption) -> Iterator[bytes]:
+    """What is inside of an artifact, from its stored bytes: decrypted, and then decompressed.
 
-    What comes may be used only when the last piece has come, unless the artifact was proven before.
+    What comes is proven as far as *stored* is; it is whole when the last piece has come.
 
-    :param passing: told the stored bytes as they are read.
+    :raises CryptoError: no key fits.
+    :raises FormatError: there is more or less inside than the manifest says.
     """
-    stored = good.location.read(good.key(artifact))
-    if passing is not None:
-        stored = _told(stored, passing)
     head = b""
-    while len(head) < HEAD_BYTES and (piece := next(stored, b"")):
+    while len(head) < HEAD_BYTES and (piece := next(stored, None)) is not None:
         head += piece
     stages: list[Transform] = [] if artifact.encryption == "none" else [decryption.transform_for(head)]
     if artifact.compression == "zstd":
         stages.append(Unzstd())
     elif artifact.compression == "gzip":
         stages.append(Gunzip())
-    for piece in chain([head], stored):
-        data = piece
-        for stage in stages:
-            data = stage.update(data)
-        yield data
-    for number, stage in enumerate(stages):
-        data = stage.finalize()
-        for following in stages[number + 1 :]:
-            data = following.update(data)
-        yield data
+    size = 0
+    try:
+        for piece in through(_behind(head, stored), stages):
+            size += len(piece)
+            if artifact.plain_size is not None and size > artifact.plain_size:
+                raise FormatError(STEP, f"{artifact.name} has more inside than its {artifact.plain_size} bytes")
+            yield piece
+    except NoMatchError as error:
+        raise does_not_fit(error, artifact) from None
+    if artifact.plain_size is not None and size != artifact.plain_size:
+        raise FormatError(STEP, f"{artifact.name} has {size} bytes inside instead of {artifact.plain_size}")
 
 
-def _told(pieces: Iterator[bytes], passing: Callable[[bytes], object]) -> Iterator[bytes]:
-    for piece in pieces:
-        passing(piece)
-        yield piece
+def _behind(head: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    yield head
+    yield from pieces
 
 
 def does_not_fit(error: CryptoError, artifact: Artifact) -> CryptoError:

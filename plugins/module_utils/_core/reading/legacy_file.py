@@ -7,14 +7,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ...encryption.detect import HEAD_BYTES, Format, detect
-from ...encryption.identities import Decryption
-from ...encryption.legacy import envelope, openssl
-from ...errors import BackupError, Cancelled
-from ...stream.decompression import Decompressor
-from ...stream.files import READ_BYTES, RegularFile
-from ...stream.pipeline import Emit, Transform
-from ...stream.transforms import decompressor_for
+from ..encryption.detect import HEAD_BYTES, Format, detect
+from ..encryption.identities import Decryption
+from ..encryption.legacy import envelope, openssl
+from ..errors import BackupError, Cancelled
+from ..stream.files import READ_BYTES, RegularFile
+from ..stream.pipeline import Emit, Transform
+from ..stream.stages import through
+from ..stream.transforms import decompressor_for
 
 STEP = "read the file"
 _LAYERS = 4
@@ -87,7 +87,7 @@ class LayeredFile:
             if stage is None or len(layers) == _LAYERS:
                 return Peeled(head, tuple(layers), pieces)
             layers.append(found)
-            pieces = _through(stage, pieces)
+            pieces = through(pieces, [stage])
 
     def _stage(self, found: Format, head: bytes) -> Transform | None:
         if found.scheme is not None:
@@ -139,12 +139,3 @@ def peek(pieces: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:
 def _chain(held: list[bytes], pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield from held
     yield from pieces
-
-
-def _through(stage: Transform, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    for piece in pieces:
-        if isinstance(stage, Decompressor):
-            yield from stage.pieces(piece)
-        else:
-            yield stage.update(piece)
-    yield stage.finalize()

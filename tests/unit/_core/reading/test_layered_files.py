@@ -13,13 +13,13 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.detect import Format
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, SourceError
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.file_contents import FileContents
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.reading.access import open_access
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.reading.legacy_file import (
+from ansible_collections.mobul.backup.plugins.module_utils._core.reading.access import open_access
+from ansible_collections.mobul.backup.plugins.module_utils._core.reading.legacy_file import (
     STEP,
     FileStream,
     LayeredFile,
 )
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.file_contents import FileContents
 from ansible_collections.mobul.backup.plugins.module_utils._core.stream.files import READ_BYTES, RegularFile
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...backupset.signing import VerifyKey, load_verify_keys
-from ...catalogue.good_set import choose_location
-from ...encryption.identities import Decryption, OpensslOptions
-from ...locations import open_locations
-from ...locations.base import Location
-from ...stream.files import RegularFile
+from ..backupset.signing import VerifyKey, load_verify_keys
+from ..catalogue.good_set import choose_location
+from ..encryption.identities import Decryption, OpensslOptions
+from ..locations import open_locations
+from ..locations.base import Location
+from ..stream.files import RegularFile
 from .legacy_file import STEP
 
 

@@ -10,15 +10,15 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from ...backupset.artifact import Artifact
-from ...catalogue.good_set import GoodSet
-from ...encryption.identities import Decryption
-from ...errors import Cancelled, FormatError
-from ...postgres.archive import ArchiveWalker, Toc, TocEntry
-from ...postgres.archive.extract import TocText, block_header_length, renumber_block
-from ...postgres.archive.toc import TABLE_DATA
-from ...postgres.names import TableName
-from ...stream.pipeline import Emit
+from ..backupset.artifact import Artifact
+from ..catalogue.good_set import GoodSet
+from ..encryption.identities import Decryption
+from ..errors import Cancelled, FormatError
+from ..postgres.archive import ArchiveWalker, Toc, TocEntry
+from ..postgres.archive.extract import TocText, block_header_length, renumber_block
+from ..postgres.archive.toc import TABLE_DATA
+from ..postgres.names import TableName
+from ..stream.pipeline import Emit
 from .plain import PlainReader, open_plain
 
 STEP = "read the backup"

@@ -1,0 +1,194 @@
+"""One file of a set in one location, and the only way to read it: what was proven is what is used.
+
+Two exits lead out. :meth:`StoredArtifact.stored` is one pass over the file as it is stored, with the verdict at its
+end: for whoever commits nothing before it, as a copy or a check does. :func:`plain.open_plain` gives the bytes inside,
+in any order and as often as they are wanted, and hands out none that it has not proven itself. Whoever can write to a
+location may exchange a file between two readings: nothing is concluded from an earlier reading but what was kept of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from ..backupset.artifact import AgeHead, Artifact
+from ..catalogue.good_set import GoodSet
+from ..errors import CryptoError
+from ..stream.transforms import Sha256
+
+BLOCK_BYTES = 1024 * 1024
+"""What is hashed as one by :class:`BlockProven`: 32 bytes of memory for each MiB of a file."""
+KEPT_BYTES = 8 * 1024 * 1024
+"""A file up to this size is kept in memory when it is proven, and not read again."""
+
+
+class NotAsWritten(CryptoError):
+    """A file in a location is not the one that the manifest tells of."""
+
+
+class StoredArtifact:
+    """A file of a set where it lies.
+
+    :param good: the set, whose manifest is trusted as far as it was proven.
+    """
+
+    def __init__(self, good: GoodSet, artifact: Artifact) -> None:
+        self.artifact = artifact
+        self.location = good.location
+        self.key = good.key(artifact)
+        self._tag: str | None = None
+
+    def stored(self) -> Iterator[bytes]:
+        """The file as it is stored, from its beginning to its end.
+
+        What has come may be shown to nobody, and made visible nowhere, before the last piece has.
+
+        :raises NotAsWritten: after the last piece: it is not the file that the manifest tells of.
+        :raises LocationError: it cannot be read.
+        """
+        read = Sha256()
+        for piece in self.location.read(self.key):
+            read.update(piece)
+            if read.size > self.artifact.size:
+                raise self.not_as_written(f"more than its {self.artifact.size} bytes")
+            yield piece
+        if read.size != self.artifact.size:
+            raise self.not_as_written(f"{read.size} instead of {self.artifact.size} bytes")
+        if read.hexdigest() != self.artifact.sha256:
+            raise self.not_as_written()
+
+    def prove(self) -> None:
+        """Read the file once and compare its SHA-256; good for no later reading.
+
+        :raises BackupError: as :meth:`stored`.
+        """
+        for _piece in self.stored():
+            pass
+
+    def read(self, offset: int, length: int) -> Iterator[bytes]:
+        """A range of the file as it is now, proven by nothing; every range is of one and the same object where the
+        store can tell.
+
+        :raises LocationError: it cannot be read, or was exchanged since the first range.
+        """
+        if self._tag is None:
+            info = self.location.stat(self.key)
+            self._tag = "" if info is None else info.tag
+        return self.location.read(self.key, offset=offset, length=length, tag=self._tag)
+
+    def not_as_written(self, found: str = "another SHA-256 than the manifest says") -> NotAsWritten:
+        """The error for a file that is another.
+
+        :param found: what it has.
+        """
+        return NotAsWritten(
+            "check the artifact",
+            f"{self.artifact.name} in location '{self.location.name}' is not the file that was written there: "
+            f"it has {found}",
+            hint="it was damaged or exchanged: use another copy, and replace this one",
+        )
+
+
+class Proven:
+    """Ranges of a stored file that are those of the file in the manifest, or that whoever decrypts them proves."""
+
+    def read(self, offset: int, length: int) -> Iterator[bytes]:
+        """Exactly these bytes, in pieces of any size.
+
+        :raises NotAsWritten: the file is another by now.
+        """
+        raise NotImplementedError
+
+
+class HeadProven(Proven):
+    """Of an age file whose head, kept here, is proven: header and nonce fix the key of every chunk, so that a chunk
+    that opens under it is the one that was written (https://c2sp.org/age). Good for nothing but to be decrypted.
+
+    :ivar head: the header and the nonce.
+    """
+
+    def __init__(self, file: StoredArtifact, recorded: AgeHead) -> None:
+        self._file = file
+        self.head = b"".join(file.read(0, recorded.size))
+        if len(self.head) != recorded.size or hashlib.sha256(self.head).hexdigest() != recorded.sha256:
+            raise file.not_as_written()
+
+    def read(self, offset: int, length: int) -> Iterator[bytes]:
+        """See :meth:`Proven.read`; the head never comes from the store again."""
+        held = self.head[offset : offset + length]
+        if held:
+            yield held
+        if length > len(held):
+            yield from self._file.read(offset + len(held), length - len(held))
+
+
+class BlockProven(Proven):
+    """Of any file. One pass proves it and keeps the SHA-256 of each MiB, or the file itself where it is small; a MiB
+    that is read again is compared before any of it is handed out.
+    """
+
+    def __init__(self, file: StoredArtifact) -> None:
+        self._file = file
+        self._size = file.artifact.size
+        self._digests: list[bytes] = []
+        self._small: bytes | None = None
+        self._last: tuple[int, bytes] = (-1, b"")
+        if self._size <= KEPT_BYTES:
+            self._small = b"".join(file.stored())
+        else:
+            self._digests = [hashlib.sha256(block).digest() for block in _blocks(file.stored())]
+
+    def read(self, offset: int, length: int) -> Iterator[bytes]:
+        """See :meth:`Proven.read`."""
+        end = min(offset + length, self._size)
+        if self._small is not None:
+            yield self._small[offset:end]
+            return
+        number = offset // BLOCK_BYTES
+        for block in self._proven(number, end):
+            begin = number * BLOCK_BYTES
+            yield block[max(0, offset - begin) : end - begin]
+            number += 1
+
+    def _proven(self, first: int, end: int) -> Iterator[bytes]:
+        """The blocks from number *first* on that lie before *end*; the one read last is not read again."""
+        number, last = self._last
+        if number == first:
+            yield last
+            first += 1
+        start = first * BLOCK_BYTES
+        if start >= end:
+            return
+        until = min(-(-end // BLOCK_BYTES) * BLOCK_BYTES, self._size)
+        number = first
+        for block in _blocks(self._file.read(start, until - start)):
+            if number >= len(self._digests) or hashlib.sha256(block).digest() != self._digests[number]:
+                raise self._file.not_as_written()
+            self._last = (number, block)
+            yield block
+            number += 1
+        if number * BLOCK_BYTES < until:
+            raise self._file.not_as_written()
+
+
+def _blocks(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes in blocks of :data:`BLOCK_BYTES`; the last may be shorter."""
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        while len(held) >= BLOCK_BYTES:
+            yield bytes(held[:BLOCK_BYTES])
+            del held[:BLOCK_BYTES]
+    if held:
+        yield bytes(held)
+
+
+def open_proven(file: StoredArtifact) -> Proven:
+    """The cheapest proof that its encryption allows: of its head, or of all of it.
+
+    :raises NotAsWritten: it is not the file that the manifest tells of.
+    """
+    artifact = file.artifact
+    if artifact.encryption == "age" and artifact.age_head is not None:
+        return HeadProven(file, artifact.age_head)
+    return BlockProven(file)
