@@ -10,7 +10,6 @@ import atexit
 import contextlib
 import fcntl
 import os
-import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 
 VARIABLE = "MOBUL_LAB_ROOT"
 _PREFIX = "mobul-lab-"
+_ALIVE = "alive.lock"
 
 
 def root() -> Path:
@@ -27,6 +27,8 @@ def root() -> Path:
     _remove_abandoned()
     path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
     path.chmod(0o711)
+    lock = os.open(path / _ALIVE, os.O_RDWR | os.O_CREAT, 0o600)
+    fcntl.flock(lock, fcntl.LOCK_EX)
     os.environ[VARIABLE] = str(path)
     atexit.register(remove, path, os.getpid())
     return path
@@ -65,7 +67,11 @@ def exclusive(name: str) -> Iterator[None]:
 
 
 def _remove_abandoned() -> None:
+    """Remove the directories of runs that were killed: nobody holds their locks any more.
+
+    Not told by process ids, which mean nothing in another namespace.
+    """
     for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        match = re.match(rf"{_PREFIX}(\d+)-", path.name)
-        if match and path.stat().st_uid == os.getuid() and not Path(f"/proc/{match[1]}").exists():
+        with contextlib.suppress(OSError), (path / _ALIVE).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path, ignore_errors=True)

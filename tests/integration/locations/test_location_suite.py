@@ -444,3 +444,19 @@ def test_options_that_were_left_out_may_be_none(backend: Backend) -> None:
     every = ("path", "bucket", "prefix", "endpoint_url", "sse", "object_lock", "remote", "config")
     options: dict[str, object] = {**dict.fromkeys(every), **backend.options}
     assert open_location(options).name == backend.options["name"]
+
+
+def test_an_object_is_read_under_its_tag_and_refused_when_another_takes_its_place(
+    location: Location, folder: str
+) -> None:
+    key = f"{folder}/object"
+    location.put(key, payload(1000))
+    info = location.stat(key)
+    assert info is not None
+    assert b"".join(location.read(key, offset=10, length=20, tag=info.tag)) == payload(1000)[10:30]
+    location.delete(key)
+    location.put(key, payload(1000, seed=1))
+    if not info.tag:
+        pytest.skip("this kind of store tells no tags")
+    with pytest.raises(LocationError, match="was replaced while it was read"):
+        list(location.read(key, offset=10, length=20, tag=info.tag))
