@@ -41,7 +41,7 @@ def inventory(playbooks: Playbooks, bench: RestoreBench, postgres17: PostgresSer
         backup_recipients=keys.recipients,
         backup_signing_key=str(keys.signing),
         restore_identities=[str(keys.identity)],
-        restore_verify_key=[str(keys.verify)],
+        backup_verify_key=[str(keys.verify)],
         **hooks,
     )
 
@@ -121,6 +121,16 @@ def test_a_wrong_environment_or_database_is_refused_before_anything_is_done(
     assert message in result.output
     assert databases(postgres17, shop) == {shop}
     assert not (inventory.parent / "log").exists()
+
+
+def test_a_set_that_the_inventorys_key_has_not_signed_is_refused(
+    playbooks: Playbooks, inventory: Path, bench: RestoreBench, postgres17: PostgresServer, shop: str
+) -> None:
+    bench.backup(postgres17, shop, signing_key=None)
+    result = run(playbooks, inventory, shop, backup_verify_key=bench.bench.keys.verify)
+    assert result.status == 2
+    assert "is not signed, and a verify key was given" in result.failure("shop")["msg"]
+    assert databases(postgres17, shop) == {shop}
 
 
 def test_in_maintenance_mode_only_superusers_get_in(

@@ -25,7 +25,7 @@ def test_the_playbook_restores_one_table_and_settles_it(
         backup_locations=[bench.location()],
         backup_recipients=bench.keys.recipients,
         restore_table_identities=[str(bench.keys.identity)],
-        restore_table_verify_key=[str(bench.keys.verify)],
+        backup_verify_key=[str(bench.keys.verify)],
     )
     playbook = "mobul.backup.restore_table"
     unnamed = playbooks.run(playbook, inventory, "-e", "expect_environment=test")

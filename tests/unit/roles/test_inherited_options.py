@@ -1,0 +1,128 @@
+"""What the inventory says once holds in every role: no module is called without the keys and places that it names."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+PROJECT = Path(__file__).resolve().parents[3]
+ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir())
+COLLECTION = "mobul.backup."
+
+LOGIN = {
+    "login_host",
+    "login_port",
+    "login_user",
+    "login_password",
+    "login_db",
+    "login_unix_socket",
+    "ssl_mode",
+    "ca_cert",
+    "ssl_cert",
+    "ssl_key",
+    "connect_params",
+}
+ONE_NAME = {"verify_key", "record_verify_key", "record_signing_key", "record_signing_key_passphrase"}
+INHERITED = {*LOGIN, *ONE_NAME, "label", "locations", "environment", "identities", "gnupghome", "pg_bin_dir"}
+OTHER_NAMES = {"policy": "retention", "channels": "alerts"}
+# A drill restores into another server than the one that was backed up.
+NOT_INHERITED = {"restore_drill": LOGIN}
+
+Task = tuple[str, dict[str, Any]]
+
+
+def load(path: Path) -> Any:
+    return DataLoader().load_from_file(str(path), trusted_as_template=True)
+
+
+def calls(tasks: Any) -> Iterator[Task]:
+    """Every call of a module of ours, with its arguments as they are written."""
+    for task in tasks or []:
+        for part in ("block", "rescue", "always"):
+            yield from calls(task.get(part))
+        for name, arguments in task.items():
+            if name.startswith(COLLECTION):
+                yield name.removeprefix(COLLECTION), arguments
+
+
+def calls_of(role: str) -> list[Task]:
+    files = sorted((PROJECT / "roles" / role / "tasks").glob("*.yml"))
+    return [call for file in files for call in calls(load(file))]
+
+
+CALLS = [(role, number) for role in ROLES for number, _call in enumerate(calls_of(role))]
+
+
+@cache
+def options_of() -> dict[str, set[str]]:
+    """Module -> its options, which ansible-test compares with its argument spec."""
+    modules = sorted(f"{COLLECTION}{path.stem}" for path in (PROJECT / "plugins" / "modules").glob("*.py"))
+    argv = [Path(sys.executable).parent / "ansible-doc", "--json", *modules]
+    told = json.loads(subprocess.run(argv, capture_output=True, text=True, check=True).stdout)
+    return {name.removeprefix(COLLECTION): set(entry["doc"]["options"]) for name, entry in told.items()}
+
+
+def inventory(option: str) -> Any:
+    """What a test's inventory says of an option: nothing that a default could be."""
+    if option in ("locations", "channels"):
+        return [{"name": "from-inventory", "type": "local"}]
+    if option in ("policy", "connect_params"):
+        return {"from": "inventory"}
+    return ["from-inventory"] if option in ("verify_key", "record_verify_key", "identities") else "from-inventory"
+
+
+def inherited(module: str) -> list[str]:
+    left = options_of()[module] - NOT_INHERITED.get(module, set())
+    return sorted(left & (INHERITED | set(OTHER_NAMES)))
+
+
+def rendered(role: str, template: Any, given: dict[str, Any]) -> Any:
+    """An argument as the module gets it where the inventory says what is *given*."""
+    variables: dict[str, Any] = {"inventory_hostname": "shop", "omit": "omitted", **given}
+    for source in ("defaults", "vars"):
+        path = PROJECT / "roles" / role / source / "main.yml"
+        if path.exists():
+            variables = {**load(path), **variables}
+    # Both are of calls to come.
+    variables |= {"restore_call_backup": "latest", "restore_call_check": False}
+    # What a task's own vars make of the inventory's: one layer between them.
+    for task in [task for file in (PROJECT / "roles" / role / "tasks").glob("*.yml") for task in load(file)]:
+        variables = {**(task.get("vars") or {}), **variables}
+    return Templar(loader=DataLoader(), variables=variables).template(template)
+
+
+@pytest.mark.parametrize(("role", "number"), CALLS, ids=[f"{role}-{number}" for role, number in CALLS])
+def test_what_the_inventory_says_reaches_every_module_that_takes_it(role: str, number: int) -> None:
+    module, arguments = calls_of(role)[number]
+    given = {f"backup_{OTHER_NAMES.get(option, option)}": inventory(option) for option in INHERITED | set(OTHER_NAMES)}
+    for option in inherited(module):
+        assert option in arguments, f"{role} calls {module} without its {option}"
+        assert rendered(role, arguments[option], given) == inventory(option), f"{role}: {option} of {module}"
+
+
+@pytest.mark.parametrize(("role", "number"), CALLS, ids=[f"{role}-{number}" for role, number in CALLS])
+def test_what_the_inventory_leaves_empty_is_left_to_the_module(role: str, number: int) -> None:
+    module, arguments = calls_of(role)[number]
+    for empty in ("", None, []):
+        given = {f"backup_{option}": empty for option in ONE_NAME}
+        for option in sorted(ONE_NAME & options_of()[module]):
+            assert rendered(role, arguments[option], given) == "omitted", f"{role}: {option} of {module}"
+    for option in sorted({"label", "login_db"} & set(inherited(module))):
+        assert rendered(role, arguments[option], {f"backup_{option}": ""}) == "shop", f"{role}: {option} of {module}"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_keys_have_one_name_in_all_roles(role: str) -> None:
+    specified = set(load(PROJECT / "roles" / role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"])
+    taken = {f"backup_{option}" for module, _call in calls_of(role) for option in ONE_NAME & options_of()[module]}
+    assert taken <= specified
+    assert {name for name in specified if name.endswith(("verify_key", "signed_by", "record_signing_key"))} <= taken
