@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..backupset.artifact import Artifact
 from ..backupset.manifest import Manifest
@@ -22,14 +22,18 @@ _UNPROVEN = {
 
 @dataclass(frozen=True)
 class GoodSet:
-    """A set that can be read from one location.
+    """A set that can be read from one location, and from others where that one turns out to fail.
 
     :param warnings: why other locations were passed over, and what is not proven.
+    :param others: where to go on, should a file in *location* be damaged or unreadable.
+    :param passed_over: why reading went on in another location; grows while the set is read.
     """
 
     location: Location
     loaded: LoadedSet
     warnings: tuple[str, ...] = ()
+    others: tuple[Location, ...] = ()
+    passed_over: list[str] = field(default_factory=list)
 
     @property
     def manifest(self) -> Manifest:
@@ -75,7 +79,7 @@ def find_good_set(
         raise ConfigError(STEP, "locations is empty", hint="give at least one location")
     failures: dict[str, BackupError] = {}
     wanted = newest_id(locations, label, failures) if backup == LATEST else backup
-    for location in locations:
+    for number, location in enumerate(locations):
         if location.name in failures:
             continue
         try:
@@ -86,7 +90,8 @@ def find_good_set(
         warnings = [f"passed over: {error}" for error in failures.values()]
         if reason := _UNPROVEN.get(good.loaded.signature):
             warnings.append(reason)
-        return replace(good, warnings=tuple(warnings))
+        others = tuple(one for one in locations[number + 1 :] if one.name not in failures)
+        return replace(good, warnings=tuple(warnings), others=others)
     raise _no_good_copy(list(failures.values()))
 
 

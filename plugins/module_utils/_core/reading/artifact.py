@@ -9,11 +9,14 @@ location may exchange a file between two readings: nothing is concluded from an 
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator
 
 from ..backupset.artifact import AgeHead, Artifact
 from ..catalogue.good_set import GoodSet
-from ..errors import CryptoError
+from ..encryption.age import AgeError, NoMatchError
+from ..errors import BackupError, CryptoError, LocationError
+from ..locations.base import Location
 from ..stream.transforms import Sha256
 
 BLOCK_BYTES = 1024 * 1024
@@ -36,7 +39,29 @@ class StoredArtifact:
         self.artifact = artifact
         self.location = good.location
         self.key = good.key(artifact)
+        self._others = list(good.others)
+        self._passed_over = good.passed_over
         self._tag: str | None = None
+        self._lock = threading.Lock()
+
+    def go_on(self, failed: Location, error: BackupError) -> bool:
+        """Read from the next location from now on, because of *error* in the one that *failed*; False if there is none.
+
+        What was proven of the file holds for every copy of it. Of several threads that fail one moves on.
+        """
+        if isinstance(error, NoMatchError) or not isinstance(error, (NotAsWritten, LocationError, AgeError)):
+            return False
+        with self._lock:
+            if self.location is not failed:
+                return True
+            if not self._others:
+                return False
+            where = "" if f"'{failed.name}'" in error.message else f"location '{failed.name}': "
+            self.location, self._tag = self._others.pop(0), None
+            self._passed_over.append(
+                f"{self.artifact.name} was read on from location '{self.location.name}': {where}{error.message}"
+            )
+            return True
 
     def stored(self) -> Iterator[bytes]:
         """The file as it is stored, from its beginning to its end.
@@ -71,10 +96,14 @@ class StoredArtifact:
 
         :raises LocationError: it cannot be read, or was exchanged since the first range.
         """
-        if self._tag is None:
-            info = self.location.stat(self.key)
-            self._tag = "" if info is None else info.tag
-        return self.location.read(self.key, offset=offset, length=length, tag=self._tag)
+        with self._lock:
+            location, tag = self.location, self._tag
+        if tag is None:
+            info = location.stat(self.key)
+            tag = "" if info is None else info.tag
+            with self._lock:
+                self._tag = tag if self.location is location else self._tag
+        return location.read(self.key, offset=offset, length=length, tag=tag)
 
     def not_as_written(self, found: str = "another SHA-256 than the manifest says") -> NotAsWritten:
         """The error for a file that is another.
@@ -189,6 +218,12 @@ def open_proven(file: StoredArtifact) -> Proven:
     :raises NotAsWritten: it is not the file that the manifest tells of.
     """
     artifact = file.artifact
-    if artifact.encryption == "age" and artifact.age_head is not None:
-        return HeadProven(file, artifact.age_head)
-    return BlockProven(file)
+    while True:
+        location = file.location
+        try:
+            if artifact.encryption == "age" and artifact.age_head is not None:
+                return HeadProven(file, artifact.age_head)
+            return BlockProven(file)
+        except BackupError as error:
+            if not file.go_on(location, error):
+                raise

@@ -5,7 +5,8 @@ Nothing is handed out that is not proven to be what the manifest tells of; see :
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
 from ..backupset.artifact import Artifact
 from ..catalogue.good_set import GoodSet
@@ -13,13 +14,14 @@ from ..encryption.age import NoMatchError, SeekableReader
 from ..encryption.age.ranges import stream_range
 from ..encryption.detect import HEAD_BYTES
 from ..encryption.identities import Decryption
-from ..errors import CryptoError, FormatError
+from ..errors import BackupError, CryptoError, FormatError
 from ..stream.pipeline import Transform
 from ..stream.stages import through
 from ..stream.transforms import Gunzip, Unzstd, read_frames
 from .artifact import HeadProven, Proven, StoredArtifact, open_proven
 
 STEP = "read the backup"
+Result = TypeVar("Result")
 Ranges = Sequence[tuple[int, int]]
 """Offset and length of each piece, ascending and apart from each other."""
 
@@ -27,11 +29,14 @@ Ranges = Sequence[tuple[int, int]]
 class PlainReader:
     """One artifact as it was before compression and encryption. It may be read again and again.
 
+    Where a location fails, or its copy turns out to be damaged, reading goes on in the next one.
+
     :param proven: the file as it is stored.
     """
 
-    def __init__(self, artifact: Artifact, proven: Proven, decryption: Decryption) -> None:
-        self.artifact = artifact
+    def __init__(self, file: StoredArtifact, proven: Proven, decryption: Decryption) -> None:
+        self.artifact = file.artifact
+        self._file = file
         self._proven = proven
         self._decryption = decryption
 
@@ -40,7 +45,9 @@ class PlainReader:
 
         :raises BackupError: no key fits, or it is not what the manifest tells of.
         """
-        return unwrap(self.artifact, self._proven.read(0, self.artifact.size), self._decryption)
+        return self._going_on(
+            lambda done: _after(done, unwrap(self.artifact, self._proven.read(0, self.artifact.size), self._decryption))
+        )
 
     def ranges(self, wanted: Ranges) -> Iterator[bytes]:
         """The bytes of all ranges, one after the other, in pieces of any size."""
@@ -50,13 +57,38 @@ class PlainReader:
         """A small range as a whole."""
         return b"".join(self.ranges([(offset, length)]))
 
+    def _at_last(self, read: Callable[[], Result]) -> Result:
+        """What *read* returns in the first location that does not fail."""
+        while True:
+            location = self._file.location
+            try:
+                return read()
+            except BackupError as error:
+                if not self._file.go_on(location, error):
+                    raise
+
+    def _going_on(self, begin: Callable[[int], Iterator[bytes]]) -> Iterator[bytes]:
+        """The pieces of *begin*, which is given how many bytes came before, from one location after the other."""
+        done = 0
+        while True:
+            location = self._file.location
+            try:
+                for piece in begin(done):
+                    done += len(piece)
+                    yield piece
+            except BackupError as error:
+                if not self._file.go_on(location, error):
+                    raise
+            else:
+                return
+
 
 class SeekablePlain(PlainReader):
     """Of an age file, or of one that is not encrypted: every range is a request of its own."""
 
-    def __init__(self, artifact: Artifact, proven: Proven, decryption: Decryption) -> None:
-        super().__init__(artifact, proven, decryption)
-        self._age = self._open() if artifact.encryption == "age" else None
+    def __init__(self, file: StoredArtifact, proven: Proven, decryption: Decryption) -> None:
+        super().__init__(file, proven, decryption)
+        self._age = self._open() if self.artifact.encryption == "age" else None
 
     def ranges(self, wanted: Ranges) -> Iterator[bytes]:
         """See :meth:`PlainReader.ranges`."""
@@ -68,7 +100,7 @@ class SeekablePlain(PlainReader):
         if frames is None:
             return self._decrypted(offset, length)
         age = self._age
-        size = self.artifact.size if age is None else age.plain_size
+        size = self.artifact.size if age is None else self._at_last(lambda: age.plain_size)
 
         def fetch(start: int, count: int) -> bytes:
             return b"".join(self._decrypted(start, count))
@@ -76,9 +108,12 @@ class SeekablePlain(PlainReader):
         return read_frames(fetch, frames, self.artifact.plain_size or 0, size, offset, length)
 
     def _decrypted(self, offset: int, length: int) -> Iterator[bytes]:
-        if self._age is None:
-            return self._proven.read(offset, length)
-        return stream_range(self._age, self._proven.read, offset, length)
+        def begin(done: int) -> Iterator[bytes]:
+            if self._age is None:
+                return self._proven.read(offset + done, length - done)
+            return stream_range(self._age, self._proven.read, offset + done, length - done)
+
+        return self._going_on(begin)
 
     def _open(self) -> SeekableReader:
         def fetch(offset: int, length: int) -> bytes:
@@ -91,7 +126,7 @@ class SeekablePlain(PlainReader):
             raise does_not_fit(error, self.artifact) from None
         name = f"decrypt {self.artifact.name}"
         try:
-            return SeekableReader(fetch, self.artifact.size, identities, head=head, name=name)
+            return self._at_last(lambda: SeekableReader(fetch, self.artifact.size, identities, head=head, name=name))
         except NoMatchError as error:
             raise does_not_fit(error, self.artifact) from None
 
@@ -126,7 +161,8 @@ def open_plain(good: GoodSet, artifact: Artifact, decryption: Decryption) -> Pla
     """
     by_ranges = artifact.encryption in ("age", "none") and (artifact.compression == "none" or artifact.frames)
     kind = SeekablePlain if by_ranges else StreamedPlain
-    return kind(artifact, open_proven(StoredArtifact(good, artifact)), decryption)
+    file = StoredArtifact(good, artifact)
+    return kind(file, open_proven(file), decryption)
 
 
 def unwrap(artifact: Artifact, stored: Iterator[bytes], decryption: Decryption) -> Iterator[bytes]:
@@ -156,6 +192,14 @@ def unwrap(artifact: Artifact, stored: Iterator[bytes], decryption: Decryption) 
         raise does_not_fit(error, artifact) from None
     if artifact.plain_size is not None and size != artifact.plain_size:
         raise FormatError(STEP, f"{artifact.name} has {size} bytes inside instead of {artifact.plain_size}")
+
+
+def _after(count: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes without the first *count*."""
+    for piece in pieces:
+        if len(piece) > count:
+            yield piece[count:]
+        count = max(0, count - len(piece))
 
 
 def _behind(head: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:

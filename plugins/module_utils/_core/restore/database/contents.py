@@ -43,6 +43,11 @@ class Contents:
         return None if self.good is None else self.good.manifest
 
     @property
+    def passed_over(self) -> list[str]:
+        """Why reading went on in another location, as far as it has come."""
+        return [] if self.good is None else self.good.passed_over
+
+    @property
     def toc(self) -> Toc | None:
         """The table of contents; None for a script."""
         if self.archive is not None:

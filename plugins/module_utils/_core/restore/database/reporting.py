@@ -23,7 +23,7 @@ def report_planned(plan: RestorePlan, duration: float) -> dict[str, Any]:
     return {
         "changed": True,
         **_common(plan, duration),
-        "warnings": list(plan.warnings),
+        "warnings": [*plan.warnings, *plan.contents.passed_over],
         "summary": summary,
         "diff": _diff(summary),
     }
@@ -61,7 +61,7 @@ def report_restored(
         "fingerprints": found.fingerprints,
         "extra_objects": list(found.extra),
         "reaped": list(reaped),
-        "warnings": [*plan.warnings, *warnings, *found.warnings],
+        "warnings": [*plan.warnings, *plan.contents.passed_over, *warnings, *found.warnings],
         "summary": summary,
         "diff": _diff(summary),
     }

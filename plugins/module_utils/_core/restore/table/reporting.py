@@ -24,7 +24,7 @@ def report_planned(request: TableRequest, plan: SwapPlan, backup: Backup) -> dic
         "changed": True,
         "rows": None if backup.expected is None else backup.expected.rows,
         "plan": _steps(plan.dependents),
-        "warnings": list(backup.warnings),
+        "warnings": [*backup.warnings, *backup.passed_over],
         "summary": [f"{name} would be restored from {backup.name} by {request.strategy}"],
     }
 
@@ -38,7 +38,7 @@ def report_swapped(request: TableRequest, plan: SwapPlan, backup: Backup, swappe
         "rows": swapped.rows,
         "old_table": old,
         "plan": _steps(plan.dependents),
-        "warnings": [*backup.warnings, *swapped.warnings],
+        "warnings": [*backup.warnings, *backup.passed_over, *swapped.warnings],
         "summary": [
             f"{plan.target.name} was restored from {backup.name}: {swapped.rows} rows",
             f"what was there before is kept as {old}",
@@ -59,7 +59,7 @@ def report_merged(
         "inserted": counts.inserted,
         "updated": counts.updated,
         "deleted": counts.deleted,
-        "warnings": [*backup.warnings, *merged.warnings],
+        "warnings": [*backup.warnings, *backup.passed_over, *merged.warnings],
         "summary": [f"{target.name} from {backup.name} by {request.strategy}: {told}"],
     }
     return report if diff is None else {**report, "diff": dict(diff)}

@@ -39,6 +39,7 @@ class Backup:
     :param name: the set's id, or the file's name.
     :param expected: None for a file, which tells nothing of its rows.
     :param personal_data: whether values may not be shown.
+    :param passed_over: why reading went on in another location; grows while rows are read.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Backup:
     expected: Expected | None = None
     personal_data: bool = False
     warnings: tuple[str, ...] = ()
+    passed_over: Sequence[str] = ()
 
 
 def open_set(request: TableRequest, access: Access) -> tuple[GoodSet, SetArchive]:
@@ -72,6 +74,7 @@ def rows_of_set(good: GoodSet, archive: SetArchive, table: TableName, pg_restore
         _expected(told) if len(told) == len(entries) else None,
         any(one.personal_data for one in told),
         good.warnings,
+        good.passed_over,
     )
 
 
