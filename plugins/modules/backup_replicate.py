@@ -57,6 +57,8 @@ options:
       - Whether to write again what is missing or wrong in a damaged copy, one whose manifest cannot be used or whose
         files are not as the manifest says.
       - Its manifest is removed first and comes last again. Nothing is removed before the good copy was read and proven.
+      - With O(backup=latest) or an id every copy of the set is read to its end, so that one whose bytes are wrong is
+        found and written again. With O(backup=all) a copy is damaged where a listing shows it.
       - Without this, a damaged copy is reported and nothing of it is touched.
     type: bool
     default: false

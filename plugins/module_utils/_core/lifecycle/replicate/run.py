@@ -19,6 +19,7 @@ from ...locations.base import Location
 from ..retention import Policy
 from .copying import Outcome, copy_set
 from .planning import ALL, LATEST, STEP, ReplicationRequest, SetPlan, Target, plan_replication
+from .proving import prove_copies
 from .reporting import StillMissing, report_run
 from .surveying import survey
 
@@ -43,6 +44,8 @@ def run_replication(params: Mapping[str, Any], check_mode: bool, *, now: datetim
             told = "; ".join(str(error) for error in catalogue.failures.values())
             raise BackupError(STEP, f"no location can be read: {told}")
         plans = _plan(locations, catalogue, request, now or datetime.now(timezone.utc))
+        if request.repair and request.backup != ALL:
+            plans = tuple(prove_copies(plan, request) for plan in plans)
         outcomes = None if check_mode else carry_out(plans, request)
     report = report_run(request, catalogue.failures, plans, outcomes)
     if report["missing"]:

@@ -273,6 +273,34 @@ def test_wrong_bytes_in_one_copy_are_reported_and_the_next_copy_is_read(bench: B
     assert any("'a' is damaged" in warning for warning in result["warnings"])
 
 
+@pytest.mark.parametrize("backup", [SET, "latest"])
+@pytest.mark.parametrize("spoiled", [[DUMP], [GLOBALS], [DUMP, GLOBALS]])
+def test_a_copy_with_wrong_bytes_is_found_and_repaired_where_the_set_is_named(
+    bench: Bench, backup: str, spoiled: list[str]
+) -> None:
+    files = small_set(SET)
+    for name in spoiled:
+        flip(bench.lay("b", files) / name, 100 if name == DUMP else 3)
+    bench.lay("a", files)
+    before = bench.held_by("b")
+    planned = bench.run(backup=backup, repair=True, check_mode=True)
+    assert (planned["changed"], bench.held_by("b")) == (True, before)
+    assert [(one["location"], one["repaired"]) for one in planned["copied"]] == [("b", True)]
+    result = bench.run(backup=backup, repair=True)
+    assert (bench.held_by("a"), bench.held_by("b")) == (files, files)
+    assert [(one["location"], one["repaired"]) for one in result["damaged"]] == [("b", True)]
+    assert bench.run(backup=backup, repair=True)["changed"] is False
+
+
+def test_with_all_copies_wrong_nothing_is_repaired_and_nothing_removed(bench: Bench) -> None:
+    for name in "ab":
+        flip(bench.lay(name, small_set(SET)) / DUMP, 100)
+    before = bench.held_by("a"), bench.held_by("b")
+    failure = bench.failing_run(backup=SET, repair=True)
+    assert "no copy can be trusted" in str(failure)
+    assert (bench.held_by("a"), bench.held_by("b")) == before
+
+
 def test_a_copy_found_to_be_damaged_while_it_is_read_is_repaired_when_asked(bench: Bench) -> None:
     files = small_set(SET)
     flip(bench.lay("a", files) / DUMP, 100)
