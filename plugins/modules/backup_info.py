@@ -121,6 +121,12 @@ unfinished:
   returned: success
   type: list
   elements: dict
+skipped:
+  description: Ids of backups that were not made because another one was running, of the last 90 days.
+  returned: success
+  type: list
+  elements: str
+  sample: []
 foreign:
   description: What is damaged or does not belong where it lies, a line each.
   returned: success

@@ -163,7 +163,11 @@ options:
     type: int
     default: 60
   if_running:
-    description: What to do when another backup of the database is running.
+    description:
+      - What to do when another backup of the database is running.
+      - With V(skip) a warning names the session that makes it, and every location gets a small record of the skip, so
+        that the daily check fails after the second one in a row.
+      - A session counts only if its role could make a backup. A warning names who else holds the lock.
     type: str
     choices: [fail, skip]
     default: fail
@@ -346,6 +350,15 @@ behind:
   type: list
   elements: str
   sample: [gdrive]
+findings:
+  description:
+    - What else was looked at. C(backup_lock) is a warning where somebody who could make no backup of the database holds
+      the lock that keeps two of them apart.
+  returned: when a set was made, also when the run failed because too few of its copies are good; in check mode
+  type: list
+  elements: dict
+  sample:
+    - {check: backup_lock, subject: "", status: passed, message: nobody keeps backups from being made}
 summary:
   description: What was done, for a person.
   returned: success, and when the run failed because too few copies are good

@@ -24,6 +24,7 @@ _SETTINGS = {
     "synchronous_commit": "off",
     "shared_buffers": "64MB",
     "max_wal_size": "4GB",
+    "max_prepared_transactions": "2",
     "password_encryption": "scram-sha-256",
     "timezone": "UTC",
 }

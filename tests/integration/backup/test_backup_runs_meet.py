@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup import preflight, preparing
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_records import Skip
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
-from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.snapshot import LockBusy
+from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions
+from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.snapshot import LockBusy, Snapshot
 from support.backup_bench import Bench, make_older
 from support.backup_runs import ModuleProcess, children, is_running
 from support.fake_programs import FakePrograms
@@ -59,10 +61,50 @@ def test_a_second_backup_of_a_database_is_skipped_where_that_is_wanted(
         assert report["changed"] is False
         assert re.match(r"another backup of 'db_\w+' is running \(pid \d+", report["skipped_because"])
         assert "no backup was made" in report["summary"][0]
+        # It can be heard of: as a warning, and in the location for the daily check, wherever that runs.
+        [warning] = report["warnings"]
+        assert "SELECT pg_terminate_backend(" in warning
+        [note] = [name for name in bench.files() if name.endswith("/skipped.json")]
+        assert Skip.parse((bench.root / note).read_bytes()).reason.startswith("lock the database: another backup of")
+        assert bench.backup(postgres17, database, if_running="skip", check_mode=True, pg_bin_dir=programs)["warnings"]
+        assert [name for name in bench.files() if name.endswith("/skipped.json")] == [note]
         assert len(programs.runs) == 1
         programs.open()
         assert first.result(60)["copies"] == 1
     assert bench.backup(postgres17, database, if_running="skip")["changed"] is True
+
+
+def test_a_skip_that_cannot_be_noted_is_still_no_failure(
+    postgres17: PostgresServer, database: str, bench: Bench
+) -> None:
+    with Snapshot(ConnectionOptions.parse(postgres17.login(database))):
+        bench.root.mkdir(parents=True)
+        (bench.root / "shop").touch()
+        report = bench.backup(
+            postgres17, database, if_running="skip", min_copies=1, locations=[bench.location("b"), bench.location()]
+        )
+    assert "could not be noted: " in report["warnings"][1]
+    assert len(report["warnings"]) == 2
+    assert [name.rpartition("/")[2] for name in bench.files("b")] == ["skipped.json"]
+
+
+def test_who_could_make_no_backup_keeps_none_from_being_made(
+    postgres17: PostgresServer, database: str, bench: Bench
+) -> None:
+    # Fault 56.
+    postgres17.query(database, "CREATE TABLE t ()")
+    role = f"guest_{database}"
+    password = postgres17.create_role(role)
+    with closing(postgres17.connect(database, user=role, password=password)) as session:
+        with session.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(1836016245, 1)")
+        report = bench.backup(postgres17, database, if_running="skip")
+        told = f"held by who could make none, and was passed over: (pid {session.info.backend_pid}"
+    assert report["copies"] == 1
+    assert any(told in warning and f"role '{role}'" in warning for warning in report["warnings"])
+    [finding] = report["findings"]
+    assert (finding["check"], finding["status"]) == ("backup_lock", "warning") and told in finding["message"]
+    assert bench.backup(postgres17, database)["findings"][0]["status"] == "passed"
 
 
 def test_backups_of_two_databases_of_one_server_do_not_wait_for_each_other(

@@ -127,7 +127,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
         surveys=tuple(surveys),
         previous=previous,
         environment=stack.enter_context(child_environment_for(snapshot.options, server_version_num=version)),
-        warnings=(*ends.encryption.warnings, *server.warnings, *_warn_of(ends, surveys)),
+        warnings=(*ends.encryption.warnings, *server.warnings, *_warn_of(ends, surveys, snapshot)),
     )
 
 
@@ -186,8 +186,8 @@ def _set_size(found: FoundSet) -> int:
     return sum(artifact.size for artifact in found.manifest.artifacts)
 
 
-def _warn_of(ends: Ends, surveys: Sequence[Survey]) -> list[str]:
-    warnings = []
+def _warn_of(ends: Ends, surveys: Sequence[Survey], snapshot: Snapshot) -> list[str]:
+    warnings = [] if snapshot.strangers is None else [snapshot.strangers]
     if ends.signing_key is None:
         warnings.append("no signing_key: whoever can write to a location can forge this set unnoticed")
     for survey in surveys:

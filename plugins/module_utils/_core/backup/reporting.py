@@ -7,21 +7,12 @@ from typing import Any
 
 from ..backupset.manifest import Manifest
 from ..errors import BackupError
+from ..findings import PASSED, WARNING, Finding
 from ..texts import readable_size
 from .preflight import Cleared, behind
 from .preparing import Ends, Plan
 from .request import BackupRequest
 from .running import Written
-
-
-def report_skipped(request: BackupRequest, reason: BackupError) -> dict[str, Any]:
-    """Another backup is running and that is no failure."""
-    return {
-        "changed": False,
-        "label": request.label,
-        "skipped_because": reason.message,
-        "summary": [f"{request.label}: no backup was made: {reason.message}"],
-    }
 
 
 def report_planned(request: BackupRequest, ends: Ends, plan: Plan, duration: float) -> dict[str, Any]:
@@ -90,7 +81,15 @@ def _common(request: BackupRequest, ends: Ends, plan: Plan, duration: float) -> 
         "previous": None if plan.previous is None else str(plan.previous.id),
         "behind": behind(plan.surveys),
         "duration": round(duration, 3),
+        "findings": [_lock_finding(plan).to_dict()],
     }
+
+
+def _lock_finding(plan: Plan) -> Finding:
+    strangers = plan.snapshot.strangers
+    if strangers is None:
+        return Finding(check="backup_lock", status=PASSED, message="nobody keeps backups from being made")
+    return Finding(check="backup_lock", status=WARNING, message=strangers)
 
 
 def _locations(

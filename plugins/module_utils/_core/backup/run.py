@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from typing import Any
 
 from ..backupset.signing import load_signing_key
@@ -14,9 +15,10 @@ from ..locations import enter_locations
 from ..postgres.connection import ConnectionOptions
 from ..postgres.snapshot import LockBusy
 from .preparing import Ends, prepare
-from .reporting import report_planned, report_skipped, report_written
+from .reporting import report_planned, report_written
 from .request import BackupRequest, Compression, ExportSpec, TablePolicy
 from .running import BackupRun
+from .skipping import note_skip, report_skipped
 
 
 class TooFewCopies(BackupError):
@@ -41,7 +43,11 @@ def run_backup(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             plan = prepare(request, ends, stack)
         except LockBusy as busy:
             if params["if_running"] == "skip":
-                return report_skipped(request, busy)
+                return report_skipped(
+                    request,
+                    busy,
+                    [] if check_mode else note_skip(request, ends.locations, busy, datetime.now(timezone.utc)),
+                )
             raise
         if check_mode:
             return report_planned(request, ends, plan, time.monotonic() - began)

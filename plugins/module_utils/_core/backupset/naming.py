@@ -31,6 +31,8 @@ NEXT_HOLD = "hold.next.json"
 """Where a hold lies while it takes another one's place; it holds as much as :data:`HOLD` does."""
 HOLDS = (HOLD, NEXT_HOLD)
 RELEASE = "released.json"
+SKIPPED = "skipped.json"
+"""Lies alone in the directory of a set that was not made, as another backup was running."""
 DUMP_PREFIX = "backup_"
 """What the name of each part of a dump begins with."""
 

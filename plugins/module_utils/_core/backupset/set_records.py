@@ -99,6 +99,17 @@ class Drill(SetRecord):
     findings: Annotated[tuple[Finding, ...], ListOf(Record(Finding)), "What was compared, and how it is."]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Skip(SetRecord):
+    """The set was not made, because another backup was running: it has no manifest, and nothing else."""
+
+    what = "record of a backup that was skipped"
+    kind = "mobul.backup/skip"
+
+    format: Annotated[str, Choice(kind)] = kind
+    reason: Annotated[str, NAMED, "Which session of the server kept it from being made."]
+
+
 def record_class(name: str) -> type[Hold] | type[Release] | type[Drill] | None:
     """What the object *name* in a set's directory is; None for an artifact or anything else."""
     if _DRILL_NAME.fullmatch(name):

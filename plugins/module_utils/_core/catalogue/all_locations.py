@@ -46,6 +46,11 @@ class KnownSet:
         return "unfinished" if {copy.state for copy in self.copies.values()} == {"unfinished"} else "damaged"
 
     @cached_property
+    def skipped(self) -> bool:
+        """Whether all that is known of it is that it was not made."""
+        return all(copy.skipped for copy in self.copies.values())
+
+    @cached_property
     def summary(self) -> Summary | None:
         """What its manifest says, that of a good copy if there is one."""
         ordered = sorted(self.copies.values(), key=lambda copy: copy.state != "good")

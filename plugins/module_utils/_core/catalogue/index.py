@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from ..backupset.manifest import Manifest, digest
-from ..backupset.naming import MANIFEST, SIGNATURE, SetId, check_name
+from ..backupset.naming import MANIFEST, SIGNATURE, SKIPPED, SetId, check_name
 from ..backupset.set_records import Drill, Hold, Release, SetRecord, last_to_end, record_class
 from ..backupset.signing import VerifyKey, verify
 from ..documents.strict_json import MAX_BYTES
@@ -74,6 +74,11 @@ class SetCopy:
     def size(self) -> int:
         """Bytes of everything in its directory."""
         return sum(info.size for info in self.objects.values())
+
+    @property
+    def skipped(self) -> bool:
+        """Whether this is the record of a backup that was not made because another one was running."""
+        return tuple(self.objects) == (SKIPPED,)
 
     @property
     def modified(self) -> datetime | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from ..backupset.naming import HOLDS, MANIFEST, SetId, check_name
+from ..backupset.naming import HOLDS, MANIFEST, SKIPPED, SetId, check_name
 from ..errors import BackupError, ConfigError
 from ..locations.base import Leftover, Location, ObjectInfo
 from .directories import SetDirectory, gather
@@ -14,6 +14,8 @@ from .search import Problem
 
 DEFAULT_AGE = timedelta(hours=24)
 WINDOW = timedelta(days=14)
+SKIPS_KEPT = timedelta(days=90)
+"""The record of a skipped backup is no leftover: it stays until nobody asks any more whether the next one was, too."""
 
 _STEP = "look for what earlier runs left"
 _SKEW = timedelta(days=1)
@@ -99,6 +101,8 @@ def unfinished_among(directories: Iterable[SetDirectory], label: str, before: da
 def _unfinished(directory: SetDirectory, label: str, before: datetime) -> Unfinished:
     if any(name in directory.objects for name in HOLDS):
         return Unfinished(label, directory.id, (), ())
+    if tuple(directory.objects) == (SKIPPED,):
+        before -= SKIPS_KEPT
     leftovers = tuple(leftover for leftover in directory.leftovers if leftover.started <= before)
     objects = tuple(directory.objects.values())
     at_rest = len(leftovers) == len(directory.leftovers) and all(info.modified <= before for info in objects)

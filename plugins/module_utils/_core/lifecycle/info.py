@@ -59,8 +59,9 @@ def report_catalogue(
         {"id": str(one.id), "location": name, "bytes": copy.size, "modified": _time(copy.modified)}
         for one in catalogue.sets
         for name, copy in one.copies.items()
-        if copy.state == "unfinished"
+        if copy.state == "unfinished" and not copy.skipped
     ]
+    skipped = [str(one.id) for one in catalogue.sets if one.skipped]
     locations = _locations(catalogue)
     return {
         "changed": False,
@@ -70,11 +71,12 @@ def report_catalogue(
         "newest_good": _newest(one for one in catalogue.backups if one.good),
         "newest_verified": _newest(one for one in catalogue.backups if one.passed_drill is not None),
         "unfinished": unfinished,
+        "skipped": skipped,
         "foreign": list(catalogue.foreign),
         "locations": locations,
         "policy": policy.to_dict(),
         "table": _table(sets),
-        "summary": _summary(catalogue, locations, unfinished),
+        "summary": _summary(catalogue, locations, unfinished, skipped),
         "warnings": [str(error) for error in catalogue.failures.values()],
     }
 
@@ -148,7 +150,12 @@ def _table(sets: Sequence[Mapping[str, Any]]) -> list[str]:
     return text_table(("set", "state", "size", "copies", "verified", "goes", "why it stays or goes"), rows)
 
 
-def _summary(catalogue: Catalogue, locations: Mapping[str, Mapping[str, Any]], unfinished: Sequence[Any]) -> list[str]:
+def _summary(
+    catalogue: Catalogue,
+    locations: Mapping[str, Mapping[str, Any]],
+    unfinished: Sequence[Any],
+    skipped: Sequence[str],
+) -> list[str]:
     backups = catalogue.backups
     good = sum(1 for one in backups if one.good)
     lines = [f"'{catalogue.label}': {len(backups)} sets, {good} of them good"]
@@ -162,4 +169,6 @@ def _summary(catalogue: Catalogue, locations: Mapping[str, Mapping[str, Any]], u
         )
     if unfinished:
         lines.append(f"{len(unfinished)} unfinished")
+    if skipped:
+        lines.append(f"{len(skipped)} skipped because another backup was running")
     return [*lines, *(f"damaged or foreign: {told}" for told in catalogue.foreign)]

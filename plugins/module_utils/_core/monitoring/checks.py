@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from ..backupset.naming import SKIPPED
 from ..backupset.set_records import Drill
 from ..catalogue.all_locations import Catalogue, KnownSet
 from ..durations import readable_duration
@@ -48,6 +49,26 @@ def check_recovery_points(catalogue: Catalogue, request: CheckRequest, now: date
         if status == FAILED and (other := newest_good(catalogue)) is not None and other is not newest:
             message += f"; the newest good backup of any kind is {other.id}"
         yield Finding(check="recovery_point", subject=kind, status=status, message=message)
+
+
+def check_skips(catalogue: Catalogue, request: CheckRequest) -> Iterator[Finding]:
+    """Whether backups were skipped again and again because another one was running, by kind."""
+    skips = [one.id for one in catalogue.sets if one.skipped]
+    for kind in dict.fromkeys([*request.schedule, *(one.kind for one in skips)]):
+        # Nobody waits for a kind that is not scheduled: a set of any kind will do.
+        newest = newest_good(catalogue, kind if kind in request.schedule else None)
+        row = [one for one in skips if one.kind == kind and (newest is None or one > newest.id)]
+        if len(row) < 2:
+            message = "none was skipped" if not row else f"{row[0]} alone, because another backup was running"
+            yield Finding(check="skipped", subject=kind, status=PASSED, message=message)
+            continue
+        yield Finding(
+            check="skipped",
+            subject=kind,
+            status=FAILED if kind in request.schedule else WARNING,
+            message=f"{len(row)} in a row were not made because another backup was running, the last one {row[-1]} "
+            f"({row[-1].directory(catalogue.label)}/{SKIPPED} says which session that was: end it if it hangs)",
+        )
 
 
 def check_copies(catalogue: Catalogue, request: CheckRequest, names: Sequence[str]) -> Iterator[Finding]:
@@ -98,7 +119,7 @@ def check_integrity(catalogue: Catalogue, request: CheckRequest, now: datetime) 
         left = [
             str(one.id)
             for one in index.copies.values()
-            if one.state == "unfinished" and now - (one.modified or now) > _UNFINISHED_AFTER
+            if one.state == "unfinished" and not one.skipped and now - (one.modified or now) > _UNFINISHED_AFTER
         ]
         told = (
             f"left by runs that were cut off: {_joined(left)} (the clean-up removes it)" if left else "nothing is left"

@@ -23,6 +23,7 @@ from .checks import (
     check_integrity,
     check_recovery_points,
     check_sizes,
+    check_skips,
     scheduled_sets,
 )
 from .reading import check_checksums, check_rows
@@ -68,6 +69,7 @@ def find_all(
     """The findings of all checks."""
     found = [
         *check_recovery_points(catalogue, request, now),
+        *check_skips(catalogue, request),
         *check_copies(catalogue, request, [location.name for location in locations]),
         *check_integrity(catalogue, request, now),
         *check_sizes(catalogue, request),

@@ -14,46 +14,62 @@ from .names import display_name
 from .tables import NOT_OF_EXTENSION, NOT_SYSTEM
 from .types import Cursor
 
+# Of one row of pg_roles called role, so that the same is asked for ourselves and for others.
 _RELATIONS = f"""
 WITH configuration AS (
     SELECT pg_catalog.unnest(extconfig) AS oid FROM pg_catalog.pg_extension
 ), wanted AS (
-    SELECT c.oid, c.relname, c.relkind, c.relrowsecurity, n.nspname,
-           pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS reachable
+    SELECT c.oid, c.relname, c.relkind, n.nspname,
+           pg_catalog.has_schema_privilege(role.oid, n.oid, 'USAGE') AS reachable,
+           c.relrowsecurity AND NOT role.rolsuper AND NOT role.rolbypassrls
+             AND (c.relforcerowsecurity OR NOT pg_catalog.pg_has_role(role.oid, c.relowner, 'USAGE')) AS limited
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'S') AND {NOT_SYSTEM}
       AND ({NOT_OF_EXTENSION} OR c.oid IN (SELECT oid FROM configuration))
 )
 SELECT nspname, relname, CASE
          WHEN NOT reachable THEN 'schema'
-         WHEN relkind = 'S' AND NOT pg_catalog.has_sequence_privilege(oid, 'SELECT') THEN 'sequence'
-         WHEN relkind <> 'S' AND NOT pg_catalog.has_table_privilege(oid, 'SELECT') THEN 'table'
-         WHEN relkind = 'r' AND relrowsecurity AND pg_catalog.row_security_active(oid) THEN 'policy'
+         WHEN relkind = 'S' AND NOT pg_catalog.has_sequence_privilege(role.oid, oid, 'SELECT') THEN 'sequence'
+         WHEN relkind <> 'S' AND NOT pg_catalog.has_table_privilege(role.oid, oid, 'SELECT') THEN 'table'
+         WHEN relkind = 'r' AND limited THEN 'policy'
        END AS problem
 FROM wanted
 """  # noqa: S608 - made of constants
 
 _UNREADABLE = f"""
-SELECT * FROM ({_RELATIONS}) AS checked WHERE problem IS NOT NULL
+SELECT checked.* FROM pg_catalog.pg_roles role CROSS JOIN LATERAL ({_RELATIONS}) AS checked
+WHERE role.rolname = current_user AND problem IS NOT NULL
 ORDER BY nspname COLLATE "C", relname COLLATE "C"
 """  # noqa: S608 - made of constants
 
 _LARGE_OBJECTS = """
-SELECT m.oid::text, pg_catalog.count(*) OVER () FROM pg_catalog.pg_largeobject_metadata m
+SELECT m.oid FROM pg_catalog.pg_largeobject_metadata m
 WHERE pg_catalog.current_setting('lo_compat_privileges') = 'off'
-  AND NOT pg_catalog.pg_has_role(m.lomowner, 'USAGE')
+  AND NOT pg_catalog.pg_has_role(role.oid, m.lomowner, 'USAGE')
   AND NOT EXISTS (
-    SELECT FROM pg_catalog.aclexplode(m.lomacl) AS item
-    WHERE item.privilege_type = 'SELECT' AND (item.grantee = 0 OR pg_catalog.pg_has_role(item.grantee, 'USAGE'))
+    SELECT FROM pg_catalog.aclexplode(m.lomacl) AS item WHERE item.privilege_type = 'SELECT'
+      AND (item.grantee = 0 OR pg_catalog.pg_has_role(role.oid, item.grantee, 'USAGE'))
   )
-ORDER BY m.oid LIMIT 10
 """
 # The server has a function for it from version 18 on, where pg_read_all_data may count too.
 _LARGE_OBJECTS_18 = """
-SELECT m.oid::text, pg_catalog.count(*) OVER () FROM pg_catalog.pg_largeobject_metadata m
-WHERE NOT pg_catalog.has_largeobject_privilege(m.oid, 'SELECT')
-ORDER BY m.oid LIMIT 10
+SELECT m.oid FROM pg_catalog.pg_largeobject_metadata m
+WHERE NOT pg_catalog.has_largeobject_privilege(role.oid, m.oid, 'SELECT')
 """
+
+_UNREADABLE_LARGE_OBJECTS = """
+SELECT found.oid::text, pg_catalog.count(*) OVER () FROM pg_catalog.pg_roles role CROSS JOIN LATERAL ({}) AS found
+WHERE role.rolname = current_user ORDER BY found.oid LIMIT 10
+"""
+
+# As SET ROLE may be a session's first statement, what a role can become counts like what it is.
+_MAY_DUMP = f"""
+SELECT EXISTS (
+  SELECT FROM pg_catalog.pg_roles role WHERE pg_catalog.pg_has_role(%s::bigint::oid, role.oid, 'MEMBER')
+    AND (role.rolsuper OR NOT EXISTS (SELECT FROM ({_RELATIONS}) AS checked WHERE problem IS NOT NULL)
+                          AND NOT EXISTS ({{}}))
+)
+"""  # noqa: S608 - made of constants
 
 
 @dataclass(frozen=True)
@@ -87,8 +103,22 @@ def find_unreadable(cursor: Cursor, role: str, server_version_num: int) -> list[
     return result
 
 
+def may_dump(cursor: Cursor, role: int) -> bool:
+    """Whether a session of another role could dump the whole database, as far as rights go.
+
+    :param role: its OID.
+    """
+    cursor.execute(_MAY_DUMP.format(_large_object_query(cursor.connection.server_version)), [role])
+    row = cursor.fetchone()
+    return row is not None and bool(row[0])
+
+
+def _large_object_query(server_version_num: int) -> str:
+    return _LARGE_OBJECTS_18 if server_version_num >= 180000 else _LARGE_OBJECTS
+
+
 def _large_objects(cursor: Cursor, role: str, server_version_num: int) -> list[Unreadable]:
-    cursor.execute(_LARGE_OBJECTS_18 if server_version_num >= 180000 else _LARGE_OBJECTS)
+    cursor.execute(_UNREADABLE_LARGE_OBJECTS.format(_large_object_query(server_version_num)))
     rows = cursor.fetchall()
     if not rows:
         return []

@@ -15,22 +15,14 @@ from ..errors import BackupError, PreflightError, SourceError
 from .connection import APPLICATION_NAME, ConnectionOptions, connect
 from .messages import server_message
 from .names import TableName
+from .rights import may_dump
+from .session_lock import Holder, LockHeld, SessionLock, describe, take_lock
 from .types import Connection
 
 STEP = "take the snapshot"
-LOCK_KEY = (0x6D6F6275, 1)
-"""The advisory lock of a backup, as the pair of integers that pg_locks shows as classid and objid."""
+BACKUP_LOCK = 1
+"""Number of the lock of a backup, see :mod:`session_lock`; each database has its own."""
 
-_OURS = """l.locktype = 'advisory' AND l.granted AND l.classid = %s AND l.objid = %s AND l.objsubid = 2
-  AND l.database = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())"""
-_TRY_LOCK = "SELECT pg_catalog.pg_try_advisory_lock(%s, %s)"
-_HOLDER = f"""
-SELECT l.pid, a.application_name, a.usename, a.backend_start
-FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a USING (pid) WHERE {_OURS}
-"""  # noqa: S608 - made of constants
-_HELD = f"""
-SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid = pg_catalog.pg_backend_pid() AND {_OURS})
-"""  # noqa: S608 - made of constants
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _WAL_POSITION = """CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
      ELSE pg_catalog.pg_current_wal_lsn() END::text"""
@@ -54,14 +46,20 @@ _NOT_TO_HOLD = (_BUSY, _LOCK_TABLE_FULL, "42P01", "3F000", "42501", "42809")
 class LockBusy(PreflightError):
     """Another backup of the same database is running.
 
-    :param pid: of its session on the server, None if that ended while we asked.
-    :param since: when that session began, where the server tells.
+    :param holder: who makes it; None if they ended while we asked.
+    :ivar pid: of their session on the server.
+    :ivar since: when that session began, where the server tells.
     """
 
-    def __init__(self, message: str, *, pid: int | None = None, since: datetime | None = None) -> None:
-        super().__init__("lock the database", message, hint="wait until it has ended, or end that session if it hangs")
-        self.pid = pid
-        self.since = since
+    def __init__(self, database: str, holder: Holder | None) -> None:
+        if holder is None:
+            message, hint = f"another backup of {database!r} was running a moment ago", "run it again"
+        else:
+            message = f"another backup of {database!r} is running ({holder})"
+            hint = f"wait until it has ended; if it hangs, or is no backup, end that session: {holder.remedy}"
+        super().__init__("lock the database", message, hint=hint)
+        self.pid = holder and holder.pid
+        self.since = holder and holder.since
 
 
 class Snapshot:
@@ -78,6 +76,7 @@ class Snapshot:
     wal_lsn: str | None
     """The server's position in its write-ahead log right then, where it tells."""
     connection: Connection
+    lock: SessionLock
 
     def __init__(
         self,
@@ -118,6 +117,16 @@ class Snapshot:
         """How to reach the very server that has the snapshot."""
         return self._options
 
+    @property
+    def strangers(self) -> str | None:
+        """Who would keep backups of the database from being made, and was passed over; None where nobody would."""
+        if not self.lock.passed_over:
+            return None
+        return (
+            f"the lock of a backup of {self._options.database!r} is held by who could make none, and was passed over: "
+            f"{describe(self.lock.passed_over)}"
+        )
+
     def attach(self) -> Connection:
         """A further session that sees the same state; close it after use."""
         return attach(self._options, self.id, application_name=self._application_name, lock_timeout=self._lock_timeout)
@@ -128,12 +137,10 @@ class Snapshot:
         from psycopg2.extensions import TRANSACTION_STATUS_INTRANS
 
         try:
-            with self.connection.cursor() as cursor:
-                cursor.execute(_HELD, LOCK_KEY)
-                row = cursor.fetchone()
+            held = self.lock.is_held(self.connection)
         except Error as error:
             raise SourceError("keep the snapshot", f"its session was lost: {server_message(error)}") from None
-        if row is None or not row[0]:
+        if not held:
             raise SourceError("keep the snapshot", "its session lost the lock on the database")
         if self.connection.info.transaction_status != TRANSACTION_STATUS_INTRANS:
             raise SourceError("keep the snapshot", "its transaction has ended")
@@ -152,23 +159,10 @@ class Snapshot:
             self.connection.close()
 
     def _take_lock(self) -> None:
-        with self.connection.cursor() as cursor:
-            cursor.execute(_TRY_LOCK, LOCK_KEY)
-            row = cursor.fetchone()
-            if row is not None and row[0]:
-                return
-            cursor.execute(_HOLDER, LOCK_KEY)
-            holder = cursor.fetchone()
-        name = self._options.database
-        if holder is None:
-            raise LockBusy(f"another backup of {name!r} was running a moment ago")
-        pid, application, user, since = holder
-        known = [f"pid {pid}", f"application {application!r}", f"role {user!r}" if user else ""]
-        if since is not None:
-            known.append(f"since {since:%Y-%m-%d %H:%M:%S} UTC")
-        raise LockBusy(
-            f"another backup of {name!r} is running ({', '.join(filter(None, known))})", pid=pid, since=since
-        )
+        try:
+            self.lock = take_lock(self.connection, BACKUP_LOCK, may_dump)
+        except LockHeld as held:
+            raise LockBusy(self._options.database, held.holder) from None
 
     def _take_snapshot(self) -> None:
         from psycopg2 import Error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, CryptoError
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database import target
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database import locks, target
 from support.lab import PostgresServer, installations
 from support.postgres import PostgresServer as Server
 from support.restore_runs import RestoreBench, databases
@@ -181,11 +182,11 @@ def test_the_lock_of_a_restore_is_gone_before_its_session_is(postgres17: Postgre
     options = ConnectionOptions.parse(postgres17.login("postgres"))
     first, second = (Lingering(target.open_maintenance(options, "postgres", 5)) for _number in range(2))
     try:
-        target.lock_target(first, shop)
+        locks.lock_target(first, shop)
         with pytest.raises(BackupError, match="another restore of database"):
-            target.lock_target(second, shop)
+            locks.lock_target(second, shop)
         target.close_maintenance(first)
-        target.lock_target(second, shop)
+        locks.lock_target(second, shop)
     finally:
         first.connection.close()
         second.connection.close()
@@ -214,7 +215,7 @@ def test_what_an_exchange_would_break_is_refused(
         with session.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(1836016245, 1)")
         with pytest.raises(
-            BackupError, match=rf"a backup of database .* is running \(pid {session.info.backend_pid}\)"
+            BackupError, match=rf"a backup of database .* is running \(pid {session.info.backend_pid}, role "
         ):
             bench.restore(postgres17, shop)
     finally:
@@ -228,6 +229,30 @@ def test_what_an_exchange_would_break_is_refused(
     finally:
         other.close()
     assert_untouched(postgres17, shop)
+
+
+def test_who_could_restore_and_back_up_nothing_keeps_no_restore_from_it(
+    bench: RestoreBench, postgres17: PostgresServer, shop: str, damaged: Path
+) -> None:
+    # Fault 56.
+    role = f"guest_{shop}"
+    login = {"user": role, "password": postgres17.create_role(role)}
+    with (
+        closing(postgres17.connect(shop, **login)) as there,
+        closing(postgres17.connect("postgres", **login)) as beside,
+        there.cursor() as backup_lock,
+        beside.cursor() as restore_lock,
+    ):
+        backup_lock.execute("SELECT pg_advisory_lock(1836016245, 1)")
+        restore_lock.execute("SELECT pg_advisory_lock(1836016245, hashtext(%s))", [shop])
+        plan = bench.restore(postgres17, shop, check_mode=True)
+        told = f"held by who could make none, and was passed over: (pid {beside.info.backend_pid}"
+        assert any(told in warning and f"role '{role}'" in warning for warning in plan["warnings"])
+        postgres17.query("postgres", f"ALTER ROLE {role} CREATEDB; ALTER DATABASE {shop} OWNER TO {role}")
+        with pytest.raises(
+            BackupError, match=rf"another restore of .*pg_terminate_backend\({beside.info.backend_pid}\)"
+        ):
+            bench.restore(postgres17, shop)
 
 
 def test_an_older_server_is_refused(bench: RestoreBench, postgres17: PostgresServer, shop: str, damaged: Path) -> None:

@@ -87,6 +87,17 @@ def test_unfinished_objects_in_a_held_set_stay(name: str) -> None:
     assert found(location) == []
 
 
+def test_the_record_of_a_skip_stays_until_nobody_asks_for_it_any_more() -> None:
+    location = MemoryLocation()
+    location.add(f"{PLACE}/skipped.json", b"", NOW - timedelta(days=90))
+    assert found(location, full=True) == []
+    location.add(f"{PLACE}/skipped.json", b"", NOW - timedelta(days=92))
+    assert found(location, full=True) == [PLACE]
+    location.add(f"{PLACE}/skipped.json", b"", OLD)
+    location.add(f"{PLACE}/backup.dump.age", b"", OLD)
+    assert found(location, full=True) == [PLACE]
+
+
 def test_only_the_last_two_weeks_are_looked_at_unless_all_is_asked_for() -> None:
     location = MemoryLocation()
     days = {days: SetId(NOW - timedelta(days=days), "daily").directory("shop") for days in (0, 14, 15, 40, 400, -1, -2)}

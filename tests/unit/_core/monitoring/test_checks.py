@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import Manifest, Table
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
-from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_records import Hold
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_records import Hold, Skip
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.all_locations import read_catalogue
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
 from ansible_collections.mobul.backup.plugins.module_utils._core.findings import Finding
@@ -33,6 +33,7 @@ def test_sound_backups_pass_every_check_by_name(bench: Bench) -> None:
     assert wrong(found) == {}
     assert set(found) == {
         ("recovery_point", "weekly"),
+        ("skipped", "weekly"),
         ("copies", "first"),
         ("copies", "second"),
         ("integrity", "first"),
@@ -61,6 +62,41 @@ def test_a_kind_that_was_never_backed_up_fails(bench: Bench) -> None:
     found = bench.check(schedule={"weekly": "8d", "daily": "26h"})
     assert found["recovery_point", "daily"].status == "failed"
     assert "there is no good daily backup" in found["recovery_point", "daily"].message
+
+
+def skip(bench: Bench, days: float, kind: str = "weekly") -> None:
+    set_id = id_before(days, kind)
+    record = Skip(id=SetId.parse(set_id), label="shop", reason="another backup is running")
+    bench.second.add(key_of(set_id, "skipped.json"), record.to_bytes(), NOW - timedelta(days=days))
+
+
+def test_a_second_skip_in_a_row_fails_and_one_alone_does_not(bench: Bench) -> None:
+    skip(bench, 2)
+    assert wrong(bench.check()) == {}
+    skip(bench, 1)
+    found = bench.check()
+    assert wrong(found) == {("skipped", "weekly"): "failed"}
+    assert found["skipped", "weekly"].message.startswith("2 in a row")
+    assert key_of(id_before(1), "skipped.json") in found["skipped", "weekly"].message
+    # What other kinds are made of meanwhile does not matter to a kind that is scheduled.
+    bench.add(id_before(0.5, "manual"))
+    assert wrong(bench.check()) == {("skipped", "weekly"): "failed"}
+    bench.add(id_before(0.2))
+    assert ("skipped", "weekly") not in wrong(bench.check())
+
+
+def test_skips_of_a_kind_that_is_not_scheduled_are_a_warning_until_anything_was_backed_up(bench: Bench) -> None:
+    for days in (2, 1):
+        skip(bench, days, "manual")
+    assert wrong(bench.check()) == {("skipped", "manual"): "warning"}
+    bench.add(id_before(0.2, "daily"))
+    assert ("skipped", "manual") not in wrong(bench.check())
+
+
+def test_skips_before_and_after_a_good_set_are_not_in_a_row(bench: Bench) -> None:
+    skip(bench, 4)
+    skip(bench, 2)
+    assert wrong(bench.check()) == {}
 
 
 def test_a_set_from_the_future_is_a_warning(bench: Bench) -> None:
@@ -256,7 +292,7 @@ def test_a_report_tells_the_worst_first_and_counts_the_rest(bench: Bench) -> Non
     bench.remove(NEWEST, bench.second)
     report = report_findings("shop", list(bench.check().values()))
     assert report["verdict"] == "failed"
-    assert report["summary"][0] == "shop: failed: 1 failed, 0 warning, 11 passed"
+    assert report["summary"][0] == "shop: failed: 1 failed, 0 warning, 12 passed"
     assert report["summary"][1].startswith("  failed: copies (second): ")
     assert report["findings"][0]["subject"] == "second"
     assert report["table"][0].split() == ["check", "subject", "status", "what", "was", "found"]

@@ -13,6 +13,7 @@ from ...postgres.programs import Program, find_program
 from ...stream.process import child_environment
 from .children import tool_message
 from .contents import Contents
+from .locks import lock_target, refuse_running_backup
 from .memory import archive_in_memory
 from .plan import RestorePlan
 from .psql_filter import check_restricts
@@ -25,7 +26,6 @@ from .target import (
     check_space,
     choose_strategy,
     close_maintenance,
-    lock_target,
     look_at,
     open_maintenance,
 )
@@ -44,12 +44,14 @@ def prepare(
     maintenance = open_maintenance(options, request.maintenance_db, request.lock_timeout)
     stack.callback(close_maintenance, maintenance)
     options = options.pinned(maintenance)
-    lock_target(maintenance, request.database)
+    strangers = lock_target(maintenance, request.database)
     target = look_at(maintenance, request.database)
     strategy = choose_strategy(target, request.strategy)
     _check_script(strategy, contents)
     version = _check_version(target, contents)
-    warnings = [*contents.warnings, *check_quiet(maintenance, target), *_identity(target, contents)]
+    if target.database is not None:
+        refuse_running_backup(maintenance, options, target.name)
+    warnings = [*contents.warnings, *strangers, *check_quiet(maintenance, target), *_identity(target, contents)]
     if contents.manifest is not None and strategy == "side_by_side":
         check_space(maintenance, contents.manifest.database.size)
     pg_restore, pg_dump, psql = _programs(request, contents, target, strategy, version)

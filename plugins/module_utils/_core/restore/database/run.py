@@ -12,6 +12,7 @@ from ...postgres.messages import database_errors
 from ...reading.access import open_access
 from .contents import Contents, open_file, open_set
 from .in_place.in_place import InPlace
+from .locks import lock_target
 from .preparing import prepare
 from .replaced_database import finalize, reap_unfinished, revert
 from .reporting import report_kept, report_planned, report_restored
@@ -19,7 +20,7 @@ from .request import RestoreRequest
 from .roles import make_roles
 from .safety import check_safety, make_safety_backup
 from .side_by_side.side_by_side import SideBySide
-from .target import close_maintenance, lock_target, look_at, open_maintenance
+from .target import close_maintenance, look_at, open_maintenance
 
 
 def run_restore(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -40,11 +41,13 @@ def _run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         return _restore(params, request, options, check_mode)
     connection = open_maintenance(options, request.maintenance_db, request.lock_timeout)
     try:
-        lock_target(connection, request.database)
+        strangers = lock_target(connection, request.database)
         target = look_at(connection, request.database)
         if request.state == "finalized":
-            return report_kept(request, finalize(connection, target, request, check_mode=check_mode))
-        return report_kept(request, revert(connection, options, target, request, check_mode=check_mode))
+            kept = finalize(connection, target, request, check_mode=check_mode)
+        else:
+            kept = revert(connection, options, target, request, check_mode=check_mode)
+        return {**report_kept(request, kept), "warnings": strangers}
     finally:
         close_maintenance(connection)
 

@@ -11,13 +11,10 @@ from typing import Any
 from ...errors import PreflightError, SourceError
 from ...postgres.connection import ConnectionOptions, connect
 from ...postgres.messages import server_message
-from ...postgres.snapshot import LOCK_KEY
 from ...postgres.types import Connection, Cursor
 from .naming import Note, is_beside
 
 STEP = "check the target"
-RESTORE_LOCK = LOCK_KEY[0]
-"""First key of the advisory lock of a restore; the second is made of the database's name."""
 
 _ROLE = """
 SELECT rolname, rolsuper, rolcreatedb, pg_catalog.current_setting('server_version')
@@ -42,16 +39,11 @@ _NAMES = """
 SELECT d.datname, pg_catalog.shobj_description(d.oid, 'pg_database'), d.datallowconn
 FROM pg_catalog.pg_database d ORDER BY d.datname
 """
-_BACKUP_RUNS = """
-SELECT pid FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND classid = %s AND objid = %s AND objsubid = 2
-  AND database = %s
-"""
 _STAYS = """
 SELECT (SELECT pg_catalog.array_agg(slot_name::text ORDER BY slot_name) FROM pg_catalog.pg_replication_slots
         WHERE database = %(name)s),
        (SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_xacts WHERE database = %(name)s)
 """
-_TRY_LOCK = "SELECT pg_catalog.pg_try_advisory_lock(%s, pg_catalog.hashtext(%s))"
 
 
 @dataclass(frozen=True)
@@ -127,21 +119,8 @@ def elsewhere(options: ConnectionOptions, database: str) -> ConnectionOptions:
 
 
 def open_maintenance(options: ConnectionOptions, database: str, lock_timeout: int) -> Connection:
-    """A session beside the database that is to be restored; it holds the restore's lock from :func:`lock_target` on."""
+    """A session beside the database that is to be restored; :func:`locks.lock_target` gives it the restore's lock."""
     return connect(elsewhere(options, database), lock_timeout=lock_timeout)
-
-
-def lock_target(connection: Connection, name: str) -> None:
-    """Keep other restores of the same database away for as long as this session lasts."""
-    with connection.cursor() as cursor:
-        cursor.execute(_TRY_LOCK, [RESTORE_LOCK, name])
-        row = cursor.fetchone()
-    if row is None or not row[0]:
-        raise PreflightError(
-            STEP,
-            f"another restore of database {name!r} is running",
-            hint="nothing was touched; wait until it has ended",
-        )
 
 
 def close_maintenance(connection: Connection) -> None:
@@ -254,13 +233,6 @@ def check_quiet(connection: Connection, target: Target) -> list[str]:
     if existing is None:
         return []
     with connection.cursor() as cursor:
-        cursor.execute(_BACKUP_RUNS, [*LOCK_KEY, existing.oid])
-        if running := cursor.fetchone():
-            raise PreflightError(
-                STEP,
-                f"a backup of database {target.name!r} is running (pid {running[0]})",
-                hint="nothing was touched; wait until it has ended",
-            )
         cursor.execute(_STAYS, {"name": target.name})
         row = cursor.fetchone()
     slots, prepared = row if row is not None else (None, 0)
