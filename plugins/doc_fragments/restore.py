@@ -19,9 +19,17 @@ options:
     description: Name of the database in the catalogue. Either this or O(src) is required with O(state=restored).
     type: str
   backup:
-    description: Id of the set, or V(latest).
+    description:
+      - Id of the set, or V(latest), the newest one in any of the locations.
+      - The newest one is never the safety backup of a restore, nor a set from the future, which a wrong clock has made;
+        these are taken by their ids.
     type: str
     default: latest
+  before:
+    description:
+      - With O(backup=latest), the newest set whose snapshot is older than this time, such as V(2026-11-23) or
+        V(2026-11-23T06:00:00Z). Without a zone it is UTC.
+    type: str
   location:
     description: Name of the only location to take the set from.
     type: str
@@ -35,7 +43,9 @@ options:
     default: restored
     choices: [restored, finalized, reverted]
   expect_environment:
-    description: Environment that you take the database for. A set of another environment is refused.
+    description:
+      - Environment that you take the database for. A set of another environment is refused.
+      - Required with O(state=restored). A set that was made without an environment is told by a warning.
     type: str
   verify_key:
     description:

@@ -31,7 +31,7 @@ options:
     type: str
     required: true
   backup:
-    description: Id of the set, or V(latest).
+    description: Id of the set, or V(latest), the newest good one that is neither a safety backup nor from the future.
     type: str
     required: true
   days:

@@ -70,10 +70,6 @@ options:
     description: Number of tables and indexes that are restored at the same time, with O(strategy=side_by_side).
     type: int
     default: 1
-  expect_environment:
-    description:
-      - Environment that you take the database for. A set of another environment is refused.
-      - Required with O(state=restored). Empty for a set that was made without one.
   environment:
     description: Environment that the inventory says the database belongs to. It must be O(expect_environment).
     type: str

@@ -55,9 +55,16 @@ options:
     type: str
     required: true
   backup:
-    description: Id of the set, or V(latest), the newest that any of O(locations) has.
+    description:
+      - Id of the set, or V(latest), the newest that any of O(locations) has.
+      - The newest one is never the safety backup of a restore, nor a set from the future.
     type: str
     default: latest
+  before:
+    description:
+      - With O(backup=latest), the newest set whose snapshot is older than this time, such as V(2026-11-23T06:00:00Z).
+        Without a zone it is UTC.
+    type: str
   location:
     description: Name of the only one of O(locations) to take it from. By default all of them, one after the other.
     type: str
@@ -245,6 +252,7 @@ def main() -> None:
             "login_db": {"type": "str", "default": "postgres"},
             "label": {"type": "str", "required": True},
             "backup": {"type": "str", "default": "latest"},
+            "before": {"type": "str"},
             "location": {"type": "str"},
             "expect_environment": {"type": "str"},
             "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},

@@ -37,9 +37,16 @@ options:
     description: Name of the database in the catalogue.
     type: str
   backup:
-    description: Id of the set, or V(latest), the newest that any of O(locations) has.
+    description:
+      - Id of the set, or V(latest), the newest that any of O(locations) has.
+      - The newest one is never the safety backup of a restore, nor a set from the future.
     type: str
     default: latest
+  before:
+    description:
+      - With O(backup=latest), the newest set whose snapshot is older than this time, such as V(2026-11-23T06:00:00Z).
+        Without a zone it is UTC.
+    type: str
   location:
     description: Name of the only one of O(locations) whose copy is verified. By default all.
     type: str
@@ -161,6 +168,7 @@ def main() -> None:
             "locations": {**LOCATIONS["locations"], "required": False},
             "label": {"type": "str"},
             "backup": {"type": "str", "default": "latest"},
+            "before": {"type": "str"},
             "location": {"type": "str"},
             "src": {"type": "path"},
             "level": {"type": "str", "choices": ["structure", "content"], "default": "structure"},

@@ -16,6 +16,7 @@ from .postgres import PostgresServer
 from .stored_sets import StoredSet
 
 LABEL = "shop"
+ENVIRONMENT = "staging"
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ class Bench:
             **server.login(database),
             "pg_bin_dir": str(server.bin_dir),
             "label": LABEL,
+            "environment": ENVIRONMENT,
             "recipients": self.keys.recipients,
             "signing_key": str(self.keys.signing),
             "locations": [self.location()],

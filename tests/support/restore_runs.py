@@ -12,12 +12,10 @@ from typing import Any
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.run import run_restore
 from ansible_collections.mobul.backup.plugins.modules import restore_database
 
-from .backup_bench import LABEL, Bench
+from .backup_bench import ENVIRONMENT, LABEL, Bench
 from .module_parameters import parameters
 from .module_runs import start_module
 from .postgres import PostgresServer
-
-ENVIRONMENT = "staging"
 
 
 def restore(*, check_mode: bool = False, **options: Any) -> dict[str, Any]:
@@ -39,7 +37,7 @@ class RestoreBench:
 
     def backup(self, server: PostgresServer, database: str, **changes: Any) -> dict[str, Any]:
         """A set with fingerprints of all tables."""
-        changes = {"environment": ENVIRONMENT, "fingerprint": "all", **changes}
+        changes = {"fingerprint": "all", **changes}
         return self.bench.backup(server, database, **changes)
 
     def options(self, server: PostgresServer, database: str, **changes: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.run import run_restore_table
 
-from .backup_bench import LABEL, Bench
+from .backup_bench import ENVIRONMENT, LABEL, Bench
 from .postgres import PostgresServer
 
 _RESTRICT = re.compile(r"^\\(?:un)?restrict .*\n", re.MULTILINE)
@@ -30,6 +30,7 @@ DEFAULTS: dict[str, Any] = {
     "openssl_iter": None,
     "verify_key": [],
     "locations": [],
+    "expect_environment": ENVIRONMENT,
 }
 
 

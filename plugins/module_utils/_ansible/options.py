@@ -80,6 +80,7 @@ RESTORE: dict[str, Any] = {
     "locations": {**LOCATIONS["locations"], "required": False},
     "label": {"type": "str"},
     "backup": {"type": "str", "default": "latest"},
+    "before": {"type": "str"},
     "location": {"type": "str"},
     "src": {"type": "path"},
     "state": {"type": "str", "default": "restored", "choices": ["restored", "finalized", "reverted"]},

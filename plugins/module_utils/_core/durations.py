@@ -1,9 +1,9 @@
-"""Lengths of time as people write them for limits: seconds, minutes, hours, days and weeks."""
+"""Times, and lengths of time in seconds, minutes, hours, days and weeks, as people write them."""
 
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 
 from .errors import ConfigError
 
@@ -23,6 +23,19 @@ def parse_duration(text: object, what: str) -> timedelta:
     if not 0 < seconds <= _LONGEST:
         raise ConfigError(STEP, f"{what}: {text!r} is no length of time", hint="90s, 30m, 26h, 8d or 2w")
     return timedelta(seconds=seconds)
+
+
+def parse_time(text: str, what: str) -> datetime:
+    """``2026-11-23`` or ``2026-11-23T06:00:00Z``, in UTC; without a zone it is UTC.
+
+    :raises ConfigError: naming *what*; it is anything else.
+    """
+    try:
+        found = datetime.fromisoformat(text.strip().upper().replace("Z", "+00:00"))
+        return found.replace(tzinfo=timezone.utc) if found.utcoffset() is None else found.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
+        hint = "2026-11-23 or 2026-11-23T06:00:00Z, say"
+        raise ConfigError(STEP, f"{what}: {text!r} is no time", hint=hint) from None
 
 
 def readable_duration(time: timedelta) -> str:

@@ -11,7 +11,9 @@ from ..backupset.naming import SetId
 from ..backupset.signing import VerifyKey
 from ..errors import BackupError, ConfigError, CryptoError
 from ..locations.base import Location
-from . import LATEST, LoadedSet, load_set, set_exists, set_ids
+from . import LoadedSet, id_taken, load_set, set_exists, set_ids
+from .newest_good import no_such_set
+from .wanted import NEWEST, Wanted
 
 STEP = "find the backup"
 _UNPROVEN = {
@@ -66,24 +68,27 @@ def choose_location(locations: Sequence[Location], name: str | None) -> Sequence
 
 
 def find_good_set(
-    locations: Sequence[Location], label: str, backup: str = LATEST, verify_keys: Sequence[VerifyKey] = ()
+    locations: Sequence[Location],
+    label: str,
+    wanted: Wanted = NEWEST,
+    verify_keys: Sequence[VerifyKey] = (),
 ) -> GoodSet:
     """The set in the first of *locations* that has a good copy of it.
 
-    ``latest`` is the newest set that any of them has. Where no copy of that one is good it is an error: an older one
-    is never taken in its place without a word.
+    The newest is that which any of them has. Where no copy of that one is good it is an error: an older one is never
+    taken in its place without a word.
 
     :raises BackupError: what is wrong in the only location there is; with several, why none of them will do.
     """
     if not locations:
         raise ConfigError(STEP, "locations is empty", hint="give at least one location")
     failures: dict[str, BackupError] = {}
-    wanted = newest_id(locations, label, failures) if backup == LATEST else backup
+    set_id = choose_id(locations, label, wanted, failures)
     for number, location in enumerate(locations):
         if location.name in failures:
             continue
         try:
-            good = _look(location, label, wanted, verify_keys)
+            good = _look(location, label, set_id, verify_keys)
         except BackupError as error:
             failures[location.name] = error
             continue
@@ -92,29 +97,66 @@ def find_good_set(
             warnings.append(reason)
         others = tuple(one for one in locations[number + 1 :] if one.name not in failures)
         return replace(good, warnings=tuple(warnings), others=others)
+    if wanted.id is not None and not any(_has(location, label, set_id) for location in locations):
+        raise no_such_set(locations, label, set_id)
     raise _no_good_copy(list(failures.values()))
 
 
-def newest_id(locations: Sequence[Location], label: str, failures: dict[str, BackupError]) -> str:
-    """The id of the newest set in any location; one that cannot be asked is put into *failures*."""
+def _has(location: Location, label: str, set_id: SetId) -> bool:
+    """Whether there is anything of the set, or that cannot be known."""
+    try:
+        return id_taken(location, label, set_id)
+    except BackupError:
+        return True
+
+
+def choose_id(locations: Sequence[Location], label: str, wanted: Wanted, failures: dict[str, BackupError]) -> SetId:
+    """The set that is meant; of the newest, the one that any location has.
+
+    :param failures: locations that cannot be asked are put there.
+    :raises ConfigError: there is none that may be meant, or what was given is no id.
+    """
+    if wanted.id is not None:
+        return wanted.id
+    if wanted.mistyped is not None:
+        raise no_such_set(locations, label, wanted.mistyped)
     newest: SetId | None = None
     for location in locations:
         try:
-            found = next((one for one in set_ids(location, label, []) if set_exists(location, label, one)), None)
+            found = _newest_in(location, label, wanted, newest)
         except BackupError as error:
             failures[location.name] = error
             continue
-        if found is not None and (newest is None or found > newest):
-            newest = found
+        newest = found or newest
     if newest is None:
         if failures:
             raise _no_good_copy(list(failures.values()))
         names = ", ".join(f"'{location.name}'" for location in locations)
-        raise ConfigError(STEP, f"there is no backup of '{label}' in {names}", hint="is the label right?")
-    return str(newest)
+        when = "" if wanted.before is None else f" from before {wanted.before:%Y-%m-%d %H:%M:%S} UTC"
+        raise ConfigError(
+            STEP,
+            f"there is no backup of '{label}'{when} in {names}",
+            hint="is the label right? A safety backup and a set from the future are taken by their ids only",
+        )
+    return newest
 
 
-def _look(location: Location, label: str, backup: str, verify_keys: Sequence[VerifyKey]) -> GoodSet:
+def _newest_in(location: Location, label: str, wanted: Wanted, than: SetId | None) -> SetId | None:
+    """The newest set that may be meant in one location; None where there is none newer than *than*."""
+    for set_id in set_ids(location, label, []):
+        if than is not None and set_id <= than:
+            return None
+        if not wanted.may_be(set_id) or not set_exists(location, label, set_id):
+            continue
+        if wanted.before is None:
+            return set_id
+        # Between the id and the snapshot the locations are looked at.
+        if load_set(location, label, set_id).manifest.database.snapshot.time < wanted.before:
+            return set_id
+    return None
+
+
+def _look(location: Location, label: str, backup: SetId, verify_keys: Sequence[VerifyKey]) -> GoodSet:
     good = GoodSet(location, load_set(location, label, backup, verify_keys))
     problems = list(_incomplete(good))
     if problems:

@@ -8,11 +8,11 @@ from typing import Any
 
 from ..backupset.naming import SetId, check_name
 from ..catalogue import LATEST
+from ..catalogue.newest_good import newest_good
 from ..catalogue.search import ask_all, set_exists
 from ..errors import BackupError, LocationError
 from ..locations import enter_locations
 from ..locations.base import Location, Thaw
-from .hold.finding import newest_good
 
 STEP = "thaw the backup"
 _STATES = ("archived", "thawing", "available")

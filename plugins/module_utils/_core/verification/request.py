@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..backupset.naming import SetId, check_name
-from ..catalogue import LATEST
+from ..backupset.naming import check_name
+from ..catalogue.wanted import Wanted
 from ..errors import ConfigError
 from ..postgres.names import TableName
 
@@ -29,7 +29,7 @@ class VerifyRequest:
     """
 
     label: str | None
-    backup: str
+    wanted: Wanted
     content: bool
     critical_tables: Mapping[str, TableName]
     min_size: int
@@ -38,20 +38,18 @@ class VerifyRequest:
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> VerifyRequest:
         """From the module's parameters; raise :class:`ConfigError` if one of them cannot be right."""
-        label, backup = params["label"], params["backup"]
+        label = params["label"]
         if (label is None) == (params["src"] is None):
             raise ConfigError(STEP, "give either label, for a set, or src, for a file")
         if label is not None:
             check_name(label, "label")
             if not params["locations"]:
                 raise ConfigError(STEP, "locations is empty", hint="give at least one location")
-        if backup != LATEST:
-            SetId.parse(backup)
         if params["min_size"] < 0:
             raise ConfigError(STEP, f"min_size is {params['min_size']}", hint="bytes, 0 or more")
         return cls(
             label=label,
-            backup=backup,
+            wanted=Wanted.parse(params["backup"], params["before"]),
             content=params["level"] == CONTENT,
             critical_tables={text: parse_table(text) for text in params["critical_tables"]},
             min_size=params["min_size"],

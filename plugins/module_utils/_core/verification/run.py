@@ -9,10 +9,10 @@ from typing import Any
 
 from ..backupset.manifest import Manifest
 from ..backupset.naming import SetId
-from ..catalogue import LATEST
 from ..catalogue.all_locations import Catalogue, KnownSet, read_catalogue
 from ..catalogue.cache import default_directory
-from ..errors import BackupError, ConfigError
+from ..catalogue.good_set import choose_id
+from ..errors import BackupError
 from ..findings import FAILED, PASSED, WARNING, Finding, verdict, worst_first
 from ..monitoring.size_band import SMALL, judge_size
 from ..reading.access import Access, open_access
@@ -60,7 +60,7 @@ def _verify_set(request: VerifyRequest, access: Access, cache_dir: str) -> tuple
     label = request.label or ""
     # Keys are left out: a set that none has signed is one of the findings, not out of sight.
     catalogue = read_catalogue(access.locations, label, cache_dir=cache_dir)
-    set_id = _choose(catalogue, request)
+    set_id = choose_id(access.locations, label, request.wanted, {})
 
     copies = [CopyCheck(location, set_id, request, access) for location in access.locations]
 
@@ -80,17 +80,6 @@ def _verify_set(request: VerifyRequest, access: Access, cache_dir: str) -> tuple
         if loaded is not None:
             findings += _check_chain(catalogue, known, loaded.manifest)
     return set_id, findings
-
-
-def _choose(catalogue: Catalogue, request: VerifyRequest) -> SetId:
-    if request.backup != LATEST:
-        return SetId.parse(request.backup)
-    if not catalogue.backups:
-        if catalogue.failures:
-            raise next(iter(catalogue.failures.values()))
-        names = ", ".join(f"'{name}'" for name in catalogue.indexes)
-        raise ConfigError("find the backup", f"there is no backup of '{catalogue.label}' in {names}")
-    return catalogue.backups[-1].id
 
 
 def _check_history(catalogue: Catalogue, known: KnownSet) -> Iterator[Finding]:

@@ -89,7 +89,8 @@ def shop(postgres17: PostgresServer, database: str, tmp_path: Path) -> Iterator[
     ("table", "changes", "told"),
     [
         ("orders", {"expect_environment": "production"}, "environment 'staging', and expect_environment is 'product"),
-        ("orders", {"expect_environment": ""}, "environment 'staging', and expect_environment is ''"),
+        ("orders", {"expect_environment": ""}, "expect_environment is missing"),
+        ("orders", {"expect_environment": None}, "expect_environment is missing"),
         ("orders", {"login_db": "no_such_database"}, 'database "no_such_database" does not exist'),
         ("orders", {"login_db": "postgres"}, "no table 'orders'"),
         ("ordres", {}, r"no table 'ordres'.*did you mean public\.orders"),
@@ -98,7 +99,11 @@ def shop(postgres17: PostgresServer, database: str, tmp_path: Path) -> Iterator[
         ("orders", {"source_table": "ordres"}, r"no rows of a table 'ordres'.*did you mean public\.orders"),
         ("orders", {"source_table": "twin"}, r"several tables: a\.twin, b\.twin.*name the schema"),
         ("orders", {"label": "other"}, "there is no backup of 'other'"),
-        ("orders", {"backup": "weekly_20200101_000000"}, "weekly_20200101_000000 of 'shop' is not there"),
+        (
+            "orders",
+            {"backup": "weekly_20200101_000000"},
+            "weekly_20200101_000000 of .shop. is in none of the",
+        ),
         ("orders", {"location": "attic"}, "there is no location 'attic' .*there are: disk"),
         ("orders", {"identities": []}, "no age identity or passphrase was given"),
         ("orders", {"pg_bin_dir": "/nonexistent"}, "needs a pg_dump of version 17"),

@@ -10,12 +10,12 @@ from typing import Any
 
 from ...backupset.naming import HOLD, SetId
 from ...backupset.signing import VerifyKey, load_verify_keys
+from ...catalogue.newest_good import Found, newest_good, no_such_set
 from ...catalogue.search import ask_all
 from ...errors import BackupError
 from ...locations import enter_locations
 from ...locations.base import Location
 from .copies import Looked, Outcome, carry_out, look, require_manifest
-from .finding import Found, newest_good, no_such_set
 from .planning import Standing, plan_hold, plan_release
 from .reporting import Copy, report
 from .request import HoldRequest

@@ -11,13 +11,13 @@ from ...backupset.signing import VerifyKey
 from ...catalogue.all_locations import Catalogue, KnownSet
 from ...catalogue.index import SetCopy, Summary
 from ...catalogue.unfinished import DEFAULT_AGE
+from ...catalogue.wanted import LATEST, NEWEST
 from ...errors import ConfigError
 from ...locations.base import Location
 from ..retention import Policy, plan_retention
 from ..retention.candidates import candidate_of
 
 ALL = "all"
-LATEST = "latest"
 STEP = "find the backups"
 
 
@@ -101,7 +101,7 @@ def _wanted(catalogue: Catalogue, request: ReplicationRequest, now: datetime) ->
         recent = [one for one in catalogue.backups if request.since is None or one.id.time >= request.since]
         return [known for known in recent if known.id in staying]
     if request.backup == LATEST:
-        return catalogue.backups[-1:]
+        return [known for known in catalogue.backups if NEWEST.may_be(known.id, now)][-1:]
     set_id = SetId.parse(request.backup)
     found = [known for known in catalogue.backups if known.id == set_id]
     if not found:

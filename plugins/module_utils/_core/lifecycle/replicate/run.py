@@ -13,12 +13,14 @@ from ...backupset.naming import SetId, check_name
 from ...backupset.signing import load_verify_keys
 from ...catalogue.all_locations import Catalogue
 from ...catalogue.cache import default_directory
+from ...catalogue.wanted import LATEST
+from ...durations import parse_time
 from ...errors import BackupError, ConfigError, LocationError
 from ...locations import enter_locations
 from ...locations.base import Location
 from ..retention import Policy
 from .copying import Outcome, copy_set
-from .planning import ALL, LATEST, STEP, ReplicationRequest, SetPlan, Target, plan_replication
+from .planning import ALL, STEP, ReplicationRequest, SetPlan, Target, plan_replication
 from .proving import prove_copies
 from .reporting import StillMissing, report_run
 from .surveying import survey
@@ -58,7 +60,7 @@ def parse_request(params: Mapping[str, Any]) -> ReplicationRequest:
     backup = params["backup"]
     if backup not in (ALL, LATEST):
         SetId.parse(backup)
-    since = _parse_time(params["since"]) if params["since"] else None
+    since = parse_time(params["since"], "since") if params["since"] else None
     if since is not None and backup != ALL:
         raise ConfigError(_OPTIONS, "since goes with backup: all only", hint="leave one of them out")
     return ReplicationRequest(
@@ -118,12 +120,3 @@ def _plan(
         for failure in catalogue.failures.values():
             error.add(str(failure))
         raise
-
-
-def _parse_time(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        hint = "2026-11-23 or 2026-11-23T00:00:00Z, say"
-        raise ConfigError(_OPTIONS, f"since: {text!r} is no time", hint=hint) from None
-    return found.replace(tzinfo=timezone.utc) if found.utcoffset() is None else found.astimezone(timezone.utc)

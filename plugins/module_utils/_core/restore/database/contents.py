@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...backupset.manifest import Manifest
-from ...catalogue import LATEST
 from ...catalogue.good_set import GoodSet, find_good_set
 from ...encryption.identities import Decryption
 from ...errors import ConfigError, FormatError
@@ -15,6 +14,7 @@ from ...reading.legacy_file import STEP as FILE_STEP
 from ...reading.plain import open_plain
 from ...reading.set_archive import SetArchive, open_set_archive
 from ...stream.files import RegularFile
+from ..environments import unknown_environment
 from .file_contents import FileContents
 from .request import RestoreRequest
 
@@ -60,16 +60,12 @@ def open_set(request: RestoreRequest, access: Access) -> Contents:
 
     :raises BackupError: it is not the one that was expected, it is not authentic, or no key fits.
     """
-    good = find_good_set(access.locations, request.label or "", request.backup, access.verify_keys)
+    good = find_good_set(access.locations, request.label or "", request.wanted, access.verify_keys)
     manifest = good.manifest
-    if request.backup == LATEST and manifest.kind == "pre_restore":
-        raise ConfigError(
-            "find the backup",
-            f"the newest set, {manifest.id}, is the safety backup of an earlier restore",
-            hint="name the set that you want as backup; this one, too, if you do want it",
-        )
     request.check_origin(manifest.environment, manifest.database.name)
-    return open_contents(good, access.decryption)
+    unknown = unknown_environment(manifest.environment, request.expect_environment)
+    contents = open_contents(good, access.decryption)
+    return replace(contents, warnings=(*contents.warnings, *unknown))
 
 
 def open_contents(good: GoodSet, decryption: Decryption) -> Contents:

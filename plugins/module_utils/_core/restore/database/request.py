@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...backupset.naming import check_name
-from ...catalogue import LATEST
+from ...catalogue.wanted import LATEST, Wanted
 from ...errors import ConfigError
+from ..environments import check_environment, require_environment
 
 STEP = "check the options"
 STRATEGIES = ("side_by_side", "in_place")
@@ -23,10 +24,12 @@ class RestoreRequest:
     :param database: the database to restore.
     :param label: of the set; None with *src*.
     :param backup: the set's id, or ``latest``.
+    :param before: with ``latest``: only sets whose snapshot is older than this time.
     :param location: the only location to take it from.
     :param src: path of a file instead of a set.
     :param strategy: None leaves the choice to what the role may do.
-    :param expect_environment: what the caller takes the target for; the set's environment must be the same.
+    :param expect_environment: what the caller takes the target for; the set's environment, where it has one, must be
+        the same.
     :param environment: what the inventory says that the target is.
     :param expect_database: the name of the database that was backed up.
     :param safety_backup: options of a backup of the target that is made before anything changes.
@@ -37,6 +40,7 @@ class RestoreRequest:
     database: str
     label: str | None = None
     backup: str = LATEST
+    before: str | None = None
     location: str | None = None
     src: str | None = None
     state: str = "restored"
@@ -71,41 +75,33 @@ class RestoreRequest:
         if self.state == "restored":
             self._check_source()
 
+    @property
+    def wanted(self) -> Wanted:
+        """Which set is asked for."""
+        return Wanted.parse(self.backup, self.before)
+
     def _check_source(self) -> None:
         if (self.label is None) == (self.src is None):
             raise ConfigError(STEP, "give either label, for a set, or src, for a file")
         if self.label is not None:
             check_name(self.label, "label")
-        if self.expect_environment is None:
-            raise ConfigError(
-                STEP,
-                "expect_environment is missing",
-                hint="say which environment you take the database for; '' where it has none",
-            )
+            Wanted.parse(self.backup, self.before)
+        require_environment(self.expect_environment)
         if self.environment is not None and self.environment != self.expect_environment:
             raise ConfigError(
                 STEP,
-                f"the inventory says that database {self.database!r} belongs to {_told(self.environment)}, "
-                f"and expect_environment is {_told(self.expect_environment)}",
+                f"the inventory says that database {self.database!r} belongs to environment {self.environment!r}, "
+                f"and expect_environment is {self.expect_environment!r}",
                 hint="nothing was touched; is it the right host of the inventory?",
             )
 
     def check_origin(self, environment: str | None, database: str) -> None:
         """Refuse a set of another environment or of a database of another name."""
         expected = self.expect_database or self.database
-        if (environment or "") != self.expect_environment:
-            raise ConfigError(
-                "check the backup",
-                f"the backup is of {_told(environment)}, and expect_environment is {_told(self.expect_environment)}",
-                hint="nothing was touched",
-            )
+        check_environment(environment, self.expect_environment)
         if database != expected:
             raise ConfigError(
                 "check the backup",
                 f"the backup is of database {database!r}, not of {expected!r}",
                 hint=f"nothing was touched; to restore it under another name say expect_database: {database}",
             )
-
-
-def _told(environment: str | None) -> str:
-    return f"environment '{environment}'" if environment else "no environment"

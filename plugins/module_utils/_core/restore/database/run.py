@@ -55,8 +55,9 @@ def _run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
 def parse_request(params: Mapping[str, Any]) -> RestoreRequest:
     """What the parameters ask for, checked as far as that goes without touching the world."""
     names = (
-        "label", "backup", "location", "src", "state", "strategy", "jobs", "expect_environment", "environment",
-        "expect_database", "safety_backup", "maintenance_db", "end_connections", "lock_timeout", "pg_bin_dir",
+        "label", "backup", "before", "location", "src", "state", "strategy", "jobs", "expect_environment",
+        "environment", "expect_database", "safety_backup", "maintenance_db", "end_connections", "lock_timeout",
+        "pg_bin_dir",
     )  # fmt: skip
     given = {name: params[name] for name in names if params.get(name) is not None}
     return RestoreRequest(database=ConnectionOptions.parse(params).database, **given)

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...backupset.naming import check_name
-from ...catalogue import LATEST
+from ...catalogue.wanted import LATEST, Wanted
 from ...errors import ConfigError
+from ..environments import check_environment, require_environment
 
 STEP = "check the options"
 STRATEGIES = ("swap", "merge", "replace")
@@ -21,10 +22,12 @@ class TableRequest:
 
     :param label: of the set; None with *src*.
     :param backup: the set's id, or ``latest``.
+    :param before: with ``latest``: only sets whose snapshot is older than this time.
     :param location: the only location to take it from.
     :param src: path of a file instead of a set.
     :param source_table: what the table is called in the backup; None: as in the database.
-    :param expect_environment: what the caller takes the target for; the set's environment must be the same.
+    :param expect_environment: what the caller takes the target for; the set's environment, where it has one, must be
+        the same.
     :param column_map: a column's name in the backup -> its name in the table, or empty to leave it out.
     :param mask_columns: columns whose values are not shown in a diff.
     :param lock_timeout: seconds to wait for locks altogether.
@@ -33,6 +36,7 @@ class TableRequest:
     table: str
     label: str | None = None
     backup: str = LATEST
+    before: str | None = None
     location: str | None = None
     src: str | None = None
     source_table: str | None = None
@@ -56,11 +60,18 @@ class TableRequest:
         if self.state == "restored":
             self._check_source()
 
+    @property
+    def wanted(self) -> Wanted:
+        """Which set is asked for."""
+        return Wanted.parse(self.backup, self.before)
+
     def _check_source(self) -> None:
         if (self.label is None) == (self.src is None):
             raise ConfigError(STEP, "give either label, for a set, or src, for a file")
         if self.label is not None:
             check_name(self.label, "label")
+            Wanted.parse(self.backup, self.before)
+        require_environment(self.expect_environment)
         if self.strategy != "merge" and (self.missing_only or self.delete_extra):
             raise ConfigError(STEP, "missing_only and delete_extra belong to strategy: merge")
         if self.missing_only and self.delete_extra:
@@ -70,7 +81,7 @@ class TableRequest:
     def parse(cls, params: Mapping[str, Any]) -> TableRequest:
         """From the module's parameters."""
         names = (
-            "label", "backup", "location", "src", "source_table", "strategy", "state", "expect_environment",
+            "label", "backup", "before", "location", "src", "source_table", "strategy", "state", "expect_environment",
             "missing_only", "delete_extra", "lock_timeout", "pg_bin_dir",
         )  # fmt: skip
         given = {name: params[name] for name in names if params.get(name) is not None}
@@ -84,10 +95,4 @@ class TableRequest:
 
     def check_origin(self, environment: str | None) -> None:
         """Refuse a set of another environment than the one that is expected."""
-        if self.expect_environment is not None and (environment or "") != self.expect_environment:
-            raise ConfigError(
-                "check the backup",
-                f"the backup is of environment '{environment or ''}', and expect_environment is "
-                f"'{self.expect_environment}'",
-                hint="nothing was touched",
-            )
+        check_environment(environment, self.expect_environment)

@@ -10,6 +10,7 @@ from ...errors import SourceError
 from ...postgres.connection import Connection, ConnectionOptions, connect
 from ...postgres.names import TableName, display_name
 from ...reading.access import open_access
+from ..environments import unknown_environment
 from .finalize import finalize, revert
 from .merge.merge import Merged, merge_rows, prepare_merge, replace_rows
 from .merge.sample import hidden_columns, sample
@@ -139,4 +140,5 @@ def _open(
     wanted = target.table
     if request.source_table is not None:
         wanted = find_in_backup(request.source_table, list(archive.tables()))
-    return rows_of_set(good, archive, wanted, tools.pg_restore)
+    unknown = unknown_environment(good.manifest.environment, request.expect_environment)
+    return rows_of_set(good, archive, wanted, tools.pg_restore, unknown)

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from ...backupset.manifest import Manifest
 from ...backupset.naming import SetId
 from ...catalogue.good_set import GoodSet, find_good_set
+from ...catalogue.wanted import Wanted
 from ...errors import BackupError, ConfigError
 from ...findings import FAILED, PASSED, WARNING, Finding, verdict
 from ...locations.base import Location
@@ -114,7 +115,7 @@ class Drill:
         """The set, proven and open; None where it is bad, which *told* then says."""
         request, access = self._request, self._access
         try:
-            good = find_good_set([location], request.label, str(self._id), access.verify_keys)
+            good = find_good_set([location], request.label, Wanted(self._id), access.verify_keys)
             told.manifest_sha256, told.signature = good.loaded.sha256, good.loaded.signature
             found = good.manifest.environment or ""
             if request.environment is not None and found != request.environment:
@@ -161,7 +162,7 @@ class Drill:
             backup=str(self._id),
             strategy="side_by_side",
             jobs=request.jobs,
-            expect_environment=manifest.environment or "",
+            expect_environment=manifest.environment or "unknown",
             expect_database=manifest.database.name,
             maintenance_db=request.maintenance_db,
             lock_timeout=request.lock_timeout,

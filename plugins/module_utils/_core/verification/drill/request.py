@@ -8,8 +8,8 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any
 
-from ...backupset.naming import SetId, check_name
-from ...catalogue import LATEST
+from ...backupset.naming import check_name
+from ...catalogue.wanted import NEWEST, Wanted
 from ...durations import parse_duration
 from ...errors import ConfigError
 from .queries import Query
@@ -23,7 +23,7 @@ _MAX_JOBS = 64
 class DrillRequest:
     """Everything a drill is asked for, beside how to reach the server, the locations and the keys.
 
-    :param backup: the set's id, or ``latest``: the newest set that any location has.
+    :param wanted: which set; the newest is that which any location has.
     :param target: ``server``, the one that the connection options lead to, or ``throwaway``, one of our own.
     :param environment: which the set must be of; None does not look.
     :param queries: the user's own checks.
@@ -35,7 +35,7 @@ class DrillRequest:
     """
 
     label: str
-    backup: str = LATEST
+    wanted: Wanted = NEWEST
     target: str = THROWAWAY
     environment: str | None = None
     jobs: int = 1
@@ -54,13 +54,14 @@ class DrillRequest:
     def parse(cls, params: Mapping[str, Any]) -> DrillRequest:
         """From the module's parameters; raise :class:`ConfigError` if one of them cannot be right."""
         plain = (
-            "backup", "target", "jobs", "record", "report_dir", "lock_timeout", "pg_bin_dir",
+            "target", "jobs", "record", "report_dir", "lock_timeout", "pg_bin_dir",
             "throwaway_dir", "run_as",
         )  # fmt: skip
         given = {name: params[name] for name in plain if params.get(name) is not None}
         limit = params.get("recovery_time")
         return cls(
             label=check_name(params["label"], "label"),
+            wanted=Wanted.parse(params["backup"], params.get("before")),
             queries=parse_queries(params.get("checks") or ()),
             expected_differences=tuple(params.get("expected_differences") or ()),
             environment=params.get("expect_environment"),
@@ -70,8 +71,6 @@ class DrillRequest:
         )
 
     def __post_init__(self) -> None:
-        if self.backup != LATEST:
-            SetId.parse(self.backup)
         if not 1 <= self.jobs <= _MAX_JOBS:
             raise ConfigError(STEP, f"jobs is {self.jobs}", hint=f"1 to {_MAX_JOBS}")
         if self.lock_timeout < 1:

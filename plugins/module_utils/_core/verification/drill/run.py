@@ -6,9 +6,7 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ...backupset.naming import SetId
-from ...catalogue import LATEST
-from ...catalogue.good_set import newest_id
+from ...catalogue.good_set import choose_id
 from ...errors import BackupError
 from ...findings import FAILED, WARNING
 from ...locations.base import Location
@@ -70,7 +68,8 @@ def run_drill(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     options = ConnectionOptions.parse(params)
     with database_errors(STEP), contextlib.ExitStack() as stack:
         access = open_access(params, stack)
-        set_id = _choose(access.locations, request)
+        # A location that cannot be asked fails its own drill.
+        set_id = choose_id(access.locations, request.label, request.wanted, {})
         drill = Drill(request, access, set_id, _Servers(request, options, stack))
         if check_mode:
             drills = [drill.rehearse(location, only_check=True) for location in access.locations]
@@ -82,13 +81,6 @@ def run_drill(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     if report["verdict"] == FAILED and params.get("fail", True):
         raise DrillFailed(_reason(drills), report)
     return report
-
-
-def _choose(locations: Sequence[Location], request: DrillRequest) -> SetId:
-    if request.backup != LATEST:
-        return SetId.parse(request.backup)
-    # A location that cannot be asked fails its own drill.
-    return SetId.parse(newest_id(locations, request.label, {}))
 
 
 def _rehearse_all(

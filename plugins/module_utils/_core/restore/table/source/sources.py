@@ -55,12 +55,14 @@ def open_set(request: TableRequest, access: Access) -> tuple[GoodSet, SetArchive
 
     :raises BackupError: it is not the one that was expected, it is not authentic, or no key fits.
     """
-    good = find_good_set(access.locations, request.label or "", request.backup, access.verify_keys)
+    good = find_good_set(access.locations, request.label or "", request.wanted, access.verify_keys)
     request.check_origin(good.manifest.environment)
     return good, open_set_archive(good, access.decryption)
 
 
-def rows_of_set(good: GoodSet, archive: SetArchive, table: TableName, pg_restore: Program) -> Backup:
+def rows_of_set(
+    good: GoodSet, archive: SetArchive, table: TableName, pg_restore: Program, warnings: Sequence[str] = ()
+) -> Backup:
     """The rows that a set has of one table; of a partitioned one those of all its partitions."""
     entries = _entries(archive, table)
     name = display_name(table)
@@ -73,7 +75,7 @@ def rows_of_set(good: GoodSet, archive: SetArchive, table: TableName, pg_restore
         rows,
         _expected(told) if len(told) == len(entries) else None,
         any(one.personal_data for one in told),
-        good.warnings,
+        (*good.warnings, *warnings),
         good.passed_over,
     )
 

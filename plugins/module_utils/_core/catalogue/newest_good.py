@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
-from ...backupset.naming import MANIFEST, SetId
-from ...backupset.signing import VerifyKey
-from ...catalogue.directories import gather
-from ...catalogue.index import read_copy
-from ...catalogue.search import Problem, ask_all, set_ids
-from ...errors import BackupError, ConfigError
-from ...locations.base import Location
+from ..backupset.naming import MANIFEST, SetId
+from ..backupset.signing import VerifyKey
+from ..errors import BackupError, ConfigError
+from ..locations.base import Location
+from .directories import gather
+from .index import read_copy
+from .search import Problem, ask_all, set_ids
+from .wanted import NEWEST
 
 STEP = "find the backup"
 
@@ -32,7 +35,7 @@ class Found:
 
 
 def newest_good(locations: Sequence[Location], label: str, verify_keys: Sequence[VerifyKey]) -> Found:
-    """The newest set of which some location has a good copy, and none a copy with another manifest.
+    """The newest set that may be meant of which some location has a good copy, and none a copy with another manifest.
 
     :raises ConfigError: there is none.
     """
@@ -42,6 +45,8 @@ def newest_good(locations: Sequence[Location], label: str, verify_keys: Sequence
     def newest(location: Location) -> SetId | None:
         problems: list[Problem] = []
         for set_id in set_ids(location, label, problems):
+            if not NEWEST.may_be(set_id):
+                continue
             copy = read_copy(location, label, set_id, verify_keys=verify_keys)
             if copy is not None and copy.state == "good" and set_id not in disputed:
                 return set_id
@@ -73,16 +78,20 @@ def _copies_agree(locations: Sequence[Location], label: str, set_id: SetId, veri
 def no_such_set(
     locations: Sequence[Location],
     label: str,
-    set_id: SetId,
-    unfinished: Sequence[str],
-    failures: Mapping[str, BackupError],
+    set_id: SetId | str,
+    unfinished: Sequence[str] = (),
+    failures: Mapping[str, BackupError] = MappingProxyType({}),
 ) -> ConfigError:
     """The error that tells which sets there are instead.
+
+    :param set_id: what was asked for; a text where it is no id.
 
     :param unfinished: the locations that have a directory of it without a manifest.
     :param failures: the locations that could not be asked.
     """
     told = f"the backup {set_id} of '{label}' is in none of the locations"
+    if isinstance(set_id, str):
+        told = f"{set_id!r} is not the id of a backup"
     if unfinished:
         places = ", ".join(f"'{name}'" for name in unfinished)
         told = f"the backup {set_id} of '{label}' was never finished: it has no manifest in {places}"
@@ -91,13 +100,16 @@ def no_such_set(
     return ConfigError(STEP, f"{told}{_unasked(failures)}", hint=hint)
 
 
-def _nearest(locations: Sequence[Location], label: str, set_id: SetId) -> list[SetId]:
+def _nearest(locations: Sequence[Location], label: str, set_id: SetId | str) -> list[SetId]:
     def ids(location: Location) -> set[SetId]:
         found = gather(location, label, [label], leftovers=False).directories
         return {one.id for one in found.values() if MANIFEST in one.objects}
 
     answers, _failures = ask_all(locations, ids)
     known = sorted(set().union(*answers.values()))
+    if isinstance(set_id, str):
+        alike = difflib.get_close_matches(set_id, [str(one) for one in known], n=_NEAREST, cutoff=0.0)
+        return [SetId.parse(one) for one in alike]
     return sorted(known, key=lambda one: (abs(one.time - set_id.time), one))[:_NEAREST]
 
 
