@@ -20,6 +20,16 @@ options:
     type: list
     elements: str
     default: []
+  record_verify_key:
+    description:
+      - Public keys (or paths of files with them) that vouch for releases, holds and the records of restore drills. They
+        vouch for no set, and O(verify_key) for no record.
+      - A release or a drill's record that one of them has signed counts in every location. Any other counts only where
+        it lies, and none that is from the future counts. A hold counts everywhere, signed or not.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.1.0
   cache_dir:
     description:
       - Where to keep what was read of manifests that have not changed since. It can be thrown away at any time.

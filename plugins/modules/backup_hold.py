@@ -17,6 +17,11 @@ description:
     released, such as one of kind C(post_incident), may go. Holding the set again takes that back.
   - In a bucket with Object Lock every object of the set is put under a legal hold, too, and freed of it when the set is
     released. Where the store has no Object Lock, or the credentials may not use it, the hold is C(hold.json) alone.
+  - A hold keeps the set in every location, whoever placed it. A release counts everywhere only when it is signed with
+    O(record_signing_key) and who reads it has the public key; any other counts in the location where it lies, and never
+    where the set was held after it.
+  - A set is told as held only when it is there with the hold beside it, and no clean-up is deleting it meanwhile. Where
+    one is, the module fails and says that the hold may have come too late.
   - A location that fails does not keep the others from being done. The module then fails, and running it again
     finishes.
 author:
@@ -28,6 +33,7 @@ notes:
     C(s3:PutObjectLegalHold).
 extends_documentation_fragment:
   - mobul.backup.locations
+  - mobul.backup.record_signing
 attributes:
   check_mode:
     support: full
@@ -66,6 +72,13 @@ options:
   verify_key:
     description:
       - Public keys, as PEM text or paths of files. With any, a set that none of them signed is not the V(latest) one.
+    type: list
+    elements: str
+    default: []
+  record_verify_key:
+    description:
+      - Public keys, as PEM text or paths of files, that vouch for the records that are there. One that none of them has
+        signed gives way to a signed one, where O(record_signing_key) is given.
     type: list
     elements: str
     default: []
@@ -146,7 +159,7 @@ warnings:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import LOCATIONS
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import LOCATIONS, RECORD_SIGNING
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold import set_hold
 
 
@@ -160,6 +173,8 @@ def main() -> None:
             "reason": {"type": "str", "required": True},
             "until": {"type": "str"},
             "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
+            "record_verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
+            **RECORD_SIGNING,
         },
         set_hold,
     )

@@ -32,6 +32,7 @@ extends_documentation_fragment:
   - mobul.backup.connection
   - mobul.backup.locations
   - mobul.backup.decryption
+  - mobul.backup.record_signing
 attributes:
   check_mode:
     support: full
@@ -128,7 +129,9 @@ options:
     description: How long the restore may take, as V(90s), V(30m) or V(2h). By default any time.
     type: str
   record:
-    description: Whether to write the outcome beside the set, in the location that it was read from.
+    description:
+      - Whether to write the outcome beside the set, in the location that it was read from, with a signature where
+        O(record_signing_key) is given.
     type: bool
     default: true
   report_dir:
@@ -233,7 +236,12 @@ summary:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION, DECRYPTION, LOCATIONS
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import (
+    CONNECTION,
+    DECRYPTION,
+    LOCATIONS,
+    RECORD_SIGNING,
+)
 from ansible_collections.mobul.backup.plugins.module_utils._core.verification.drill.run import run_drill
 
 CHECK = {
@@ -249,6 +257,7 @@ def main() -> None:
             **CONNECTION,
             **LOCATIONS,
             **DECRYPTION,
+            **RECORD_SIGNING,
             "login_db": {"type": "str", "default": "postgres"},
             "label": {"type": "str", "required": True},
             "backup": {"type": "str", "default": "latest"},

@@ -44,7 +44,7 @@ def candidates(draw: st.DrawFn, time: datetime) -> Candidate:
     return Candidate(
         SetId(time, draw(_KINDS)),
         good=not draw(rarely),
-        verified=draw(rarely),
+        verified=draw(st.frozensets(st.sampled_from(["a", "b"]))) if draw(rarely) else frozenset(),
         held=draw(st.sampled_from([None] * 7 + ["INC-7"])),
         released=draw(st.booleans()),
     )

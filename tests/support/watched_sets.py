@@ -8,6 +8,7 @@ from typing import Any
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import digest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_records import Drill
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey, VerifyKey
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.all_locations import read_catalogue
 from ansible_collections.mobul.backup.plugins.module_utils._core.findings import Finding
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.request import CheckRequest
@@ -64,7 +65,17 @@ class Bench:
         for key in [key for key in location.objects if set_id in key]:
             del location.objects[key]
 
-    def drill(self, set_id: str, days: float, verdict: str = "passed", location: str = "first") -> None:
+    def drill(
+        self,
+        set_id: str,
+        days: float,
+        verdict: str = "passed",
+        location: str = "first",
+        *,
+        lies_in: str | None = None,
+        key: SigningKey | None = None,
+    ) -> None:
+        """Write a record where it belongs, or in another location; *key* signs it."""
         finished = NOW - timedelta(days=days)
         record = Drill(
             id=SetId.parse(set_id),
@@ -78,14 +89,18 @@ class Bench:
             restore_seconds=3,
             findings=(Finding(check="rows", subject=location, status=verdict, message="table public.t is missing"),),
         )
-        self.first.add(key_of(set_id, f"verified_{finished:%Y%m%d_%H%M%S}.json"), record.to_bytes())
+        place = self.second if (lies_in or location) == "second" else self.first
+        name = key_of(set_id, f"verified_{finished:%Y%m%d_%H%M%S}.json")
+        place.add(name, record.to_bytes())
+        if key is not None:
+            place.add(f"{name}.sig", key.sign(record.to_bytes()))
 
     def read(self, set_id: str) -> bytes:
         return b"".join(self.first.read(key_of(set_id, "manifest.json")))
 
-    def check(self, **changes: Any) -> dict[tuple[str, str], Finding]:
+    def check(self, *record_keys: VerifyKey, **changes: Any) -> dict[tuple[str, str], Finding]:
         """Check and subject -> finding."""
-        catalogue = read_catalogue(self.locations, "shop", cache_dir=None)
+        catalogue = read_catalogue(self.locations, "shop", cache_dir=None, record_keys=record_keys)
         request = CheckRequest.parse({**DEFAULTS, **changes})
         findings = find_all(catalogue, request, self.locations, NOW)
         names = [(one.check, one.subject) for one in findings]

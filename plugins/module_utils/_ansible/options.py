@@ -62,7 +62,13 @@ CATALOGUE: dict[str, Any] = {
     **LOCATIONS,
     "label": {"type": "str", "required": True},
     "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
+    "record_verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "cache_dir": {"type": "path"},
+}
+
+RECORD_SIGNING: dict[str, Any] = {
+    "record_signing_key": {"type": "str", "no_log": True},
+    "record_signing_key_passphrase": {"type": "str", "no_log": True},
 }
 
 POLICY: dict[str, Any] = {"policy": {"type": "dict"}}

@@ -33,6 +33,8 @@ HOLDS = (HOLD, NEXT_HOLD)
 RELEASE = "released.json"
 SKIPPED = "skipped.json"
 """Lies alone in the directory of a set that was not made, as another backup was running."""
+MARK = "deleting_"
+"""What the name of the mark of a deletion under way begins with."""
 DUMP_PREFIX = "backup_"
 """What the name of each part of a dump begins with."""
 
@@ -50,6 +52,11 @@ def check_name(value: str, what: str) -> str:
             hint="1 to 63 letters, digits, '.', '_' or '-', beginning with a letter or digit, without '..'",
         )
     return value
+
+
+def signature_of(name: str) -> str:
+    """The name of the object with the signature of *name*."""
+    return f"{name}.sig"
 
 
 def check_kind(value: str) -> str:

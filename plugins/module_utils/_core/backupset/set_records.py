@@ -38,6 +38,11 @@ class SetRecord:
     id: Annotated[SetId, ID]
     label: Annotated[str, NAMED]
 
+    @property
+    def time(self) -> datetime:
+        """When it was made, as it says itself."""
+        raise NotImplementedError
+
     @classmethod
     def parse(cls: type[Self], data: bytes) -> Self:
         """Read one as it is stored; raise :class:`FormatError` where it is none."""
@@ -60,6 +65,10 @@ class Hold(SetRecord):
     reason: Annotated[str, NAMED, "For whom and why: an incident's reference, say."]
     until: Annotated[datetime | None, Nullable(Time()), "Null is until it is released."] = None
 
+    @property
+    def time(self) -> datetime:
+        return self.held_at
+
     def holds_at(self, now: datetime) -> bool:
         """Whether it has not ended yet."""
         return self.until is None or now < self.until
@@ -80,6 +89,10 @@ class Release(SetRecord):
     released_at: Annotated[datetime, Time()]
     reason: Annotated[str, NAMED]
 
+    @property
+    def time(self) -> datetime:
+        return self.released_at
+
 
 @dataclass(frozen=True, kw_only=True)
 class Drill(SetRecord):
@@ -97,6 +110,10 @@ class Drill(SetRecord):
     server_version: Annotated[str, NAMED, "Of the server that it was restored into, as that writes it."]
     restore_seconds: Annotated[int, Integer(), "From reading the manifest until the database could be used."]
     findings: Annotated[tuple[Finding, ...], ListOf(Record(Finding)), "What was compared, and how it is."]
+
+    @property
+    def time(self) -> datetime:
+        return self.finished
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,12 @@
-"""Signatures of manifests: Ed25519 (RFC 8032) over the stored bytes, kept as the 64 raw bytes beside them.
+"""Signatures of manifests and records: Ed25519 (RFC 8032) over the stored bytes, kept as 64 raw bytes beside them.
 
 So that ``openssl pkeyutl -verify -pubin -inkey signing.pub -rawin -in manifest.json -sigfile manifest.json.sig``
 checks one without this software. Keys are what ``openssl genpkey -algorithm ed25519`` and ``openssl pkey -pubout``
 write (PEM of PKCS #8 and SPKI, RFC 8410), or OpenSSH's.
+
+What is signed says what it is: each document has its ``format``, label and id in it, and whoever reads one kind refuses
+all others. So no signature of a record passes for that of a manifest, nor a hold's for a release's, even where one key
+signs them all.
 """
 
 from __future__ import annotations
@@ -75,7 +79,7 @@ class VerifyKey:
 
 
 class SigningKey:
-    """A private key that manifests are signed with. Nothing but :meth:`to_pem` shows it."""
+    """A private key that manifests or records are signed with. Nothing but :meth:`to_pem` shows it."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
@@ -118,14 +122,15 @@ def require_library() -> None:
         ) from LIBRARY_ERROR
 
 
-def load_signing_key(text_or_path: str, passphrase: str | None = None) -> SigningKey:
+def load_signing_key(text_or_path: str, passphrase: str | None = None, *, option: str = "signing_key") -> SigningKey:
     """Read an Ed25519 private key: its PEM text, or the path of a file with it.
 
     :param passphrase: of the key, where it has one.
+    :param option: what the user gave it as.
     :raises ConfigError: it is anything else. No message repeats what was given, unless it is surely a path.
     """
     require_library()
-    text = _contents(text_or_path, _SIGNING_STEP, "signing_key")
+    text = _contents(text_or_path, _SIGNING_STEP, option)
     if not _PRIVATE.search(text):
         public = _PUBLIC.search(text) is not None
         message = "this is a public key, not a private one" if public else "there is no private key in PEM form in it"
@@ -137,16 +142,17 @@ def load_signing_key(text_or_path: str, passphrase: str | None = None) -> Signin
     return SigningKey(_decode_private(*blocks[0], passphrase))
 
 
-def load_verify_keys(texts_or_paths: str | Sequence[str]) -> tuple[VerifyKey, ...]:
+def load_verify_keys(texts_or_paths: str | Sequence[str], *, option: str = "verify_key") -> tuple[VerifyKey, ...]:
     """Read Ed25519 public keys, each as PEM text or the path of a file with one or several.
 
     Several are needed while keys are rotated: old sets were signed with an old one.
 
+    :param option: what the user gave them as.
     :return: at least one, unless nothing was given.
     :raises ConfigError: one is anything else. A private key given by mistake is named as such and never repeated.
     """
     given = [texts_or_paths] if isinstance(texts_or_paths, str) else texts_or_paths
-    keys = [key for item in given for key in _public_keys(item)]
+    keys = [key for item in given for key in _public_keys(item, option)]
     return tuple(dict.fromkeys(keys))
 
 
@@ -243,9 +249,9 @@ def _private_problem(kind: str, pem: bytes, passphrase: str | None) -> str:
     return "the private key is damaged or of a form that is not supported"
 
 
-def _public_keys(text_or_path: str) -> list[VerifyKey]:
+def _public_keys(text_or_path: str, option: str) -> list[VerifyKey]:
     require_library()
-    text = _contents(text_or_path, _VERIFY_STEP, "verify_key")
+    text = _contents(text_or_path, _VERIFY_STEP, option)
     if _PRIVATE.search(text):
         raise ConfigError(
             _VERIFY_STEP,

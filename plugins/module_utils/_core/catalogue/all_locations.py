@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from ..backupset.claims import Counted, Doubt, count
 from ..backupset.naming import DUMP_PREFIX, SetId, check_name
-from ..backupset.set_records import Drill, Hold, last_to_end
 from ..backupset.signing import VerifyKey
 from ..errors import BackupError
 from ..locations.base import Location
@@ -25,11 +25,13 @@ class KnownSet:
 
     :param copies: by location, unfinished ones too.
     :param missing: the locations that were looked at and have nothing of it.
+    :param unknown: the locations that could not be looked at.
     """
 
     id: SetId
     copies: Mapping[str, SetCopy]
     missing: tuple[str, ...]
+    unknown: tuple[str, ...] = ()
 
     @cached_property
     def good(self) -> tuple[str, ...]:
@@ -75,28 +77,25 @@ class KnownSet:
             told.append("its copies have different manifests: one of them is not what was written")
         return tuple(told)
 
+    def counted(self, now: datetime) -> Counted:
+        """What counts of the records beside its copies, and where."""
+        claims = {name: copy.claims for name, copy in self.copies.items()}
+        return count(claims, (*self.copies, *self.missing, *self.unknown), self._manifests, now)
+
+    def released_everywhere(self, counted: Counted) -> bool:
+        """Whether it is released wherever there is a copy of it."""
+        return {name for name, copy in self.copies.items() if copy.state != "unfinished"} <= counted.released
+
     @cached_property
-    def passed_drill(self) -> Drill | None:
-        """The last drill that passed, of the very manifest that is there."""
-        drills = [drill for copy in self.copies.values() for drill in copy.drills]
-        passed = [drill for drill in drills if drill.verdict == "passed" and drill.manifest in self._digests]
-        return max(passed, key=lambda drill: drill.finished, default=None)
+    def _manifests(self) -> Mapping[str, str]:
+        """Their SHA-256 by location. One that no key vouches for cannot cast doubt on others, and is left out."""
+        summaries = {name: copy.summary for name, copy in self.copies.items()}
+        return {name: one.sha256 for name, one in summaries.items() if one is not None and not one.distrust}
 
     @cached_property
     def _digests(self) -> frozenset[str]:
-        """Of its manifests; more than one if copies differ. One that no key vouches for cannot cast doubt on others."""
-        summaries = [copy.summary for copy in self.copies.values() if copy.summary is not None]
-        return frozenset(summary.sha256 for summary in summaries if not summary.distrust)
-
-    def hold(self, now: datetime) -> Hold | None:
-        """The hold that keeps it; one in any location keeps all copies."""
-        holds = [copy.hold for copy in self.copies.values() if copy.hold is not None and copy.hold.holds_at(now)]
-        return last_to_end(holds)
-
-    @cached_property
-    def released(self) -> bool:
-        """Whether somebody released it."""
-        return any(copy.release is not None for copy in self.copies.values())
+        """Of its manifests; more than one if copies differ."""
+        return frozenset(self._manifests.values())
 
 
 @dataclass(frozen=True)
@@ -106,12 +105,14 @@ class Catalogue:
     :param sets: oldest first, unfinished ones too.
     :param indexes: by location.
     :param failures: why a location could not be looked at.
+    :param vouching: whether keys for records were given.
     """
 
     label: str
     sets: tuple[KnownSet, ...]
     indexes: Mapping[str, LocationIndex]
     failures: Mapping[str, BackupError]
+    vouching: bool = False
 
     @cached_property
     def backups(self) -> tuple[KnownSet, ...]:
@@ -123,6 +124,11 @@ class Catalogue:
         """What is damaged or does not belong there, with the location's name."""
         return tuple(f"{name}: {problem}" for name, index in self.indexes.items() for problem in index.problems)
 
+    def doubts(self, now: datetime) -> Iterator[Doubt]:
+        """What somebody should look at of the records beside its sets."""
+        for one in self.sets:
+            yield from one.counted(now).doubts
+
 
 def read_catalogue(
     locations: Sequence[Location],
@@ -130,6 +136,7 @@ def read_catalogue(
     *,
     cache_dir: str | None,
     verify_keys: Sequence[VerifyKey] = (),
+    record_keys: Sequence[VerifyKey] = (),
     leftovers: bool = False,
 ) -> Catalogue:
     """Look at all locations at the same time; one that fails spoils no other.
@@ -142,7 +149,9 @@ def read_catalogue(
     def look(location: Location) -> LocationIndex | BackupError:
         try:
             cache = RecordCache(cache_dir, location.place, label)
-            return read_index(location, label, cache=cache, verify_keys=verify_keys, leftovers=leftovers)
+            return read_index(
+                location, label, cache=cache, verify_keys=verify_keys, record_keys=record_keys, leftovers=leftovers
+            )
         except Exception as error:
             return as_backup_error(error, f"{STEP}: {location.name}")
 
@@ -152,9 +161,10 @@ def read_catalogue(
     indexes = {name: one for name, one in zip(names, found, strict=True) if isinstance(one, LocationIndex)}
     failures = {name: one for name, one in zip(names, found, strict=True) if isinstance(one, BackupError)}
     ids = sorted({set_id for index in indexes.values() for set_id in index.copies})
-    return Catalogue(label, tuple(_known(set_id, indexes) for set_id in ids), indexes, failures)
+    sets = tuple(_known(set_id, indexes, tuple(failures)) for set_id in ids)
+    return Catalogue(label, sets, indexes, failures, vouching=bool(record_keys))
 
 
-def _known(set_id: SetId, indexes: Mapping[str, LocationIndex]) -> KnownSet:
+def _known(set_id: SetId, indexes: Mapping[str, LocationIndex], unknown: tuple[str, ...]) -> KnownSet:
     copies = {name: index.copies[set_id] for name, index in indexes.items() if set_id in index.copies}
-    return KnownSet(set_id, copies, tuple(name for name in indexes if name not in copies))
+    return KnownSet(set_id, copies, tuple(name for name in indexes if name not in copies), unknown)

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from ..backupset.claims import MAX_RECORD_BYTES, Claim, read_claim
 from ..backupset.manifest import Manifest, digest
-from ..backupset.naming import MANIFEST, SIGNATURE, SKIPPED, SetId, check_name
-from ..backupset.set_records import Drill, Hold, Release, SetRecord, last_to_end, record_class
-from ..backupset.signing import VerifyKey, verify
+from ..backupset.naming import MANIFEST, SIGNATURE, SKIPPED, SetId, check_name, signature_of
+from ..backupset.set_records import Hold, last_to_end, record_class
+from ..backupset.signing import SIGNATURE_BYTES, VerifyKey, verify
 from ..documents.strict_json import MAX_BYTES
 from ..errors import CryptoError, FormatError
 from ..locations.base import Location, ObjectInfo
@@ -57,8 +58,7 @@ class SetCopy:
         ``unfinished``, which is no set: it has no manifest.
     :param problems: what is wrong with it, a line each.
     :param objects: by name.
-    :param hold: the one that ends last, where there are several.
-    :param drills: oldest first.
+    :param claims: the records beside it, as they lie there; :mod:`backupset.claims` tells which of them count.
     """
 
     id: SetId
@@ -66,14 +66,17 @@ class SetCopy:
     problems: tuple[str, ...]
     objects: Mapping[str, ObjectInfo]
     summary: Summary | None = None
-    hold: Hold | None = None
-    release: Release | None = None
-    drills: tuple[Drill, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
     @property
     def size(self) -> int:
         """Bytes of everything in its directory."""
         return sum(info.size for info in self.objects.values())
+
+    @property
+    def hold(self) -> Hold | None:
+        """The one that lies there, of several the one that ends last."""
+        return last_to_end(claim.record for claim in self.claims if isinstance(claim.record, Hold))
 
     @property
     def skipped(self) -> bool:
@@ -108,7 +111,7 @@ class _Read:
     """What was read of one directory."""
 
     summary: Summary | None = None
-    records: list[SetRecord] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -118,16 +121,18 @@ def read_index(
     *,
     cache: RecordCache,
     verify_keys: Sequence[VerifyKey] = (),
+    record_keys: Sequence[VerifyKey] = (),
     leftovers: bool = False,
 ) -> LocationIndex:
     """Read what a location holds of *label*.
 
     :param verify_keys: with any, a set that was not signed by one of them counts as damaged.
+    :param record_keys: with any, a record that was not signed by one of them is marked so.
     :param leftovers: whether to list unfinished objects, too.
     :raises BackupError: it could not be listed to its end, or an object could not be read.
     """
     gathered = gather(location, check_name(label, "label"), [label], leftovers=leftovers)
-    reader = _Reader(location, label, cache, verify_keys)
+    reader = _Reader(location, label, cache, verify_keys, record_keys)
     directories = sorted(gathered.directories.values(), key=lambda one: one.id)
     found = dict(zip((one.id for one in directories), reader.read(directories), strict=True))
     cache.save()
@@ -142,7 +147,12 @@ def read_index(
 
 
 def read_copy(
-    location: Location, label: str, set_id: SetId, *, verify_keys: Sequence[VerifyKey] = ()
+    location: Location,
+    label: str,
+    set_id: SetId,
+    *,
+    verify_keys: Sequence[VerifyKey] = (),
+    record_keys: Sequence[VerifyKey] = (),
 ) -> SetCopy | None:
     """Read what a location holds of one set, past any cache; None where its directory is empty.
 
@@ -152,7 +162,8 @@ def read_copy(
     directory = gather(location, label, [place], leftovers=False).directories.get(set_id)
     if directory is None or not directory.objects:
         return None
-    return _copy(directory, _Reader(location, label, RecordCache(None), verify_keys).read([directory])[0])
+    reader = _Reader(location, label, RecordCache(None), verify_keys, record_keys)
+    return _copy(directory, reader.read([directory])[0])
 
 
 @contextlib.contextmanager
@@ -171,8 +182,6 @@ def objects_stay() -> Iterator[None]:
 
 
 def _copy(directory: SetDirectory, read: _Read) -> SetCopy:
-    records = read.records
-    drills = sorted((one for one in records if isinstance(one, Drill)), key=lambda one: one.finished)
     problems = [*directory.foreign, *read.problems]
     told = [str(problem) for problem in problems]
     if MANIFEST not in directory.objects:
@@ -186,9 +195,7 @@ def _copy(directory: SetDirectory, read: _Read) -> SetCopy:
         tuple(told),
         directory.objects,
         read.summary,
-        last_to_end(one for one in records if isinstance(one, Hold)),
-        next((one for one in records if isinstance(one, Release)), None),
-        tuple(drills),
+        tuple(read.claims),
     )
 
 
@@ -209,13 +216,22 @@ def _wrong(directory: SetDirectory, summary: Summary | None) -> Iterator[str]:
 class _Reader:
     """Reads the small objects of many sets, several at a time, but for those that the cache knows."""
 
-    def __init__(self, location: Location, label: str, cache: RecordCache, verify_keys: Sequence[VerifyKey]) -> None:
+    def __init__(
+        self,
+        location: Location,
+        label: str,
+        cache: RecordCache,
+        verify_keys: Sequence[VerifyKey],
+        record_keys: Sequence[VerifyKey],
+    ) -> None:
         self.count = 0
         self._location = location
         self._label = label
         self._cache = cache
         self._keys = verify_keys
+        self._record_keys = record_keys
         self._trust = ",".join(sorted(key.key_id for key in verify_keys))
+        self._record_trust = ",".join(sorted(key.key_id for key in record_keys))
 
     def read(self, directories: Sequence[SetDirectory]) -> list[_Read]:
         """What is told of each of *directories*.
@@ -243,10 +259,11 @@ class _Reader:
 
     def _version(self, directory: SetDirectory, name: str) -> str:
         """What else a summary depends on: the signature, and by whose keys it was checked."""
-        signature = directory.objects.get(SIGNATURE)
-        if name != MANIFEST or signature is None:
-            return self._trust
-        return f"{self._trust} {signature.size} {signature.modified.isoformat()} {signature.tag}"
+        trust = self._trust if name == MANIFEST else self._record_trust
+        signature = directory.objects.get(signature_of(name))
+        if signature is None:
+            return trust
+        return f"{trust} {signature.size} {signature.modified.isoformat()} {signature.tag}"
 
     def _apply(self, name: str, known: Any, read: _Read) -> bool:
         """Take over what the cache or a load told; False if it is not what was put there."""
@@ -254,8 +271,8 @@ class _Reader:
             if name == MANIFEST:
                 read.summary = Summary(**known)
             elif (kind := record_class(name)) is not None:
-                read.records.append(kind.parse(known.encode()))
-        except (TypeError, AttributeError, FormatError):
+                read.claims.append(Claim(name, kind.parse(known[0].encode()), known[1]))
+        except (TypeError, AttributeError, LookupError, FormatError):
             return False
         return True
 
@@ -263,20 +280,23 @@ class _Reader:
         """The summary of one object as the cache keeps it, or what is wrong with it."""
         directory, info, name, _read = one
         try:
-            if info.size > MAX_BYTES:
+            if info.size > (MAX_BYTES if name == MANIFEST else MAX_RECORD_BYTES):
                 return Problem(info.key, f"is too large: {info.size} bytes")
             data = self._location.get(info.key)
             if name == MANIFEST:
                 return dict(vars(self._summarize(directory, data)))
-            kind = record_class(name)
-            if kind is None:
-                raise AssertionError(f"{name} is no record")
-            record = kind.parse(data)
-            if (record.label, record.id) != (self._label, directory.id):
-                return Problem(info.key, f"is that of {record.id} of '{record.label}'")
-            return data.decode()
+            signature = self._signature(directory, name)
+            claim = read_claim(name, data, signature, label=self._label, set_id=directory.id, keys=self._record_keys)
+            return [data.decode(), claim.signature]
         except (FormatError, CryptoError) as error:
             return Problem(info.key, error.message)
+
+    def _signature(self, directory: SetDirectory, name: str) -> bytes | None:
+        """What lies beside a record as its signature, where keys for records were given."""
+        info = directory.objects.get(signature_of(name))
+        if info is None or not self._record_keys:
+            return None
+        return b"".join(self._location.read(info.key, length=SIGNATURE_BYTES + 1))
 
     def _summarize(self, directory: SetDirectory, data: bytes) -> Summary:
         manifest = Manifest.parse(data)

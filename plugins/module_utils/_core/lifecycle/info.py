@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
+from itertools import islice
 from typing import Any
 
 from ..backupset.naming import SetId, check_kind
+from ..backupset.record_keys import record_verify_keys
 from ..backupset.signing import load_verify_keys
 from ..catalogue.all_locations import Catalogue, KnownSet, read_catalogue
 from ..catalogue.cache import default_directory
@@ -20,6 +22,7 @@ from .retention.candidates import candidate_of
 from .retention.describing import describe_decision
 
 STEP = "read the catalogue"
+_DOUBTS_SHOWN = 20
 
 
 def run_info(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -32,11 +35,13 @@ def run_info(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     kinds = frozenset(map(check_kind, params["kinds"]))
     if params["limit"] < 0:
         raise ConfigError("check the options", f"limit is {params['limit']}", hint="a number of sets, or 0 for all")
-    keys = load_verify_keys(params["verify_key"])
+    keys, record_keys = load_verify_keys(params["verify_key"]), record_verify_keys(params)
     with objects_stay(), contextlib.ExitStack() as stack:
         locations = enter_locations(stack, params["locations"])
         cache_dir = params["cache_dir"] or default_directory()
-        catalogue = read_catalogue(locations, params["label"], cache_dir=cache_dir, verify_keys=keys)
+        catalogue = read_catalogue(
+            locations, params["label"], cache_dir=cache_dir, verify_keys=keys, record_keys=record_keys
+        )
         if not catalogue.indexes:
             told = "; ".join(str(error) for error in catalogue.failures.values())
             raise LocationError(locations[0].name, STEP, f"no location could be looked at: {told}")
@@ -69,7 +74,7 @@ def report_catalogue(
         "sets": sets,
         "count": len(shown),
         "newest_good": _newest(one for one in catalogue.backups if one.good),
-        "newest_verified": _newest(one for one in catalogue.backups if one.passed_drill is not None),
+        "newest_verified": _newest(one for one in catalogue.backups if one.counted(now).verified),
         "unfinished": unfinished,
         "skipped": skipped,
         "foreign": list(catalogue.foreign),
@@ -77,12 +82,16 @@ def report_catalogue(
         "policy": policy.to_dict(),
         "table": _table(sets),
         "summary": _summary(catalogue, locations, unfinished, skipped),
-        "warnings": [str(error) for error in catalogue.failures.values()],
+        "warnings": [
+            *(str(error) for error in catalogue.failures.values()),
+            *(f"{doubt.location}: {doubt}" for doubt in islice(catalogue.doubts(now), _DOUBTS_SHOWN)),
+        ],
     }
 
 
 def _describe(one: KnownSet, decision: Decision, now: datetime) -> dict[str, Any]:
-    summary, hold, drill = one.summary, one.hold(now), one.passed_drill
+    summary, counted = one.summary, one.counted(now)
+    hold, drill = counted.hold, counted.passed
     return {
         "id": str(one.id),
         "kind": one.id.kind,
@@ -93,9 +102,10 @@ def _describe(one: KnownSet, decision: Decision, now: datetime) -> dict[str, Any
         "missing": list(one.missing),
         "problems": list(one.problems),
         "hold": None if hold is None else {"reason": hold.reason, "until": _time(hold.until)},
-        "released": one.released,
+        "released": one.released_everywhere(counted),
+        "released_in": sorted(counted.released & one.copies.keys()),
         "verified": None if drill is None else _time(drill.finished),
-        "drills": sum(len(copy.drills) for copy in one.copies.values()),
+        "drills": len(counted.drills),
         "retention": describe_decision(decision),
         "signature": None if summary is None else summary.signature,
         "environment": None if summary is None else summary.environment,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
+from ..backupset.claims import CountedDrill
 from ..backupset.naming import SKIPPED
 from ..backupset.set_records import Drill
 from ..catalogue.all_locations import Catalogue, KnownSet
@@ -100,7 +100,8 @@ def check_copies(catalogue: Catalogue, request: CheckRequest, names: Sequence[st
 
 
 def check_integrity(catalogue: Catalogue, request: CheckRequest, now: datetime) -> Iterator[Finding]:
-    """Whether there is anything damaged, foreign or left unfinished, by location."""
+    """Whether there is anything damaged, foreign, doubtful or left unfinished, by location."""
+    doubts = list(catalogue.doubts(now))
     # Copies of these are a condition of their own.
     looked_at = {one.id for one in scheduled_sets(catalogue, request)}
     for name, index in catalogue.indexes.items():
@@ -112,6 +113,9 @@ def check_integrity(catalogue: Catalogue, request: CheckRequest, now: datetime) 
         foreign = [str(problem) for problem in index.problems if not problem.key.startswith(inside)]
         if foreign:
             texts += [f"not of this collection: {text}" for text in foreign]
+            status = FAILED if damaged else WARNING
+        if doubtful := [str(doubt) for doubt in doubts if doubt.location == name]:
+            texts.append(f"records in doubt: {_joined(doubtful)}")
             status = FAILED if damaged else WARNING
         good = sum(one.state == "good" for one in index.copies.values())
         message = _joined(texts) if texts else f"{good} good sets, and no damaged ones as far as a listing shows"
@@ -142,29 +146,50 @@ def check_drills(catalogue: Catalogue, request: CheckRequest, now: datetime) -> 
     first = next((one for one in catalogue.backups if one.good), None)
     if limit is None or first is None:
         return
-    drills = all_drills(catalogue)
-    last = max((drill.finished for drill in drills if drill.verdict == PASSED), default=None)
+    drills = all_drills(catalogue, now)
     failed = [drill for drill in _last_of_each_location(drills) if drill.verdict != PASSED]
     if failed:
         told = [f"{one.id} from location '{one.location}' on {one.finished:%Y-%m-%d %H:%M} UTC" for one in failed]
         reasons = [str(finding) for one in failed for finding in one.findings if finding.status == FAILED]
         status, message = FAILED, f"the last drill failed: {_joined([*told, *reasons])}"
-    elif last is None and now - first.id.time <= limit:
-        status, message = PASSED, f"none yet; the first backup is not {readable_duration(limit)} old"
-    elif last is None:
-        status, message = FAILED, "no backup was ever restored to see whether it can be (mobul.backup.verify does it)"
     else:
-        age = now - last
-        status = FAILED if age > limit else PASSED
-        message = f"the last good drill was {readable_duration(age)} ago, {readable_duration(limit)} are allowed"
+        status, message = _last_good(catalogue, drills, now, limit, young=now - first.id.time <= limit)
     yield Finding(check="drill", status=status, message=message)
+
+
+def _last_good(
+    catalogue: Catalogue, drills: Sequence[CountedDrill], now: datetime, limit: timedelta, *, young: bool
+) -> tuple[str, str]:
+    """Whether there was a good drill in time, for every location: an unsigned record speaks for its own alone.
+
+    :param young: no drill is expected yet.
+    """
+    passed = [one for one in drills if one.drill.verdict == PASSED]
+    if not passed:
+        if young:
+            return PASSED, f"none yet; the first backup is not {readable_duration(limit)} old"
+        return FAILED, "no backup was ever restored to see whether it can be (mobul.backup.verify does it)"
+    last = {name: one.drill.finished for one in passed for name in sorted(one.counts_in)}
+    age = now - max(last.values())
+    message = f"the last good drill was {readable_duration(age)} ago, {readable_duration(limit)} are allowed"
+    if age > limit:
+        return FAILED, message
+    places = [name for name in catalogue.indexes if any(name in one.good for one in catalogue.backups)]
+    unproven = [name for name in places if name not in last or now - last[name] > limit]
+    if catalogue.vouching and unproven and not young:
+        told = f"no record of it is signed with a record_verify_key, so that it proves nothing in {', '.join(unproven)}"
+        return FAILED, f"{message}; {told} (restore_drill signs with a record_signing_key)"
+    old = [name for name in unproven if name in last]
+    if old:
+        return WARNING, f"{message}; that of {', '.join(old)} was longer ago, and no signed record speaks for all"
+    return PASSED, message
 
 
 def check_holds(catalogue: Catalogue, request: CheckRequest, now: datetime) -> Iterator[Finding]:
     """Whether holds are about to end."""
     ending = []
     for one in catalogue.backups:
-        hold = one.hold(now)
+        hold = one.counted(now).hold
         if hold is not None and hold.until is not None and hold.until - now <= request.holds_within:
             ending.append(f"{one.id} on {hold.until:%Y-%m-%d %H:%M} UTC ({hold.reason})")
     status, message = PASSED, f"none ends within {readable_duration(request.holds_within)}"
@@ -173,22 +198,14 @@ def check_holds(catalogue: Catalogue, request: CheckRequest, now: datetime) -> I
     yield Finding(check="holds", status=status, message=message)
 
 
-def all_drills(catalogue: Catalogue) -> list[Drill]:
-    """Those of the very manifests that are there, the earliest first.
-
-    A record of a location that is called otherwise now is one of the location that it lies in.
-    """
-    found = []
-    for one in catalogue.backups:
-        for name, copy in one.copies.items():
-            for drill in copy.drills:
-                if copy.summary is not None and drill.manifest == copy.summary.sha256:
-                    found.append(drill if drill.location in catalogue.indexes else replace(drill, location=name))
-    return sorted(found, key=lambda drill: drill.finished)
+def all_drills(catalogue: Catalogue, now: datetime) -> list[CountedDrill]:
+    """Those that count, the earliest first."""
+    found = [drill for one in catalogue.backups for drill in one.counted(now).drills]
+    return sorted(found, key=lambda one: one.drill.finished)
 
 
-def _last_of_each_location(drills: Sequence[Drill]) -> list[Drill]:
-    return list({drill.location: drill for drill in drills}.values())
+def _last_of_each_location(drills: Sequence[CountedDrill]) -> list[Drill]:
+    return list({one.drill.location: one.drill for one in drills}.values())
 
 
 def _joined(texts: Sequence[str]) -> str:

@@ -15,8 +15,9 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from ..backupset.claims import CountedDrill
 from ..backupset.naming import check_name
-from ..backupset.set_records import Drill
+from ..backupset.record_keys import record_verify_keys
 from ..backupset.signing import load_verify_keys
 from ..catalogue.all_locations import Catalogue, KnownSet, read_catalogue
 from ..catalogue.cache import default_directory
@@ -47,6 +48,7 @@ def run_metrics(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             label,
             cache_dir=params["cache_dir"] or default_directory(),
             verify_keys=load_verify_keys(params["verify_key"]),
+            record_keys=record_verify_keys(params),
         )
         if not catalogue.indexes:
             told = "; ".join(str(error) for error in catalogue.failures.values())
@@ -84,8 +86,8 @@ def metrics_text(catalogue: Catalogue, environment: str, now: datetime) -> str:
     own = (catalogue.label, environment)
     _add_kinds(catalogue, own, gauge)
     _add_locations(catalogue, own, gauge)
-    _add_drills(all_drills(catalogue), own, gauge)
-    held = sum(one.hold(now) is not None for one in catalogue.backups)
+    _add_drills(all_drills(catalogue, now), own, gauge)
+    held = sum(one.counted(now).hold is not None for one in catalogue.backups)
     gauge("held_sets", "Sets that are held.").labels(*own).set(held)
     text: str = generate_latest(registry).decode()
     return text
@@ -124,11 +126,11 @@ def _add_locations(catalogue: Catalogue, own: tuple[str, str], gauge: Any) -> No
         up.labels(*own, name).set(0)
 
 
-def _add_drills(drills: list[Drill], own: tuple[str, str], gauge: Any) -> None:
+def _add_drills(drills: list[CountedDrill], own: tuple[str, str], gauge: Any) -> None:
     finished = gauge("last_drill_timestamp_seconds", "When the last restore drill ended.", "location")
     passed = gauge("last_drill_passed", "Whether it passed.", "location")
     seconds = gauge("last_drill_restore_seconds", "How long the restore took.", "location")
-    for name, drill in {drill.location: drill for drill in drills}.items():
+    for name, drill in {one.drill.location: one.drill for one in drills}.items():
         finished.labels(*own, name).set(drill.finished.timestamp())
         passed.labels(*own, name).set(drill.verdict == PASSED)
         seconds.labels(*own, name).set(drill.restore_seconds)

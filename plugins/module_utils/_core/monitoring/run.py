@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+from ..backupset.record_keys import record_verify_keys
 from ..backupset.signing import load_verify_keys
 from ..catalogue.all_locations import Catalogue, read_catalogue
 from ..catalogue.cache import default_directory
@@ -50,11 +51,13 @@ def run_check(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     :raises CheckFailed: a check failed.
     """
     request = CheckRequest.parse(params)
-    keys = load_verify_keys(params["verify_key"])
+    keys, record_keys = load_verify_keys(params["verify_key"]), record_verify_keys(params)
     with objects_stay(), contextlib.ExitStack() as stack:
         locations = enter_locations(stack, params["locations"])
         cache_dir = params["cache_dir"] or default_directory()
-        catalogue = read_catalogue(locations, request.label, cache_dir=cache_dir, verify_keys=keys)
+        catalogue = read_catalogue(
+            locations, request.label, cache_dir=cache_dir, verify_keys=keys, record_keys=record_keys
+        )
         findings = find_all(catalogue, request, locations, datetime.now(timezone.utc))
     report = report_findings(request.label, findings)
     if report["verdict"] == FAILED and params["fail"]:

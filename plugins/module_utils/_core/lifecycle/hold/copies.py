@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import TypeVar
 
-from ...backupset.naming import HOLDS, MANIFEST, SetId
-from ...backupset.set_records import Hold
+from ...backupset.naming import HOLD, HOLDS, MANIFEST, MARK, RELEASE, SetId
+from ...backupset.set_records import Hold, Release
 from ...backupset.signing import VerifyKey
 from ...catalogue.index import read_copy
-from ...errors import BackupError, FormatError, LocationError
+from ...errors import BackupError, LocationError
 from ...locations.base import LegalHoldDenied, Location
 from .planning import Standing, Step
+
+Kind = TypeVar("Kind")
+
+_MARK_AGE = timedelta(hours=1)
+"""A deletion takes two requests from its mark on; one that has not ended after so long was killed."""
 
 
 @dataclass(frozen=True)
@@ -40,28 +47,32 @@ class Outcome:
     error: BackupError | None = None
 
 
-def look(location: Location, label: str, set_id: SetId, verify_keys: Sequence[VerifyKey] = ()) -> Looked:
+def look(
+    location: Location,
+    label: str,
+    set_id: SetId,
+    verify_keys: Sequence[VerifyKey] = (),
+    record_keys: Sequence[VerifyKey] = (),
+) -> Looked:
     """Find out how the set stands in *location*; nothing is changed.
 
     :raises BackupError: the location fails.
     """
-    copy = read_copy(location, label, set_id, verify_keys=verify_keys)
+    copy = read_copy(location, label, set_id, verify_keys=verify_keys, record_keys=record_keys)
     if copy is None:
         return Looked(Standing(frozenset()))
     directory = set_id.directory(label)
-    holds = {name: _read_hold(location, label, set_id, name) for name in HOLDS if name in copy.objects}
+    records = {claim.name: claim.record for claim in copy.claims}
+    holds = {name: _if(Hold, records.get(name)) for name in HOLDS if name in copy.objects}
     warnings: list[str] = []
     legal = _legal_holds(location, directory, sorted(copy.objects), warnings)
-    standing = Standing(frozenset(copy.objects), holds, copy.release, legal)
+    vouched = frozenset(claim.name for claim in copy.claims if claim.signed)
+    standing = Standing(frozenset(copy.objects), holds, _if(Release, records.get(RELEASE)), legal, vouched)
     return Looked(standing, copy.problems, tuple(warnings))
 
 
-def _read_hold(location: Location, label: str, set_id: SetId, name: str) -> Hold | None:
-    try:
-        hold = Hold.parse(location.get(f"{set_id.directory(label)}/{name}"))
-    except FormatError:
-        return None
-    return hold if (hold.label, hold.id) == (label, set_id) else None
+def _if(kind: type[Kind], record: object) -> Kind | None:
+    return record if isinstance(record, kind) else None
 
 
 def _legal_holds(
@@ -110,12 +121,35 @@ def _do(location: Location, key: str, step: Step) -> None:
         location.set_legal_hold(key, step.action == "legal_on")
 
 
-def require_manifest(location: Location, directory: str) -> None:
-    """Raise if the set went while it was being held: a deletion that had begun begins with the manifest."""
-    if location.stat(f"{directory}/{MANIFEST}") is None:
-        raise LocationError(
-            location.name,
-            "hold the set",
-            f"{directory} was deleted while it was being held",
-            hint="hold a copy in another location; what is left here is no backup any more",
+def confirm(location: Location, directory: str, hold: bytes | None) -> None:
+    """See that the set is there, and held, and that no deletion is under way that may not have seen the hold.
+
+    A deletion leaves its mark before it looks for a hold; so of a hold and a deletion that meet, one sees the other.
+
+    :param hold: the one that was written; None where it was there before.
+    :raises LocationError: the set is gone, or may be in a moment.
+    """
+    there = {info.key.rpartition("/")[2]: info for info in location.list(directory)}
+    if MANIFEST not in there:
+        raise _too_late(
+            location,
+            f"{directory} was deleted while it was being held: the hold came too late",
+            "hold a copy in another location; what is left here is no backup any more",
         )
+    if HOLD not in there or (hold is not None and location.get(f"{directory}/{HOLD}") != hold):
+        raise _too_late(location, f"another run took the hold of {directory} away", "run it again")
+    now = datetime.now(timezone.utc)
+    for name, info in there.items():
+        if not name.startswith(MARK):
+            continue
+        if now - info.modified <= _MARK_AGE:
+            raise _too_late(
+                location,
+                f"a clean-up is deleting {directory}, and the hold may have come too late",
+                "run it again in a minute, or in an hour where the clean-up was killed: only then it is known",
+            )
+        location.delete(info.key)
+
+
+def _too_late(location: Location, message: str, hint: str) -> LocationError:
+    return LocationError(location.name, "hold the set", message, hint=hint)

@@ -8,17 +8,20 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from ...backupset.naming import HOLD, SetId
+from ...backupset.naming import HOLD, RELEASE, SetId
+from ...backupset.record_keys import RecordKeys
 from ...backupset.signing import VerifyKey, load_verify_keys
 from ...catalogue.newest_good import Found, newest_good, no_such_set
 from ...catalogue.search import ask_all
 from ...errors import BackupError
 from ...locations import enter_locations
 from ...locations.base import Location
-from .copies import Looked, Outcome, carry_out, look, require_manifest
+from .copies import Looked, Outcome, carry_out, confirm, look
 from .planning import Standing, plan_hold, plan_release
 from .reporting import Copy, report
 from .request import HoldRequest
+
+_NO_KEYS = RecordKeys()
 
 
 class HoldIncomplete(BackupError):
@@ -40,32 +43,39 @@ def set_hold(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """
     request = HoldRequest.parse(params, datetime.now(timezone.utc).replace(microsecond=0))
     verify_keys = load_verify_keys(params["verify_key"] or ())
+    keys = RecordKeys.parse(params)
     with contextlib.ExitStack() as stack:
         locations = enter_locations(stack, params["locations"])
-        return hold_in(locations, request, verify_keys, check_mode)
+        return hold_in(locations, request, verify_keys, check_mode, keys)
 
 
 def hold_in(
-    locations: Sequence[Location], request: HoldRequest, verify_keys: Sequence[VerifyKey], check_mode: bool
+    locations: Sequence[Location],
+    request: HoldRequest,
+    verify_keys: Sequence[VerifyKey],
+    check_mode: bool,
+    keys: RecordKeys = _NO_KEYS,
 ) -> dict[str, Any]:
     """The same, in locations that are open."""
     named = request.backup and Found(request.backup)
     found = named or newest_good(locations, request.label, verify_keys)
     set_id = found.id
-    looks, more = _look_all(locations, request, set_id, verify_keys)
+    looks, more = _look_all(locations, request, set_id, verify_keys, keys)
     failures = {**more, **found.failures}
-    copies = {name: _planned(request, set_id, name, looked) for name, looked in looks.items()}
+    copies = {name: _planned(request, set_id, name, looked, keys) for name, looked in looks.items()}
     if not any(copy.state in ("held", "released") for copy in copies.values()):
         unfinished = [copy.location for copy in copies.values() if copy.state == "unfinished"]
         raise no_such_set(locations, request.label, set_id, unfinished, more)
     for name, error in failures.items():
         copies[name] = Copy(name, "failed", error=error)
     if not check_mode:
+        wanted = [(one, copies[one.name]) for one in locations]
         copies |= _carried_out(
-            request, set_id, [(one, copies[one.name]) for one in locations if copies[one.name].steps]
+            request, set_id, [(one, copy) for one, copy in wanted if copy.steps or copy.state == "held"]
         )
     told = report(request, set_id, [copies[location.name] for location in locations], check_mode)
     told["warnings"] += [f"{one} is newer than {set_id}, and no good copy of it is known" for one in found.passed_by]
+    told["warnings"] += keys.warnings()
     failed = [copy.error for copy in copies.values() if copy.error is not None]
     if failed:
         done = "" if check_mode else "the others are done and nothing is lost; "
@@ -79,15 +89,19 @@ def hold_in(
 
 
 def _look_all(
-    locations: Sequence[Location], request: HoldRequest, set_id: SetId, verify_keys: Sequence[VerifyKey]
+    locations: Sequence[Location],
+    request: HoldRequest,
+    set_id: SetId,
+    verify_keys: Sequence[VerifyKey],
+    keys: RecordKeys,
 ) -> tuple[dict[str, Looked], dict[str, BackupError]]:
     def look_at(location: Location) -> Looked:
-        return look(location, request.label, set_id, verify_keys)
+        return look(location, request.label, set_id, verify_keys, keys.verify)
 
     return ask_all(locations, look_at)
 
 
-def _planned(request: HoldRequest, set_id: SetId, name: str, looked: Looked) -> Copy:
+def _planned(request: HoldRequest, set_id: SetId, name: str, looked: Looked, keys: RecordKeys) -> Copy:
     """What is to be done in one location, as if it had been done."""
     standing = looked.standing
     found = Copy(
@@ -101,7 +115,7 @@ def _planned(request: HoldRequest, set_id: SetId, name: str, looked: Looked) -> 
     )
     if request.held and standing.is_set:
         hold = request.hold_of(set_id)
-        steps = plan_hold(standing, hold)
+        steps = plan_hold(standing, hold, keys.signing)
         placed = any(step.action == "put" for step in steps)
         legal = None if standing.legal is None else True
         kept = hold if placed else standing.holds.get(HOLD)
@@ -110,8 +124,9 @@ def _planned(request: HoldRequest, set_id: SetId, name: str, looked: Looked) -> 
     if not request.held and (standing.is_set or standing.holds):
         release = request.release_of(set_id)
         legal = None if standing.legal is None else False
-        kept_release = standing.release or (release if standing.is_set else None)
-        steps = plan_release(standing, release)
+        steps = plan_release(standing, release, keys.signing)
+        written = any((step.action, step.name) == ("put", RELEASE) for step in steps)
+        kept_release = release if written else standing.release
         return replace(found, state="released", hold=None, release=kept_release, legal=legal, steps=steps)
     return found
 
@@ -124,7 +139,8 @@ def _carried_out(request: HoldRequest, set_id: SetId, planned: Sequence[tuple[Lo
     def work(location: Location) -> Outcome:
         outcome = carry_out(location, directory, steps[location.name])
         if request.held and outcome.error is None:
-            require_manifest(location, directory)
+            puts = [step.data for step in outcome.done if (step.action, step.name) == ("put", HOLD)]
+            confirm(location, directory, puts[-1] if puts else None)
         return outcome
 
     outcomes, failures = ask_all([location for location, _copy in planned], work)

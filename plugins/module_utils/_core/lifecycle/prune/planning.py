@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from ...backupset.claims import Doubt
 from ...backupset.naming import SetId
 from ...catalogue.all_locations import Catalogue
 from ...catalogue.index import SetCopy
@@ -13,7 +14,7 @@ from ...catalogue.unfinished import Unfinished, unfinished_among
 from ...errors import BackupError, ConfigError
 from ...locations.base import Location
 from ...postgres.messages import bounded_list
-from ..retention import Decision, Policy, plan_retention
+from ..retention import Candidate, Decision, Policy, plan_retention
 from ..retention.candidates import candidate_of
 
 STEP = "plan the clean-up"
@@ -31,9 +32,11 @@ class PrunePlan:
     """What a clean-up does.
 
     :param decisions: on every set of the label, oldest first.
+    :param alone: by location, decisions on what goes there alone: it is released by a record that counts there only.
     :param goes: by location, the copies that go.
     :param stays: by location, the copies that stay although their set goes: the newest good one of that location.
     :param unfinished: by location, what killed runs left there.
+    :param doubts: about records, as somebody should know of them.
     """
 
     label: str
@@ -41,6 +44,8 @@ class PrunePlan:
     goes: Mapping[str, tuple[SetCopy, ...]]
     stays: Mapping[str, tuple[SetId, ...]]
     unfinished: Mapping[str, tuple[Unfinished, ...]]
+    alone: Mapping[str, tuple[Decision, ...]] = field(default_factory=dict)
+    doubts: tuple[Doubt, ...] = ()
 
 
 def plan_prune(catalogue: Catalogue, policy: Policy, now: datetime, older_than: timedelta) -> PrunePlan:
@@ -50,11 +55,16 @@ def plan_prune(catalogue: Catalogue, policy: Policy, now: datetime, older_than: 
     :raises PruneRefused: it was not seen as a whole, or something in it cannot be understood.
     """
     _refuse_partial(catalogue)
-    decisions = plan_retention([candidate_of(one, now) for one in catalogue.backups], policy, now)
-    going = {decision.id for decision in decisions if not decision.keep}
+    candidates = [candidate_of(one, now) for one in catalogue.backups]
+    decisions = plan_retention(candidates, policy, now)
+    gone = frozenset(decision.id for decision in decisions if not decision.keep)
     goes: dict[str, tuple[SetCopy, ...]] = {}
     stays: dict[str, tuple[SetId, ...]] = {}
+    alone: dict[str, tuple[Decision, ...]] = {}
     for name, index in catalogue.indexes.items():
+        here_alone = [candidate_of(one, now, name) for one in catalogue.backups if name in one.copies]
+        alone[name] = _going_alone(candidates, here_alone, policy, now, gone)
+        going = gone | {decision.id for decision in alone[name]}
         here = [copy for copy in index.copies.values() if copy.state != "unfinished"]
         newest = max((copy.id for copy in here if copy.state == "good"), default=None)
         goes[name] = tuple(copy for copy in here if copy.id in going and copy.id != newest)
@@ -63,7 +73,21 @@ def plan_prune(catalogue: Catalogue, policy: Policy, now: datetime, older_than: 
         name: tuple(unfinished_among(index.directories, catalogue.label, now - older_than))
         for name, index in catalogue.indexes.items()
     }
-    return PrunePlan(catalogue.label, decisions, goes, stays, unfinished)
+    return PrunePlan(catalogue.label, decisions, goes, stays, unfinished, alone, tuple(catalogue.doubts(now)))
+
+
+def _going_alone(
+    candidates: Sequence[Candidate], here: Sequence[Candidate], policy: Policy, now: datetime, gone: frozenset[SetId]
+) -> tuple[Decision, ...]:
+    """What one location lets go that others keep.
+
+    :param here: the sets that have a copy there, as it sees them.
+    """
+    released = {one.id: one for one in here if one.released}
+    if not any(one.id in released and not one.released for one in candidates):
+        return ()
+    decisions = plan_retention([released.get(one.id, one) for one in candidates], policy, now)
+    return tuple(one for one in decisions if not one.keep and one.id not in gone and one.id in released)
 
 
 def _refuse_partial(catalogue: Catalogue) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...backupset.naming import SetId
@@ -12,6 +12,8 @@ from ..retention.describing import describe_decision
 from .carrying_out import Cleaned
 from .planning import PrunePlan
 
+ALONE = "it is released there, by a record that no record_verify_key vouches for elsewhere"
+_DOUBTS_SHOWN = 20
 _STAYING_SHOWN = 200
 """Of sets that stay no more than these are told one by one; those that go are all told."""
 
@@ -28,7 +30,7 @@ def report_planned(plan: PrunePlan) -> dict[str, Any]:
         one.size for found in plan.unfinished.values() for one in found
     )
     gone = {name: [str(copy.id) for copy in copies] for name, copies in plan.goes.items()}
-    return _report(plan, deleted, reaped, freed, gone, "would go", [])
+    return _report(plan, deleted, reaped, freed, gone, "would go", _doubtful(plan))
 
 
 def report_cleaned(plan: PrunePlan, cleaned: Sequence[Cleaned]) -> dict[str, Any]:
@@ -40,7 +42,8 @@ def report_cleaned(plan: PrunePlan, cleaned: Sequence[Cleaned]) -> dict[str, Any
         for set_id in one.deleted
     ]
     reaped = [f"{one.location}: {key}" for one in cleaned for key in one.reaped.removed]
-    warnings = [
+    warnings = _doubtful(plan)
+    warnings += [
         f"{one.location}: {set_id} is due and stays: {reason}"
         for one in cleaned
         for set_id, reason in one.protected.items()
@@ -59,6 +62,12 @@ def report_cleaned(plan: PrunePlan, cleaned: Sequence[Cleaned]) -> dict[str, Any
         for set_id, reason in one.protected.items()
     ]
     return report
+
+
+def _doubtful(plan: PrunePlan) -> list[str]:
+    shown = [f"{doubt.location}: {doubt}" for doubt in plan.doubts[:_DOUBTS_SHOWN]]
+    more = len(plan.doubts) - len(shown)
+    return [*shown, f"and {more:,} more records are in doubt; backup_check tells of them"] if more else shown
 
 
 def _report(
@@ -80,13 +89,18 @@ def _report(
         for name, ids in plan.stays.items()
         for set_id in ids
     ]
+    summary += [
+        f"{name}: {one.id} goes from there alone: {ALONE}" for name, found in plan.alone.items() for one in found
+    ]
     return {
         "changed": bool(deleted or reaped),
         "deleted": deleted,
         "reaped": reaped,
         "protected": [],
         "freed": freed,
-        "plan": [{"id": str(one.id), **describe_decision(one)} for one in shown],
+        "plan": [
+            {"id": str(one.id), **describe_decision(one), "goes_from": _leaving(plan).get(one.id, [])} for one in shown
+        ],
         "staying": staying,
         "table": _table(plan, shown, staying),
         "summary": summary,
@@ -98,23 +112,35 @@ def _report(
 def _shown(plan: PrunePlan) -> list[Decision]:
     """The decisions that are told: on all sets that go, and on the newest that stay."""
     staying = [one.id for one in plan.decisions if one.keep]
-    left_out = frozenset(staying[:-_STAYING_SHOWN])
+    left_out = frozenset(staying[:-_STAYING_SHOWN]) - _leaving(plan).keys()
     return [one for one in plan.decisions if one.id not in left_out]
 
 
 def _table(plan: PrunePlan, shown: Sequence[Decision], staying: int) -> list[str]:
     """The plan for a person, the newest set first."""
-    copies: dict[SetId, list[str]] = {}
-    for name, going in plan.goes.items():
-        for copy in going:
-            copies.setdefault(copy.id, []).append(name)
+    copies = _leaving(plan)
     rows = [
-        ("keep" if one.keep else "delete", str(one.id), ", ".join(copies.get(one.id, [])), one.reason)
+        ("keep" if one.keep else "delete", str(one.id), ", ".join(copies.get(one.id, [])), _reason(one, copies))
         for one in reversed(shown)
     ]
     table = text_table(("", "set", "goes from", "why"), rows)
     left_out = staying - sum(one.keep for one in shown)
     return [*table, f"... and {left_out} older ones that stay"] if left_out else table
+
+
+def _leaving(plan: PrunePlan) -> dict[SetId, list[str]]:
+    """The locations that sets go from."""
+    copies: dict[SetId, list[str]] = {}
+    for name, going in plan.goes.items():
+        for copy in going:
+            copies.setdefault(copy.id, []).append(name)
+    return copies
+
+
+def _reason(decision: Decision, leaving: Mapping[SetId, Sequence[str]]) -> str:
+    if not decision.keep or decision.id not in leaving:
+        return decision.reason
+    return f"{decision.reason}; from {', '.join(leaving[decision.id])} it goes: {ALONE}"
 
 
 def _diff(plan: PrunePlan, gone: dict[str, list[str]]) -> dict[str, str]:

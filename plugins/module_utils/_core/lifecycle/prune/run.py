@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from ...backupset.record_keys import record_verify_keys
 from ...backupset.signing import load_verify_keys
 from ...catalogue.all_locations import read_catalogue
 from ...catalogue.cache import default_directory
@@ -41,7 +42,7 @@ def run_prune(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         raise ConfigError(
             "check the options", f"unfinished_after is {params['unfinished_after']}", hint="hours, 24 say"
         )
-    keys = load_verify_keys(params["verify_key"])
+    keys, record_keys = load_verify_keys(params["verify_key"]), record_verify_keys(params)
     with objects_stay(), contextlib.ExitStack() as stack:
         locations = enter_locations(stack, params["locations"])
         now = datetime.now(timezone.utc)
@@ -50,6 +51,7 @@ def run_prune(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             params["label"],
             cache_dir=params["cache_dir"] or default_directory(),
             verify_keys=keys,
+            record_keys=record_keys,
             leftovers=True,
         )
         plan = plan_prune(catalogue, policy, now, timedelta(hours=params["unfinished_after"]))

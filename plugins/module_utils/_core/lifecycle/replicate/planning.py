@@ -31,6 +31,7 @@ class ReplicationRequest:
         the newest one there or the store protects it, would else come back to the locations that have deleted it.
     :param repair: whether a damaged copy is written again, too.
     :param verify_keys: with any, a copy that was not signed by one of them is no good copy.
+    :param record_keys: that vouch for the releases and drills which travel with a set; with none, only holds do.
     """
 
     label: str
@@ -39,6 +40,7 @@ class ReplicationRequest:
     policy: Policy = field(default_factory=lambda: Policy.parse(None))
     repair: bool = False
     verify_keys: tuple[VerifyKey, ...] = ()
+    record_keys: tuple[VerifyKey, ...] = ()
 
 
 @dataclass(frozen=True)

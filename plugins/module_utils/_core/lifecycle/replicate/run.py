@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ...backupset.naming import SetId, check_name
+from ...backupset.record_keys import record_verify_keys
 from ...backupset.signing import load_verify_keys
 from ...catalogue.all_locations import Catalogue
 from ...catalogue.cache import default_directory
@@ -70,6 +71,7 @@ def parse_request(params: Mapping[str, Any]) -> ReplicationRequest:
         policy=Policy.parse(params["policy"]),
         repair=params["repair"],
         verify_keys=load_verify_keys(params["verify_key"]),
+        record_keys=record_verify_keys(params),
     )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import TypeVar
 
-from ...backupset.naming import SIGNATURE
-from ...backupset.set_records import record_class
+from ...backupset.claims import Surroundings, read_claim, weigh
+from ...backupset.naming import SIGNATURE, signature_of
+from ...backupset.set_records import Hold, record_class
 from ...backupset.signing import verify
 from ...catalogue.loading import LoadedSet, load_set
 from ...errors import BackupError, CryptoError, FormatError
@@ -21,11 +23,13 @@ Result = TypeVar("Result")
 class Contents:
     """What a set is, but for its artifacts.
 
-    :param small: the signature and the records beside the set, by name.
+    :param small: the manifest's signature and the records that travel with the set, by name.
+    :param signatures: of those records, by the record's name.
     """
 
     loaded: LoadedSet
     small: Mapping[str, bytes]
+    signatures: Mapping[str, bytes]
 
 
 class Sources:
@@ -69,10 +73,29 @@ class Sources:
             message = f"the manifest of {plan.id} in location '{location.name}' changed since it was looked at"
             raise CryptoError(f"copy {plan.id}", message)
         small: dict[str, bytes] = {}
-        for info in location.list(plan.id.directory(request.label)):
-            name = info.key.rpartition("/")[2]
-            if name == SIGNATURE or record_class(name) is not None:
-                small[name] = location.get(info.key)
+        signatures: dict[str, bytes] = {}
+        keys = {info.key.rpartition("/")[2]: info.key for info in location.list(plan.id.directory(request.label))}
+        for name, key in keys.items():
+            if name == SIGNATURE:
+                small[name] = location.get(key)
+            elif record_class(name) is not None:
+                data = location.get(key)
+                signature = location.get(keys[signature_of(name)]) if signature_of(name) in keys else None
+                if self._travels(name, data, signature, loaded):
+                    small[name] = data
+                    if signature is not None:
+                        signatures[name] = signature
         if request.verify_keys:
             verify(loaded.data, small.get(SIGNATURE, b""), request.verify_keys, what=f"the set {plan.id}")
-        return Contents(loaded, small)
+        return Contents(loaded, small, signatures)
+
+    def _travels(self, name: str, data: bytes, signature: bytes | None, loaded: LoadedSet) -> bool:
+        """Whether a record comes with the set: a hold, which can only keep; any other where it counts everywhere."""
+        label, set_id = loaded.manifest.label, loaded.manifest.id
+        try:
+            claim = read_claim(name, data, signature, label=label, set_id=set_id, keys=self._request.record_keys)
+        except (CryptoError, FormatError):
+            return False
+        around = Surroundings(frozenset({""}), {"": loaded.sha256}, datetime.now(timezone.utc))
+        counts_in, _doubt = weigh(claim, "", around)
+        return isinstance(claim.record, Hold) or (claim.signed and bool(counts_in))

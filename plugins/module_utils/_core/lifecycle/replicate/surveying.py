@@ -21,7 +21,13 @@ def survey(
     """
 
     def read(some: Sequence[Location]) -> Catalogue:
-        return read_catalogue(some, request.label, cache_dir=cache_dir, verify_keys=request.verify_keys)
+        return read_catalogue(
+            some,
+            request.label,
+            cache_dir=cache_dir,
+            verify_keys=request.verify_keys,
+            record_keys=request.record_keys,
+        )
 
     def check(location: Location) -> bool:
         return location.check(trial=trial)

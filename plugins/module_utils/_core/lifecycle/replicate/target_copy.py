@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
 from ...backupset.artifact import Artifact
-from ...backupset.naming import HOLDS, MANIFEST, NEXT_HOLD, RELEASE
+from ...backupset.naming import HOLDS, MANIFEST, NEXT_HOLD, RELEASE, signature_of
 from ...backupset.set_records import Hold, record_class
 from ...catalogue.good_set import GoodSet
 from ...catalogue.loading import LoadedSet
@@ -44,10 +44,14 @@ class Delivery:
         self.error: BackupError | None = None
         self.warnings: list[str] = []
         self._loaded: LoadedSet = contents.loaded
-        self._small = contents.small
+        self._contents = contents
         self._good = GoodSet(target.location, contents.loaded)
         self._directory = self._good.directory
         self._wrong: list[ObjectInfo] = []
+
+    @property
+    def _small(self) -> Mapping[str, bytes]:
+        return self._contents.small
 
     @property
     def live(self) -> bool:
@@ -71,6 +75,10 @@ class Delivery:
                 self.lacking.add(artifact.name)
         for name, info in objects.items():
             if name in self.lacking or (name in self._small and not self._may_stay(name, info)):
+                self._wrong.append(info)
+            record = name.removesuffix(".sig")
+            if record != name and record in self._small and record not in objects:
+                # What is left of another run: the record that it belonged to is not there, and ours comes.
                 self._wrong.append(info)
         same = manifest is not None and self._holds(manifest, self._loaded.data)
         if same and not self.lacking and not self._wrong and set(self._small) <= set(objects):
@@ -115,20 +123,22 @@ class Delivery:
 
     def renew(self, contents: Contents) -> None:
         """Take what is small as it is by now: somebody may have held the set while its artifacts were copied."""
-        self._small = contents.small
+        self._contents = contents
 
     def finish(self) -> None:
         """Write what is small, see that everything is there, and then the manifest."""
         for name, data in self._small.items():
-            self._put(name, data)
+            self._put_small(name, data)
         there = {info.key: info.size for info in self.location.list(self._directory)}
         for artifact in self._loaded.manifest.artifacts:
             if there.get(self._key(artifact.name)) != artifact.size:
                 raise self._changed(f"{artifact.name} was removed or changed")
         legally = self._is_held() and self.location.lock_state().enabled
         if legally:
+            staying = [name for name in self._small if name not in (NEXT_HOLD, RELEASE)]
+            signatures = [signature_of(name) for name in staying if name in self._contents.signatures]
             names = [artifact.name for artifact in self._loaded.manifest.artifacts]
-            self._hold_legally([*names, *(name for name in self._small if name not in (NEXT_HOLD, RELEASE))])
+            self._hold_legally([*names, *staying, *signatures])
         self._put(MANIFEST, self._loaded.data)
         if legally and not self.warnings:
             self._hold_legally([MANIFEST])
@@ -176,6 +186,13 @@ class Delivery:
             raise self._changed(f"{info.key} is another than a moment ago")
         self.location.delete(info.key)
         self.changed = True
+
+    def _put_small(self, name: str, data: bytes) -> None:
+        """Write a record after its signature, so that it is never there without; one that is there is left alone."""
+        signature = self._contents.signatures.get(name)
+        if signature is not None and self.location.stat(self._key(name)) is None:
+            self._put(signature_of(name), signature)
+        self._put(name, data)
 
     def _put(self, name: str, data: bytes) -> None:
         try:

@@ -21,14 +21,15 @@ class Candidate:
     """A set of one label, as it is known from all of its copies.
 
     :param good: at least one copy is whole.
-    :param verified: a restore drill of it has passed.
+    :param verified: the locations for which a restore drill of it has passed. They guard separately, as no location may
+        take another one's newest verified set away by saying that a newer one has passed.
     :param held: why it is held; None if it is not, or not any more.
     :param released: whether somebody released it; of no account where its kind has a period.
     """
 
     id: SetId
     good: bool = True
-    verified: bool = False
+    verified: frozenset[str] = frozenset()
     held: str | None = None
     released: bool = False
 
@@ -143,12 +144,14 @@ def _guards(ordered: Iterable[Candidate], now: datetime) -> Mapping[SetId, tuple
     was damaged after its drill.
     """
     past = [one for one in ordered if one.id.time <= now]
-    newest = (
-        ("newest_verified", "set that passed a restore drill", [one for one in past if one.verified]),
-        ("newest_verified", "good set that passed a restore drill", [one for one in past if one.verified and one.good]),
-        ("newest_good", "good set", [one for one in past if one.good]),
-    )
-    return {found[-1].id: (rule, what) for rule, what, found in newest if found}
+    good = [one for one in past if one.good]
+    newest: list[tuple[str, str, Candidate]] = []
+    for name in sorted(frozenset[str]().union(*(one.verified for one in past))):
+        for what, found in (("set", past), ("good set", good)):
+            passed = [one for one in found if name in one.verified][-1:]
+            newest += [("newest_verified", f"{what} that passed a restore drill", one) for one in passed]
+    newest += [("newest_good", "good set", one) for one in good[-1:]]
+    return {one.id: (rule, what) for rule, what, one in newest}
 
 
 def _guarded(decision: Decision, guards: Mapping[SetId, tuple[str, str]]) -> Decision:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ...backupset.naming import signature_of
 from ...backupset.set_records import Drill
+from ...backupset.signing import SigningKey
 from ...errors import BackupError
 from ...locations.base import Location
 from .rehearsal import Rehearsal
@@ -28,16 +30,23 @@ def record_of(told: Rehearsal, label: str) -> Drill | None:
     )
 
 
-def write_record(location: Location, record: Drill) -> str:
+def write_record(location: Location, record: Drill, key: SigningKey | None = None) -> str:
     """Write it under a name of its own and return that.
 
+    The signature comes first, so that nobody ever sees the record without it.
+
+    :param key: that signs it; None writes it unsigned.
     :raises BackupError: the location does not take it.
     """
     directory = record.id.directory(record.label)
     stem = f"verified_{record.finished:%Y%m%d_%H%M%S}"
     for number in range(1, _TRIES):
         name = f"{stem}.json" if number == 1 else f"{stem}_{number}.json"
-        if location.stat(f"{directory}/{name}") is None:
-            location.put(f"{directory}/{name}", record.to_bytes())
+        place = f"{directory}/{name}"
+        if location.stat(place) is None and location.stat(signature_of(place)) is None:
+            data = record.to_bytes()
+            if key is not None:
+                location.put(signature_of(place), key.sign(data))
+            location.put(place, data)
             return name
     raise BackupError("write the drill's record", f"location '{location.name}' has {_TRIES} records of this second")

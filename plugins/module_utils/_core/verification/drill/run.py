@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ...backupset.record_keys import record_signing_key
+from ...backupset.signing import SigningKey
 from ...catalogue.good_set import choose_id
 from ...errors import BackupError
 from ...findings import FAILED, WARNING
@@ -66,6 +68,7 @@ def run_drill(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """
     request = DrillRequest.parse(params)
     options = ConnectionOptions.parse(params)
+    key = record_signing_key(params)
     with database_errors(STEP), contextlib.ExitStack() as stack:
         access = open_access(params, stack)
         # A location that cannot be asked fails its own drill.
@@ -75,7 +78,7 @@ def run_drill(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             drills = [drill.rehearse(location, only_check=True) for location in access.locations]
             report = {"changed": request.record or request.report_dir is not None, **report_planned(request, drills)}
         else:
-            drills, records = _rehearse_all(request, drill, access.locations)
+            drills, records = _rehearse_all(request, drill, access.locations, key)
             paths = [] if request.report_dir is None else write_reports(request, drills, request.report_dir)
             report = {"changed": bool(records or paths), **report_drills(request, drills, records, paths)}
     if report["verdict"] == FAILED and params.get("fail", True):
@@ -84,7 +87,7 @@ def run_drill(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def _rehearse_all(
-    request: DrillRequest, drill: Drill, locations: Sequence[Location]
+    request: DrillRequest, drill: Drill, locations: Sequence[Location], key: SigningKey | None
 ) -> tuple[list[Rehearsal], dict[str, str]]:
     """Drill every copy; each record is written at once, as the server may be gone before the next."""
     drills: list[Rehearsal] = []
@@ -95,7 +98,7 @@ def _rehearse_all(
         record = record_of(told, request.label) if request.record else None
         if record is not None:
             try:
-                records[location.name] = write_record(location, record)
+                records[location.name] = write_record(location, record, key)
             except BackupError as error:
                 told.tell("record", WARNING, f"the outcome could not be written beside the set: {error}")
     return drills, records

@@ -195,7 +195,9 @@ def test_a_release_takes_the_hold_away_and_says_that_the_set_may_go(store: Store
     copy = read_copy(store, "shop", SET_ID)
     assert copy is not None
     assert (copy.state, copy.hold) == ("good", None)
-    assert copy.release == Release(id=SET_ID, label="shop", released_at=NOW, reason="INC-1 closed")
+    assert [claim.record for claim in copy.claims] == [
+        Release(id=SET_ID, label="shop", released_at=NOW, reason="INC-1 closed")
+    ]
     assert result["copies"][0]["state"] == "released"
     assert result["diff"]["after"] == "store: released: INC-1 closed\n"
     assert hold([store], state="released", reason="another reason")["changed"] is False
