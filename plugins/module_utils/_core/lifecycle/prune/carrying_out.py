@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ...backupset.naming import MANIFEST, SIGNATURE, SetId
+from ...backupset.naming import MANIFEST, MARK, SIGNATURE, SetId
 from ...catalogue.index import SetCopy
 from ...catalogue.unfinished import Reaped, Unfinished, reap
 from ...errors import BackupError
@@ -13,6 +14,7 @@ from ...locations.base import Location, ObjectInfo
 from ...stream.pipeline import as_backup_error
 
 _FIRST = (MANIFEST, SIGNATURE)
+_MARK = b'{"format": "mobul.backup/deletion", "version": 1}\n'
 
 
 @dataclass
@@ -54,17 +56,27 @@ def clean(location: Location, label: str, goes: Iterable[SetCopy], unfinished: I
 
 
 def _delete(location: Location, label: str, copy: SetCopy, cleaned: Cleaned, *, locks: bool) -> None:
-    there = list(location.list(copy.id.directory(label)))
-    if there != sorted(copy.objects.values(), key=lambda info: info.key):
-        # A hold, say, that somebody placed a moment ago; or another run that cleans up.
-        cleaned.changed.append(copy.id)
-        return
-    if locks and (reason := _protection(location, there)) is not None:
+    """Delete one copy, unless it is held by then.
+
+    The mark comes before the look for a hold, and whoever holds the set looks for marks once the hold is there. So of
+    the two, whose requests may take any time, at least one sees the other; and where both do, both step back.
+    """
+    planned = sorted(copy.objects.values(), key=lambda info: info.key)
+    if locks and (reason := _protection(location, planned)) is not None:
         cleaned.protected[copy.id] = reason
+        return
+    mark = f"{copy.id.directory(label)}/{MARK}{secrets.token_hex(8)}.json"
+    location.put(mark, _MARK)
+    there = [info for info in location.list(copy.id.directory(label)) if info.key != mark]
+    if there != planned:
+        # A hold, say, that somebody placed a moment ago; or another run that cleans up.
+        location.delete(mark)
+        cleaned.changed.append(copy.id)
         return
     for info in _in_order(there):
         location.delete(info.key)
         cleaned.freed += info.size
+    location.delete(mark)
     cleaned.deleted.append(copy.id)
 
 
