@@ -33,8 +33,8 @@ HOLDS = (HOLD, NEXT_HOLD)
 RELEASE = "released.json"
 SKIPPED = "skipped.json"
 """Lies alone in the directory of a set that was not made, as another backup was running."""
-MARK = "deleting_"
-"""What the name of the mark of a deletion under way begins with."""
+MARK = ".deleting_"
+"""What the name of the mark of a deletion under way begins with; 16 hexadecimal digits follow."""
 DUMP_PREFIX = "backup_"
 """What the name of each part of a dump begins with."""
 

@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..backupset.naming import SetId
+from ..backupset.naming import MARK, SetId
 from ..locations.base import Leftover, Location, ObjectInfo
 from .search import Problem, parse_directory
 
-_OWN_NAME = re.compile(r"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{0,126}")
+_OWN_NAME = re.compile(rf"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{{0,126}}|{re.escape(MARK)}[0-9a-f]{{16}}")
 _DEPTH = 4
 """Parts of a key between the label and the object's own name: year, month, day, set."""
 

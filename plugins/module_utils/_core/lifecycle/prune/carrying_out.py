@@ -65,7 +65,7 @@ def _delete(location: Location, label: str, copy: SetCopy, cleaned: Cleaned, *, 
     if locks and (reason := _protection(location, planned)) is not None:
         cleaned.protected[copy.id] = reason
         return
-    mark = f"{copy.id.directory(label)}/{MARK}{secrets.token_hex(8)}.json"
+    mark = f"{copy.id.directory(label)}/{MARK}{secrets.token_hex(8)}"
     location.put(mark, _MARK)
     there = [info for info in location.list(copy.id.directory(label)) if info.key != mark]
     if there != planned:
