@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_records import Drill
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError, PreflightError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.local.location import LocalLocation
 from ansible_collections.mobul.backup.plugins.module_utils._core.verification.drill import rehearsal, request
@@ -42,12 +43,20 @@ def test_every_drill_has_a_record_of_its_own_with_all_that_was_found(
     bench: RestoreBench, postgres17: PostgresServer, shop: str
 ) -> None:
     bench.backup(postgres17, shop)
-    reports = [drill(bench, postgres17, checks=[{"name": "no", "query": "SELECT false"}]) for _run in range(2)]
+    key = SigningKey.generate()
+    reports = [
+        drill(bench, postgres17, checks=[{"name": "no", "query": "SELECT false"}], record_signing_key=given)
+        for given in (None, key.to_pem())
+    ]
     found = {path.name: Drill.parse(path.read_bytes()) for path in bench.bench.root.rglob("verified_*.json")}
     assert set(found) == {report["drills"][0]["record"] for report in reports}
     for one in found.values():
         assert (one.verdict, one.label, one.location) == ("failed", "shop", "disk")
         assert [finding.subject for finding in one.findings if finding.status == "failed"] == ["disk: no"]
+    (signature,) = bench.bench.root.rglob("verified_*.json.sig")
+    signed = signature.with_suffix("")
+    assert signed.name == reports[1]["drills"][0]["record"]
+    assert key.verify_key.fits(signed.read_bytes(), signature.read_bytes())
 
 
 def test_what_was_found_in_one_location_is_kept_though_the_server_is_gone_before_the_next(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import Manifest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.record_keys import RecordKeys
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_records import Hold, Release
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.all_locations import read_catalogue
@@ -99,8 +100,10 @@ def request(**options: Any) -> HoldRequest:
     return HoldRequest.parse(given, NOW)
 
 
-def hold(stores: Sequence[MemoryLocation], check_mode: bool = False, **options: Any) -> dict[str, Any]:
-    result: dict[str, Any] = hold_in(stores, request(**options), (), check_mode)
+def hold(
+    stores: Sequence[MemoryLocation], check_mode: bool = False, key: SigningKey | None = None, **options: Any
+) -> dict[str, Any]:
+    result: dict[str, Any] = hold_in(stores, request(**options), (), check_mode, RecordKeys((), key))
     return result
 
 
@@ -335,6 +338,60 @@ def test_killed_anywhere_a_set_that_was_held_is_held_and_running_again_finishes(
         assert (now and (now.reason, now.until)) == ((goal.reason, goal.until) if goal.held else None)
         if locks:
             assert store.under == (set(store.objects) if goal.held else set())
+
+
+@pytest.mark.parametrize("wanted", WANTED)
+@pytest.mark.parametrize("start", ["nothing", "released", "held", "held and released", "an exchange began"])
+@pytest.mark.parametrize("left", [(), ("hold.json.sig", "hold.next.json.sig", "released.json.sig")])
+def test_killed_anywhere_what_was_signed_is_never_there_without_its_signature(
+    start: str, wanted: str, left: tuple[str, ...]
+) -> None:
+    """Also where an earlier run has left signatures alone."""
+    key, options = SigningKey.generate(), WANTED[wanted]
+    for calls in range(1000):
+        store = started(start, locks=False)
+        for name in left:
+            store.add(f"{PLACE}/{name}", b"of another one")
+        unsigned = records(store)
+        store.calls = calls
+        killed = False
+        try:
+            hold([store], key=key, **options)
+        except Killed:
+            killed = True
+        store.calls = None
+        for name, data in records(store).items():
+            if unsigned.get(name) != data:
+                assert key.verify_key.fits(data, store.objects[f"{PLACE}/{name}.sig"][0])
+        hold([store], key=key, **options)
+        (name,) = ["hold.json" if request(**options).held else "released.json"]
+        assert sorted(contents(store)) == sorted([f"{PLACE}/{one}" for one in ("manifest.json", name, f"{name}.sig")])
+        assert key.verify_key.fits(*(store.objects[f"{PLACE}/{one}"][0] for one in (name, f"{name}.sig")))
+        assert hold([store], key=key, **options)["changed"] is False
+        if not killed:
+            break
+
+
+def test_a_release_from_before_the_hold_and_one_of_the_future_are_written_anew(store: Store) -> None:
+    for days in (-10, 1):
+        late = dataclasses.replace(LET_GO, released_at=NOW + timedelta(days=days))
+        store.add(RELEASED, late.to_bytes())
+        store.add(HOLD, INCIDENT.to_bytes())
+        assert hold([store], state="released", reason="closed")["changed"] is True
+        assert Release.parse(store.objects[RELEASED][0]).released_at == NOW
+
+
+def test_keys_that_do_not_go_together_are_told(store: Store) -> None:
+    key = SigningKey.generate()
+
+    def warnings(signing: SigningKey | None) -> list[str]:
+        keys = RecordKeys([key.verify_key], signing)
+        found: list[str] = hold_in([store], request(), (), True, keys)["warnings"]
+        return found
+
+    assert "no record_signing_key" in warnings(None)[0]
+    assert "belongs to no record_verify_key" in warnings(SigningKey.generate())[0]
+    assert warnings(key) == []
 
 
 @pytest.mark.parametrize("failing", ["put", "list", "read", "delete"])
