@@ -16,8 +16,8 @@ CORE = f"{PACKAGE}.plugins.module_utils._core"
 CORE_FILES = sorted((PROJECT / "plugins" / "module_utils" / "_core").rglob("*.py"))
 MODULE_FILES = sorted((PROJECT / "plugins" / "modules").glob("*.py"))
 ROOMS: dict[str, tuple[str, ...]] = {
-    "errors": (),
     "texts": (),
+    "errors": (),
     "durations": (),
     "documents": (),
     "findings": (),

@@ -12,13 +12,15 @@ import signal
 import traceback
 from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
 from .._core.errors import BackupError
 from .._core.stream.process import give_way
+from .._core.texts import page, visible
 from .secrets import escaped, secrets
+from .showing import shown
 
 Operation = Callable[[Mapping[str, Any], bool], dict[str, Any]]
 """Takes the module's parameters and whether to change nothing; returns what ``exit_json`` takes.
@@ -54,21 +56,25 @@ def run_module(argument_spec: Mapping[str, Any], operation: Operation, **options
         result = operation(module.params, module.check_mode)
     except BackupError as error:
         report = _told(module, error.report or {})
-        module.fail_json(msg=str(error), step=error.step, hint=error.hint, **report)
+        _fail(module, msg=str(error), step=error.step, hint=error.hint, **report)
     except KeyboardInterrupt:
-        module.fail_json(msg="interrupted: everything unfinished was given up", step="run", hint=None)
+        _fail(module, msg="interrupted: everything unfinished was given up", step="run", hint=None)
     except Exception as error:
         # fail_json hides the values of all no_log options in what it prints.
-        module.fail_json(
-            msg=f"unexpected error: {type(error).__name__}: {error}", step="run", exception=traceback.format_exc()
-        )
-    module.exit_json(**_told(module, result))
+        trace = page(traceback.format_exc().splitlines())
+        _fail(module, msg=f"unexpected error: {type(error).__name__}: {error}", step="run", exception=trace)
+    module.exit_json(**shown(_told(module, result)))
+
+
+def _fail(module: AnsibleModule, **result: Any) -> NoReturn:
+    module.fail_json(**shown(result))
+    raise AssertionError("fail_json returned")
 
 
 def _told(module: AnsibleModule, result: dict[str, Any]) -> dict[str, Any]:
     """*result* with its warnings given as such, and its diff only where one was asked for."""
     for warning in result.pop("warnings", None) or []:
-        module.warn(warning)
+        module.warn(visible(warning))
     if not module._diff:
         result.pop("diff", None)
     return result

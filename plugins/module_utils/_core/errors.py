@@ -1,12 +1,15 @@
 """The one tree of errors of the product.
 
 Every error names the step that failed, says what is wrong and, where it can, what to do next. None of them
-ever carries a secret: whoever raises one puts in only what may be shown to a person and written to a log.
+ever carries a secret: whoever raises one puts in only what may be shown to a person and written to a log. Foreign texts
+in them are made visible (:func:`texts.visible`).
 """
 
 from __future__ import annotations
 
 from typing import Any, TypeVar
+
+from .texts import visible
 
 _Located = TypeVar("_Located", bound="LocationError")
 
@@ -23,10 +26,10 @@ class BackupError(Exception):
     report: dict[str, Any] | None = None
 
     def __init__(self, step: str, message: str, *, hint: str | None = None) -> None:
-        super().__init__(step, message, hint)
-        self.step = step
-        self.message = message
-        self.hint = hint
+        self.step = visible(step)
+        self.message = visible(message)
+        self.hint = None if hint is None else visible(hint)
+        super().__init__(self.step, self.message, self.hint)
 
     def __str__(self) -> str:
         text = f"{self.step}: {self.message}"
@@ -34,7 +37,7 @@ class BackupError(Exception):
 
     def add(self, text: str) -> None:
         """Say one thing more, which came to light while the failure was dealt with."""
-        self.message = f"{self.message}; {text}"
+        self.message = f"{self.message}; {visible(text)}"
         self.args = (self.step, self.message, self.hint)
 
 

@@ -1,10 +1,42 @@
-"""Numbers and tables for people."""
+"""Texts for people: numbers, tables, and what comes from outside made visible.
+
+Names of tables, roles and databases, what servers and stores answer, and what lies in a location are other people's
+texts. Characters in them that move a cursor, colour a terminal, reorder or break a line would let their author write
+into our summaries, reports and alerts. They are shown as Python writes them: ``\\x1b``, ``\\u202e``, ``\\n``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterable, Sequence
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+class Page(str):
+    """A text of several lines, whose line breaks are ours; made by :func:`page`."""
+
+    __slots__ = ()
+
+
+def visible(text: str) -> str:
+    """*text* in one line, without control characters, those that reorder, those that cannot be seen, or half ones.
+
+    What has none of them is as it was; twice is as good as once. A :class:`Page` keeps its line breaks.
+    """
+    if isinstance(text, Page) or text.isprintable():
+        return text
+    return "".join(character if _is_visible(character) else repr(character)[1:-1] for character in text)
+
+
+def page(lines: Iterable[str]) -> Page:
+    """Lines, each ended by a line break, whatever is in them."""
+    return Page("".join(f"{visible(line)}\n" for line in lines))
+
+
+def _is_visible(character: str) -> bool:
+    # Blanks of every width are no printable characters for Python.
+    return character.isprintable() or unicodedata.category(character) == "Zs"
 
 
 def readable_size(count: float) -> str:
@@ -18,7 +50,6 @@ def readable_size(count: float) -> str:
 
 def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines in columns, each as wide as its widest cell."""
-    widths = [max(len(row[column]) for row in (heads, *rows)) for column in range(len(heads))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (heads, *rows)
-    ]
+    shown = [[visible(cell) for cell in row] for row in (heads, *rows)]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in shown]

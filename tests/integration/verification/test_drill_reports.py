@@ -97,7 +97,7 @@ def test_a_record_that_cannot_be_written_is_a_warning_and_no_verdict(
 def test_reports_are_private_name_every_difference_and_take_names_as_text(
     bench: RestoreBench, postgres17: PostgresServer, shop: str
 ) -> None:
-    name = "a|b `<script>`\n# not a heading"
+    name = "a|b `<script>`\n# not a heading\x1b[2J\u202e\u2028\x9b31m"
     postgres17.query(shop, f'CREATE TABLE "{name}" (id int)')
     damaged_set(bench, postgres17, shop, lambda: postgres17.query(shop, f'DROP TABLE "{name}"; DROP VIEW totals'))
     directory = bench.bench.directory / "reports"
@@ -107,6 +107,8 @@ def test_reports_are_private_name_every_difference_and_take_names_as_text(
     text = next(path for path in directory.iterdir() if path.suffix == ".md").read_text()
     assert "VIEW public.totals is missing" in text
     assert "<script>" not in text
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert Path(report["reports"][1]).read_bytes().replace(b"\n", b"").decode("ascii").isprintable()
     assert not [line for line in text.splitlines() if line.startswith("# ")][1:]
     document = json.loads(Path(report["reports"][1]).read_bytes())
     objects = {one["object"] for one in document["drills"][0]["differences"]}

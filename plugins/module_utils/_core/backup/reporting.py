@@ -8,7 +8,7 @@ from typing import Any
 from ..backupset.manifest import Manifest
 from ..errors import BackupError
 from ..findings import PASSED, WARNING, Finding
-from ..texts import readable_size
+from ..texts import page, readable_size
 from .preflight import Cleared, behind
 from .preparing import Ends, Plan
 from .request import BackupRequest
@@ -145,4 +145,4 @@ def _location_line(location: Mapping[str, Any], directory: str) -> str:
 
 
 def _diff(summary: list[str]) -> dict[str, str]:
-    return {"before": "", "after": "\n".join(summary) + "\n"}
+    return {"before": "", "after": page(summary)}

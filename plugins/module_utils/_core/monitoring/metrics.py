@@ -25,6 +25,7 @@ from ..catalogue.index import objects_stay
 from ..errors import BackupError, LocationError, PreflightError
 from ..findings import PASSED
 from ..locations import enter_locations
+from ..texts import page, visible
 from .checks import all_drills
 
 STEP = "write the metrics"
@@ -63,7 +64,12 @@ def run_metrics(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         "path": path,
         "summary": [f"{label}: {path} {'is' if not changed else 'would be' if check_mode else 'was'} {_done(changed)}"],
         "warnings": [str(error) for error in catalogue.failures.values()],
-        "diff": {"before": before or "", "after": text, "before_header": path, "after_header": path},
+        "diff": {
+            "before": page((before or "").split("\n")[:-1]),
+            "after": page(text.split("\n")[:-1]),
+            "before_header": path,
+            "after_header": path,
+        },
     }
 
 
@@ -80,8 +86,14 @@ def metrics_text(catalogue: Catalogue, environment: str, now: datetime) -> str:
         ) from error
     registry = CollectorRegistry()
 
+    class Visible(Gauge):
+        """Its labels have no more control characters than anything else that people read."""
+
+        def labels(self, *values: Any, **named: Any) -> Any:
+            return super().labels(*map(visible, values), **named)
+
     def gauge(name: str, words: str, *labels: str) -> Any:
-        return Gauge(f"mobul_backup_{name}", words, ("label", "environment", *labels), registry=registry)
+        return Visible(f"mobul_backup_{name}", words, ("label", "environment", *labels), registry=registry)
 
     own = (catalogue.label, environment)
     _add_kinds(catalogue, own, gauge)

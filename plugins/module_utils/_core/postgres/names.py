@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ..errors import ConfigError
+from ..texts import visible
 
 TableName = tuple[str, str]
 """Schema and table, exactly as the catalogue has them."""
@@ -22,8 +23,7 @@ def display_name(table: TableName) -> str:
 def _display(name: str) -> str:
     if _PLAIN.fullmatch(name):
         return name
-    text = '"' + name.replace('"', '""') + '"'
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
+    return visible('"' + name.replace('"', '""') + '"')
 
 
 def parse_name(text: str) -> tuple[str | None, str]:

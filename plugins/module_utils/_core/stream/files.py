@@ -58,10 +58,11 @@ class RegularFile:
             raise SourceError(self._step, f"cannot read {self.path}: {error.strerror}") from error
 
     def check_unchanged(self) -> None:
-        """Raise :class:`SourceError` when somebody wrote to the file since it was opened."""
-        now = os.fstat(self._descriptor)
-        before = self.status
-        if (now.st_size, now.st_mtime_ns) != (before.st_size, before.st_mtime_ns):
+        """Raise :class:`SourceError` when somebody wrote to the file since it was opened.
+
+        Who writes can set the time of that back, but not the time at which they did so.
+        """
+        if _version(os.fstat(self._descriptor)) != _version(self.status):
             raise SourceError(self._step, f"{self.path} changed while it was read", hint="run again once it is at rest")
 
     def close(self) -> None:
@@ -69,6 +70,10 @@ class RegularFile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _version(status: os.stat_result) -> tuple[int, int, int]:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 class FileSource:

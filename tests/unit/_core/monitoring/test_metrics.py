@@ -50,6 +50,13 @@ def test_the_newest_good_set_of_a_kind_and_the_last_drill_of_a_location_are_told
     assert found["damaged_copies", "first"] == found["held_sets", ""] == 0
 
 
+def test_no_label_has_a_character_that_cannot_be_seen() -> None:
+    catalogue = read_catalogue(Bench().locations, "shop", cache_dir=None)
+    text = metrics_text(catalogue, "prod\x1b[2J\u202e\u2028\n", NOW)
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert r'environment="prod\\x1b[2J\\u202e' in text
+
+
 def test_a_location_that_is_down_is_told_and_lacks_its_copies(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench()
 

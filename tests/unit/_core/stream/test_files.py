@@ -146,6 +146,23 @@ def test_a_file_that_grows_while_it_is_read_is_refused(tmp_path: Path) -> None:
             FileSource(file).run(append)
 
 
+def test_a_file_whose_time_was_set_back_after_it_was_written_to_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rewritten"
+    path.write_bytes(b"x" * 600_000)
+    before = path.stat()
+    with RegularFile(str(path), step=STEP) as file:
+
+        def rewrite(chunk: bytes) -> None:
+            # Until the clock by which the system tells the time of a change has moved on.
+            while path.stat().st_ctime_ns == before.st_ctime_ns:
+                path.write_bytes(b"y" * 600_000)
+                os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+        with pytest.raises(BackupError, match="changed while it was read"):
+            FileSource(file).run(rewrite)
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+
+
 def test_room_is_checked_beforehand(tmp_path: Path) -> None:
     check_space(str(tmp_path / "dest"), 1, step=STEP)
     with pytest.raises(PreflightError, match="has room for"):

@@ -9,6 +9,7 @@ from typing import Any
 from ...backupset.naming import SetId
 from ...backupset.set_records import Hold, Release
 from ...errors import BackupError
+from ...texts import page
 from .planning import Standing, Step
 from .request import HoldRequest
 
@@ -55,8 +56,8 @@ def report(request: HoldRequest, set_id: SetId, copies: Sequence[Copy], check_mo
         ],
         "warnings": [text for copy in copies for text in _warnings(copy)],
         "diff": {
-            "before": "".join(f"{copy.location}: {_stands(copy.before)}\n" for copy in copies),
-            "after": "".join(f"{copy.location}: {_stands_after(copy)}\n" for copy in copies),
+            "before": page(f"{copy.location}: {_stands(copy.before)}" for copy in copies),
+            "after": page(f"{copy.location}: {_stands_after(copy)}" for copy in copies),
         },
     }
 

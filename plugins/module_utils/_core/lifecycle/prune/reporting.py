@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...backupset.naming import SetId
-from ...texts import readable_size, text_table
+from ...texts import page, readable_size, text_table
 from ..retention import Decision
 from ..retention.describing import describe_decision
 from .carrying_out import Cleaned
@@ -148,6 +148,6 @@ def _diff(plan: PrunePlan, gone: dict[str, list[str]]) -> dict[str, str]:
     return {
         "before_header": f"sets of {plan.label} that go",
         "after_header": f"sets of {plan.label} that go",
-        "before": "".join(f"{line}\n" for line in lines),
+        "before": page(lines),
         "after": "",
     }

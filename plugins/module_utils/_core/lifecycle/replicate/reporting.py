@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import BackupError
-from ...texts import readable_size
+from ...texts import page, readable_size
 from .copying import Copied, Outcome
 from .planning import ReplicationRequest, SetPlan
 
@@ -88,7 +88,7 @@ class Report:
             "damaged": self.damaged,
             "warnings": [*self.warnings, *warnings],
             "summary": summary,
-            "diff": {"before": "", "after": "".join(f"{line}\n" for line in map(_copied_line, self.copied))},
+            "diff": {"before": "", "after": page(map(_copied_line, self.copied))},
         }
 
     def _summary(self) -> list[str]:

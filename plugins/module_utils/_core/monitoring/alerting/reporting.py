@@ -8,7 +8,7 @@ from typing import Any
 
 from .alert import Alert
 from .retry import Message
-from .text import about
+from .text import about, clean
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,17 @@ def report(alert: Alert, outcomes: Sequence[Outcome], check_mode: bool, *, must_
     return {
         "changed": any(outcome.messages if check_mode else outcome.sent for outcome in outcomes),
         "channels": [_channel(outcome, check_mode) for outcome in outcomes],
-        "findings": [{**finding.to_dict(), "key": alert.key(finding)} for finding in alert.findings],
+        "findings": [
+            {**finding.to_dict(), "message": clean(finding.message), "key": alert.key(finding)}
+            for finding in alert.findings
+        ],
         "summary": [line for outcome in outcomes for line in _lines(outcome, check_mode)],
         # Where it fails the module, the module's message says it.
         "warnings": [] if must_deliver else warnings,
-        "diff": {"before": "", "after": "".join(_shown(outcome) for outcome in outcomes if outcome.error is None)},
+        "diff": {
+            "before": "",
+            "after": clean("".join(_shown(outcome) for outcome in outcomes if outcome.error is None)),
+        },
     }
 
 

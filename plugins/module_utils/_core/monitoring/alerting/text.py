@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Sequence
 
 from ...findings import FAILED, WARNING, Finding
+from ...texts import Page, visible
 from .alert import Alert
 
 _MESSAGE_LIMIT = 10_000
@@ -14,14 +14,14 @@ _MESSAGE_LIMIT = 10_000
 
 _CONDITIONS_LIMIT = 200
 
-# Control characters but tab and line feed, what tells a terminal or an editor to reorder, and other line ends.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
+def clean(text: str) -> Page:
+    """*text* with its line breaks and no other character that cannot be seen.
 
-def clean(text: str) -> str:
-    """*text* as whole, printable characters: messages quote what comes from outside, tables' names say."""
-    whole = text.encode("utf-8", "replace").decode("utf-8")
-    return _UNPRINTABLE.sub("\ufffd", whole.replace("\r\n", "\n"))
+    A result's texts have been made visible where they were returned, so that what line breaks are left are no names'.
+    """
+    lines = text.replace("\r\n", "\n").expandtabs(4).split("\n")
+    return Page("\n".join(map(visible, lines)))
 
 
 def one_line(text: str) -> str:

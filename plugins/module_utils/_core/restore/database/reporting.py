@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from ...texts import page
 from .plan import RestorePlan
 from .replaced_database import Kept
 from .request import RestoreRequest
@@ -118,4 +119,4 @@ def _origin(plan: RestorePlan) -> list[str]:
 
 
 def _diff(summary: Sequence[str]) -> dict[str, str]:
-    return {"before": "", "after": "".join(f"{line}\n" for line in summary)}
+    return {"before": "", "after": page(summary)}

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...errors import BackupError
 from ...findings import FAILED, PASSED, Finding, worst_first
+from ...texts import visible
 from .rehearsal import Rehearsal
 from .request import DrillRequest
 
@@ -64,7 +65,7 @@ def write_reports(request: DrillRequest, drills: Sequence[Rehearsal], directory:
     stem = f"drill_{request.label}_{drills[-1].finished:%Y%m%d_%H%M%S}"
     texts = {
         f"{stem}.md": markdown(request, drills),
-        f"{stem}.json": json.dumps(_document(request, drills), indent=2, ensure_ascii=False) + "\n",
+        f"{stem}.json": json.dumps(_document(request, drills), indent=2) + "\n",
     }
     paths = []
     try:
@@ -114,7 +115,7 @@ def _row(finding: Finding, location: str) -> str:
 
 def _cell(text: str) -> str:
     """As text in Markdown, whatever is in it: names come from a database."""
-    flat = " ".join(text.split())
+    flat = " ".join(visible(text).split())
     return "".join(f"\\{character}" if character in "\\|`*_<>[]#" else character for character in flat)
 
 

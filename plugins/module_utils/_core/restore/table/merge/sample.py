@@ -6,6 +6,7 @@ from collections.abc import Collection
 from typing import Any
 
 from ....postgres.types import Composable
+from ....texts import page
 from .merge import Merge
 
 MAX_ROWS = 20
@@ -33,7 +34,7 @@ def sample(merge: Merge, masked: Collection[str]) -> dict[str, str]:
                 before.append(_line(merge, row[:half], masked))
             if new:
                 after.append(_line(merge, row[half if old else 0 :], masked))
-    return {"before": "".join(before), "after": "".join(after)}
+    return {"before": page(before), "after": page(after)}
 
 
 def hidden_columns(merge: Merge, personal_data: bool, mask_columns: Collection[str]) -> set[str]:
@@ -63,4 +64,4 @@ def _line(merge: Merge, values: tuple[Any, ...], masked: Collection[str]) -> str
     for name, value in zip(merge.matching.names, values, strict=True):
         text = "NULL" if value is None else MASK if name in masked else repr(value[:_MAX_VALUE])
         shown.append(f"{name}={MASK if name in masked else text}")
-    return " ".join(shown) + "\n"
+    return " ".join(shown)
