@@ -33,7 +33,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         *("database", "database/in_place", "database/side_by_side"),
         *("table", "table/source", "table/merge", "table/swap"),
     ),
-    "lifecycle": ("retention", "hold", "replicate", "prune", "bucket"),
+    "lifecycle": ("retention", "hold", "keys", "replicate", "prune", "bucket"),
     "monitoring": ("alerting",),
     "verification": ("drill",),
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest_schema import json_schema
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.rekey import Rekey
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_records import (
     Drill,
     Hold,
@@ -73,7 +74,7 @@ def test_every_finding_of_the_chain_is_explained() -> None:
         assert f"| `{check}` |" in PAGE
 
 
-@pytest.mark.parametrize("kind", [Hold, Release, Drill], ids=lambda kind: kind.what)
+@pytest.mark.parametrize("kind", [Hold, Release, Drill, Rekey], ids=lambda kind: kind.what)
 def test_the_page_names_every_member_of_what_lies_beside_a_set(kind: type[SetRecord]) -> None:
     (row,) = (line for line in PAGE.splitlines() if f"`{kind.kind}`" in line)
     common = {"format", "version", "id", "label"}

@@ -12,7 +12,7 @@ from .fields import COUNT, NAMED, SHA256, check_unique
 
 _RESERVED = (
     r"(?:manifest\.json|manifest\.json\.sig|hold\.json|hold\.next\.json|released\.json"
-    r"|verified_[0-9]{8}_[0-9]{4,6}\.json)"
+    r"|verified_[0-9]{8}_[0-9]{4,6}\.json|rekeyed_[0-9]{8}_[0-9]{6}\.json)"
 )
 ARTIFACT_NAME = rf"(?!.*\.\.)(?!{_RESERVED}$)[A-Za-z0-9][A-Za-z0-9._-]{{0,126}}"
 """A file name for every store, that is none of the names a set uses for itself."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from ..backupset.artifact import Artifact
 from ..backupset.manifest import Manifest
@@ -13,13 +14,15 @@ from ..errors import BackupError, ConfigError, CryptoError
 from ..locations.base import Location
 from . import LoadedSet, id_taken, load_set, set_exists, set_ids
 from .newest_good import no_such_set
+from .rekeys import Rekeys
 from .wanted import NEWEST, Wanted
 
 STEP = "find the backup"
-_UNPROVEN = {
+UNPROVEN = {
     "unsigned": "the set is not signed: nothing proves who made it",
     "unverified": "the set is signed, but no verify_key was given: nothing proves who made it",
 }
+"""What should be known of a set that can be used, by its signature."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,11 @@ class GoodSet:
     def key(self, artifact: Artifact) -> str:
         """Where one of its files lies."""
         return f"{self.directory}/{artifact.name}"
+
+    @cached_property
+    def rekeys(self) -> Rekeys:
+        """What lets further recipients decrypt it."""
+        return Rekeys([self.location, *self.others], self.manifest, self.loaded.sha256)
 
     def dumps(self) -> list[Artifact]:
         """The dump's parts, in order."""
@@ -93,7 +101,7 @@ def find_good_set(
             failures[location.name] = error
             continue
         warnings = [f"passed over: {error}" for error in failures.values()]
-        if reason := _UNPROVEN.get(good.loaded.signature):
+        if reason := UNPROVEN.get(good.loaded.signature):
             warnings.append(reason)
         others = tuple(one for one in locations[number + 1 :] if one.name not in failures)
         return replace(good, warnings=tuple(warnings), others=others)

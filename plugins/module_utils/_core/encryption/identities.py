@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import weakref
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..errors import BackupError, ConfigError, CryptoError, FormatError
@@ -91,7 +91,7 @@ class Decryption:
         """Whether there is anything beside what gpg may find by itself."""
         return bool(self._keys.age or self._keys.gpg or self._keys.envelope) or self._passphrase is not None
 
-    def transform_for(self, head: bytes, tail: bytes = b"") -> Transform:
+    def transform_for(self, head: bytes, tail: bytes = b"", others: Iterable[bytes] = ()) -> Transform:
         """The decrypting stage for a file.
 
         Plaintext that comes out may be acted on only after its ``finalize`` has returned: gpg and the envelope
@@ -100,12 +100,13 @@ class Decryption:
 
         :param head: the file's first :data:`detect.HEAD_BYTES`.
         :param tail: its last :data:`envelope.TAIL_BYTES`, where they can be had.
+        :param others: further headers of an age file; see :func:`age.filekey.open_header`.
         :raises FormatError: the file is not encrypted in a known way.
         :raises CryptoError: what its format needs was not given.
         """
         found = detect(head)
         if found.scheme == "age":
-            return Decryptor(self.age_identities(), armored=found is Format.AGE_ARMOR)
+            return Decryptor(self.age_identities(), armored=found is Format.AGE_ARMOR, others=others)
         if found.scheme == "gpg":
             return self._gpg(found)
         if found.scheme == "openssl":

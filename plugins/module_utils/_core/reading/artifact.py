@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ..backupset.artifact import AgeHead, Artifact
 from ..catalogue.good_set import GoodSet
@@ -39,6 +39,7 @@ class StoredArtifact:
         self.artifact = artifact
         self.location = good.location
         self.key = good.key(artifact)
+        self._good = good
         self._others = list(good.others)
         self._passed_over = good.passed_over
         self._tag: str | None = None
@@ -62,6 +63,11 @@ class StoredArtifact:
                 f"{self.artifact.name} was read on from location '{self.location.name}': {where}{error.message}"
             )
             return True
+
+    @property
+    def other_headers(self) -> Iterable[bytes]:
+        """Headers for other recipients that lie beside the set; nothing is read before the first is asked for."""
+        return _OtherHeaders(self._good, self.artifact.name)
 
     def stored(self) -> Iterator[bytes]:
         """The file as it is stored, from its beginning to its end.
@@ -116,6 +122,17 @@ class StoredArtifact:
             f"it has {found}",
             hint="it was damaged or exchanged: use another copy, and replace this one",
         )
+
+
+class _OtherHeaders:
+    def __init__(self, good: GoodSet, name: str) -> None:
+        self._good = good
+        self._name = name
+
+    def __iter__(self) -> Iterator[bytes]:
+        for rekey in self._good.rekeys:
+            if self._name in rekey.headers:
+                yield rekey.headers[self._name].encode("ascii")
 
 
 class Proven:

@@ -31,7 +31,7 @@ class PlainReader:
 
     Where a location fails, or its copy turns out to be damaged, reading goes on in the next one.
 
-    :param proven: the file as it is stored.
+    :param proven: *file*, read with a proof.
     """
 
     def __init__(self, file: StoredArtifact, proven: Proven, decryption: Decryption) -> None:
@@ -46,7 +46,7 @@ class PlainReader:
         :raises BackupError: no key fits, or it is not what the manifest tells of.
         """
         return self._going_on(
-            lambda done: _after(done, unwrap(self.artifact, self._proven.read(0, self.artifact.size), self._decryption))
+            lambda done: _after(done, unwrap(self._file, self._proven.read(0, self.artifact.size), self._decryption))
         )
 
     def ranges(self, wanted: Ranges) -> Iterator[bytes]:
@@ -126,7 +126,11 @@ class SeekablePlain(PlainReader):
             raise does_not_fit(error, self.artifact) from None
         name = f"decrypt {self.artifact.name}"
         try:
-            return self._at_last(lambda: SeekableReader(fetch, self.artifact.size, identities, head=head, name=name))
+            return self._at_last(
+                lambda: SeekableReader(
+                    fetch, self.artifact.size, identities, head=head, others=self._file.other_headers, name=name
+                )
+            )
         except NoMatchError as error:
             raise does_not_fit(error, self.artifact) from None
 
@@ -165,7 +169,7 @@ def open_plain(good: GoodSet, artifact: Artifact, decryption: Decryption) -> Pla
     return kind(file, open_proven(file), decryption)
 
 
-def unwrap(artifact: Artifact, stored: Iterator[bytes], decryption: Decryption) -> Iterator[bytes]:
+def unwrap(file: StoredArtifact, stored: Iterator[bytes], decryption: Decryption) -> Iterator[bytes]:
     """What is inside of an artifact, from its stored bytes: decrypted, and then decompressed.
 
     What comes is proven as far as *stored* is; it is whole when the last piece has come.
@@ -173,10 +177,12 @@ def unwrap(artifact: Artifact, stored: Iterator[bytes], decryption: Decryption) 
     :raises CryptoError: no key fits.
     :raises FormatError: there is more or less inside than the manifest says.
     """
-    head = b""
+    artifact, head = file.artifact, b""
     while len(head) < HEAD_BYTES and (piece := next(stored, None)) is not None:
         head += piece
-    stages: list[Transform] = [] if artifact.encryption == "none" else [decryption.transform_for(head)]
+    stages: list[Transform] = []
+    if artifact.encryption != "none":
+        stages.append(decryption.transform_for(head, others=file.other_headers))
     if artifact.compression == "zstd":
         stages.append(Unzstd())
     elif artifact.compression == "gzip":
@@ -212,7 +218,7 @@ def does_not_fit(error: CryptoError, artifact: Artifact) -> CryptoError:
     return CryptoError(
         f"decrypt {artifact.name}",
         f"{error.message}; it was encrypted to {', '.join(artifact.recipients)}",
-        hint="give the secret key of one of them",
+        hint="give the secret key of one of them, or one that it was rekeyed to",
     )
 
 

@@ -186,10 +186,11 @@ class CopyCheck:
     def _read(self, good: GoodSet, *, unpack: bool) -> _Read:
         found = _Read()
         for artifact in good.manifest.artifacts:
-            stored = StoredArtifact(good, artifact).stored()
+            file = StoredArtifact(good, artifact)
+            stored = file.stored()
             try:
                 if unpack:
-                    self._unpack(artifact, stored, found)
+                    self._unpack(file, stored, found)
                 # What is left of it, where it was not unpacked, or not to its end.
                 for _piece in stored:
                     pass
@@ -199,10 +200,11 @@ class CopyCheck:
                 found.size += artifact.size
         return found
 
-    def _unpack(self, artifact: Artifact, stored: Iterator[bytes], found: _Read) -> None:
+    def _unpack(self, file: StoredArtifact, stored: Iterator[bytes], found: _Read) -> None:
+        artifact = file.artifact
         unpacker = Unpacker() if artifact.role == "dump" else None
         try:
-            for piece in unwrap(artifact, stored, self._access.decryption):
+            for piece in unwrap(file, stored, self._access.decryption):
                 if unpacker is not None:
                     unpacker.feed(piece)
             if unpacker is not None:

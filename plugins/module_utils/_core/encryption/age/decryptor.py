@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ...errors import ConfigError
 from .armor import ArmorReader
@@ -23,16 +23,25 @@ class Decryptor:
 
     :param identities: tried in turn.
     :param armored: whether the file is text (PEM); told by its first byte if None.
+    :param others: further headers for the file; see :func:`filekey.open_header`.
     :param name: the stage's name, and the step named in errors: put the file's name in.
     :raises ConfigError: no identity.
     """
 
-    def __init__(self, identities: Sequence[Identity], *, armored: bool | None = None, name: str = "decrypt") -> None:
+    def __init__(
+        self,
+        identities: Sequence[Identity],
+        *,
+        armored: bool | None = None,
+        others: Iterable[bytes] = (),
+        name: str = "decrypt",
+    ) -> None:
         check_identities(identities)
         self.name = name
         self.header: Header | None = None
         """What the file's header says, once it was read; also where no identity matches, and then not authentic."""
         self._identities = tuple(identities)
+        self._others = others
         self._armored = armored
         self._armor = ArmorReader() if armored else None
         self._parser = HeaderParser()
@@ -93,7 +102,7 @@ class Decryptor:
             start += len(piece)
             self.header = self._parser.feed(piece)
             if self.header is not None:
-                self._file_key = open_header(self.header, self._identities)
+                self._file_key = open_header(self.header, self._identities, self._others)
                 return self._begin_payload(self._parser.rest() + data[start:])
         return self._begin_payload(data) if self.header is not None else b""
 

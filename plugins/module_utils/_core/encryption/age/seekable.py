@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from .decryptor import check_identities
 from .errors import AgeError, HeaderError, TruncatedError
@@ -26,6 +26,7 @@ class SeekableReader:
     :param size: of the encrypted file in bytes, as the location reports it. Not trusted: the chunk that it makes the
         last is opened as the final one, which fails for every size but the true one.
     :param head: the header and the nonce, where they are known already; they are not fetched then.
+    :param others: further headers for the file; see :func:`filekey.open_header`.
     :param name: the step named in errors.
     :raises CryptoError: the header cannot be opened, see :mod:`.errors`.
     :raises ConfigError: no identity.
@@ -38,6 +39,7 @@ class SeekableReader:
         identities: Sequence[Identity],
         *,
         head: bytes | None = None,
+        others: Iterable[bytes] = (),
         name: str = "decrypt",
     ) -> None:
         check_identities(identities)
@@ -51,7 +53,7 @@ class SeekableReader:
             self._payload_start = self.header.size + NONCE_SIZE
             if size < self._payload_start:
                 raise HeaderError("header malformed: the file ends before its payload", hint="the file was truncated")
-            file_key = open_header(self.header, identities)
+            file_key = open_header(self.header, identities, others)
             nonce = self._fetch_exactly(self.header.size, NONCE_SIZE) if head is None else head[-NONCE_SIZE:]
         except AgeError as error:
             error.step = name
