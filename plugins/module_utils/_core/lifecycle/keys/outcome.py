@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...backupset.naming import SetId, check_name
-from ...catalogue import LATEST
-from ...catalogue.good_set import newest_id
+from ...catalogue.good_set import choose_id
+from ...catalogue.wanted import Wanted
 from ...errors import BackupError
 from ...locations.base import Location
 
@@ -55,8 +55,7 @@ def which_set(params: Mapping[str, Any], locations: Sequence[Location]) -> SetId
     :raises BackupError: a name cannot be right, or there is no such set.
     """
     label = check_name(params["label"], "label")
-    named = params["backup"]
-    return SetId.parse(newest_id(locations, label, {}) if named == LATEST else named)
+    return choose_id(locations, label, Wanted.parse(params["backup"]), {})
 
 
 def absent(location: Location, directory: str) -> str:
