@@ -245,6 +245,7 @@ def stop_clock(monkeypatch: pytest.MonkeyPatch, now: datetime) -> None:
             return now.astimezone(tz)
 
     monkeypatch.setattr(preparing, "datetime", Stopped)
+    monkeypatch.setattr(preparing, "check_clock", lambda _connection: None)
 
 
 def test_two_sets_in_one_second_have_ids_of_their_own_and_neither_is_overwritten(

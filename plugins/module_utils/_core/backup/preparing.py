@@ -17,6 +17,7 @@ from ..encryption.recipients import Encryption
 from ..errors import BackupError, ConfigError
 from ..locations.base import Location
 from ..postgres.blockers import blockers_named
+from ..postgres.clock import check_clock
 from ..postgres.connection import ConnectionOptions, connect
 from ..postgres.copying import prepare_copy
 from ..postgres.environment import child_environment_for
@@ -91,6 +92,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     stack.callback(surveyors.close)
     connection = connect(ends.connection, lock_timeout=request.lock_timeout)
     stack.callback(connection.close)
+    check_clock(connection)
     server = check_server(connection, ends.connection)
     pg_dump = find_program("pg_dump", server.version_num, request.pg_bin_dir)
     pg_dumpall = find_program("pg_dumpall", server.version_num, request.pg_bin_dir)

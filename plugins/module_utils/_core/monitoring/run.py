@@ -18,6 +18,7 @@ from ..locations import enter_locations
 from ..locations.base import Location
 from ..texts import text_table
 from .checks import (
+    check_clock,
     check_copies,
     check_drills,
     check_holds,
@@ -72,6 +73,7 @@ def find_all(
     """The findings of all checks."""
     found = [
         *check_recovery_points(catalogue, request, now),
+        check_clock(catalogue, now),
         *check_skips(catalogue, request),
         *check_copies(catalogue, request, [location.name for location in locations]),
         *check_integrity(catalogue, request, now),

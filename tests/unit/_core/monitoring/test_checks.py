@@ -33,6 +33,7 @@ def test_sound_backups_pass_every_check_by_name(bench: Bench) -> None:
     assert wrong(found) == {}
     assert set(found) == {
         ("recovery_point", "weekly"),
+        ("clock", ""),
         ("skipped", "weekly"),
         ("copies", "first"),
         ("copies", "second"),
@@ -99,9 +100,14 @@ def test_skips_before_and_after_a_good_set_are_not_in_a_row(bench: Bench) -> Non
     assert wrong(bench.check()) == {}
 
 
-def test_a_set_from_the_future_is_a_warning(bench: Bench) -> None:
-    bench.add(id_before(-2))
-    assert wrong(bench.check())["recovery_point", "weekly"] == "warning"
+@pytest.mark.parametrize("days", [400, 4_000])
+def test_a_set_from_the_future_fails_and_stands_in_for_none(bench: Bench, days: int) -> None:
+    ahead = id_before(-days)
+    bench.add(ahead)
+    found = bench.check()
+    assert wrong(found) == {("clock", ""): "failed"}
+    assert ahead in found["clock", ""].message
+    assert found["recovery_point", "weekly"].message.startswith(NEWEST)
 
 
 def test_a_newest_set_that_is_damaged_leaves_the_one_before_to_be_judged(bench: Bench) -> None:
@@ -292,7 +298,7 @@ def test_a_report_tells_the_worst_first_and_counts_the_rest(bench: Bench) -> Non
     bench.remove(NEWEST, bench.second)
     report = report_findings("shop", list(bench.check().values()))
     assert report["verdict"] == "failed"
-    assert report["summary"][0] == "shop: failed: 1 failed, 0 warning, 12 passed"
+    assert report["summary"][0] == "shop: failed: 1 failed, 0 warning, 13 passed"
     assert report["summary"][1].startswith("  failed: copies (second): ")
     assert report["findings"][0]["subject"] == "second"
     assert report["table"][0].split() == ["check", "subject", "status", "what", "was", "found"]
