@@ -27,7 +27,7 @@ requirements:
   - rclone, for locations of type rclone
   - zstandard, for sets whose parts are compressed outside of C(pg_dump)
   - C(pg_restore) and C(pg_dump) of the server's major version or newer
-  - C(initdb) and C(postgres) of the backup's major version or newer, for O(target=throwaway)
+  - Linux, root's rights, and C(initdb) and C(postgres) of the backup's major version or newer, for O(target=throwaway)
 extends_documentation_fragment:
   - mobul.backup.connection
   - mobul.backup.locations
@@ -84,16 +84,22 @@ options:
       - V(server) restores on the server that O(login_host) and the other options lead to.
       - V(throwaway) starts a server on this host, in a directory that only root and the server's user can enter, and
         removes it afterwards. The data lie there in plain as long as the drill takes.
+      - What is restored may run code of its own there. So the server runs as a user that is made up for the drill, has
+        no rights and owns nothing, and whatever it started or left is gone at the end. Only root can give it that user.
+        Without root's rights V(throwaway) is refused before anything is read, as the code could read this job's keys
+        and credentials.
     type: str
     choices: [server, throwaway]
     default: throwaway
   throwaway_dir:
-    description: Where the throwaway server keeps its data. It needs as much room as the database. By default the
-      system's directory for temporary files.
+    description: Where the throwaway server keeps its data. It needs as much room as the database. Every user must be
+      able to pass through it, and nobody but root to exchange what is in it. By default the system's directory for
+      temporary files.
     type: path
   run_as:
-    description: User that the throwaway server runs as where this module runs as root, whom PostgreSQL refuses.
-      By default V(postgres), or V(nobody) where there is no such user.
+    description: User of the system in whose name C(initdb) makes the throwaway server's files, before anything of the
+      backup is there, as C(initdb) refuses one that the system has no name for. The server itself never runs as it. By
+      default V(nobody), or V(postgres) where there is no such user.
     type: str
   jobs:
     description: Number of tables and indexes that are restored at the same time.

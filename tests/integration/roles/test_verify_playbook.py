@@ -12,11 +12,10 @@ import yaml
 from support.alert_services import PASSWORD, ROUTING_KEY, WEBHOOK_PATH, alert_desk
 from support.backup_bench import Keys
 from support.certificates import make_certificates
-from support.installations import accessible, installations
 from support.lab import PostgresServer
 from support.playbooks import Playbooks
-from support.programs import unprivileged_user
 from support.spoiled_sets import dump_of, flip
+from support.throwaway import as_root, bin_dir
 
 
 @pytest.fixture
@@ -112,15 +111,15 @@ def test_a_failed_drill_and_a_server_out_of_reach_alert_and_a_good_drill_takes_t
             assert secret not in run.output
 
 
+@as_root
 def test_a_throwaway_server_needs_nothing_but_its_programs(
     playbooks: Playbooks, inventory: Path, stored: list[Path]
 ) -> None:
-    programs = accessible(installations()[17], unprivileged_user())
     run = playbooks.run(
         "mobul.backup.verify",
         inventory,
         "-e",
-        f"verify_target=throwaway verify_pg_bin_dir={programs} verify_location=local",
+        f"verify_target=throwaway verify_pg_bin_dir={bin_dir(17)} verify_location=local",
     )
     assert run.status == 0
     assert records(stored) == ["passed"]

@@ -1,7 +1,12 @@
 """A PostgreSQL server of our own: on a Unix socket in a private directory, gone when nobody needs it any more.
 
-What is restored into it lies on this host's disk as plain data for as long as it runs, in a directory that only its
-own user and root can enter. A run that was killed leaves it behind; the next one ends and removes it.
+A backup's own code runs in it, as its superuser. So it is a :class:`TransientUser`'s, who owns no more than
+
+    mobul-drill-<random>/   root's; that user, and nobody else, may pass through
+        data/               the user's: what is restored lies here in plain as long as the server runs
+        socket/             root's as soon as the server listens, so that root always talks to it and nobody else
+
+and root opens nothing by its name in ``data``. A run that was killed leaves it behind; the next ends and removes it.
 """
 
 from __future__ import annotations
@@ -12,28 +17,31 @@ import glob
 import os
 import pwd
 import secrets
-import shutil
-import signal
-import subprocess
+import stat
 import tempfile
 import time
-from typing import IO, Any
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import IO
 
 from ..errors import BackupError, ConfigError, PreflightError
-from ..stream.process import child_environment
+from ..stream.process import read_tail
 from .connection import ConnectionOptions, connect
 from .programs import Program, find_program
+from .transient_user import NUMBERS, TransientUser, check_possible, remove
 
 STEP = "start a throwaway server"
 _PREFIX = "mobul-drill-"
 _SUPERUSER = "postgres"
 _PORT = 5432
+_SOCKET = f".s.PGSQL.{_PORT}"
 _START_SECONDS = 60
-_STOP_SECONDS = 30
 _MAX_SOCKET_PATH = 107
-_TELL_BYTES = 2000
+_PASSED = stat.S_IRWXU | stat.S_IXGRP
+_SHARED = stat.S_IRWXU | stat.S_IRWXG
 _SETTINGS = (
     ("listen_addresses", ""),
+    ("unix_socket_permissions", "0700"),
     ("fsync", "off"),
     ("full_page_writes", "off"),
     ("synchronous_commit", "off"),
@@ -53,7 +61,7 @@ class ThrowawayServer:
     :param version_num: ``170010``: it is of that major version or the lowest above that is installed.
     :param pg_bin_dir: where ``initdb`` and ``postgres`` are; None looks where they use to be.
     :param directory: where its own directory is made; None for the system's temporary directory.
-    :param run_as: the user that it runs as where we are root, whom PostgreSQL refuses.
+    :param run_as: whom ``initdb`` runs as, see :func:`check_host`.
     """
 
     def __init__(
@@ -64,14 +72,14 @@ class ThrowawayServer:
         directory: str | None = None,
         run_as: str | None = None,
     ) -> None:
+        check_host(directory, run_as)
         self._initdb = find_program("initdb", version_num, pg_bin_dir)
         self._postgres = find_program("postgres", version_num, os.path.dirname(self._initdb.path))
-        self._parent = directory or tempfile.gettempdir()
-        self._user = _user(run_as)
+        self._parent = _real(directory)
+        self._maker = _maker(run_as)
         self._password = secrets.token_urlsafe(18)
         self._home = ""
-        self._lock: IO[str] | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._stack = contextlib.ExitStack()
 
     @property
     def options(self) -> ConnectionOptions:
@@ -81,7 +89,7 @@ class ThrowawayServer:
             login_user=_SUPERUSER,
             login_password=self._password,
             login_db="postgres",
-            login_unix_socket=self._home,
+            login_unix_socket=f"{self._home}/socket",
         )
 
     def __enter__(self) -> ThrowawayServer:
@@ -90,174 +98,195 @@ class ThrowawayServer:
         :raises PreflightError: it does not start; with its own words.
         """
         reap(self._parent)
-        try:
-            self._make_home()
-            self._initialise()
-            self._start()
-        except BaseException:
-            self.__exit__()
-            raise
+        with contextlib.ExitStack() as stack:
+            self._home = stack.enter_context(_new_home(self._parent))
+            if len(f"{self._home}/socket/{_SOCKET}") > _MAX_SOCKET_PATH:
+                raise ConfigError(STEP, f"{self._parent} is too long for a socket", hint="name another throwaway_dir")
+            user = stack.enter_context(TransientUser.choose(self._parent))
+            # From here on its group tells whose processes are to be ended, whatever becomes of this run.
+            os.chown(self._home, 0, user.number)
+            os.chmod(self._home, _PASSED)
+            self._initialise(user)
+            self._start(user)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        """End it and remove everything."""
-        if self._process is not None:
-            _end(self._process)
-            self._process = None
-        if self._home:
-            shutil.rmtree(self._home, ignore_errors=True)
-            self._home = ""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        """End it and all that has come of it, and remove everything.
 
-    def _make_home(self) -> None:
-        try:
-            self._home = tempfile.mkdtemp(prefix=_PREFIX, dir=self._parent)
-            self._lock = _take_lock(self._home)
-            if self._user is not None:
-                os.chown(self._home, self._user.pw_uid, self._user.pw_gid)
-        except OSError as error:
-            raise PreflightError(STEP, f"{self._parent}: {error.strerror}", hint="name another throwaway_dir") from None
-        if len(f"{self._home}/.s.PGSQL.{_PORT}") > _MAX_SOCKET_PATH:
-            raise ConfigError(STEP, f"{self._parent} is too long for a socket", hint="name another throwaway_dir")
+        :raises BackupError: something could not be ended.
+        """
+        self._stack.close()
 
-    def _initialise(self) -> None:
-        password_file = os.path.join(self._home, "password")
-        descriptor = os.open(password_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(self._password)
-        if self._user is not None:
-            os.chown(password_file, self._user.pw_uid, self._user.pw_gid)
+    def _initialise(self, user: TransientUser) -> None:
+        """Make its files, as a user whom the system has a name for, which ``initdb`` insists on, in our user's group.
+
+        Others of that name are not in that group, so that they can neither enter the directory nor trace the program.
+        """
+        data = f"{self._home}/data"
+        os.mkdir(data, 0o700)
+        os.chown(data, self._maker.pw_uid, user.number)
         argv = [
             self._initdb.path,
-            f"--pgdata={self._home}/data",
+            f"--pgdata={data}",
             f"--username={_SUPERUSER}",
-            f"--pwfile={password_file}",
+            "--pwfile=/dev/stdin",
             "--auth=scram-sha-256",
             "--encoding=UTF8",
             "--locale=C",
             "--no-sync",
         ]
-        done = self._run(argv)
-        os.unlink(password_file)
-        if done.returncode != 0:
-            raise self._failed(self._initdb, done.stdout.decode("utf-8", "replace"))
+        reading, writing = os.pipe()
+        os.write(writing, self._password.encode())
+        os.close(writing)
+        with open(reading, "rb") as password, tempfile.TemporaryFile(dir=self._home) as output:
+            os.fchown(reading, self._maker.pw_uid, user.number)
+            status = user.start(argv, output=output, stdin=password.fileno(), uid=self._maker.pw_uid).wait()
+            if status != 0:
+                raise _failed(self._initdb, output)
+        _give(data, user.number)
 
-    def _start(self) -> None:
+    def _start(self, user: TransientUser) -> None:
         settings = [word for name, value in _SETTINGS for word in ("-c", f"{name}={value}")]
-        argv = [self._postgres.path, "-D", f"{self._home}/data", "-k", self._home, "-p", str(_PORT), *settings]
-        with open(os.path.join(self._home, "server.log"), "wb") as log:
-            self._process = subprocess.Popen(
-                argv, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, **self._identity()
-            )
-        deadline = time.monotonic() + _START_SECONDS
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                with open(os.path.join(self._home, "server.log"), encoding="utf-8", errors="replace") as told:
-                    raise self._failed(self._postgres, told.read())
-            time.sleep(0.05)
+        place = f"{self._home}/socket"
+        argv = [self._postgres.path, "-D", f"{self._home}/data", "-k", place, "-p", str(_PORT), *settings]
+        os.mkdir(place, 0o700)
+        os.chown(place, 0, user.number)
+        os.chmod(place, _SHARED)
+        # Without a name, and not elsewhere: a server tells of the rows that it refuses.
+        with tempfile.TemporaryFile(dir=self._home) as log:
+            process = user.start(argv, output=log)
+            deadline = time.monotonic() + _START_SECONDS
+            while not self._answers(place):
+                if process.poll() is not None or time.monotonic() > deadline:
+                    raise _failed(self._postgres, log)
+                time.sleep(0.05)
 
-    def _answers(self) -> bool:
-        if not os.path.exists(f"{self._home}/.s.PGSQL.{_PORT}"):
+    def _answers(self, place: str) -> bool:
+        try:
+            found = os.lstat(f"{place}/{_SOCKET}")
+        except OSError:
             return False
+        if not stat.S_ISSOCK(found.st_mode):
+            return False
+        # No code but the server's own has run until now; what the backup's code would do comes too late.
+        os.chmod(place, _PASSED)
         with contextlib.suppress(BackupError):
             connect(self.options).close()
             return True
         return False
 
-    def _run(self, argv: list[str]) -> subprocess.CompletedProcess[bytes]:
-        try:
-            return subprocess.run(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                check=False,
-                **self._identity(),
-            )
-        except OSError as error:
-            raise PreflightError(
-                STEP,
-                f"cannot start {argv[0]}: {error.strerror}",
-                hint=f"it must be reachable for {self._user.pw_name if self._user else 'this user'}",
-            ) from None
 
-    def _identity(self) -> dict[str, Any]:
-        """As whom, where and with which environment its programs run."""
-        found: dict[str, Any] = {"cwd": self._home, "env": child_environment({"LC_ALL": "C"})}
-        if self._user is not None:
-            found |= {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
-        return found
+def check_host(directory: str | None = None, run_as: str | None = None) -> None:
+    """Whether throwaway servers can be started safely here, before anything else is touched.
 
-    def _failed(self, program: Program, output: str) -> PreflightError:
-        lines = [line.strip() for line in output[-_TELL_BYTES:].splitlines() if line.strip()]
-        return PreflightError(STEP, f"{program.path} ({program.version_text}) failed: {'; '.join(lines[-3:])}")
+    :param directory: where it would be made; None for the system's temporary directory.
+    :param run_as: a user of the system, in whose name ``initdb`` makes the server's files, before anything of a backup
+        is there; None for ``nobody`` or ``postgres``.
+    :raises BackupError: they cannot; with what to do instead.
+    """
+    check_possible()
+    _maker(run_as)
+    _check_parent(_real(directory))
 
 
 def reap(parent: str) -> list[str]:
     """End and remove the servers below *parent* whose runs were killed; the names of their directories."""
     reaped = []
     for home in glob.glob(os.path.join(glob.escape(parent), f"{_PREFIX}*")):
-        # The file of its lock shows whose it is: anybody may make a directory of such a name.
-        with contextlib.suppress(OSError), _take_lock(home, create=False) as lock:
-            if os.path.islink(home) or os.fstat(lock.fileno()).st_uid != os.geteuid():
+        with contextlib.suppress(OSError):
+            # What a run has just made is not even looked into: it is about to be locked.
+            if not _is_ours(os.lstat(home)):
                 continue
-            _end_left(os.path.join(home, "data"))
-            shutil.rmtree(home)
+            with _locked(home) as status:
+                if not _is_ours(status):
+                    continue
+                user = TransientUser.again(status.st_gid, parent)
+                if user is not None:
+                    user.close()
+                remove([home])
             reaped.append(os.path.basename(home))
     return reaped
 
 
-def _take_lock(home: str, *, create: bool = True) -> IO[str]:
-    """A lock that lasts as long as the file is open; raises OSError while another process holds it."""
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT | os.O_EXCL if create else 0)
-    file = os.fdopen(os.open(os.path.join(home, "lock"), flags, 0o600), "w")
+def _is_ours(status: os.stat_result) -> bool:
+    """Anybody may make something of such a name; only root gives what is root's to a transient user's group."""
+    return status.st_uid == os.geteuid() and status.st_gid in NUMBERS
+
+
+@contextlib.contextmanager
+def _new_home(parent: str) -> Iterator[str]:
+    """A directory that is held as long as this lasts, and removed then."""
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.close()
-        raise
-    return file
-
-
-def _end_left(data: str) -> None:
-    """End a server that nobody owns any more, if the process that its directory names is that server."""
-    try:
-        with open(os.path.join(data, "postmaster.pid"), encoding="ascii") as file:
-            pid = int(file.readline())
-        if os.path.islink(data) or os.readlink(f"/proc/{pid}/cwd") != os.path.realpath(data):
-            return
-        os.kill(pid, signal.SIGQUIT)
-    except (OSError, ValueError):
-        return
-    deadline = time.monotonic() + _STOP_SECONDS
-    while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
-        time.sleep(0.05)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.send_signal(signal.SIGQUIT)
+        home = tempfile.mkdtemp(prefix=_PREFIX, dir=parent)
+    except OSError as error:
+        raise PreflightError(STEP, f"{parent}: {error.strerror}", hint="name another throwaway_dir") from None
+    with _locked(home):
         try:
-            process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            yield home
+        finally:
+            remove([home])
+    if os.path.lexists(home):
+        raise BackupError(STEP, f"{home} with what was restored cannot be removed", hint="remove it")
 
 
-def _user(run_as: str | None) -> pwd.struct_passwd | None:
-    if os.geteuid() != 0:
-        if run_as is not None and pwd.getpwuid(os.geteuid()).pw_name != run_as:
-            raise ConfigError(STEP, f"only root can start a server as {run_as!r}", hint="leave run_as out")
-        return None
-    for name in (run_as,) if run_as else ("postgres", "nobody"):
+@contextlib.contextmanager
+def _locked(home: str) -> Iterator[os.stat_result]:
+    """Hold a directory, and tell what it is; raises OSError if it is no directory, or while somebody else holds it."""
+    descriptor = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _give(folder: str, number: int) -> None:
+    for _path, folders, files, descriptor in os.fwalk(folder):
+        for name in (*folders, *files):
+            os.chown(name, number, number, dir_fd=descriptor, follow_symlinks=False)
+    os.chown(folder, number, number)
+
+
+def _real(directory: str | None) -> str:
+    return os.path.realpath(directory or tempfile.gettempdir())
+
+
+def _check_parent(parent: str) -> None:
+    """Nobody may exchange the directory below us, and the server must reach it."""
+    for place in (parent, *map(str, PurePath(parent).parents)):
+        try:
+            status = os.stat(place)
+        except OSError as error:
+            raise PreflightError(STEP, f"{place}: {error.strerror}", hint="name another throwaway_dir") from None
+        if not stat.S_ISDIR(status.st_mode):
+            raise PreflightError(STEP, f"{place} is no directory", hint="name another throwaway_dir")
+        writable = status.st_mode & stat.S_IWOTH or (status.st_mode & stat.S_IWGRP and status.st_gid != 0)
+        if status.st_uid != 0 or (writable and not status.st_mode & stat.S_ISVTX):
+            raise PreflightError(
+                STEP, f"others than root could exchange what is in {place}", hint="name another throwaway_dir"
+            )
+        if not status.st_mode & stat.S_IXOTH:
+            raise PreflightError(
+                STEP,
+                f"the server's user cannot pass through {place}",
+                hint=f"chmod o+x {place}, or name another throwaway_dir",
+            )
+
+
+def _failed(program: Program, output: IO[bytes]) -> PreflightError:
+    lines = [line.strip() for line in read_tail(output).splitlines() if line.strip()]
+    return PreflightError(STEP, f"{program.path} ({program.version_text}) failed: {'; '.join(lines[-3:])}")
+
+
+def _maker(run_as: str | None) -> pwd.struct_passwd:
+    for name in (run_as,) if run_as else ("nobody", "postgres"):
         with contextlib.suppress(KeyError):
             user = pwd.getpwnam(name)
             if user.pw_uid != 0:
                 return user
     raise ConfigError(
         STEP,
-        f"there is no user {run_as or 'postgres'!r} to run it as, and PostgreSQL refuses to run as root",
+        f"there is no user {run_as or 'nobody'!r} to run initdb as, which refuses to run as root",
         hint="make such a user, or name another as run_as",
     )

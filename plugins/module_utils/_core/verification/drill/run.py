@@ -14,7 +14,7 @@ from ...findings import FAILED, WARNING
 from ...locations.base import Location
 from ...postgres.connection import ConnectionOptions
 from ...postgres.messages import database_errors
-from ...postgres.throwaway import ThrowawayServer
+from ...postgres.throwaway import ThrowawayServer, check_host
 from ...reading.access import open_access
 from .record import record_of, write_record
 from .rehearsal import Drill, Rehearsal
@@ -68,6 +68,8 @@ def run_drill(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """
     request = DrillRequest.parse(params)
     options = ConnectionOptions.parse(params)
+    if request.target == THROWAWAY:
+        check_host(request.throwaway_dir, request.run_as)
     key = record_signing_key(params)
     with database_errors(STEP), contextlib.ExitStack() as stack:
         access = open_access(params, stack)
