@@ -53,6 +53,8 @@ options:
   drill_within:
     description:
       - How long ago the last good restore drill may be. V(none) does not look for drills.
+      - With O(record_verify_key) every location that has a copy needs one that speaks for it, as a signed record does
+        for all of them.
       - A database whose first backup is younger than that is not expected to have had one.
     type: str
     default: 8d

@@ -92,6 +92,17 @@ sets:
       type: dict
       returned: always
       sample: {reason: incident 4711, until: null}
+    released:
+      description: Whether it is released in every location that has it.
+      type: bool
+      returned: always
+      sample: false
+    released_in:
+      description: The locations in which it is released, by a record that counts there.
+      type: list
+      elements: str
+      returned: always
+      sample: []
     verified:
       description: When a restore drill of it passed last.
       type: str

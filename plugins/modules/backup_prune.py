@@ -15,6 +15,8 @@ description:
     belong there, or if the policy is shorter than a bucket's Object Lock.
   - The newest good and the newest verified set of a label stay whatever the policy says, and so does the newest good
     copy of each location. What is held stays, and what the store itself protects is reported.
+  - A set that is released by a record which no O(record_verify_key) vouches for goes only from the location where that
+    record lies; the plan tells so.
   - A set's manifest goes first. A run that was killed is taken up by the next one.
   - Also removes what killed runs left unfinished, abandoned multipart uploads among it.
 author:
@@ -82,7 +84,7 @@ freed:
   sample: 1468006
 plan:
   description:
-    - The decision on a set with its reason, the oldest first.
+    - The decision on a set with its reason, the oldest first, and the locations that it goes from.
     - All sets that go are there, and of those that stay the newest 200.
   returned: success or partial failure
   type: list
@@ -94,6 +96,7 @@ plan:
       reason: its 90d as a weekly set ended on 2026-10-31
       serves_as: []
       expires: "2026-10-31T00:00:00Z"
+      goes_from: [s3, local]
 staying:
   description: How many sets stay.
   returned: success or partial failure

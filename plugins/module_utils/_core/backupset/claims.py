@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from ..errors import CryptoError
+from ..errors import CryptoError, FormatError
 from .naming import SetId
 from .set_records import Drill, Hold, Release, last_to_end, record_class
 from .signing import VerifyKey, verify
@@ -138,6 +138,8 @@ def read_claim(
     kind = record_class(name)
     if kind is None:
         raise AssertionError(f"{name} is no record")
+    if len(data) > MAX_RECORD_BYTES:
+        raise FormatError(f"read the {kind.what}", f"is too large: {len(data)} bytes")
     record = kind.parse(data)
     if (record.label, record.id) != (label, set_id):
         raise CryptoError(f"read the {kind.what}", f"is that of {record.id} of '{record.label}'")

@@ -38,11 +38,6 @@ class SetRecord:
     id: Annotated[SetId, ID]
     label: Annotated[str, NAMED]
 
-    @property
-    def time(self) -> datetime:
-        """When it was made, as it says itself."""
-        raise NotImplementedError
-
     @classmethod
     def parse(cls: type[Self], data: bytes) -> Self:
         """Read one as it is stored; raise :class:`FormatError` where it is none."""
@@ -67,6 +62,7 @@ class Hold(SetRecord):
 
     @property
     def time(self) -> datetime:
+        """When it was made, as it says itself."""
         return self.held_at
 
     def holds_at(self, now: datetime) -> bool:
@@ -91,6 +87,7 @@ class Release(SetRecord):
 
     @property
     def time(self) -> datetime:
+        """When it was made, as it says itself."""
         return self.released_at
 
 
@@ -113,6 +110,7 @@ class Drill(SetRecord):
 
     @property
     def time(self) -> datetime:
+        """When it was made, as it says itself."""
         return self.finished
 
 

@@ -127,6 +127,8 @@ def test_what_one_key_signed_passes_for_nothing_else() -> None:
         read_claim("hold.json", data, **given)
     with pytest.raises(FormatError):
         Manifest.parse(data)
+    with pytest.raises(FormatError, match="too large"):
+        read_claim("released.json", data + b" " * 1024 * 1024, **given)
     for change in ({"label": "blog"}, {"set_id": SetId.parse("manual_20261123_000000")}):
         with pytest.raises(CryptoError, match="is that of manual_20261122_000000 of 'shop'"):
             read_claim("released.json", data, **{**given, **change})

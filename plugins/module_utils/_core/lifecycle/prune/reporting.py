@@ -90,7 +90,10 @@ def _report(
         for set_id in ids
     ]
     summary += [
-        f"{name}: {one.id} goes from there alone: {ALONE}" for name, found in plan.alone.items() for one in found
+        f"{name}: {one.id} goes from there alone: {ALONE}"
+        for name, found in plan.alone.items()
+        for one in found
+        if one.id not in plan.stays[name]
     ]
     return {
         "changed": bool(deleted or reaped),

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TypeVar
 
-from ...backupset.claims import Surroundings, read_claim, weigh
+from ...backupset.claims import BAD, MAX_RECORD_BYTES, Claim, Surroundings, read_claim, weigh
 from ...backupset.naming import SIGNATURE, signature_of
 from ...backupset.set_records import Hold, record_class
-from ...backupset.signing import verify
+from ...backupset.signing import SIGNATURE_BYTES, verify
 from ...catalogue.loading import LoadedSet, load_set
 from ...errors import BackupError, CryptoError, FormatError
 from ...locations.base import Location
@@ -72,30 +72,37 @@ class Sources:
         if loaded.sha256 != plan.sha256:
             message = f"the manifest of {plan.id} in location '{location.name}' changed since it was looked at"
             raise CryptoError(f"copy {plan.id}", message)
+        keys = {info.key.rpartition("/")[2]: info.key for info in location.list(plan.id.directory(request.label))}
         small: dict[str, bytes] = {}
         signatures: dict[str, bytes] = {}
-        keys = {info.key.rpartition("/")[2]: info.key for info in location.list(plan.id.directory(request.label))}
-        for name, key in keys.items():
-            if name == SIGNATURE:
-                small[name] = location.get(key)
-            elif record_class(name) is not None:
-                data = location.get(key)
-                signature = location.get(keys[signature_of(name)]) if signature_of(name) in keys else None
-                if self._travels(name, data, signature, loaded):
-                    small[name] = data
-                    if signature is not None:
-                        signatures[name] = signature
+        for name in filter(record_class, keys):
+            data = _start(location, keys[name], MAX_RECORD_BYTES)
+            proof = keys.get(signature_of(name))
+            signature = None if proof is None else _start(location, proof, SIGNATURE_BYTES)
+            claim = self._travelling(name, data, signature, loaded)
+            if claim is None:
+                continue
+            small[name] = data
+            if signature is not None and len(signature) == SIGNATURE_BYTES and claim.signature != BAD:
+                signatures[name] = signature
+        if SIGNATURE in keys:
+            small[SIGNATURE] = location.get(keys[SIGNATURE])
         if request.verify_keys:
             verify(loaded.data, small.get(SIGNATURE, b""), request.verify_keys, what=f"the set {plan.id}")
         return Contents(loaded, small, signatures)
 
-    def _travels(self, name: str, data: bytes, signature: bytes | None, loaded: LoadedSet) -> bool:
-        """Whether a record comes with the set: a hold, which can only keep; any other where it counts everywhere."""
+    def _travelling(self, name: str, data: bytes, signature: bytes | None, loaded: LoadedSet) -> Claim | None:
+        """A record that comes with the set: a hold, which can only keep; or any other that counts everywhere."""
         label, set_id = loaded.manifest.label, loaded.manifest.id
         try:
             claim = read_claim(name, data, signature, label=label, set_id=set_id, keys=self._request.record_keys)
         except (CryptoError, FormatError):
-            return False
+            return None
         around = Surroundings(frozenset({""}), {"": loaded.sha256}, datetime.now(timezone.utc))
         counts_in, _doubt = weigh(claim, "", around)
-        return isinstance(claim.record, Hold) or (claim.signed and bool(counts_in))
+        return claim if isinstance(claim.record, Hold) or (claim.signed and counts_in) else None
+
+
+def _start(location: Location, key: str, limit: int) -> bytes:
+    """A small object, whole; of one that is larger than it may be, one byte more than that."""
+    return b"".join(location.read(key, length=limit + 1))
