@@ -78,7 +78,8 @@ def plan_hold(standing: Standing, hold: Hold, key: SigningKey | None = None) -> 
 
 def _place(plan: _Plan, standing: Standing, hold: Hold) -> None:
     data = hold.to_bytes()
-    there = {name: plan.proves(name) and _says(found, hold) for name, found in standing.holds.items()}
+    let_go = _NEVER if standing.release is None else standing.release.released_at
+    there = {name: plan.proves(name) and _says(found, hold, let_go) for name, found in standing.holds.items()}
     place = next((name for name in HOLDS if there.get(name)), None)
     if place is None:
         if len(there) == len(HOLDS):
@@ -167,8 +168,11 @@ def _lets_go(standing: Standing, wanted: Release) -> bool:
     return all(hold is None or hold.held_at < found.released_at for hold in standing.holds.values())
 
 
-def _says(found: Hold | None, wanted: Hold) -> bool:
-    return found is not None and (found.reason, found.until) == (wanted.reason, wanted.until)
+def _says(found: Hold | None, wanted: Hold, let_go: datetime) -> bool:
+    """Whether a hold is as good as the wanted one; it is not where a release came after it, which it does not undo."""
+    if found is None or found.held_at <= let_go:
+        return False
+    return (found.reason, found.until) == (wanted.reason, wanted.until)
 
 
 def _end(hold: Hold | None) -> datetime:

@@ -381,6 +381,14 @@ def test_a_release_from_before_the_hold_and_one_of_the_future_are_written_anew(s
         assert Release.parse(store.objects[RELEASED][0]).released_at == NOW
 
 
+def test_a_hold_from_before_a_release_is_placed_anew_so_that_no_copy_of_the_release_counts_later(store: Store) -> None:
+    store.add(HOLD, dataclasses.replace(INCIDENT, reason="audit").to_bytes())
+    store.add(RELEASED, LET_GO.to_bytes())
+    assert hold([store])["changed"] is True
+    assert Hold.parse(store.objects[HOLD][0]).held_at == NOW
+    assert list(records(store)) == ["hold.json"]
+
+
 def test_keys_that_do_not_go_together_are_told(store: Store) -> None:
     key = SigningKey.generate()
 
