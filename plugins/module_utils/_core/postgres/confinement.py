@@ -47,9 +47,11 @@ def _become(uid: int, gid: int, argv: list[str]) -> None:
     if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
         raise SystemExit("the kernel lets its children become another user (no_new_privs)")
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
-    most = _MAX_PROCESSES if hard == resource.RLIM_INFINITY else min(hard, _MAX_PROCESSES)
-    resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+    if uid in NUMBERS:
+        # Of another user, others' processes would count as well.
+        hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
+        most = _MAX_PROCESSES if hard == resource.RLIM_INFINITY else min(hard, _MAX_PROCESSES)
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
     os.umask(0o077)
     os.setgroups([])
     os.setresgid(gid, gid, gid)
