@@ -30,6 +30,7 @@ notes:
   - Run it where the secret keys are, which is not the host that makes the backups.
   - Of a dump only the first bytes are read. The other files, which are small as a rule, are read as a whole.
 extends_documentation_fragment:
+  - mobul.backup.record_signing
   - mobul.backup.locations
 attributes:
   check_mode:
@@ -72,10 +73,10 @@ options:
     default: []
   record_signing_key:
     description:
-      - Ed25519 private key that signs the record, as PEM text or the path of a file. Never the one that signs backups.
-    type: str
-  record_signing_key_passphrase:
-    description: Passphrase of O(record_signing_key), where it has one.
+      - Private Ed25519 key, or the path of a file with it, that signs the record. It is another key than the one that
+        signs sets.
+      - The record needs no signature to be used. One tells who made it, and where it is by one of the
+        C(record_verify_key) of M(mobul.backup.backup_replicate), that takes the record along.
     type: str
 """
 
@@ -151,7 +152,7 @@ warnings:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import LOCATIONS
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import LOCATIONS, RECORD_SIGNING
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys import rekey_set
 
 
@@ -165,8 +166,7 @@ def main() -> None:
             "identities": {"type": "list", "elements": "str", "required": True, "no_log": True},
             "passphrase": {"type": "str", "no_log": True},
             "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
-            "record_signing_key": {"type": "str", "no_log": True},
-            "record_signing_key_passphrase": {"type": "str", "no_log": True},
+            **RECORD_SIGNING,
         },
         rekey_set,
     )

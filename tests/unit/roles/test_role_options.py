@@ -18,9 +18,22 @@ ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir())
 # What the inventory knows better than a single task: the host's name, and why the playbook runs.
 FROM_INVENTORY = {"label", "login_db"}
 # What is about the repair of earlier sets' copies, about metrics, and about alerts, which other modules do.
-OF_THE_ROLE = {"replicate", "verify_key", "retention", "alerts", "alerts_from", "metrics_directory"}
+OF_THE_ROLE = {
+    "replicate",
+    "verify_key",
+    "record_verify_key",
+    "retention",
+    "alerts",
+    "alerts_from",
+    "metrics_directory",
+}
 # What every role takes from the inventory under one name.
-OF_ALL_ROLES = {"backup_verify_key"}
+OF_ALL_ROLES = {
+    "backup_verify_key",
+    "backup_record_verify_key",
+    "backup_record_signing_key",
+    "backup_record_signing_key_passphrase",
+}
 OTHER_DEFAULTS = {"kind": "weekly", "min_copies": 0}
 
 

@@ -11,8 +11,8 @@ from ..documents.values import Choice, Integer, Mismatch, Parsed, Text
 from .fields import COUNT, NAMED, SHA256, check_unique
 
 _RESERVED = (
-    r"(?:manifest\.json|manifest\.json\.sig|hold\.json|hold\.next\.json|released\.json"
-    r"|verified_[0-9]{8}_[0-9]{4,6}\.json|rekeyed_[0-9]{8}_[0-9]{6}\.json)"
+    r"(?:manifest|hold|hold\.next|released|skipped|verified_[0-9]{8}_[0-9]{4,6}(?:_[0-9]+)?|rekeyed_[0-9]{8}_[0-9]{6})"
+    r"\.json(?:\.sig)?"
 )
 ARTIFACT_NAME = rf"(?!.*\.\.)(?!{_RESERVED}$)[A-Za-z0-9][A-Za-z0-9._-]{{0,126}}"
 """A file name for every store, that is none of the names a set uses for itself."""

@@ -14,9 +14,6 @@ from .artifact import ARTIFACT_NAME
 from .fields import NAMED, SHA256
 from .set_records import SetRecord
 
-MAX_RECORD_BYTES = 1024 * 1024
-"""Of a record: two thousand files for two recipients."""
-
 _NAME = re.compile(r"rekeyed_[0-9]{8}_[0-9]{6}\.json")
 _HEADER = Text(r"age-encryption\.org/v1\n[\u0020-\u007e\n]{1,20000}", "the header of an age file")
 

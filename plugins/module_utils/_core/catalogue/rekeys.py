@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ..backupset.claims import MAX_RECORD_BYTES
 from ..backupset.manifest import Manifest
-from ..backupset.rekey import MAX_RECORD_BYTES, Rekey, is_rekey_name
+from ..backupset.naming import signature_of
+from ..backupset.rekey import Rekey, is_rekey_name
 from ..backupset.signing import SIGNATURE_BYTES, VerifyKey
 from ..errors import BackupError, FormatError
 from ..locations.base import Location
@@ -83,6 +85,7 @@ def read_rekeys(location: Location, manifest: Manifest, manifest_sha256: str) ->
             continue
         if (record.label, record.id, record.manifest) == (manifest.label, manifest.id, manifest_sha256):
             signature = None
-            if f"{name}.sig" in sizes:
-                signature = b"".join(location.read(f"{directory}/{name}.sig", length=SIGNATURE_BYTES + 1))
+            if signature_of(name) in sizes:
+                place = f"{directory}/{signature_of(name)}"
+                signature = b"".join(location.read(place, length=SIGNATURE_BYTES + 1))
             yield StoredRekey(name, data, signature, record)

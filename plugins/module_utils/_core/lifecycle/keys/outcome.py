@@ -54,8 +54,7 @@ def which_set(params: Mapping[str, Any], locations: Sequence[Location]) -> SetId
 
     :raises BackupError: a name cannot be right, or there is no such set.
     """
-    label = check_name(params["label"], "label")
-    return choose_id(locations, label, Wanted.parse(params["backup"]), {})
+    return choose_id(locations, check_name(params["label"], "label"), Wanted.parse(params["backup"]), {})
 
 
 def absent(location: Location, directory: str) -> str:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ...backupset.naming import MANIFEST, SetId
-from ...backupset.rekey import MAX_RECORD_BYTES, Rekey, rekey_name
-from ...backupset.signing import SigningKey, VerifyKey, load_signing_key, load_verify_keys
+from ...backupset.claims import MAX_RECORD_BYTES
+from ...backupset.naming import MANIFEST, SetId, signature_of
+from ...backupset.record_keys import record_signing_key
+from ...backupset.rekey import Rekey, rekey_name
+from ...backupset.signing import SigningKey, VerifyKey, load_verify_keys
 from ...catalogue import LoadedSet, load_set
 from ...catalogue.good_set import UNPROVEN, GoodSet
 from ...catalogue.rekeys import StoredRekey, read_rekeys
@@ -89,8 +91,7 @@ def rekey_set(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     recipients = _recipients(params["recipients"])
     identities = Decryption.parse(params["identities"] or (), params["passphrase"]).age_identities()
     verify_keys = load_verify_keys(params["verify_key"] or ())
-    given = params["record_signing_key"]
-    key = load_signing_key(given, params["record_signing_key_passphrase"]) if given else None
+    key = record_signing_key(params)
     with contextlib.ExitStack() as stack:
         locations = enter_locations(stack, params["locations"])
         set_id = which_set(params, locations)
@@ -204,7 +205,7 @@ def _record(
 
 def _new_record(request: RekeyRequest, loaded: LoadedSet, keys: Sequence[FileKey], taken: frozenset[str]) -> _Record:
     time = request.now
-    while {rekey_name(time), f"{rekey_name(time)}.sig"} & taken:
+    while {rekey_name(time), signature_of(rekey_name(time))} & taken:
         time += timedelta(seconds=1)
     record = Rekey(
         id=request.id,
@@ -243,6 +244,6 @@ def _place(location: Location, request: RekeyRequest, found: _Found, record: _Re
 def _lacking(record: _Record, there: StoredRekey | None) -> Iterator[tuple[str, bytes]]:
     # The signature first, so that there is no moment in which a record lies there without it.
     if record.signature is not None and (there is None or there.signature != record.signature):
-        yield f"{record.name}.sig", record.signature
+        yield signature_of(record.name), record.signature
     if there is None:
         yield record.name, record.data

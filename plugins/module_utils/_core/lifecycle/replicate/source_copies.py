@@ -12,6 +12,7 @@ from ...backupset.naming import SIGNATURE, signature_of
 from ...backupset.set_records import Hold, record_class
 from ...backupset.signing import SIGNATURE_BYTES, verify
 from ...catalogue.loading import LoadedSet, load_set
+from ...catalogue.rekeys import read_rekeys
 from ...errors import BackupError, CryptoError, FormatError
 from ...locations.base import Location
 from .planning import ReplicationRequest, SetPlan
@@ -87,6 +88,9 @@ class Sources:
                 signatures[name] = signature
         if SIGNATURE in keys:
             small[SIGNATURE] = location.get(keys[SIGNATURE])
+        for rekey in read_rekeys(location, loaded.manifest, loaded.sha256):
+            if rekey.signature is not None and any(map(rekey.signed_by, request.record_keys)):
+                small[rekey.name], signatures[rekey.name] = rekey.data, rekey.signature
         if request.verify_keys:
             verify(loaded.data, small.get(SIGNATURE, b""), request.verify_keys, what=f"the set {plan.id}")
         return Contents(loaded, small, signatures)
