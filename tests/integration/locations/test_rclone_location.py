@@ -17,6 +17,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -480,6 +481,54 @@ def test_wrong_credentials_are_told(rclone_webdav: RcloneRemote) -> None:
     told = refusal(rclone_webdav.location("x", remote="webdav"))
     assert "denies access" in told
     assert CANARY not in told
+
+
+class Portal(BaseHTTPRequestHandler):
+    """Answers whatever it is asked for with the same page."""
+
+    page = b""
+    status = 200
+
+    def do_PROPFIND(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.send_response(self.status)
+        self.send_header("Content-Type", "text/xml")
+        self.send_header("Content-Length", str(len(self.page)))
+        self.end_headers()
+        self.wfile.write(self.page)
+
+    do_GET = do_HEAD = do_OPTIONS = do_PROPFIND  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Be silent."""
+
+
+@pytest.mark.parametrize(
+    ("status", "page"),
+    [
+        (200, b"<!DOCTYPE html><html><body>Please log in<br></html>"),
+        (200, b'<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><body>Please log in</body></html>'),
+        (207, b'<?xml version="1.0"?><D:multistatus xmlns:D="DAV:"></D:multistatus>'),
+    ],
+    ids=["a page", "a page that is XML", "no entry"],
+)
+def test_what_answers_in_the_same_way_to_everything_is_no_empty_store(
+    rclone_config: RcloneRemote, status: int, page: bytes
+) -> None:
+    # Fault 58.
+    handler = type("Page", (Portal,), {"page": page, "status": status})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server, rclone_config.config.open("a") as config:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        config.write(f"[portal]\ntype = webdav\nvendor = other\nurl = http://127.0.0.1:{server.server_port}\n")
+        config.flush()
+        try:
+            with contextlib.closing(open_location(rclone_config.location("Backups", remote="portal"))) as location:
+                for look in (location.list, location.list_directories):
+                    for prefix in ("", "shop"):
+                        with pytest.raises(LocationError):
+                            list(look(prefix))
+        finally:
+            server.shutdown()
 
 
 def test_a_store_that_is_down_is_told_as_something_that_may_pass(rclone_webdav: RcloneRemote) -> None:

@@ -69,6 +69,42 @@ def test_what_a_killed_run_left_is_found_and_removed(place: Place) -> None:
     assert nothing_is_left(place)
 
 
+HTML = "<!DOCTYPE html><html><head><title>Welcome</title><body>Please log in<br></html>"
+XHTML = '<?xml version="1.0"?><html xmlns="http://www.w3.org/1999/xhtml"><body><p>Please log in</p></body></html>'
+LISTING = (
+    "<ListBucketResult><Name>{name}</Name><Prefix>{prefix}</Prefix>{more}"
+    "<KeyCount>0</KeyCount><MaxKeys>1000</MaxKeys></ListBucketResult>"
+)
+WHOLE = "<IsTruncated>false</IsTruncated>"
+NO_LISTINGS = {
+    "a page": (200, HTML),
+    "a page that is XML": (200, XHTML),
+    "nothing": (200, ""),
+    "no content": (204, ""),
+    "another bucket": (200, LISTING.format(name="other", prefix="sets/", more=WHOLE)),
+    "no bucket": (200, LISTING.format(name="", prefix="sets/", more=WHOLE)),
+    "another prefix": (200, LISTING.format(name="NAME", prefix="other/", more=WHOLE)),
+    "no end": (200, LISTING.format(name="NAME", prefix="sets/", more="")),
+    "buckets": (200, "<ListAllMyBucketsResult><Buckets></Buckets></ListAllMyBucketsResult>"),
+}
+
+
+@pytest.mark.parametrize("answer", NO_LISTINGS)
+def test_what_is_no_listing_of_the_bucket_is_an_error_and_not_an_empty_bucket(place: Place, answer: str) -> None:
+    # Fault 58.
+    status, body = NO_LISTINGS[answer]
+    place.location.put("sets/object", b"data")
+    data = body.replace("NAME", str(place.options["bucket"])).encode()
+    place.proxy.inject("ListObjectsV2", lambda _request, _forward: Reply(status, data))
+    for look in (place.location.list, place.location.list_directories):
+        with pytest.raises(LocationError) as caught:
+            list(look("sets"))
+        if not data.startswith(b"<!"):
+            assert "no listing of this bucket" in caught.value.message
+    place.proxy.clear()
+    assert [info.key for info in place.location.list("sets")] == ["sets/object"]
+
+
 @BOTH
 def test_a_lost_answer_to_the_last_request_is_a_success(place: Place, data: bytes) -> None:
     place.proxy.inject("PutObject", lose_reply, times=1)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
+from uuid import uuid4
 
 from ...errors import LocationError, name_taken
 from .daemon import RcloneDaemon, RcloneError, RcloneStartError
@@ -142,6 +143,8 @@ class RcloneStore:
     def listing(self, step: str, directory: str, *, recurse: bool = False, **options: Any) -> list[Entry]:
         """Like :meth:`entries`; a directory that does not exist is empty if the root is there, else an error."""
         found = self.entries(step, directory, recurse=recurse, **options)
+        if found == []:
+            self._refuse_any_name(step)
         if found is not None:
             return found
         if directory == "" or self.entries(step, "", dirsOnly=True) is None:
@@ -153,6 +156,21 @@ class RcloneStore:
         if recurse and self.entries(step, directory) is not None:
             raise self.error(step, f"{directory!r} changed while it was listed", transient=True)
         return []
+
+    def _refuse_any_name(self, step: str) -> None:
+        """Raise where the store answers in the same way whatever it is asked for.
+
+        To rclone a page to log in, say, is a directory in which nothing lies. Buckets have directories of any name.
+        """
+        if self.traits().buckets:
+            return
+        if self.entries(step, f".nothing-{uuid4().hex}") is not None:
+            raise self.error(
+                step,
+                f"what answers for {self.shown} has a directory of any name: it is not the store",
+                hint="a proxy, or a page to log in, answers in its place: correct the remote's url, or the network",
+                transient=True,
+            )
 
     def find(self, step: str, key: str, **options: Any) -> Entry | None:
         """The object *key*, by the listing of its directory; raises when two have its name."""

@@ -55,7 +55,10 @@ class Fetcher:
         try:
             url = self._client.generate_presigned_url("list_objects_v2", Params=given)
             data = _get(self._connections, url, {})
-            return None if data is None else read_listing(data)
+            if data is None:
+                return None
+            page = read_listing(data)
+            return page if is_listing(page, self._settings.bucket, parameters.get("Prefix", "")) else None
         except Exception:
             return None
 
@@ -150,11 +153,27 @@ def read_listing(data: bytes) -> dict[str, Any]:
     ]
     prefix = f"{tag}Prefix"
     return {
+        "Name": root.findtext(f"{tag}Name"),
+        "Prefix": decode(root.findtext(prefix) or ""),
         "Contents": contents,
         "CommonPrefixes": [{"Prefix": decode(_text(one, prefix))} for one in root.iter(f"{tag}CommonPrefixes")],
         "IsTruncated": _text(root, f"{tag}IsTruncated") == "true",
         "NextContinuationToken": root.findtext(f"{tag}NextContinuationToken"),
     }
+
+
+def is_listing(page: Mapping[str, Any], bucket: str, prefix: str) -> bool:
+    """Whether an answer, as botocore gives it, is a listing of that bucket and prefix.
+
+    To botocore whatever answers with 200 is one: an empty body, or a login page that happens to be XML, lists nothing.
+    """
+    name = page.get("Name") or ""
+    # An access point answers by the bucket's name or its own; a tenant stands before the name in requests only.
+    any_name = bucket.startswith("arn:") or bucket.endswith("-s3alias")
+    same_bucket = bool(name) and (any_name or name in (bucket, bucket.rpartition(":")[2]))
+    told = page.get("Prefix") or ""
+    same_prefix = told == prefix or unquote_plus(told) == unquote_plus(prefix)
+    return same_bucket and same_prefix and "IsTruncated" in page
 
 
 def _text(element: ElementTree.Element, tag: str) -> str:

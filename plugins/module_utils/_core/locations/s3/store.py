@@ -11,12 +11,13 @@ from uuid import uuid4
 from ...errors import name_taken
 from .client import LazyClient
 from .errors import S3Error, explain
-from .fetch import Fetcher
+from .fetch import Fetcher, is_listing
 from .parts import PART_BYTES, ByteBudget, SpareBuffers
 from .settings import S3Settings
 
 PARTS_IN_FLIGHT = 4
 _LOCKS = 32
+_LISTING = "list_objects_v2"
 # More connections than parts, for the small requests beside them.
 _FURTHER_CONNECTIONS = 6
 
@@ -57,6 +58,13 @@ class Store:
             reply: dict[str, Any] = method(Bucket=self.settings.bucket, **parameters)
         except Exception as error:
             raise explain(error, self.settings, step, key) from error
+        if operation == _LISTING and not is_listing(reply, self.settings.bucket, parameters.get("Prefix", "")):
+            raise self.error(
+                step,
+                "the answer is no listing of this bucket",
+                hint="a proxy, or a page to log in, answers in the store's place: correct endpoint_url, or the network",
+                transient=True,
+            )
         self._answered = True
         return reply
 
