@@ -58,7 +58,10 @@ options:
         description: Storage class of new objects.
         type: str
       object_lock:
-        description: Retention that new objects get, with C(mode) (C(GOVERNANCE) or C(COMPLIANCE)) and C(days).
+        description:
+          - Retention that new objects get, with C(mode) (C(GOVERNANCE) or C(COMPLIANCE)) and C(days).
+          - The bucket must have Object Lock enabled. Each object's lock is read back, which takes C(s3:GetObject) and
+            C(s3:GetObjectRetention), and one that the store did not lock as asked is no copy.
         type: dict
       checksums:
         description: Whether to send additional checksums. V(false) for stores that reject them.

@@ -76,7 +76,8 @@ options:
   object_lock:
     description:
       - Retention of the object, with C(mode) (C(GOVERNANCE) or C(COMPLIANCE)) and C(days).
-      - The bucket must have Object Lock enabled.
+      - The bucket must have Object Lock enabled. The lock is read back, which takes C(s3:GetObject) and
+        C(s3:GetObjectRetention), and an object that the store did not lock as asked is removed.
     type: dict
   content_type:
     description: Media type of the object.

@@ -10,7 +10,7 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.location import S3Location, create
 from support.lab import MotoServer
-from support.s3_proxy import S3Proxy, error
+from support.s3_proxy import Forward, Reply, Request, S3Proxy, error
 
 from .conftest import MIB, Place, payload
 
@@ -149,12 +149,14 @@ def test_encryption_and_storage_class_are_those_asked_for(moto_server: MotoServe
     assert location.get("set/object") == data
 
 
-def test_the_check_asks_for_what_a_real_upload_asks_for(place_of: Callable[..., Place]) -> None:
-    place = place_of(sse="AES256", storage_class="STANDARD_IA", object_lock={"mode": "GOVERNANCE", "days": 30})
-    place.location.check()
-    place.location.put("set/object", LARGE)
+def test_the_check_asks_for_what_a_real_upload_asks_for(moto_server: MotoServer, model: Model) -> None:
+    bucket = moto_server.create_bucket(ObjectLockEnabledForBucket=True)
+    lock = {"mode": "GOVERNANCE", "days": 30}
+    proxy, location = model(bucket, sse="AES256", storage_class="STANDARD_IA", object_lock=lock)
+    location.check()
+    location.put("set/object", LARGE)
     asked = ("x-amz-server-side-encryption", "x-amz-storage-class", "x-amz-object-lock-mode")
-    check, real = place.proxy.of("CreateMultipartUpload")
+    check, real = proxy.of("CreateMultipartUpload")
     assert [check.headers[name] for name in asked] == [real.headers[name] for name in asked]
     assert [check.headers[name] for name in asked] == ["AES256", "STANDARD_IA", "GOVERNANCE"]
 
@@ -170,7 +172,62 @@ def test_locked_objects_get_their_retention_and_a_checksum(moto_server: MotoServ
     until = datetime.fromisoformat(begun.headers["x-amz-object-lock-retain-until-date"])
     assert timedelta(days=29, hours=23) < until - datetime.now(timezone.utc) <= timedelta(days=30)
     for request in [*proxy.of("PutObject"), *proxy.of("UploadPart")]:
-        assert "content-md5" in request.headers
+        assert request.query.keys() & {"retention"} or "content-md5" in request.headers
+    # What it did not keep was asked for again, until it did.
+    found = moto_server.client().head_object(Bucket=bucket, Key="set/object")
+    assert found["ObjectLockMode"] == "GOVERNANCE"
+    assert found["ObjectLockRetainUntilDate"] - datetime.now(timezone.utc) > timedelta(days=29, hours=23)
+
+
+def test_a_bucket_that_locks_nothing_is_refused_where_a_lock_is_asked_for(
+    moto_server: MotoServer, model: Model, place_of: Callable[..., Place]
+) -> None:
+    # Fault 58.
+    lock = {"mode": "GOVERNANCE", "days": 30}
+    _, without = model(moto_server.create_bucket(), object_lock=lock)
+    place = place_of(object_lock=lock)
+    for location in (without, place.location):
+        with pytest.raises(LocationError, match="object_lock is asked for, and the bucket has no Object Lock"):
+            location.check(trial=True)
+
+
+@BOTH
+def test_an_object_that_the_store_does_not_lock_is_no_copy(
+    moto_server: MotoServer, model: Model, place_of: Callable[..., Place], data: bytes
+) -> None:
+    # A store that takes the wish and forgets it.
+    place = place_of(object_lock={"mode": "GOVERNANCE", "days": 30})
+    with pytest.raises(LocationError, match="the bucket has no Object Lock"):
+        place.location.put("set/object", data)
+    assert place.stored() == {}
+    bucket = moto_server.create_bucket(ObjectLockEnabledForBucket=True)
+    proxy, location = model(bucket, object_lock={"mode": "GOVERNANCE", "days": 30})
+
+    def forget(request: Request, forward: Forward) -> Reply:
+        reply = forward(request)
+        for name in [name for name in reply.headers if name.startswith("x-amz-object-lock-")]:
+            del reply.headers[name]
+        return reply
+
+    proxy.inject("HeadObject", forget)
+    with pytest.raises(LocationError, match="otherwise than object_lock asks for: it tells no lock"):
+        location.put("set/object", data)
+
+
+def test_a_lock_that_is_shorter_or_of_another_mode_is_no_lock(moto_server: MotoServer, model: Model) -> None:
+    bucket = moto_server.create_bucket(ObjectLockEnabledForBucket=True)
+    proxy, location = model(bucket, object_lock={"mode": "COMPLIANCE", "days": 30})
+    until = (datetime.now(timezone.utc) + timedelta(days=7)).isoformat()
+
+    def otherwise(request: Request, forward: Forward) -> Reply:
+        reply = forward(request)
+        if reply.status == 200:
+            reply.headers |= {"x-amz-object-lock-mode": "COMPLIANCE", "x-amz-object-lock-retain-until-date": until}
+        return reply
+
+    proxy.inject("HeadObject", otherwise)
+    with pytest.raises(LocationError, match="it tells COMPLIANCE until 20"):
+        location.put("set/object", SMALL)
 
 
 @BOTH

@@ -299,3 +299,30 @@ def test_a_mistake_is_told_before_anything_is_asked_of_the_store(
     assert "location" not in str(failure.value)
     assert str(place.options["secret_key"]) not in str(failure.value)
     assert place.proxy.requests == []
+
+
+def test_a_lock_is_kept_refused_or_told(
+    upload: Upload, model_upload: tuple[str, Any, Upload], moto_server: MotoServer, src: Path
+) -> None:
+    # Fault 58.
+    lock = {"mode": "GOVERNANCE", "days": 1}
+    bucket, client, into_model = model_upload
+    src.write_bytes(SMALL)
+    for run in (upload, into_model):
+        for check_mode in (True, False):
+            with pytest.raises(BackupError, match="the bucket has no Object Lock"):
+                run(object_lock=lock, check_mode=check_mode)
+    assert "Contents" not in client.list_objects_v2(Bucket=bucket)
+    locked = moto_server.create_bucket(ObjectLockEnabledForBucket=True)
+    assert into_model(bucket=locked, object_lock=lock)["warnings"] == []
+    with S3Proxy(moto_server.endpoint_url) as proxy:
+
+        def longer(request: Request, forward: Forward) -> Reply:
+            reply = forward(request)
+            if reply.status == 200:
+                reply.headers["x-amz-object-lock-retain-until-date"] = "2099-01-01T00:00:00Z"
+            return reply
+
+        proxy.inject("HeadObject", longer)
+        told = into_model(bucket=locked, object_lock=lock, endpoint_url=proxy.endpoint_url, object="other")
+    assert told["warnings"] == ["object_lock asks for 1 days, and the store locked the object until 2099-01-01 UTC"]

@@ -11,7 +11,7 @@ from uuid import uuid4
 from ...backupset.naming import check_key
 from ..base import Leftover, Location, LockState, ObjectInfo, Thaw, check_prefix
 from .errors import S3Error
-from .locks import read_legal_hold, read_lock_state, read_protection, write_legal_hold
+from .locks import read_legal_hold, read_lock_state, read_protection, require_lock, write_legal_hold
 from .reader import read_object
 from .settings import S3Settings, parse_settings
 from .store import Store
@@ -41,6 +41,7 @@ class S3Location(Location):
 
     def check(self, *, trial: bool = False) -> bool:
         """See :meth:`Location.check` and :meth:`Store.check`."""
+        require_lock(self._store, "check the location")
         self._store.check("check the location", f".check-{uuid4().hex}")
         return True
 

@@ -6,15 +6,19 @@ here that is always the newest.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ..base import LegalHoldDenied, LockState
 from .errors import S3Error
+from .settings import ObjectLock
 from .store import Store
 
 _DAYS_OF_A_YEAR = 365
+_UPLOADED_WITHIN = timedelta(days=1)
+"""A lock begins when its object's upload does, which may be hours before its end."""
 _NONE_HERE = ("ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration")
 _UNKNOWN_CALL = ("NotImplemented", "XNotImplemented", "MethodNotAllowed", "UnsupportedOperation")
 _UNKNOWN_CALL_STATUS = (405, 501)
@@ -52,6 +56,62 @@ def _default_days(configuration: Mapping[str, Any]) -> int | None:
     if default.get("Years"):
         return int(default["Years"]) * _DAYS_OF_A_YEAR
     return int(default["Days"]) if default.get("Days") else None
+
+
+def require_lock(store: Store, step: str) -> LockState:
+    """Refuse an ``object_lock`` for a bucket that locks nothing: stores take the wish and forget it, or repeat it.
+
+    Where the bucket may not be asked, :func:`confirm_lock` tells.
+    """
+    if store.settings.object_lock is None:
+        return LockState()
+    state = read_lock_state(store)
+    if not state.enabled and not state.unknown:
+        raise store.error(
+            step,
+            "object_lock is asked for, and the bucket has no Object Lock",
+            hint="mobul.backup.bucket makes a bucket with it; or leave object_lock out",
+        )
+    return state
+
+
+def confirm_lock(store: Store, step: str, key: str) -> datetime | None:
+    """Until when the store says that it keeps the new object; None where no ``object_lock`` was asked for.
+
+    A store that has forgotten the wish, as some do for multipart uploads, is asked once more by a request of its own.
+
+    :raises S3Error: it does not keep it as was asked for.
+    """
+    own = store.settings.object_lock
+    if own is None:
+        return None
+    state = require_lock(store, step)
+    kept, told = _kept(store, step, key, own)
+    # Only where it is known: to a store that does not know the request it is a new object.
+    if kept is None and state.enabled:
+        until = datetime.now(timezone.utc) + own.period
+        with contextlib.suppress(S3Error):
+            store.call(step, "put_object_retention", key, Retention={"Mode": own.mode, "RetainUntilDate": until})
+        kept, told = _kept(store, step, key, own)
+    if kept is None:
+        raise store.error(
+            step,
+            f"the store locked {key!r} otherwise than object_lock asks for: it tells {told}",
+            hint="the bucket needs Object Lock, and the credentials s3:PutObjectRetention and s3:GetObjectRetention",
+        )
+    return kept
+
+
+def _kept(store: Store, step: str, key: str, own: ObjectLock) -> tuple[datetime | None, str]:
+    """Until when the object is kept, or None with what the store tells instead."""
+    found = store.head(step, key) or {}
+    mode, until = found.get("ObjectLockMode"), found.get("ObjectLockRetainUntilDate")
+    if not isinstance(until, datetime):
+        return None, "no lock"
+    least = datetime.now(timezone.utc) + own.period - _UPLOADED_WITHIN
+    if mode == own.mode and until >= least:
+        return until, ""
+    return None, f"{mode or 'no mode'} until {_utc(until)}"
 
 
 def read_protection(store: Store, key: str) -> str | None:

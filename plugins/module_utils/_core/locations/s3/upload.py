@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ...backupset.naming import check_key
@@ -22,6 +23,7 @@ from ...stream.pipeline import Pipeline
 from ...stream.transforms import Sha256
 from .compare import SHA256_NAME, recorded_sha256, same_bytes
 from .errors import S3Error
+from .locks import require_lock
 from .parts import MAX_PART_BYTES, MIB, MIN_PART_BYTES
 from .settings import OPTIONS, S3Settings, parse_settings
 from .store import Store
@@ -113,6 +115,7 @@ def s3_upload(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     with RegularFile(request.src, step="open the file") as file:
         store = Store(request.settings, part_bytes=request.part_bytes, concurrency=request.concurrency)
         try:
+            require_lock(store, "check the bucket")
             plan = plan_upload(request, store, file)
             receipt: S3Receipt | None = None
             if plan.changed and check_mode:
@@ -229,6 +232,7 @@ def _result(request: UploadRequest, plan: UploadPlan, receipt: S3Receipt | None,
         etag, version, proof = receipt.etag, receipt.version_id, receipt.proof
         if proof == "size":
             warnings.append("the store's answers prove no more than the size of the object")
+        warnings += _longer_lock(request, receipt)
     facts = {
         "bucket": request.settings.bucket,
         "key": request.key,
@@ -246,6 +250,14 @@ def _result(request: UploadRequest, plan: UploadPlan, receipt: S3Receipt | None,
         "warnings": warnings,
         "diff": _diff(request, plan),
     }
+
+
+def _longer_lock(request: UploadRequest, receipt: S3Receipt) -> list[str]:
+    """A warning where the object stays for longer than was asked for: it cannot be removed until then."""
+    own, until = request.settings.object_lock, receipt.locked_until
+    if own is None or until is None or until <= datetime.now(timezone.utc) + own.period + timedelta(days=1):
+        return []
+    return [f"object_lock asks for {own.period.days} days, and the store locked the object until {until:%Y-%m-%d} UTC"]
 
 
 def _diff(request: UploadRequest, plan: UploadPlan) -> dict[str, Any]:

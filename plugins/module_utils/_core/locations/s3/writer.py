@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -15,6 +16,7 @@ from ...errors import BackupError
 from ..base import Receipt, Writer
 from .checksums import Digests, Mismatch, prove, prove_assembly, weakest
 from .errors import S3Error
+from .locks import confirm_lock
 from .multipart import DAMAGED_CODES, MultipartUpload, checksum_parameters, damaged
 from .parts import BLOCK_BYTES, PartBody, base_part_size, part_size
 from .store import Store
@@ -60,10 +62,14 @@ class ObjectDetails:
 
 @dataclass(frozen=True)
 class S3Receipt(Receipt):
-    """A :class:`Receipt` with the store's own names of what was written."""
+    """A :class:`Receipt` with the store's own names of what was written.
+
+    :param locked_until: how long the store says that it keeps the object, where that was asked for.
+    """
 
     etag: str | None = None
     version_id: str | None = None
+    locked_until: datetime | None = None
 
 
 class S3Writer(Writer):
@@ -118,8 +124,18 @@ class S3Writer(Writer):
             reply, proof = self._put()
         else:
             reply, proof = self._complete(self._upload)
+        try:
+            locked_until = confirm_lock(self._store, self._step, self._key)
+        except S3Error:
+            self._delete(reply)
+            raise
         self.receipt = S3Receipt(
-            self._key, self._size, proof or "size", etag=reply.get("ETag"), version_id=reply.get("VersionId")
+            self._key,
+            self._size,
+            proof or "size",
+            etag=reply.get("ETag"),
+            version_id=reply.get("VersionId"),
+            locked_until=locked_until,
         )
 
     def abort(self) -> None:
