@@ -11,6 +11,7 @@ from ...catalogue.good_set import choose_id
 from ...catalogue.wanted import Wanted
 from ...errors import BackupError
 from ...locations.base import Location
+from ...texts import page
 
 MISSING, UNFINISHED, FAILED = "missing", "unfinished", "failed"
 _ABSENT = {
@@ -81,8 +82,8 @@ def report(
         ],
         "summary": [head, *(f"{copy.location}: {_line(copy, check_mode)}" for copy in copies)],
         "diff": {
-            "before": "".join(f"{copy.location}: {copy.before}\n" for copy in copies),
-            "after": "".join(f"{copy.location}: {copy.after or copy.before}\n" for copy in copies),
+            "before": page(f"{copy.location}: {copy.before}" for copy in copies),
+            "after": page(f"{copy.location}: {copy.after or copy.before}" for copy in copies),
         },
     }
     failed = [copy.error for copy in copies if copy.error is not None]
