@@ -15,7 +15,6 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connec
     connect,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.counting import count_rows
-from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.snapshot import Snapshot
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.tables import user_tables
 from support.lab import PostgresServer, wait_until
 
@@ -33,15 +32,16 @@ def locker(postgres: PostgresServer, any_database: str, session: Connection) -> 
 
 
 def test_waiting_for_a_locked_table_ends_in_time(options: ConnectionOptions, locker: Connection) -> None:
-    with Snapshot(options, lock_timeout=0.2) as snapshot:
-        attached = snapshot.attach()
-        before = time.monotonic()
-        with pytest.raises(SourceError, match=r'lock timeout .at public\."Odd name"'):
-            count_rows(attached, [NAME])
-        assert 0.1 < time.monotonic() - before < 5
-        # The session is still good for what is not locked.
-        assert count_rows(attached, [("public", "free")]) == {("public", "free"): 0}
-        attached.close()
+    reader = connect(options, lock_timeout=0.2)
+    with reader.cursor() as cursor:
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    before = time.monotonic()
+    with pytest.raises(SourceError, match=r'lock timeout .at public\."Odd name"'):
+        count_rows(reader, [NAME])
+    assert 0.1 < time.monotonic() - before < 5
+    # The session is still good for what is not locked.
+    assert count_rows(reader, [("public", "free")]) == {("public", "free"): 0}
+    reader.close()
 
 
 def test_who_locks_a_table_is_named_without_what_they_execute(session: Connection, locker: Connection) -> None:

@@ -27,6 +27,7 @@ from ..postgres.programs import Program, find_program
 from ..postgres.snapshot import Snapshot
 from ..postgres.tables import RELATIONS, TableInfo, resolve_table, user_tables
 from ..postgres.types import Connection
+from ..postgres.unchanged import Unchanged, relation_states
 from ..stream.zstd import require_library
 from .dumping import DumpCompression, resolve_compression
 from .parts import Part, TableName, plan_parts
@@ -52,8 +53,9 @@ class Ends:
 class Plan:
     """A backup that can begin: the lock is held, the snapshot taken, the locations proven writable.
 
+    :param look: a session outside any transaction, which sees the database as it is now.
+    :param unchanged: compares that with the snapshot.
     :param locations: those that will be written to.
-    :param exported: every table that an export reads by name, and the partitions of those.
     :param failures: name -> why a location will not be.
     :param environment: of the programs that are started.
     """
@@ -62,13 +64,14 @@ class Plan:
     started: datetime
     server: ServerFacts
     snapshot: Snapshot
+    look: Connection
+    unchanged: Unchanged
     pg_dump: Program
     pg_dumpall: Program
     compression: DumpCompression
     parts: tuple[Part, ...]
     policies: Mapping[TableName, TablePolicy]
     exports: tuple[ResolvedExport, ...]
-    exported: tuple[TableName, ...]
     locations: tuple[Location, ...]
     failures: Mapping[str, BackupError]
     surveys: tuple[Survey, ...]
@@ -99,8 +102,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     compression = resolve_compression(request.compress, pg_dump)
     if compression.wrapper is not None or any(export.compress == "zstd" for export in request.exports):
         require_library()
-    tables = user_tables(connection)
-    policies = _resolve_policies(request, tables)
+    _resolve_policies(request, user_tables(connection))
     with blockers_named(connection):
         exports = _resolve_exports(request, connection)
     surveys = surveyors.wait()
@@ -110,25 +112,31 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     failures = {survey.location.name: reason for survey in surveys if (reason := reason_against(survey, expected))}
     usable = tuple(location for location in ends.locations if location.name not in failures)
     missing = {survey.location.name for survey in surveys if survey.missing}
-    snapshot = stack.enter_context(Snapshot(ends.connection, lock_timeout=request.lock_timeout))
+    with blockers_named(connection):
+        snapshot = stack.enter_context(Snapshot(ends.connection.pinned(connection), lock_timeout=request.lock_timeout))
+    # What pg_dump will see, whatever has come and gone since the options were checked.
+    tables = user_tables(snapshot.connection)
     version = None if server.pooled else server.version_num
     return Plan(
         set_id=free_id([one for one in usable if one.name not in missing], request.label, request.kind, started),
         started=started,
         server=server,
         snapshot=snapshot,
+        look=connection,
+        unchanged=Unchanged(relation_states(snapshot.connection), connection),
         pg_dump=pg_dump,
         pg_dumpall=pg_dumpall,
         compression=compression,
         parts=plan_parts([(info.table, info.bytes) for info in tables if info.relkind == "r"], request.jobs),
-        policies=policies,
+        policies=_resolve_policies(request, tables),
         exports=exports,
-        exported=_exported_tables(exports, tables),
         locations=usable,
         failures=failures,
         surveys=tuple(surveys),
         previous=previous,
-        environment=stack.enter_context(child_environment_for(snapshot.options, server_version_num=version)),
+        environment=stack.enter_context(
+            child_environment_for(snapshot.options, server_version_num=version, tables_only=True)
+        ),
         warnings=(*ends.encryption.warnings, *server.warnings, *_warn_of(ends, surveys, snapshot)),
     )
 
@@ -170,17 +178,6 @@ def _resolve_exports(request: BackupRequest, connection: Connection) -> tuple[Re
         )
         for spec in request.exports
     )
-
-
-def _exported_tables(exports: Sequence[ResolvedExport], tables: Sequence[TableInfo]) -> tuple[TableName, ...]:
-    """What of *tables* is exported by name, partitions included; a view, or a query, reads what it likes."""
-    named = {export.copy.table for export in exports}
-    parents = {info.table: info.partition_of for info in tables}
-
-    def is_exported(table: TableName | None) -> bool:
-        return table is not None and (table in named or is_exported(parents.get(table)))
-
-    return tuple(table for table in parents if is_exported(table))
 
 
 def _set_size(found: FoundSet) -> int:

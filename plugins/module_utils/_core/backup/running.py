@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -14,13 +14,14 @@ from ..backupset.manifest import Database, Manifest, PreviousSet, Snapshot, dige
 from ..backupset.naming import DUMP_PREFIX, MANIFEST, SIGNATURE
 from ..encryption.recipients import Encryption
 from ..errors import BackupError, Cancelled, SourceError
+from ..postgres.archive import Toc
 from ..postgres.blockers import blockers_named
 from ..postgres.copying import TableSource
 from ..postgres.counting import Fingerprint, count_rows, fingerprints
+from ..postgres.foreign_code import planned_code
 from ..postgres.globals import globals_source
 from ..postgres.messages import bounded_list
 from ..postgres.names import display_name
-from ..postgres.snapshot import hold_tables
 from ..postgres.types import Connection
 from ..stream.pipeline import Progress, as_backup_error
 from .describing import describe_dump, describe_schema, describe_side, describe_tables, describe_tools, second
@@ -54,6 +55,7 @@ class Written:
 class _Counts:
     rows: dict[TableName, int] = field(default_factory=dict)
     fingerprints: dict[TableName, Fingerprint] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 class BackupRun:
@@ -70,7 +72,6 @@ class BackupRun:
         self._sides = self._side_artifacts()
         self._counts = _Counts()
         self._counting: Connection | None = None
-        self._exporting: Connection | None = None
         self._lock = threading.Lock()
 
     def run(self) -> Written:
@@ -81,8 +82,7 @@ class BackupRun:
         for survey in self._plan.surveys:
             survey.make_root()
         try:
-            with self._exported_tables_held():
-                self._stream()
+            self._stream()
             self._plan.snapshot.verify()
             manifest = self._describe()
             data = manifest.to_bytes()
@@ -98,31 +98,6 @@ class BackupRun:
         self._writer.clean_failed()
         failures = {**self._plan.failures, **self._writer.failures}
         return Written(manifest, digest(data), failures, self._writer.proofs())
-
-    @contextlib.contextmanager
-    def _exported_tables_held(self) -> Iterator[None]:
-        """Lock what is exported before anything else: emptied or altered meanwhile, it would be read without its rows.
-
-        A truncation is seen by every snapshot, and an export begins when those before it have ended.
-        """
-        if not self._plan.exports:
-            yield
-            return
-        with contextlib.closing(self._plan.snapshot.attach()) as session:
-            self._exporting = session
-            if lost := hold_tables(session, self._plan.exported):
-                told = bounded_list(list(map(display_name, lost)))
-                raise SourceError(
-                    "lock the exported tables",
-                    f"locked by somebody else, or changed at this moment: {told}",
-                    hint="make the backup again",
-                )
-            yield
-
-    def _export_session(self) -> Connection:
-        if self._exporting is None:
-            raise AssertionError("no session holds the exported tables")
-        return self._exporting
 
     def _stream(self) -> None:
         """Dump, count, and make the artifacts beside, all at the same time; the first failure ends them all."""
@@ -177,8 +152,13 @@ class BackupRun:
             environment=plan.environment,
             compression=plan.compression,
             encryption=self._ends.encryption,
-            on_toc=self._tocs.add,
+            on_toc=self._add_toc,
         )
+
+    def _add_toc(self, toc: Toc) -> None:
+        """Prove, while the part's pg_dump has its tables locked and waits to be read, that they are the snapshot's."""
+        self._plan.unchanged.check([(data.schema, data.table) for data in toc.tables])
+        self._tocs.add(toc)
 
     def _dump_task(self, dump: PartDump) -> Callable[[], None]:
         # As it lies in the database with its indexes: more than will come, which only makes an upload's parts larger.
@@ -203,17 +183,36 @@ class BackupRun:
         try:
             with self._lock:
                 self._counting = connection
-            # While pg_dump holds them, too: whoever waits to change one of them would else keep us waiting as well.
-            hold_tables(connection, tables)
-            marked = [table for table in tables if self._wants_fingerprint(table)]
-            self._counts.fingerprints = fingerprints(connection, marked)
+            marked = self._to_fingerprint(tables)
+            self._counts.fingerprints = fingerprints(connection, marked, on_locked=self._check_fingerprinted)
             unmarked = [table for table in tables if table not in self._counts.fingerprints]
             counted = {table: found.rows for table, found in self._counts.fingerprints.items()}
-            self._counts.rows = {**counted, **count_rows(connection, unmarked)}
+            self._counts.rows = {**counted, **count_rows(connection, unmarked, on_locked=self._check_unchanged)}
         finally:
             with self._lock:
                 self._counting = None
             connection.close()
+
+    def _to_fingerprint(self, tables: Sequence[TableName]) -> list[TableName]:
+        """Those that are to have a fingerprint, and can be read by a query without running somebody else's code."""
+        wanted = [table for table in tables if self._wants_fingerprint(table)]
+        refused = planned_code(self._plan.look, wanted)
+        if refused:
+            self._counts.warnings.append(
+                f"no fingerprint of {bounded_list(list(map(display_name, refused)))}: indexes or statistics have "
+                "functions of the table's owner, which would run with this role's rights"
+            )
+        return [table for table in wanted if table not in refused]
+
+    def _check_unchanged(self, tables: Sequence[TableName]) -> None:
+        """What is not held may have changed since it was dumped."""
+        self._plan.unchanged.check([table for table in tables if table not in self._plan.snapshot.held])
+
+    def _check_fingerprinted(self, tables: Sequence[TableName]) -> None:
+        self._check_unchanged(tables)
+        if refused := planned_code(self._plan.look, tables):
+            told = bounded_list(list(map(display_name, refused)))
+            raise SourceError("fingerprint the tables", f"somebody has just given indexes with functions to {told}")
 
     def _wants_fingerprint(self, table: TableName) -> bool:
         if self._request.fingerprint == "marked":
@@ -239,7 +238,7 @@ class BackupRun:
 
     def _export(self, export: ResolvedExport, encryption: Encryption) -> SideArtifact:
         spec = export.spec
-        source = TableSource(self._export_session, export.copy, keep_open=True)
+        source = TableSource(self._plan.snapshot.attach, export.copy, look=self._plan.look)
         return SideArtifact(
             f"{spec.name}_{self._plan.set_id.stamp}",
             source,
@@ -291,7 +290,7 @@ class BackupRun:
         )
 
     def _messages(self) -> list[str]:
-        messages = [message for dump in self._dumps for message in dump.messages]
+        messages = [*self._counts.warnings, *(message for dump in self._dumps for message in dump.messages)]
         if self._plan.server.can_read_passwords and not self._ends.encryption.enabled:
             messages.append("the passwords of the roles were left out, because the set is not encrypted")
         return messages

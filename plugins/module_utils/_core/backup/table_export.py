@@ -100,7 +100,7 @@ def export_table(
         if check_mode and present is None:
             _check_writable(request.dest)
             return ExportResult(True, query.name)
-        source = TableSource(lambda: connect(options, lock_timeout=request.lock_timeout), query)
+        source = TableSource(lambda: connect(options, lock_timeout=request.lock_timeout), query, look=connection)
         return _write(source, request, encryption, present, check_mode)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -24,6 +24,11 @@ CONNECT_TIMEOUT = 10
 _SOCKET_DIRECTORIES = ("/var/run/postgresql", "/run/postgresql", "/tmp")  # noqa: S108 - PostgreSQL's own default
 _KEYWORD = re.compile(r"[a-z][a-z0-9_]*")
 _GOVERNED = ("client_encoding", "dsn", "replication")
+
+EVENT_TRIGGERS_OFF = "event_triggers=off"
+_REFUSES_SETTING = re.compile("event_triggers|startup parameter")
+"""What servers say that do not know it or do not allow it, in any language, and poolers."""
+_event_triggers_off: dict[tuple[str, int, str], bool] = {}
 
 _NETWORK = {
     "keepalives": "1",
@@ -180,7 +185,7 @@ def connect(
     if not options.database:
         raise ConfigError(STEP, "login_db is empty", hint="the name of a database")
     try:
-        connection: Connection = psycopg2.connect(conninfo(options, application_name))
+        connection = _open(options, application_name)
         connection.autocommit = True
         # Before anything is set: behind a transaction pooler our settings would stay with other people's sessions.
         refuse_transaction_pooler(connection, options.host, options.port, conninfo(options, application_name))
@@ -190,8 +195,42 @@ def connect(
     return connection
 
 
-def conninfo(options: ConnectionOptions, application_name: str = APPLICATION_NAME) -> str:
-    """libpq's connection string; the password is in it."""
+def _open(options: ConnectionOptions, application_name: str) -> Connection:
+    """A session without event triggers where that can be had: one on logins would run before anything could be set.
+
+    Only a superuser may switch them off, only since version 17, and only where no pooler is between; whoever may not is
+    refused the session, which is tried once for each server and role.
+    """
+    import psycopg2
+
+    if event_triggers_off(options) is None:
+        try:
+            connection = psycopg2.connect(conninfo(options, application_name, (EVENT_TRIGGERS_OFF,)))
+        except psycopg2.Error as error:
+            if not _REFUSES_SETTING.search(str(error)):
+                raise
+            _event_triggers_off[_who(options)] = False
+        else:
+            _event_triggers_off[_who(options)] = True
+            return connection
+    settings = (EVENT_TRIGGERS_OFF,) if event_triggers_off(options) else ()
+    return psycopg2.connect(conninfo(options, application_name, settings))
+
+
+def event_triggers_off(options: ConnectionOptions) -> bool | None:
+    """Whether sessions like this one begin with :data:`EVENT_TRIGGERS_OFF`; None while none was opened."""
+    return _event_triggers_off.get(_who(options))
+
+
+def _who(options: ConnectionOptions) -> tuple[str, int, str]:
+    return options.host, options.port, options.user
+
+
+def conninfo(options: ConnectionOptions, application_name: str = APPLICATION_NAME, settings: Sequence[str] = ()) -> str:
+    """libpq's connection string; the password is in it.
+
+    :param settings: of the session from its beginning, ``name=value``.
+    """
     from psycopg2.extensions import make_dsn
 
     arguments = {
@@ -201,6 +240,9 @@ def conninfo(options: ConnectionOptions, application_name: str = APPLICATION_NAM
         **options.parameters(),
         "client_encoding": "UTF8",
     }
+    if settings:
+        given = arguments.get("options") or os.environ.get("PGOPTIONS", "")
+        arguments["options"] = " ".join([given, *(f"-c {setting}" for setting in settings)]).strip()
     if options.password:
         arguments["password"] = options.password
     return make_dsn(**arguments)

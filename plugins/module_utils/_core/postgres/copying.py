@@ -13,10 +13,15 @@ from dataclasses import dataclass
 
 from ..errors import Cancelled, ConfigError, SourceError
 from ..stream.pipeline import Emit
+from .foreign_code import ReadRelation, refuse_foreign_code, relations_locked_by
+from .json_rows import json_rows
+from .locking import lock_trees
 from .messages import bounded_list, server_message
 from .names import TableName, display_name
+from .pooler import server_pid
 from .tables import RELATIONS, TableInfo, find_table, user_tables
-from .types import Composable, Connection, Error
+from .types import Composable, Connection, Cursor, Error
+from .unchanged import refuse_changed, relation_states
 
 STEP = "check the export"
 FORMATS = ("csv", "json")
@@ -25,15 +30,8 @@ _PIECE_BYTES = 256 * 1024
 _CANCEL_AGAIN = 0.5
 
 _CSV = "COPY (\n@select\n) TO STDOUT (FORMAT csv, HEADER true, ENCODING '@encoding')"
-# JSON text holds no control characters but white space between its tokens, which a column of type json may have
-# kept from its input. So with these for delimiter and quote, the lines of CSV are the rows as they are.
+# JSON rows hold no control characters: with these for delimiter and quote, the lines of CSV are the rows as they are.
 _JSON = "COPY (\n@select\n) TO STDOUT (FORMAT csv, QUOTE E'\\x01', DELIMITER E'\\x02', ENCODING '@encoding')"
-# A bare r would be the column of that name, where there is one.
-_JSON_ROWS = """SELECT pg_catalog.replace(pg_catalog.replace(
-  pg_catalog.row_to_json(r.*)::text, E'\\n', ' '), E'\\r', ' ') FROM (
-@select
-) AS r"""
-
 # The server's own parser decides whether a text is one statement: a cursor takes no more than one.
 _SET_STATEMENT = "SELECT pg_catalog.set_config('mobul.statement', %s, true)"
 _OPEN_STATEMENT = """DO LANGUAGE plpgsql $mobul$
@@ -41,6 +39,13 @@ DECLARE one refcursor;
 BEGIN
   OPEN one NO SCROLL FOR EXECUTE pg_catalog.current_setting('mobul.statement');
   CLOSE one;
+END $mobul$"""
+# Parsed and rewritten, but not planned: what it names is locked, and what a view of that reads, and nothing runs.
+_PARSE_STATEMENT = """DO LANGUAGE plpgsql $mobul$
+BEGIN
+  DEALLOCATE ALL;
+  EXECUTE 'PREPARE mobul_parsed AS ' || pg_catalog.current_setting('mobul.statement');
+  DEALLOCATE ALL;
 END $mobul$"""
 
 _COLUMNS = """
@@ -68,13 +73,15 @@ class CopyQuery:
     """An export that was checked against the database.
 
     :param name: for messages and progress.
-    :param statement: the COPY command.
+    :param select: the query whose rows are copied.
+    :param encoding: of what comes, as the server calls it.
     :param table: None for a query.
     """
 
     name: str
-    statement: str
+    select: str
     data_format: str
+    encoding: str
     table: TableName | None = None
 
 
@@ -100,6 +107,7 @@ def prepare_copy(
     :param name: for messages; by default the table's.
     :param relations: what :func:`user_tables` gave for :data:`RELATIONS`, to save asking again.
     :raises ConfigError: no such table or column, or *query* or *where* is not one statement that only reads.
+    :raises PreflightError: to read it would run code of somebody else, see :mod:`foreign_code`.
     """
     from psycopg2 import Error
 
@@ -111,17 +119,12 @@ def prepare_copy(
             info = find_table(table, known)
             found = info.table
             select = _select(connection, info, columns, where)
-        _check_statement(connection, select)
-        # Alone it may end with a semicolon, or write in a WITH clause; what it is put into takes neither.
-        _check_statement(connection, f"SELECT * FROM (\n{select}\n) AS r")  # noqa: S608 - checked by the line above
-        if data_format == "json":
-            select = _JSON_ROWS.replace("@select", select)
-            _check_statement(connection, select)
+        _check_select(connection, select, data_format)
     except Error as error:
         raise _rejected(name or (display_name(found) if found else "the query"), error) from None
     encoding = "SQL_ASCII" if connection.info.parameter_status("server_encoding") == "SQL_ASCII" else "UTF8"
     title = name or (display_name(found) if found else "query")
-    return CopyQuery(title, _copy_statement(select, data_format, encoding), data_format, found)
+    return CopyQuery(title, select, data_format, "UTF8" if data_format == "json" else encoding, found)
 
 
 def _check_arguments(
@@ -140,9 +143,12 @@ def _check_arguments(
             raise ConfigError(STEP, "the query or condition is empty, or holds a NUL character")
 
 
-def _copy_statement(select: str, data_format: str, encoding: str) -> str:
-    form, encoding = (_JSON, "UTF8") if data_format == "json" else (_CSV, encoding)
-    return form.replace("@encoding", encoding).replace("@select", select)
+def _copy_statement(connection: Connection, query: CopyQuery) -> str:
+    if query.data_format == "json":
+        form, select = _JSON, json_rows(connection, query.select)
+    else:
+        form, select = _CSV, query.select
+    return form.replace("@encoding", query.encoding).replace("@select", select)
 
 
 def _select(connection: Connection, info: TableInfo, columns: Sequence[str] | None, where: str | None) -> str:
@@ -170,15 +176,44 @@ def _check_columns(connection: Connection, table: TableName, columns: Sequence[s
         )
 
 
-def _check_statement(connection: Connection, select: str) -> None:
+def _check_select(connection: Connection, select: str, data_format: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("BEGIN READ ONLY")
         try:
-            cursor.execute(_SET_STATEMENT, [select])
-            cursor.execute(_OPEN_STATEMENT)
+            _admit(connection, connection, select)
+            _open(cursor, select)
+            # Alone it may end with a semicolon, or write in a WITH clause; what it is put into takes neither.
+            _open(cursor, f"SELECT * FROM (\n{select}\n) AS r")  # noqa: S608 - checked by the line above
+            if data_format == "json":
+                _open(cursor, json_rows(connection, select))
         finally:
             if not connection.closed:
                 cursor.execute("ROLLBACK")
+
+
+def _admit(connection: Connection, look: Connection, select: str) -> list[ReadRelation]:
+    """Lock everything that *select* reads, before it is planned, and refuse what would run code of others.
+
+    :param look: a session that sees the catalogue as it is now.
+    :return: what was locked.
+    """
+    with connection.cursor() as cursor, look.cursor() as looking:
+        # The planner evaluates constraints, too, to see whether a partition can be left out.
+        cursor.execute("SELECT pg_catalog.set_config('constraint_exclusion', 'off', true)")
+        cursor.execute(_SET_STATEMENT, [select])
+        cursor.execute(_PARSE_STATEMENT)
+        pid = server_pid(connection)
+        named = relations_locked_by(looking, pid)
+        refuse_foreign_code(named)
+        lock_trees(connection, [one.table for one in named if one.relkind in "rp"])
+        relations = relations_locked_by(looking, pid)
+        refuse_foreign_code(relations)
+        return relations
+
+
+def _open(cursor: Cursor, select: str) -> None:
+    cursor.execute(_SET_STATEMENT, [select])
+    cursor.execute(_OPEN_STATEMENT)
 
 
 def _rejected(name: str, error: Error) -> ConfigError | SourceError:
@@ -191,16 +226,19 @@ class TableSource:
     """The rows of an export as the source of a pipeline; use it once. :attr:`rows` is there when it has run.
 
     :param open_session: makes the session to read with, :meth:`Snapshot.attach` say. One that is in no transaction yet
-        gets a read-only one.
-    :param keep_open: whether the session is left to whoever made it; by default it is closed at the end.
+        gets a read-only one, in which the rows are read as they are when everything is locked.
+    :param look: a session outside any transaction, by which what a snapshot shows is compared with what there is now;
+        where none is given, the session itself has to see that.
     """
 
-    def __init__(self, open_session: Callable[[], Connection], query: CopyQuery, *, keep_open: bool = False) -> None:
+    def __init__(
+        self, open_session: Callable[[], Connection], query: CopyQuery, *, look: Connection | None = None
+    ) -> None:
         self.name = query.name
         self.rows = 0
         self._open_session = open_session
         self._query = query
-        self._keep_open = keep_open
+        self._look = look
         self._connection: Connection | None = None
         self._cancelled = False
         self._ended = threading.Event()
@@ -214,10 +252,7 @@ class TableSource:
             with self._lock:
                 if self._cancelled:
                     raise Cancelled(f"export {self.name}")
-            with contextlib.ExitStack() as stack:
-                connection = self._open_session()
-                if not self._keep_open:
-                    stack.callback(connection.close)
+            with contextlib.closing(self._open_session()) as connection:
                 with self._lock:
                     self._connection = connection
                 self._copy(connection, emit)
@@ -253,12 +288,16 @@ class TableSource:
         from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
         receiver = _JsonArray(emit) if self._query.data_format == "json" else _Buffer(emit)
+        look = self._look or connection
         with connection.cursor() as cursor:
             if connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
-                cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+                cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED, READ ONLY")
+            relations = [one.table for one in _admit(connection, look, self._query.select)]
+            refuse_changed(relation_states(connection, relations), relation_states(look, relations), relations)
+            statement = _copy_statement(connection, self._query)
             if self._cancelled:
                 raise Cancelled(f"export {self.name}")
-            cursor.copy_expert(self._query.statement, receiver)
+            cursor.copy_expert(statement, receiver)
             self.rows = cursor.rowcount
         receiver.close()
 

@@ -9,7 +9,8 @@ from collections.abc import Iterator, Mapping
 
 from ..errors import ConfigError
 from ..stream.process import child_environment
-from .connection import APPLICATION_NAME, CONNECT_TIMEOUT, ConnectionOptions
+from .connection import APPLICATION_NAME, CONNECT_TIMEOUT, EVENT_TRIGGERS_OFF, ConnectionOptions, event_triggers_off
+from .foreign_code import RESTRICTION, knows_restriction
 
 VARIABLES = {
     "host": "PGHOST",
@@ -61,7 +62,11 @@ _TIMEOUTS = (
 
 @contextlib.contextmanager
 def child_environment_for(
-    options: ConnectionOptions, *, server_version_num: int | None = None, application_name: str = APPLICATION_NAME
+    options: ConnectionOptions,
+    *,
+    server_version_num: int | None = None,
+    application_name: str = APPLICATION_NAME,
+    tables_only: bool = False,
 ) -> Iterator[dict[str, str]]:
     """A child's whole environment, good for as long as the block runs.
 
@@ -70,7 +75,8 @@ def child_environment_for(
 
     :param server_version_num: of a server that is reached directly, 170010 say: timeouts that the role has set are
         then switched off from the first moment, and so is a default of read-only transactions. None where a pooler is
-        between, which would refuse that.
+        between, which would refuse that. So are event triggers, where the role may.
+    :param tables_only: whether the child is to be refused to read views and foreign tables, where the server can.
     """
     inherited = {name: os.environ[name] for name in VARIABLES.values() if name in os.environ}
     parameters = options.parameters()
@@ -78,7 +84,8 @@ def child_environment_for(
     environment |= {"PGCONNECT_TIMEOUT": str(CONNECT_TIMEOUT), "PGAPPNAME": application_name}
     environment |= {VARIABLES[name]: value for name, value in parameters.items() if name in VARIABLES}
     if server_version_num is not None:
-        environment["PGOPTIONS"] = " ".join(filter(None, [environment.get("PGOPTIONS"), _session(server_version_num)]))
+        settings = list(_settings(options, server_version_num, tables_only))
+        environment["PGOPTIONS"] = " ".join(filter(None, [environment.get("PGOPTIONS"), *settings]))
     others = {name: value for name, value in parameters.items() if name not in VARIABLES}
     with contextlib.ExitStack() as stack:
         if others:
@@ -136,9 +143,13 @@ def _named_file(data: bytes, stack: contextlib.ExitStack) -> str:
     return path
 
 
-def _session(server_version_num: int) -> str:
-    timeouts = [f"-c {name}=0" for since, name in _TIMEOUTS if server_version_num >= since]
-    return " ".join([*timeouts, "-c default_transaction_read_only=off"])
+def _settings(options: ConnectionOptions, server_version_num: int, tables_only: bool) -> Iterator[str]:
+    yield from (f"-c {name}=0" for since, name in _TIMEOUTS if server_version_num >= since)
+    yield "-c default_transaction_read_only=off"
+    if event_triggers_off(options):
+        yield f"-c {EVENT_TRIGGERS_OFF}"
+    if tables_only and knows_restriction(server_version_num):
+        yield f"-c {RESTRICTION}=view,foreign-table"
 
 
 def _check_service(others: Mapping[str, str], environment: Mapping[str, str]) -> None:

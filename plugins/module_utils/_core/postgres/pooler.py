@@ -24,7 +24,7 @@ _known_to_keep_sessions: set[str] = set()
 
 def is_pooled(connection: Connection) -> bool:
     """Whether something between us and the server makes up process ids."""
-    return _server_pid(connection) != connection.info.backend_pid
+    return server_pid(connection) != connection.info.backend_pid
 
 
 def refuse_transaction_pooler(connection: Connection, host: str, port: int, conninfo: str) -> None:
@@ -49,12 +49,12 @@ def _shares_session(connection: Connection, conninfo: str, host: str, port: int)
     """Whether a second client's transaction runs in the session that should be ours, or ours moves away from it."""
     import psycopg2
 
-    ours = _server_pid(connection)
+    ours = server_pid(connection)
     other = psycopg2.connect(conninfo, async_=True)
     try:
         _wait(other)
         theirs = _begin(other)
-        shared = theirs in (ours, None) or _server_pid(connection) != ours
+        shared = theirs in (ours, None) or server_pid(connection) != ours
     except TimeoutError:
         raise PreflightError(
             STEP,
@@ -93,7 +93,8 @@ def _wait(connection: Connection) -> None:
             selector.unregister(key.fileobj)
 
 
-def _server_pid(connection: Connection) -> int:
+def server_pid(connection: Connection) -> int:
+    """The process id by which the server knows the session."""
     with connection.cursor() as cursor:
         cursor.execute(_PID)
         row = cursor.fetchone()

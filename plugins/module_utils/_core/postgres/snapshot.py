@@ -1,18 +1,19 @@
 """One consistent state of a database, held open for several sessions, and one backup of it at a time.
 
-The session that exports the snapshot also holds an advisory lock. Both end with it, however it ends, so there is
-no stale lock to clean up.
+The session that exports the snapshot also holds an advisory lock, and before it takes the snapshot it locks the tables,
+so that what they hold cannot be taken from under it. All of that ends with the session, however it ends, so there is no
+stale lock to clean up.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
 
 from ..errors import BackupError, PreflightError, SourceError
 from .connection import APPLICATION_NAME, ConnectionOptions, connect
+from .locking import lock_tables, tables_to_hold
 from .messages import server_message
 from .names import TableName
 from .rights import may_dump
@@ -26,21 +27,6 @@ BACKUP_LOCK = 1
 _BEGIN = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _WAL_POSITION = """CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
      ELSE pg_catalog.pg_current_wal_lsn() END::text"""
-
-_HOLD_BATCH = 100
-_LOCK_TABLE_ROOM = """SELECT pg_catalog.current_setting('max_locks_per_transaction')::bigint
-  * pg_catalog.current_setting('max_connections')::bigint / 4"""
-# The catalogue is read as it was in the snapshot, but to_regclass() finds what has the name now.
-_SAME_AS_THEN = """
-SELECT n.nspname, c.relname
-FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-JOIN ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS held (schema, name)
-  ON n.nspname = held.schema AND c.relname = held.name
-WHERE c.oid = pg_catalog.to_regclass(pg_catalog.format('%%I.%%I', held.schema, held.name))
-"""
-_BUSY, _LOCK_TABLE_FULL = "55P03", "53200"
-_NOT_TO_HOLD = (_BUSY, _LOCK_TABLE_FULL, "42P01", "3F000", "42501", "42809")
-"""SQLSTATEs of LOCK: locked, no room, no such table or schema, no right, of a kind that has no such lock."""
 
 
 class LockBusy(PreflightError):
@@ -63,7 +49,7 @@ class LockBusy(PreflightError):
 
 
 class Snapshot:
-    """Takes the lock and the snapshot when it is entered, and gives both back at the end.
+    """Takes the locks and the snapshot when it is entered, and gives them back at the end.
 
     Its own session should stay idle (count on sessions from :meth:`attach`), so that :meth:`verify` answers at once.
 
@@ -75,6 +61,8 @@ class Snapshot:
     """When it was taken, by the server's clock, UTC."""
     wal_lsn: str | None
     """The server's position in its write-ahead log right then, where it tells."""
+    held: frozenset[TableName]
+    """Tables that stay as they are, but for their rows, from before the snapshot to its end."""
     connection: Connection
     lock: SessionLock
 
@@ -165,24 +153,31 @@ class Snapshot:
             raise LockBusy(self._options.database, held.holder) from None
 
     def _take_snapshot(self) -> None:
-        from psycopg2 import Error
-
+        position = _WAL_POSITION if self._tells_position() else "NULL"
+        tables = tables_to_hold(self.connection)
         with self.connection.cursor() as cursor:
-            # Some managed servers have no such position to tell; then the snapshot goes without it.
-            for position in (_WAL_POSITION, "NULL"):
-                try:
-                    cursor.execute(_BEGIN)
-                    cursor.execute(f"SELECT pg_catalog.pg_export_snapshot(), pg_catalog.clock_timestamp(), {position}")
-                except Error:
-                    if position == "NULL" or self.connection.closed:
-                        raise
-                    cursor.execute("ROLLBACK")
-                else:
-                    break
+            cursor.execute(_BEGIN)
+            # A transaction's snapshot is that of its first query, which LOCK is not: whoever has exchanged or emptied a
+            # table that was waited for is seen.
+            self.held = frozenset(lock_tables(self.connection, tables))
+            cursor.execute(f"SELECT pg_catalog.pg_export_snapshot(), pg_catalog.clock_timestamp(), {position}")
             row = cursor.fetchone()
             if row is None:
                 raise AssertionError("the query returned no row")
             self.id, self.time, self.wal_lsn = row
+
+    def _tells_position(self) -> bool:
+        """Some managed servers have no such position to tell; then the snapshot goes without it."""
+        from psycopg2 import Error
+
+        try:
+            with self.connection.cursor() as cursor:
+                cursor.execute(f"SELECT {_WAL_POSITION}")
+        except Error:
+            if self.connection.closed:
+                raise
+            return False
+        return True
 
 
 def attach(
@@ -207,67 +202,3 @@ def attach(
         connection.close()
         raise SourceError("join the snapshot", server_message(error)) from None
     return connection
-
-
-def hold_tables(connection: Connection, tables: Sequence[TableName]) -> tuple[TableName, ...]:
-    """Keep *tables* from being dropped, altered, emptied or exchanged until the session ends; rows may still change.
-
-    At most a quarter of the server's lock table is used, so that others have room in it. Tables that somebody else
-    keeps locked cost the session's lock timeout once, not each.
-
-    :param connection: of a snapshot, see :meth:`Snapshot.attach`.
-    :return: those that could not be held, in the order given: beyond that quarter, locked for longer than the lock
-        timeout, not readable, or no longer the table that the snapshot has under that name.
-    :raises SourceError: the session ended, or was cancelled while it waited.
-    """
-    from psycopg2 import Error
-
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(_LOCK_TABLE_ROOM)
-            room = cursor.fetchone()
-            locked = _lock_tables(connection, tables[: room[0] if room else 0])
-            cursor.execute(_SAME_AS_THEN, [[schema for schema, _name in locked], [name for _schema, name in locked]])
-            held = set(cursor.fetchall())
-    except Error as error:
-        raise SourceError("hold the tables", server_message(error)) from None
-    return tuple(table for table in tables if table not in held)
-
-
-def _lock_tables(connection: Connection, tables: Sequence[TableName]) -> list[TableName]:
-    """Lock what can be locked, many tables in one statement and, where one of them cannot be, each in its own."""
-    locked: list[TableName] = []
-    wait = True
-    for start in range(0, len(tables), _HOLD_BATCH):
-        batch = tables[start : start + _HOLD_BATCH]
-        refused = _lock_all(connection, batch, wait=wait)
-        if refused is None:
-            locked += batch
-            continue
-        for table in batch:
-            wait = wait and refused != _BUSY
-            if refused == _LOCK_TABLE_FULL:
-                return locked
-            refused = _lock_all(connection, [table], wait=wait)
-            locked += [table] if refused is None else []
-    return locked
-
-
-def _lock_all(connection: Connection, tables: Sequence[TableName], *, wait: bool) -> str | None:
-    """Lock all of *tables*, or none; the SQLSTATE says why none."""
-    from psycopg2 import Error, sql
-
-    names = [sql.SQL("ONLY {}").format(sql.Identifier(*table)) for table in tables]
-    nowait = sql.SQL("" if wait else " NOWAIT")
-    statement = sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE{}").format(sql.SQL(", ").join(names), nowait)
-    with connection.cursor() as cursor:
-        cursor.execute("SAVEPOINT mobul_hold")
-        try:
-            cursor.execute(statement)
-        except Error as error:
-            if error.pgcode not in _NOT_TO_HOLD:
-                raise
-            cursor.execute("ROLLBACK TO SAVEPOINT mobul_hold; RELEASE SAVEPOINT mobul_hold")
-            return str(error.pgcode)
-        cursor.execute("RELEASE SAVEPOINT mobul_hold")
-    return None
