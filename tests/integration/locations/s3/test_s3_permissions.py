@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import digest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold import set_hold
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.info import run_info
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys import rekey_set, sign_set
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.run import run_prune
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.replicate.run import run_replication
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.run import run_check
@@ -20,8 +24,11 @@ from ansible_collections.mobul.backup.plugins.modules import (
     backup_hold,
     backup_info,
     backup_prune,
+    backup_rekey,
     backup_replicate,
+    backup_sign,
 )
+from support.age_sets import age_set
 from support.backup_bench import LABEL, Bench, make_keys
 from support.drill_runs import drill
 from support.lab import PostgresServer, S3Server
@@ -121,6 +128,25 @@ def test_holding_and_releasing(bucket: Path, run: Any) -> None:
             set_hold(parameters(backup_hold, backup="latest", reason="a test", state=state, **given), False)
 
     run("backup_hold", hold_and_release)
+
+
+def test_signing_and_rekeying_an_old_set(s3_server: S3Server, s3_bucket: str, run: Any) -> None:
+    old, new, key = X25519Identity.generate(), X25519Identity.generate(), SigningKey.generate()
+    set_id = "weekly_20261122_000000"
+    files = age_set(set_id, old)
+    place = lay(s3_server.root / s3_bucket, set_id, files)
+
+    def sign(given: dict[str, Any]) -> None:
+        asked = {"backup": "latest", "digest": digest(files["manifest.json"]), "signing_key": key.to_pem()}
+        sign_set(parameters(backup_sign, locations=given["locations"], label=LABEL, **asked), False)
+
+    def rekey(given: dict[str, Any]) -> None:
+        asked = {"backup": "latest", "recipients": [str(new.recipient)], "identities": [str(old)]}
+        rekey_set(parameters(backup_rekey, locations=given["locations"], label=LABEL, **asked), False)
+
+    run("backup_sign", sign, new_only=True)
+    run("backup_rekey", rekey, new_only=True)
+    assert len(list(place.iterdir())) == len(files) + 2
 
 
 def test_clean_up(bucket: Path, run: Any) -> None:
