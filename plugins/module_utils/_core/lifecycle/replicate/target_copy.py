@@ -7,6 +7,7 @@ from datetime import datetime, timezone
 
 from ...backupset.artifact import Artifact
 from ...backupset.naming import HOLDS, MANIFEST, NEXT_HOLD, RELEASE, signature_of
+from ...backupset.rekey import is_rekey_name
 from ...backupset.set_records import Hold, record_class
 from ...catalogue.good_set import GoodSet
 from ...catalogue.loading import LoadedSet
@@ -170,8 +171,10 @@ class Delivery:
     def _may_stay(self, name: str, info: ObjectInfo) -> bool:
         """Whether a small object is as the source's, or a record of this set's own: somebody may hold it here alone."""
         kind = record_class(name)
-        if kind is None or self._holds(info, self._small[name]):
-            return self._holds(info, self._small[name])
+        if is_rekey_name(name) or self._holds(info, self._small[name]):
+            return True
+        if kind is None:
+            return False
         try:
             record = kind.parse(self.location.get(info.key))
         except FormatError:
@@ -201,7 +204,8 @@ class Delivery:
             if not error.taken:
                 raise
             # A record there is one that was left alone, or that somebody has just made.
-            if record_class(name) is None and self.location.get(self._key(name)) != data:
+            own = record_class(name) is not None or is_rekey_name(name)
+            if not own and self.location.get(self._key(name)) != data:
                 raise
         else:
             self.changed = True
