@@ -21,7 +21,8 @@ description:
   - A set that was begun less than 24 hours ago and lies unfinished in a location may be a backup at work. It is left
     alone there, with a warning.
   - The sets are copied as they are, encrypted; no key that decrypts them is needed.
-  - Holds travel with a set, and so do releases and the records of drills that one of O(record_verify_key) has signed.
+  - Holds travel with a set, and so do releases, the records of drills and those of M(mobul.backup.backup_rekey) that
+    one of O(record_verify_key) has signed.
     What else lies beside a set stays where it is.
 author:
   - The mobul.backup maintainers (@mobul)

@@ -14,6 +14,7 @@ from ..backupset.manifest import Manifest
 from ..backupset.naming import signature_of
 from ..backupset.rekey import Rekey, is_rekey_name
 from ..backupset.signing import SIGNATURE_BYTES, VerifyKey
+from ..encryption.age.filekey import MAX_OTHER_RECIPIENTS
 from ..errors import BackupError, FormatError
 from ..locations.base import Location
 
@@ -83,9 +84,19 @@ def read_rekeys(location: Location, manifest: Manifest, manifest_sha256: str) ->
             record = Rekey.parse(data)
         except FormatError:
             continue
-        if (record.label, record.id, record.manifest) == (manifest.label, manifest.id, manifest_sha256):
+        if _is_of(record, manifest, manifest_sha256):
             signature = None
             if signature_of(name) in sizes:
                 place = f"{directory}/{signature_of(name)}"
                 signature = b"".join(location.read(place, length=SIGNATURE_BYTES + 1))
             yield StoredRekey(name, data, signature, record)
+
+
+def _is_of(record: Rekey, manifest: Manifest, manifest_sha256: str) -> bool:
+    """Whether a record is about the set, and as small as one that is needs to be: some are kept while a set is read."""
+    files = {artifact.name for artifact in manifest.artifacts}
+    return (
+        (record.label, record.id, record.manifest) == (manifest.label, manifest.id, manifest_sha256)
+        and record.headers.keys() <= files
+        and len(record.recipients) <= MAX_OTHER_RECIPIENTS
+    )

@@ -134,6 +134,8 @@ def test_forged_records_neither_open_a_file_nor_hide_a_good_record() -> None:
         ),
         "20280101_000001": replace(good, headers={dump: headers[roles], roles: headers[dump]}),
         "20280101_000002": replace(good, headers={}),
+        "20280101_000008": replace(good, headers={**headers, "stranger.age": headers[dump]}),
+        "20280101_000009": replace(good, recipients=("age1",) * 101),
         "20280101_000003": replace(good, manifest="0" * 64),
         "20280101_000004": replace(good, label="other"),
         "20280101_000005": replace(good, id=SetId.parse("daily_20261122_000000")),
