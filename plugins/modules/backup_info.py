@@ -117,6 +117,11 @@ count:
   returned: success
   type: int
   sample: 74
+damaged:
+  description: How many of them have no good copy. Of these the newest 50 are in RV(sets).
+  returned: success
+  type: int
+  sample: 0
 newest_good:
   description: The newest set that is good.
   returned: success
@@ -128,18 +133,25 @@ newest_verified:
   type: str
   sample: weekly_20261115_000000
 unfinished:
-  description: What has no manifest, because it is under way or was killed.
+  description: What has no manifest, because it is under way or was killed, the newest 50.
   returned: success
   type: list
   elements: dict
+unfinished_count:
+  description: How much that is.
+  returned: success
+  type: int
+  sample: 0
 skipped:
-  description: Ids of backups that were not made because another one was running, of the last 90 days.
+  description: Ids of backups that were not made because another one was running, of the last 90 days, the newest 50.
   returned: success
   type: list
   elements: str
   sample: []
 foreign:
-  description: What is damaged or does not belong where it lies, a line each.
+  description:
+    - What is damaged or does not belong where it lies, a line each.
+    - Of each location the first 50, and how many more there are.
   returned: success
   type: list
   elements: str

@@ -62,18 +62,28 @@ EXAMPLES = r"""
 
 RETURN = r"""
 deleted:
-  description: The copies that went, or would go.
+  description: The copies that went, or would go, the first 100.
   returned: success or partial failure
   type: list
   elements: dict
   sample: [{location: s3, id: weekly_20260802_000000, bytes: 1468006}]
+deleted_count:
+  description: How many those are.
+  returned: success or partial failure
+  type: int
+  sample: 1
 reaped:
-  description: What killed runs had left unfinished, and went.
+  description: What killed runs had left unfinished, and went, the first 100.
   returned: success or partial failure
   type: list
   elements: str
+reaped_count:
+  description: How much that is.
+  returned: success or partial failure
+  type: int
+  sample: 0
 protected:
-  description: Copies that are due, and that the store would not let go.
+  description: Copies that are due, and that the store would not let go, the first 100.
   returned: success or partial failure
   type: list
   elements: dict
@@ -85,7 +95,7 @@ freed:
 plan:
   description:
     - The decision on a set with its reason, the oldest first, and the locations that it goes from.
-    - All sets that go are there, and of those that stay the newest 200.
+    - Of those that go and of those that stay the newest 100 are there.
   returned: success or partial failure
   type: list
   elements: dict

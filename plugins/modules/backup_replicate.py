@@ -127,7 +127,7 @@ copied:
       type: bool
       sample: false
 missing:
-  description: What could not be made up for. The module fails when there is anything.
+  description: What could not be made up for, the first 100. The module fails when there is anything.
   returned: when the catalogue could be read
   type: list
   elements: dict
@@ -147,8 +147,13 @@ missing:
       returned: always
       type: str
       sample: "write the object: location 'gdrive': no space is left"
+missing_count:
+  description: How much that is.
+  returned: when the catalogue could be read
+  type: int
+  sample: 0
 damaged:
-  description: Copies that are not good, also those that turned out not to be while they were read.
+  description: Copies that are not good, also those that turned out not to be while they were read, the first 100.
   returned: when the catalogue could be read
   type: list
   elements: dict
@@ -173,6 +178,11 @@ damaged:
       returned: always
       type: bool
       sample: false
+damaged_count:
+  description: How many those are.
+  returned: when the catalogue could be read
+  type: int
+  sample: 0
 summary:
   description: What was done, for a person.
   returned: when the catalogue could be read

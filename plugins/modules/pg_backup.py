@@ -77,6 +77,15 @@ options:
   signing_key:
     description: Ed25519 private key that signs the manifest, as PEM text or the path of a file with it.
     type: str
+  verify_key:
+    description:
+      - Ed25519 public keys, as PEM text or the path of a file with one or several.
+      - Several are needed while keys are rotated.
+      - With any, only a set that was signed by one of them can be the one that the new set says it came after.
+      - The public half of O(signing_key) always counts as one of them.
+    type: list
+    elements: str
+    default: []
   jobs:
     description:
       - Number of C(pg_dump) processes that share the snapshot.
@@ -414,6 +423,7 @@ def main() -> None:
             "gnupghome": {"type": "path"},
             "allow_unencrypted": {"type": "bool", "default": False},
             "signing_key": {"type": "str", "no_log": True},
+            "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "jobs": {"type": "int", "default": 1},
             "compress": {"type": "str", "default": "auto"},
             "tables": {"type": "list", "elements": "dict", "default": [], "options": TABLE},

@@ -48,6 +48,16 @@ def readable_size(count: float) -> str:
     return f"{count:.0f} {_UNITS[unit]}" if unit == 0 else f"{count:.1f} {_UNITS[unit]}"
 
 
+def first_lines(lines: Sequence[str], total: int | None = None, *, limit: int = 50) -> list[str]:
+    """At most *limit* of *lines*, and one that counts those that are left out of *total*, by default all of them.
+
+    For whatever others can make any number of.
+    """
+    total = len(lines) if total is None else total
+    shown = list(lines[:limit])
+    return [*shown, f"and {total - len(shown):,} more"] if total > len(shown) else shown
+
+
 def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines in columns, each as wide as its widest cell."""
     shown = [[visible(cell) for cell in row] for row in (heads, *rows)]

@@ -20,10 +20,11 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.errors import B
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.snapshot import LockBusy, Snapshot
-from support.backup_bench import Bench, make_older
+from support.backup_bench import Bench, make_keys, make_older
 from support.backup_runs import ModuleProcess, children, is_running
 from support.fake_programs import FakePrograms
 from support.lab import PostgresServer, RcloneRemote, S3Server, wait_until
+from support.small_sets import lay, small_set
 
 MIB = 1024 * 1024
 UTC = timezone.utc
@@ -320,3 +321,19 @@ def test_sets_form_a_chain_over_the_newest_of_all_locations(
     stored = bench.stored(third, bench.directory / "a")
     assert stored.manifest["previous"] == {"id": second["id"], "sha256": second["manifest_sha256"]}
     assert os.listdir(bench.directory / "a") == ["shop"]
+
+
+def test_a_set_that_nobody_signed_is_never_the_one_before_a_signed_set(
+    postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path
+) -> None:
+    first = bench.backup(postgres17, database)
+    forged = str(SetId(datetime.now(timezone.utc) + timedelta(minutes=1), "manual"))
+    lay(bench.root, forged, small_set(forged))
+    second = bench.backup(postgres17, database)
+    assert second["previous"] == first["id"]
+    assert any(forged in warning and "is not signed" in warning for warning in second["warnings"])
+    (tmp_path / "rotated").mkdir()
+    keys = make_keys(tmp_path / "rotated")
+    assert bench.backup(postgres17, database, signing_key=keys.signing, check_mode=True)["previous"] is None
+    rotated = bench.backup(postgres17, database, signing_key=keys.signing, verify_key=[str(bench.keys.verify)])
+    assert rotated["previous"] == second["id"]

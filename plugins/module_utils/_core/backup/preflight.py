@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ..catalogue import FoundSet, Problem, Unfinished, find_unfinished, newest_set, reap
+from ..backupset.signing import VerifyKey
+from ..catalogue import LoadedSet, Problems, Unfinished, find_unfinished, newest_set, reap
 from ..errors import BackupError, ConfigError, LocationError, PreflightError
 from ..locations.base import Location
 from ..stream.pipeline import as_backup_error
@@ -46,9 +47,9 @@ class Survey:
     error: BackupError | None = None
     missing: bool = False
     free: int | None = None
-    newest: FoundSet | None = None
+    newest: LoadedSet | None = None
     unfinished: tuple[Unfinished, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    problems: Problems = field(default_factory=Problems)
 
     def make_root(self) -> None:
         """Make the root if it is missing; where that fails, whatever writes there tells why."""
@@ -65,10 +66,16 @@ class Survey:
 
 
 class Surveyors:
-    """Looks at all locations in the background, so that it overlaps with looking at the server."""
+    """Looks at all locations in the background, so that it overlaps with looking at the server.
 
-    def __init__(self, locations: Sequence[Location], label: str, now: datetime) -> None:
+    :param verify_keys: with any, only a set that was signed by one of them can be the one before.
+    """
+
+    def __init__(
+        self, locations: Sequence[Location], label: str, now: datetime, verify_keys: Sequence[VerifyKey]
+    ) -> None:
         self._label = label
+        self._keys = verify_keys
         self._now = now
         self._pool = ThreadPoolExecutor(max_workers=max(1, len(locations)), thread_name_prefix="survey")
         self._futures: list[Future[Survey]] = [self._pool.submit(self._survey, location) for location in locations]
@@ -85,8 +92,8 @@ class Surveyors:
         try:
             if not location.check(trial=True):
                 return Survey(location, missing=True, free=location.free_bytes())
-            problems: list[Problem] = []
-            newest = newest_set(location, self._label, problems)
+            problems = Problems()
+            newest = newest_set(location, self._label, problems, self._keys)
             unfinished = find_unfinished(
                 location, self._label, now=self._now, older_than=UNFINISHED_AFTER, problems=problems
             )
@@ -95,13 +102,13 @@ class Surveyors:
                 free=location.free_bytes(),
                 newest=newest,
                 unfinished=tuple(unfinished),
-                problems=tuple(dict.fromkeys(problems)),
+                problems=problems.once(),
             )
         except Exception as error:
             return Survey(location, error=as_backup_error(error, f"{STEP}: {location.name}"))
 
 
-def previous_set(surveys: Sequence[Survey]) -> FoundSet | None:
+def previous_set(surveys: Sequence[Survey]) -> LoadedSet | None:
     """The newest set of the label, wherever it lies."""
     found = [survey.newest for survey in surveys if survey.newest is not None]
     return max(found, key=lambda one: one.id, default=None)

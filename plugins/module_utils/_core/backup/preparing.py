@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from ..backupset.naming import SetId
-from ..backupset.signing import SigningKey
-from ..catalogue import FoundSet, free_id
+from ..backupset.signing import SigningKey, VerifyKey
+from ..catalogue import LoadedSet, free_id
 from ..encryption.recipients import Encryption
 from ..errors import BackupError, ConfigError
 from ..locations.base import Location
@@ -41,12 +41,14 @@ class Ends:
     """Where the data come from and where they go, with the keys.
 
     :param locations: all that were asked for.
+    :param verify_keys: of which one must have signed the set that this one says it came after.
     """
 
     connection: ConnectionOptions
     locations: Sequence[Location]
     encryption: Encryption
     signing_key: SigningKey | None
+    verify_keys: Sequence[VerifyKey] = ()
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Plan:
     locations: tuple[Location, ...]
     failures: Mapping[str, BackupError]
     surveys: tuple[Survey, ...]
-    previous: FoundSet | None
+    previous: LoadedSet | None
     environment: Mapping[str, str]
     warnings: tuple[str, ...]
 
@@ -91,7 +93,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     """
     started = datetime.now(timezone.utc)
     wanted = request.copies_wanted(len(ends.locations))
-    surveyors = Surveyors(ends.locations, request.label, started)
+    surveyors = Surveyors(ends.locations, request.label, started, ends.verify_keys)
     stack.callback(surveyors.close)
     connection = connect(ends.connection, lock_timeout=request.lock_timeout)
     stack.callback(connection.close)
@@ -180,7 +182,7 @@ def _resolve_exports(request: BackupRequest, connection: Connection) -> tuple[Re
     )
 
 
-def _set_size(found: FoundSet) -> int:
+def _set_size(found: LoadedSet) -> int:
     """Bytes of all artifacts of a set."""
     return sum(artifact.size for artifact in found.manifest.artifacts)
 
@@ -190,5 +192,5 @@ def _warn_of(ends: Ends, surveys: Sequence[Survey], snapshot: Snapshot) -> list[
     if ends.signing_key is None:
         warnings.append("no signing_key: whoever can write to a location can forge this set unnoticed")
     for survey in surveys:
-        warnings += [f"{survey.location.name}: {problem}" for problem in survey.problems]
+        warnings += [f"{survey.location.name}: {line}" for line in survey.problems.told()]
     return warnings + disagreements(surveys)

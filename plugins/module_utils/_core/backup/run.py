@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from ..backupset.signing import load_signing_key
+from ..backupset.signing import load_signing_key, load_verify_keys
 from ..encryption.recipients import Encryption
 from ..errors import BackupError
 from ..locations import enter_locations
@@ -87,6 +87,10 @@ def _open_ends(params: Mapping[str, Any], request: BackupRequest, stack: context
     encryption = Encryption.parse(params["recipients"], gnupghome=params["gnupghome"])
     stack.callback(encryption.close)
     signing_key = load_signing_key(params["signing_key"]) if params["signing_key"] else None
+    verify_keys = load_verify_keys(params["verify_key"] or ())
+    if signing_key is not None:
+        # What this key signs now, a later run takes for the set before it.
+        verify_keys = tuple(dict.fromkeys((*verify_keys, signing_key.verify_key)))
     locations = enter_locations(stack, params["locations"])
     request.copies_wanted(len(locations))
-    return Ends(ConnectionOptions.parse(params), locations, encryption, signing_key)
+    return Ends(ConnectionOptions.parse(params), locations, encryption, signing_key, verify_keys)

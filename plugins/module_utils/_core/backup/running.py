@@ -12,8 +12,9 @@ from datetime import datetime, timezone
 from ..backupset.artifact import Artifact
 from ..backupset.manifest import Database, Manifest, PreviousSet, Snapshot, digest
 from ..backupset.naming import DUMP_PREFIX, MANIFEST, SIGNATURE
+from ..documents.strict_json import check_size
 from ..encryption.recipients import Encryption
-from ..errors import BackupError, Cancelled, SourceError
+from ..errors import BackupError, Cancelled, FormatError, SourceError
 from ..postgres.archive import Toc
 from ..postgres.blockers import blockers_named
 from ..postgres.copying import TableSource
@@ -58,6 +59,15 @@ class _Counts:
     warnings: list[str] = field(default_factory=list)
 
 
+def _check_readable(data: bytes) -> None:
+    """Refuse a manifest that without a signature no reader would accept."""
+    try:
+        check_size(data, "write the manifest")
+    except FormatError as error:
+        hint = "give a signing_key, and its public key as verify_key to whoever reads: larger ones are read then"
+        raise FormatError(error.step, f"the manifest {error.message}", hint=hint) from None
+
+
 class BackupRun:
     """One backup under way; use it once."""
 
@@ -86,7 +96,9 @@ class BackupRun:
             self._plan.snapshot.verify()
             manifest = self._describe()
             data = manifest.to_bytes()
-            if self._ends.signing_key is not None:
+            if self._ends.signing_key is None:
+                _check_readable(data)
+            else:
                 self._writer.put(SIGNATURE, self._ends.signing_key.sign(data))
             self._writer.put(MANIFEST, data)
         except BaseException as error:

@@ -110,12 +110,13 @@ class Manifest:
     warnings: Annotated[tuple[str, ...], ListOf(Text())] = ()
 
     @classmethod
-    def parse(cls, data: bytes) -> Manifest:
+    def parse(cls, data: bytes, *, proven: bool = False) -> Manifest:
         """Read the bytes of a ``manifest.json``, trusting nothing in them.
 
+        :param proven: whether its signature is good; see :func:`strict_json.loads`.
         :raises FormatError: naming the path of what is wrong and what was expected.
         """
-        return read_document(SHAPE, data, what="manifest", kind=FORMAT, version=VERSION)
+        return read_document(SHAPE, data, what="manifest", kind=FORMAT, version=VERSION, proven=proven)
 
     def to_bytes(self) -> bytes:
         """The manifest as it is stored: equal manifests have equal bytes.

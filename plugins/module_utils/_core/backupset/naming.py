@@ -40,6 +40,7 @@ DUMP_PREFIX = "backup_"
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _ID = re.compile(r"([a-z_]+)_([0-9]{8})_([0-9]{6})")
+_NO_KEY = re.compile(r"[\x00-\x1f\x7f\\]")
 _MAX_KEY_BYTES = 1024
 
 
@@ -72,7 +73,7 @@ def check_key(key: str) -> str:
     bad = (
         not parts
         or any(part in ("", ".", "..") for part in parts)
-        or any(ord(character) < 32 or ord(character) == 127 or character == "\\" for character in key)
+        or _NO_KEY.search(key)
         or len(key.encode("utf-8", "surrogatepass")) > _MAX_KEY_BYTES
     )
     if bad:

@@ -2,16 +2,16 @@
 
 from ..backupset.naming import next_id
 from .chain import ChainFinding, check_chain
-from .loading import LATEST, LoadedSet, load_set
-from .search import FoundSet, Problem, free_id, id_taken, newest_set, set_exists, set_ids
+from .loading import LATEST, LoadedSet, load_set, newest_set
+from .search import Problem, Problems, free_id, id_taken, set_exists, set_ids
 from .unfinished import Reaped, Unfinished, find_unfinished, reap
 
 __all__ = [
     "LATEST",
     "ChainFinding",
-    "FoundSet",
     "LoadedSet",
     "Problem",
+    "Problems",
     "Reaped",
     "Unfinished",
     "check_chain",

@@ -90,7 +90,7 @@ class KnownSet:
     def _manifests(self) -> Mapping[str, str]:
         """Their SHA-256 by location. One that no key vouches for cannot cast doubt on others, and is left out."""
         summaries = {name: copy.summary for name, copy in self.copies.items()}
-        return {name: one.sha256 for name, one in summaries.items() if one is not None and not one.distrust}
+        return {name: one.sha256 for name, one in summaries.items() if one is not None}
 
     @cached_property
     def _digests(self) -> frozenset[str]:
@@ -119,10 +119,15 @@ class Catalogue:
         """The sets that have a manifest somewhere."""
         return tuple(one for one in self.sets if one.state != "unfinished")
 
+    @property
+    def foreign_count(self) -> int:
+        """How much that is."""
+        return sum(index.problems.total for index in self.indexes.values())
+
     @cached_property
     def foreign(self) -> tuple[str, ...]:
-        """What is damaged or does not belong there, with the location's name."""
-        return tuple(f"{name}: {problem}" for name, index in self.indexes.items() for problem in index.problems)
+        """What is damaged or does not belong there, with the location's name: the first of it, and how much more."""
+        return tuple(f"{name}: {line}" for name, index in self.indexes.items() for line in index.problems.told())
 
     def doubts(self, now: datetime) -> Iterator[Doubt]:
         """What somebody should look at of the records beside its sets."""

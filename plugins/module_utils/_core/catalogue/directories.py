@@ -7,12 +7,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..backupset.naming import MARK, SetId
+from ..errors import FormatError
 from ..locations.base import Leftover, Location, ObjectInfo
-from .search import Problem, parse_directory
+from .search import STEP, Problem, Problems, parse_directory
 
 _OWN_NAME = re.compile(rf"(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9._-]{{0,126}}|{re.escape(MARK)}[0-9a-f]{{16}}")
 _DEPTH = 4
 """Parts of a key between the label and the object's own name: year, month, day, set."""
+MAX_OBJECTS = 500_000
+"""Below a label: fifty sets a day have as many after four years."""
 
 
 @dataclass
@@ -25,7 +28,7 @@ class SetDirectory:
     id: SetId
     objects: dict[str, ObjectInfo] = field(default_factory=dict)
     leftovers: list[Leftover] = field(default_factory=list)
-    foreign: list[Problem] = field(default_factory=list)
+    foreign: Problems = field(default_factory=Problems)
 
 
 @dataclass
@@ -37,22 +40,32 @@ class Gathered:
     """
 
     directories: dict[SetId, SetDirectory] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
 
-    def all_problems(self) -> list[Problem]:
+    def all_problems(self) -> Problems:
         """Everything foreign, wherever it lies."""
-        return [*self.problems, *(one for directory in self.directories.values() for one in directory.foreign)]
+        found = Problems(self.problems)
+        for directory in self.directories.values():
+            found.extend(directory.foreign)
+        return found
 
 
 def gather(location: Location, label: str, prefixes: Iterable[str], *, leftovers: bool = True) -> Gathered:
     """List everything below *prefixes*, directories that *label* is the first part of.
 
     :param leftovers: whether to look for unfinished objects, too.
+    :raises FormatError: there is no end of them.
     """
     found = Gathered()
     known: dict[str, SetDirectory | None] = {}
     for prefix in prefixes:
-        for info in location.list(prefix):
+        for number, info in enumerate(location.list(prefix)):
+            if number == MAX_OBJECTS:
+                raise FormatError(
+                    STEP,
+                    f"location '{location.name}' has more than {MAX_OBJECTS:,} objects below {prefix!r}",
+                    hint="remove what does not belong there",
+                )
             _place(info, label, found, known)
         if leftovers:
             for leftover in location.leftovers(prefix):

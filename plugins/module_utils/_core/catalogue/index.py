@@ -4,26 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import gc
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..backupset.claims import MAX_RECORD_BYTES, Claim, read_claim
 from ..backupset.manifest import Manifest, digest
 from ..backupset.naming import MANIFEST, SIGNATURE, SKIPPED, SetId, check_name, signature_of
 from ..backupset.set_records import Hold, last_to_end, record_class
 from ..backupset.signing import SIGNATURE_BYTES, VerifyKey, verify
-from ..documents.strict_json import MAX_BYTES
+from ..documents.strict_json import MAX_UNPROVEN_MEMORY, memory_of
 from ..errors import CryptoError, FormatError
 from ..locations.base import Location, ObjectInfo
 from .cache import RecordCache
 from .directories import SetDirectory, gather
-from .search import Problem, check_place
+from .in_flight import InFlight
+from .loading import manifest_limit, refuse_signature, too_large
+from .search import Problem, Problems, check_place
 
 _READERS = 8
 """How many small objects of a location are read at the same time."""
+_READ_BYTES = 4 * 1024 * 1024
+"""What they may have together; a larger one is read alone."""
+_RECORD_BYTES = 64 * 1024 * 1024
+"""What all records of a label in a location may have together."""
+_BATCH, _TASK = 1024, 8
+"""How many wait to be read, and how many are handed to a thread at once: each waiting and handing over has its cost."""
+
+_parsing = InFlight(MAX_UNPROVEN_MEMORY)
+"""In all locations together: a document takes many times its bytes while it is read."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +45,6 @@ class Summary:
     :param sha256: of the manifest as it is stored.
     :param artifacts: name -> size.
     :param signature: ``good``, ``unsigned``, or ``unverified`` where there is one but no key was given.
-    :param distrust: why keys that were given do not vouch for it; "" where they do, or none was given.
     """
 
     sha256: str
@@ -47,7 +58,6 @@ class Summary:
     warnings: int
     artifacts: Mapping[str, int]
     signature: str
-    distrust: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,7 @@ class SetCopy:
     :param problems: what is wrong with it, a line each.
     :param objects: by name.
     :param claims: the records beside it, as they lie there; :mod:`backupset.claims` tells which of them count.
+    :param summary: of a manifest that can be used; where keys were given, one of them has signed it.
     """
 
     id: SetId
@@ -102,17 +113,30 @@ class LocationIndex:
     location: str
     copies: Mapping[SetId, SetCopy]
     directories: Sequence[SetDirectory]
-    problems: tuple[Problem, ...]
+    problems: Problems
     read: int
 
 
 @dataclass
 class _Read:
-    """What was read of one directory."""
+    """What was read of one directory.
+
+    :param distrust: why no key that was given vouches for its manifest, which was not parsed then; "" otherwise.
+    """
 
     summary: Summary | None = None
+    distrust: str = ""
     claims: list[Claim] = field(default_factory=list)
-    problems: list[Problem] = field(default_factory=list)
+    problems: Problems = field(default_factory=Problems)
+
+
+class _Wanted(NamedTuple):
+    """One small object that is to be read."""
+
+    directory: SetDirectory
+    info: ObjectInfo
+    name: str
+    read: _Read
 
 
 def read_index(
@@ -136,14 +160,15 @@ def read_index(
     directories = sorted(gathered.directories.values(), key=lambda one: one.id)
     found = dict(zip((one.id for one in directories), reader.read(directories), strict=True))
     cache.save()
-    problems = [*gathered.problems]
+    problems = Problems(gathered.problems)
     copies: dict[SetId, SetCopy] = {}
     for directory in directories:
         read = found[directory.id]
-        problems += [*directory.foreign, *read.problems]
+        problems.extend(directory.foreign)
+        problems.extend(read.problems)
         if directory.objects:
             copies[directory.id] = _copy(directory, read)
-    return LocationIndex(location.name, copies, directories, tuple(problems), reader.count)
+    return LocationIndex(location.name, copies, directories, problems, reader.count)
 
 
 def read_copy(
@@ -182,11 +207,11 @@ def objects_stay() -> Iterator[None]:
 
 
 def _copy(directory: SetDirectory, read: _Read) -> SetCopy:
-    problems = [*directory.foreign, *read.problems]
-    told = [str(problem) for problem in problems]
+    told = [*directory.foreign.told(), *read.problems.told()]
     if MANIFEST not in directory.objects:
         state = "unfinished"
     else:
+        told += [read.distrust] if read.distrust else []
         told += _wrong(directory, read.summary)
         state = "damaged" if read.summary is None or told else "good"
     return SetCopy(
@@ -203,8 +228,6 @@ def _wrong(directory: SetDirectory, summary: Summary | None) -> Iterator[str]:
     """What speaks against a copy whose manifest can be read, as far as a listing shows."""
     if summary is None:
         return
-    if summary.distrust:
-        yield summary.distrust
     for name, size in summary.artifacts.items():
         info = directory.objects.get(name)
         if info is None:
@@ -232,6 +255,7 @@ class _Reader:
         self._record_keys = record_keys
         self._trust = ",".join(sorted(key.key_id for key in verify_keys))
         self._record_trust = ",".join(sorted(key.key_id for key in record_keys))
+        self._reading = InFlight(_READ_BYTES)
 
     def read(self, directories: Sequence[SetDirectory]) -> list[_Read]:
         """What is told of each of *directories*.
@@ -239,23 +263,45 @@ class _Reader:
         :raises BackupError: an object could not be read; one that can be read and is wrong is a problem of its set.
         """
         found = [_Read() for _directory in directories]
-        missing: list[tuple[SetDirectory, ObjectInfo, str, _Read]] = []
-        for directory, read in zip(directories, found, strict=True):
+        wanted = self._wanted(zip(directories, found, strict=True))
+        with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="catalogue") as pool:
+            while batch := list(itertools.islice(wanted, _BATCH)):
+                self.count += len(batch)
+                tasks = [batch[start : start + _TASK] for start in range(0, len(batch), _TASK)]
+                outcomes = itertools.chain.from_iterable(pool.map(self._load_all, tasks))
+                for one, outcome in zip(batch, outcomes, strict=True):
+                    if isinstance(outcome, Problem):
+                        one.read.problems.append(outcome)
+                        continue
+                    self._cache.put(one.info, outcome, self._version(one.directory, one.name))
+                    self._apply(one.name, outcome, one.read)
+        return found
+
+    def _wanted(self, pairs: Iterable[tuple[SetDirectory, _Read]]) -> Iterator[_Wanted]:
+        """What is to be read because neither the listing nor the cache tells all of it."""
+        left = _RECORD_BYTES
+        for directory, read in pairs:
             for name, info in directory.objects.items():
-                if name != MANIFEST and record_class(name) is None:
+                if name == MANIFEST:
+                    read.distrust = self._distrust(directory)
+                    if read.distrust:
+                        continue
+                elif record_class(name) is None:
+                    continue
+                elif (left := left - info.size) < 0:
+                    told = f"is not read: the records have more than {_RECORD_BYTES} bytes together"
+                    read.problems.append(Problem(info.key, told))
                     continue
                 known = self._cache.get(info, self._version(directory, name))
                 if known is None or not self._apply(name, known, read):
-                    missing.append((directory, info, name, read))
-        self.count = len(missing)
-        with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="catalogue") as pool:
-            for (directory, info, name, read), outcome in zip(missing, pool.map(self._load, missing), strict=True):
-                if isinstance(outcome, Problem):
-                    read.problems.append(outcome)
-                    continue
-                self._cache.put(info, outcome, self._version(directory, name))
-                self._apply(name, outcome, read)
-        return found
+                    yield _Wanted(directory, info, name, read)
+
+    def _distrust(self, directory: SetDirectory) -> str:
+        """Why no key can vouch for a manifest, as a listing shows it; "" where one may, or none was given."""
+        if not self._keys:
+            return ""
+        signature = directory.objects.get(SIGNATURE)
+        return refuse_signature(None if signature is None else signature.size)
 
     def _version(self, directory: SetDirectory, name: str) -> str:
         """What else a summary depends on: the signature, and by whose keys it was checked."""
@@ -268,7 +314,9 @@ class _Reader:
     def _apply(self, name: str, known: Any, read: _Read) -> bool:
         """Take over what the cache or a load told; False if it is not what was put there."""
         try:
-            if name == MANIFEST:
+            if name == MANIFEST and isinstance(known, str):
+                read.distrust = known
+            elif name == MANIFEST:
                 read.summary = Summary(**known)
             elif (kind := record_class(name)) is not None:
                 read.claims.append(Claim(name, kind.parse(known[0].encode()), known[1]))
@@ -276,20 +324,31 @@ class _Reader:
             return False
         return True
 
-    def _load(self, one: tuple[SetDirectory, ObjectInfo, str, _Read]) -> Any:
-        """The summary of one object as the cache keeps it, or what is wrong with it."""
-        directory, info, name, _read = one
-        try:
-            if info.size > (MAX_BYTES if name == MANIFEST else MAX_RECORD_BYTES):
-                return Problem(info.key, f"is too large: {info.size} bytes")
-            data = self._location.get(info.key)
-            if name == MANIFEST:
-                return dict(vars(self._summarize(directory, data)))
-            signature = self._signature(directory, name)
-            claim = read_claim(name, data, signature, label=self._label, set_id=directory.id, keys=self._record_keys)
-            return [data.decode(), claim.signature]
-        except (FormatError, CryptoError) as error:
-            return Problem(info.key, error.message)
+    def _load_all(self, some: Sequence[_Wanted]) -> list[Any]:
+        return [self._load(one) for one in some]
+
+    def _load(self, one: _Wanted) -> Any:
+        """What the cache keeps of one object, or what is wrong with it."""
+        limit = manifest_limit(self._keys) if one.name == MANIFEST else MAX_RECORD_BYTES
+        if one.info.size > limit:
+            told = f"is too large: {one.info.size} bytes"
+            return Problem(one.info.key, too_large(one.info.size, self._keys) if one.name == MANIFEST else told)
+        with self._reading.hold(one.info.size):
+            try:
+                # No more than the listing promised, which is what was made room for.
+                data = self._location.get(one.info.key, limit=one.info.size)
+                return self._manifest(one.directory, data) if one.name == MANIFEST else self._record(one, data)
+            except (FormatError, CryptoError) as error:
+                return Problem(one.info.key, error.message)
+
+    def _record(self, one: _Wanted, data: bytes) -> list[str]:
+        """A record as it stands, and what its signature is worth."""
+        signature = self._signature(one.directory, one.name)
+        with _parsing.hold(memory_of(data)):
+            claim = read_claim(
+                one.name, data, signature, label=self._label, set_id=one.directory.id, keys=self._record_keys
+            )
+        return [data.decode(), claim.signature]
 
     def _signature(self, directory: SetDirectory, name: str) -> bytes | None:
         """What lies beside a record as its signature, where keys for records were given."""
@@ -298,11 +357,26 @@ class _Reader:
             return None
         return b"".join(self._location.read(info.key, length=SIGNATURE_BYTES + 1))
 
-    def _summarize(self, directory: SetDirectory, data: bytes) -> Summary:
-        manifest = Manifest.parse(data)
+    def _manifest(self, directory: SetDirectory, data: bytes) -> dict[str, Any] | str:
+        """A summary; or, as a text, why none of the keys vouches for the manifest, which is then not parsed."""
+        if self._keys and (reason := self._refuse(directory, data)):
+            return reason
+        signature = "good" if self._keys else "unverified" if SIGNATURE in directory.objects else "unsigned"
+        with _parsing.hold(memory_of(data)):
+            return dict(vars(self._summarize(directory, data, signature)))
+
+    def _refuse(self, directory: SetDirectory, data: bytes) -> str:
+        """Why none of the keys vouches for a manifest; "" where one does."""
+        signature = self._location.get(directory.objects[SIGNATURE].key, limit=SIGNATURE_BYTES)
+        try:
+            verify(data, signature, self._keys, what=f"the set {directory.id}")
+        except CryptoError as error:
+            return error.message
+        return ""
+
+    def _summarize(self, directory: SetDirectory, data: bytes, signature: str) -> Summary:
+        manifest = Manifest.parse(data, proven=signature == "good")
         check_place(manifest, self._label, directory.id)
-        signature = "unverified" if SIGNATURE in directory.objects else "unsigned"
-        distrust = self._distrust(directory, data) if self._keys else ""
         return Summary(
             sha256=digest(data),
             environment=manifest.environment,
@@ -314,17 +388,5 @@ class _Reader:
             tables=len(manifest.tables),
             warnings=len(manifest.warnings),
             artifacts={artifact.name: artifact.size for artifact in manifest.artifacts},
-            signature="good" if self._keys and not distrust else signature,
-            distrust=distrust,
+            signature=signature,
         )
-
-    def _distrust(self, directory: SetDirectory, data: bytes) -> str:
-        """Why none of the keys vouches for a manifest; "" where one does."""
-        info = directory.objects.get(SIGNATURE)
-        if info is None:
-            return "it is not signed, and a verify key was given"
-        try:
-            verify(data, self._location.get(info.key), self._keys, what=f"the set {directory.id}")
-        except CryptoError as error:
-            return error.message
-        return ""

@@ -6,20 +6,24 @@ Only a directory with a manifest is a set. What does not belong is named and ski
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
-from ..backupset.manifest import Manifest, digest
+from ..backupset.manifest import Manifest
 from ..backupset.naming import MANIFEST, SetId, check_name, next_id
-from ..documents.strict_json import MAX_BYTES
-from ..errors import BackupError, ConfigError, CryptoError, FormatError
+from ..errors import BackupError, ConfigError, CryptoError, LocationError
 from ..locations.base import Location
 from ..stream.pipeline import as_backup_error
+from ..texts import first_lines
 
 Result = TypeVar("Result")
+
+KEPT_PROBLEMS = 1000
+MAX_DIRECTORIES = 2000
+"""How many are looked through for a set, those of days and of sets."""
 
 STEP = "read the catalogue"
 
@@ -45,22 +49,44 @@ class Problem:
         return f"{self.key!r} {self.message}"
 
 
-@dataclass(frozen=True)
-class FoundSet:
-    """A set whose manifest can be read; its signature is not checked.
+class Problems(list[Problem]):
+    """Problems, of which only the first :data:`KEPT_PROBLEMS` are kept: who can write there can make any number.
 
-    :param data: ``manifest.json`` as it is stored.
-    :param sha256: of *data*.
+    :ivar more: how many others there are.
     """
 
-    manifest: Manifest
-    data: bytes
-    sha256: str
+    def __init__(self, problems: Iterable[Problem] = ()) -> None:
+        super().__init__()
+        self.more = 0
+        self.extend(problems)
+
+    def append(self, problem: Problem) -> None:
+        """Keep *problem*, or count it."""
+        if len(self) < KEPT_PROBLEMS:
+            super().append(problem)
+        else:
+            self.more += 1
+
+    def extend(self, problems: Iterable[Problem]) -> None:
+        """Take those of others over, and their number."""
+        for problem in problems:
+            self.append(problem)
+        self.more += problems.more if isinstance(problems, Problems) else 0
 
     @property
-    def id(self) -> SetId:
-        """The set's."""
-        return self.manifest.id
+    def total(self) -> int:
+        """How many there are."""
+        return len(self) + self.more
+
+    def once(self) -> Problems:
+        """The same, but what was found twice."""
+        found = Problems(dict.fromkeys(self))
+        found.more = self.more
+        return found
+
+    def told(self) -> list[str]:
+        """A line each for the first of them, and one that counts the rest."""
+        return first_lines([str(problem) for problem in self], self.total)
 
 
 def set_ids(location: Location, label: str, problems: list[Problem]) -> Iterator[SetId]:
@@ -69,31 +95,63 @@ def set_ids(location: Location, label: str, problems: list[Problem]) -> Iterator
     Lists no more than what is asked for: a listing for each year, month and day that the caller comes to.
 
     :param problems: what does not belong is added here.
+    :raises Endless: there is no end of them.
     """
-    for day in _days(location, check_name(label, "label"), 0, problems):
+    listings = _Listings(location)
+    for day in _days(listings, check_name(label, "label"), 0, problems):
         found: list[SetId] = []
-        for name in location.list_directories(day):
+        for name in listings.names(day):
             set_id = parse_directory(f"{day}/{name}", label)
             if set_id is None:
                 problems.append(Problem(f"{day}/{name}", "is not the directory of a set"))
             else:
                 found.append(set_id)
-        yield from sorted(found, reverse=True)
+        for set_id in sorted(found, reverse=True):
+            listings.count(set_id.directory(label))
+            yield set_id
 
 
-def _days(location: Location, directory: str, depth: int, problems: list[Problem]) -> Iterator[str]:
+class Endless(LocationError):
+    """There are more directories than are looked through."""
+
+
+class _Listings:
+    """Looks through so many directories and no more: who can write there can make any number."""
+
+    def __init__(self, location: Location) -> None:
+        self._location = location
+        self._left = MAX_DIRECTORIES
+
+    def names(self, directory: str) -> Iterator[str]:
+        """The directories in *directory*."""
+        self.count(directory)
+        return self._location.list_directories(directory)
+
+    def count(self, directory: str) -> None:
+        """One more that is looked at."""
+        if not self._left:
+            raise Endless(
+                self._location.name,
+                STEP,
+                f"{MAX_DIRECTORIES} directories were looked through up to {directory!r}, and no backup was found",
+                hint="name the backup, and remove from the location what does not belong there",
+            )
+        self._left -= 1
+
+
+def _days(listings: _Listings, directory: str, depth: int, problems: list[Problem]) -> Iterator[str]:
     if depth == len(_LEVELS):
         yield directory
         return
     what, pattern = _LEVELS[depth]
     names: list[str] = []
-    for name in location.list_directories(directory):
+    for name in listings.names(directory):
         if pattern.fullmatch(name):
             names.append(name)
         else:
             problems.append(Problem(f"{directory}/{name}", f"stands where {what} should"))
     for name in sorted(names, reverse=True):
-        yield from _days(location, f"{directory}/{name}", depth + 1, problems)
+        yield from _days(listings, f"{directory}/{name}", depth + 1, problems)
 
 
 def parse_directory(directory: str, label: str) -> SetId | None:
@@ -103,25 +161,6 @@ def parse_directory(directory: str, label: str) -> SetId | None:
     except ConfigError:
         return None
     return set_id if set_id.directory(label) == directory else None
-
-
-def newest_set(location: Location, label: str, problems: list[Problem]) -> FoundSet | None:
-    """The newest set of *label* whose manifest can be read and belongs where it lies.
-
-    :param problems: what is passed by on the way to it is added here.
-    """
-    for set_id in set_ids(location, label, problems):
-        try:
-            data = read_manifest(location, label, set_id)
-            if data is None:
-                continue
-            manifest = Manifest.parse(data)
-            check_place(manifest, label, set_id)
-        except (FormatError, CryptoError) as error:
-            problems.append(Problem(f"{set_id.directory(label)}/{MANIFEST}", error.message))
-            continue
-        return FoundSet(manifest, data, digest(data))
-    return None
 
 
 def set_exists(location: Location, label: str, set_id: SetId) -> bool:
@@ -150,17 +189,6 @@ def free_id(locations: Sequence[Location], label: str, kind: str, now: datetime)
         return name in days[day]
 
     return next_id(kind, now, taken)
-
-
-def read_manifest(location: Location, label: str, set_id: SetId) -> bytes | None:
-    """``manifest.json`` as it is stored; None when there is none. Never reads more than a manifest may have."""
-    key = f"{set_id.directory(label)}/{MANIFEST}"
-    info = location.stat(key)
-    if info is None:
-        return None
-    if info.size > MAX_BYTES:
-        raise FormatError(STEP, f"{key!r} in location '{location.name}' is too large for a manifest: {info.size} bytes")
-    return b"".join(location.read(key, length=MAX_BYTES + 1))
 
 
 def check_place(manifest: Manifest, label: str, set_id: SetId) -> None:

@@ -10,7 +10,7 @@ from ..backupset.naming import HOLDS, MANIFEST, SKIPPED, SetId, check_name
 from ..errors import BackupError, ConfigError
 from ..locations.base import Leftover, Location, ObjectInfo
 from .directories import SetDirectory, gather
-from .search import Problem
+from .search import Problem, Problems
 
 DEFAULT_AGE = timedelta(hours=24)
 WINDOW = timedelta(days=14)
@@ -71,7 +71,7 @@ def find_unfinished(
     now: datetime,
     older_than: timedelta = DEFAULT_AGE,
     full: bool = False,
-    problems: list[Problem] | None = None,
+    problems: Problems | None = None,
 ) -> list[Unfinished]:
     """Find sets without a manifest and unfinished objects in which nothing has moved for *older_than*.
 
@@ -87,7 +87,7 @@ def find_unfinished(
     first, last = (now - WINDOW).date(), (now + _SKEW).date()
     gathered = gather(location, label, [label] if full else _months(label, first, last))
     if problems is not None:
-        problems += gathered.all_problems()
+        problems.extend(gathered.all_problems())
     recent = [one for one in gathered.directories.values() if full or first <= one.id.time.date() <= last]
     return unfinished_among(recent, label, now - older_than)
 

@@ -11,16 +11,19 @@ from .values import Mismatch, Shape
 Value = TypeVar("Value")
 
 
-def read_document(shape: Shape[Value], data: bytes, *, what: str, kind: str, version: int) -> Value:
+def read_document(
+    shape: Shape[Value], data: bytes, *, what: str, kind: str, version: int, proven: bool = False
+) -> Value:
     """Read *data*, trusting nothing in it.
 
     :param what: in words, ``manifest``.
     :param kind: its member ``format``.
     :param version: the newest that is known.
+    :param proven: whether a signature vouches for *data*; see :func:`strict_json.loads`.
     :raises FormatError: naming the path of what is wrong and what was expected.
     """
     step = f"read the {what}"
-    document = loads(data, step)
+    document = loads(data, step, proven=proven)
     if not isinstance(document, dict) or document.get("format") != kind:
         raise FormatError(step, f'this is not a {what}: it does not say "format": "{kind}"')
     found = document.get("version")
@@ -48,5 +51,5 @@ def write_document(shape: Shape[Value], value: Value, *, what: str) -> bytes:
     except Mismatch as mismatch:
         raise FormatError(step, str(mismatch)) from None
     data = dumps(document)
-    check_size(data, step)
+    check_size(data, step, proven=True)
     return data

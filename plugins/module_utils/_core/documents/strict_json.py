@@ -9,9 +9,13 @@ from ..errors import FormatError
 
 MAX_BYTES = 64 * 1024 * 1024
 """No document of ours is larger; what claims to be is not read."""
+MAX_UNPROVEN_BYTES = 16 * 1024 * 1024
+"""Of a document that no signature vouches for: anybody may have written it."""
+MAX_UNPROVEN_MEMORY = 160 * 1024 * 1024
+"""What its values may take in memory, in bytes: an empty list takes two bytes of a file and 64 of memory."""
 
-_MAX_VALUES = 4_000_000
-_MAX_CONTAINERS = 2_000_000
+_CONTAINER, _VALUE = 96, 64
+"""Bytes of memory for the two, at most; text is counted by its length."""
 _LINE = 120
 
 _compact = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
@@ -25,16 +29,17 @@ def dumps(value: object) -> bytes:
     return ("\n".join(lines) + "\n").encode("utf-8", "backslashreplace")
 
 
-def loads(data: bytes, step: str) -> Any:
+def loads(data: bytes, step: str, *, proven: bool = False) -> Any:
     """Read one document; *data* may come from anyone.
 
     Beyond what ``json.loads`` refuses, these are errors: bytes that are not UTF-8, a key that occurs twice in an
     object (readers differ in which they take), NaN and infinity, and sizes or depths that would exhaust the memory.
 
     :param step: named in errors.
+    :param proven: whether a signature vouches for *data*; it may then be as large as a document of ours can be.
     :raises FormatError: it is not such a document.
     """
-    check_size(data, step)
+    check_size(data, step, proven=proven)
     try:
         return json.loads(data.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant)
     except UnicodeDecodeError as error:
@@ -47,13 +52,24 @@ def loads(data: bytes, step: str) -> Any:
         raise FormatError(step, f"is not usable JSON: {error}") from None
 
 
-def check_size(data: bytes, step: str) -> None:
+def check_size(data: bytes, step: str, *, proven: bool = False) -> None:
     """Raise :class:`FormatError` where :func:`loads` would refuse *data* for its size; good for a writer to know."""
-    if len(data) > MAX_BYTES:
-        raise FormatError(step, f"is {len(data)} bytes long; {MAX_BYTES} are the most that is read")
-    # An empty list takes two bytes of a file and 64 of memory.
-    if data.count(b",") > _MAX_VALUES or data.count(b"[") + data.count(b"{") > _MAX_CONTAINERS:
-        raise FormatError(step, "holds more values than any document of this collection")
+    limit = MAX_BYTES if proven else MAX_UNPROVEN_BYTES
+    if len(data) > limit:
+        raise FormatError(step, f"is {len(data)} bytes long; {limit} are the most that is read", hint=_hint(proven))
+    if not proven and memory_of(data) > MAX_UNPROVEN_MEMORY:
+        raise FormatError(step, "holds more values than are read where no signature proves it", hint=_hint(proven))
+
+
+def memory_of(data: bytes) -> int:
+    """How many bytes of memory it takes at most to read *data*, itself included."""
+    width = 1 if data.isascii() else 4
+    containers = data.count(b"[") + data.count(b"{")
+    return len(data) * (1 + 2 * width) + containers * _CONTAINER + (data.count(b",") + data.count(b":")) * _VALUE
+
+
+def _hint(proven: bool) -> str | None:
+    return None if proven else "where it is yours and signed, give verify_key: larger ones are read then"
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -16,13 +16,16 @@ from ..catalogue.cache import default_directory
 from ..catalogue.index import objects_stay
 from ..errors import ConfigError, LocationError
 from ..locations import enter_locations
-from ..texts import readable_size, text_table
+from ..texts import first_lines, readable_size, text_table
 from .retention import Decision, Policy, plan_retention
 from .retention.candidates import candidate_of
 from .retention.describing import describe_decision
 
 STEP = "read the catalogue"
 _DOUBTS_SHOWN = 20
+_PROBLEMS = 5
+_TOLD = 50
+"""Of what is damaged or unfinished no more is told one by one: whoever can write there can make any number."""
 
 
 def run_info(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -58,8 +61,8 @@ def report_catalogue(
     """
     decisions = {one.id: one for one in plan_retention([candidate_of(s, now) for s in catalogue.backups], policy, now)}
     shown = [one for one in catalogue.backups if not kinds or one.id.kind in kinds]
-    newest = shown[-limit:] if limit else shown
-    sets = [_describe(one, decisions[one.id], now) for one in reversed(newest)]
+    told = _told(shown[-limit:] if limit else shown)
+    sets = [_describe(one, decisions[one.id], now) for one in reversed(told)]
     unfinished = [
         {"id": str(one.id), "location": name, "bytes": copy.size, "modified": _time(copy.modified)}
         for one in catalogue.sets
@@ -73,10 +76,12 @@ def report_catalogue(
         "label": catalogue.label,
         "sets": sets,
         "count": len(shown),
+        "damaged": sum(not one.good for one in shown),
         "newest_good": _newest(one for one in catalogue.backups if one.good),
         "newest_verified": _newest(one for one in catalogue.backups if one.counted(now).verified),
-        "unfinished": unfinished,
-        "skipped": skipped,
+        "unfinished": unfinished[-_TOLD:],
+        "unfinished_count": len(unfinished),
+        "skipped": skipped[-_TOLD:],
         "foreign": list(catalogue.foreign),
         "locations": locations,
         "policy": policy.to_dict(),
@@ -87,6 +92,13 @@ def report_catalogue(
             *(f"{doubt.location}: {doubt}" for doubt in islice(catalogue.doubts(now), _DOUBTS_SHOWN)),
         ],
     }
+
+
+def _told(sets: Sequence[KnownSet]) -> list[KnownSet]:
+    """Those that are shown: all that are good, and of the damaged ones the newest."""
+    damaged = [one.id for one in sets if not one.good]
+    left_out = frozenset(damaged[:-_TOLD])
+    return [one for one in sets if one.id not in left_out]
 
 
 def _describe(one: KnownSet, decision: Decision, now: datetime) -> dict[str, Any]:
@@ -100,7 +112,7 @@ def _describe(one: KnownSet, decision: Decision, now: datetime) -> dict[str, Any
         "bytes": one.size,
         "copies": {name: copy.state for name, copy in one.copies.items()},
         "missing": list(one.missing),
-        "problems": list(one.problems),
+        "problems": first_lines(one.problems, limit=_PROBLEMS),
         "hold": None if hold is None else {"reason": hold.reason, "until": _time(hold.until)},
         "released": one.released_everywhere(counted),
         "released_in": sorted(counted.released & one.copies.keys()),
@@ -181,4 +193,7 @@ def _summary(
         lines.append(f"{len(unfinished)} unfinished")
     if skipped:
         lines.append(f"{len(skipped)} skipped because another backup was running")
+    damaged = sum(not one.good for one in backups)
+    if damaged > _TOLD:
+        lines.append(f"{damaged} damaged, of which the newest {_TOLD} are told one by one")
     return [*lines, *(f"damaged or foreign: {told}" for told in catalogue.foreign)]

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ..backupset.naming import check_key
-from ..errors import LocationError
+from ..documents.strict_json import MAX_BYTES
+from ..errors import FormatError, LocationError
 from ..stream.pipeline import Sink
 
 
@@ -225,9 +226,21 @@ class Location(ABC):
         check_key(key)
         raise LocationError(self.name, f"set the legal hold of {key}", "this kind of location knows no legal holds")
 
-    def get(self, key: str) -> bytes:
-        """A small object, whole."""
-        return b"".join(self.read(key))
+    def get(self, key: str, *, limit: int = MAX_BYTES) -> bytes:
+        """A small object, whole.
+
+        :param limit: bytes that it may have; no more are held, whatever a listing said.
+        :raises FormatError: it is larger.
+        """
+        pieces: list[bytes] = []
+        size = 0
+        for piece in self.read(key):
+            pieces.append(piece)
+            size += len(piece)
+            if size > limit:
+                told = f"{key!r} in location '{self.name}' has more than {limit} bytes"
+                raise FormatError("read a small object", told)
+        return b"".join(pieces)
 
     def put(self, key: str, data: bytes) -> Receipt:
         """Make a small object; like :meth:`writer` it never replaces one."""

@@ -17,6 +17,8 @@ from .size_band import LARGE, NORMAL, SMALL, UNKNOWN, judge_size
 
 _UNFINISHED_AFTER = timedelta(hours=24)
 _SHOWN = 5
+_SET_PARTS = 5
+"""Of a key: the label, year, month and day, and the directory of a set."""
 _SIZE_STATUS = {SMALL: FAILED, LARGE: WARNING, NORMAL: PASSED, UNKNOWN: PASSED}
 
 
@@ -98,9 +100,7 @@ def check_copies(catalogue: Catalogue, request: CheckRequest, names: Sequence[st
             if name in one.good:
                 continue
             copy = one.copies.get(name)
-            problems.append(
-                f"{one.id} is {'missing' if copy is None else f'{copy.state}: ' + '; '.join(copy.problems)}"
-            )
+            problems.append(f"{one.id} is {'missing' if copy is None else f'{copy.state}: ' + _joined(copy.problems)}")
             enough = enough and 0 < request.min_copies <= len(one.good)
         if problems:
             status = WARNING if enough else FAILED
@@ -120,8 +120,8 @@ def check_integrity(catalogue: Catalogue, request: CheckRequest, now: datetime) 
         texts = [f"{one.id}: {'; '.join(one.problems[:_SHOWN])}" for one in damaged]
         status = FAILED if damaged else PASSED
         known = [*damaged, *(index.copies[one] for one in looked_at if one in index.copies)]
-        inside = tuple(f"{one.id.directory(catalogue.label)}/" for one in known)
-        foreign = [str(problem) for problem in index.problems if not problem.key.startswith(inside)]
+        inside = {one.id.directory(catalogue.label) for one in known}
+        foreign = [str(one) for one in index.problems if "/".join(one.key.split("/")[:_SET_PARTS]) not in inside]
         if foreign:
             texts += [f"not of this collection: {text}" for text in foreign]
             status = FAILED if damaged else WARNING

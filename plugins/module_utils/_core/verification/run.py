@@ -58,8 +58,7 @@ def run_verify(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
 
 def _verify_set(request: VerifyRequest, access: Access, cache_dir: str) -> tuple[SetId, list[Finding]]:
     label = request.label or ""
-    # Keys are left out: a set that none has signed is one of the findings, not out of sight.
-    catalogue = read_catalogue(access.locations, label, cache_dir=cache_dir)
+    catalogue = read_catalogue(access.locations, label, cache_dir=cache_dir, verify_keys=access.verify_keys)
     set_id = choose_id(access.locations, label, request.wanted, {})
 
     copies = [CopyCheck(location, set_id, request, access) for location in access.locations]
@@ -73,7 +72,8 @@ def _verify_set(request: VerifyRequest, access: Access, cache_dir: str) -> tuple
     with ThreadPoolExecutor(max_workers=len(copies), thread_name_prefix="verify") as pool:
         findings = [finding for found in pool.map(check, copies) for finding in found]
     known = next((one for one in catalogue.backups if one.id == set_id), None)
-    if known is not None:
+    # Of a set that nobody vouches for nothing is known but its name, and each copy's own finding says so.
+    if known is not None and known.summary is not None:
         findings += _check_history(catalogue, known)
         # A copy that is not what it should be fails its own checks.
         loaded = next((copy.loaded for copy in copies if copy.loaded is not None), None)

@@ -7,8 +7,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backup.prefligh
     disagreements,
     previous_set,
 )
-from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import digest
-from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue import FoundSet
+from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue import LoadedSet
 from support.manifests import make_manifest
 from support.memory_location import MemoryLocation
 
@@ -19,7 +18,7 @@ def survey(name: str, set_id: str | None, *warnings: str) -> Survey:
         return Survey(MemoryLocation(name))
     manifest = make_manifest(set_id, warnings=warnings)
     data = manifest.to_bytes()
-    return Survey(MemoryLocation(name), newest=FoundSet(manifest, data, digest(data)))
+    return Survey(MemoryLocation(name), newest=LoadedSet(manifest, data, "unsigned"))
 
 
 def test_the_previous_set_is_the_newest_of_all_locations() -> None:

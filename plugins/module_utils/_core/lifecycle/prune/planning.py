@@ -13,11 +13,12 @@ from ...catalogue.index import SetCopy
 from ...catalogue.unfinished import Unfinished, unfinished_among
 from ...errors import BackupError, ConfigError
 from ...locations.base import Location
-from ...postgres.messages import bounded_list
+from ...texts import first_lines
 from ..retention import Candidate, Decision, Policy, plan_retention
 from ..retention.candidates import candidate_of
 
 STEP = "plan the clean-up"
+_TOLD = 10
 
 
 class PruneRefused(BackupError):
@@ -99,7 +100,7 @@ def _refuse_partial(catalogue: Catalogue) -> None:
     if catalogue.foreign:
         raise PruneRefused(
             f"below '{catalogue.label}' lies what is damaged or does not belong there: "
-            f"{bounded_list(list(catalogue.foreign))}",
+            f"{'; '.join(first_lines(catalogue.foreign, catalogue.foreign_count, limit=_TOLD))}",
             hint="look at it, and remove it or move it elsewhere",
         )
 

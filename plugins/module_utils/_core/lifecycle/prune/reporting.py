@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...backupset.naming import SetId
-from ...texts import page, readable_size, text_table
+from ...texts import first_lines, page, readable_size, text_table
 from ..retention import Decision
 from ..retention.describing import describe_decision
 from .carrying_out import Cleaned
@@ -14,8 +14,8 @@ from .planning import PrunePlan
 
 ALONE = "it is released there, by a record that no record_verify_key vouches for elsewhere"
 _DOUBTS_SHOWN = 20
-_STAYING_SHOWN = 200
-"""Of sets that stay no more than these are told one by one; those that go are all told."""
+_SHOWN = 100
+"""Of sets that stay, and of those that go, no more are told one by one."""
 
 
 def report_planned(plan: PrunePlan) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def report_cleaned(plan: PrunePlan, cleaned: Sequence[Cleaned]) -> dict[str, Any
         {"location": one.location, "id": str(set_id), "reason": reason}
         for one in cleaned
         for set_id, reason in one.protected.items()
-    ]
+    ][:_SHOWN]
     return report
 
 
@@ -80,6 +80,7 @@ def _report(
     warnings: list[str],
 ) -> dict[str, Any]:
     staying, shown = sum(decision.keep for decision in plan.decisions), _shown(plan)
+    leaving = _leaving(plan)
     summary = [
         f"'{plan.label}': {staying} of {len(plan.decisions)} sets stay; {len(deleted)} copies and {len(reaped)} "
         f"unfinished things {went}, {readable_size(freed)}"
@@ -97,25 +98,26 @@ def _report(
     ]
     return {
         "changed": bool(deleted or reaped),
-        "deleted": deleted,
-        "reaped": reaped,
+        "deleted": deleted[:_SHOWN],
+        "deleted_count": len(deleted),
+        "reaped": reaped[:_SHOWN],
+        "reaped_count": len(reaped),
         "protected": [],
         "freed": freed,
-        "plan": [
-            {"id": str(one.id), **describe_decision(one), "goes_from": _leaving(plan).get(one.id, [])} for one in shown
-        ],
+        "plan": [{"id": str(one.id), **describe_decision(one), "goes_from": leaving.get(one.id, [])} for one in shown],
         "staying": staying,
         "table": _table(plan, shown, staying),
         "summary": summary,
-        "warnings": warnings,
+        "warnings": first_lines(warnings),
         "diff": _diff(plan, gone),
     }
 
 
 def _shown(plan: PrunePlan) -> list[Decision]:
-    """The decisions that are told: on all sets that go, and on the newest that stay."""
-    staying = [one.id for one in plan.decisions if one.keep]
-    left_out = frozenset(staying[:-_STAYING_SHOWN]) - _leaving(plan).keys()
+    """The decisions that are told: on the newest sets that go, and on the newest that stay."""
+    leaving = _leaving(plan).keys()
+    ids = ([one.id for one in plan.decisions if (one.id in leaving) is goes] for goes in (True, False))
+    left_out = frozenset(set_id for some in ids for set_id in some[:-_SHOWN])
     return [one for one in plan.decisions if one.id not in left_out]
 
 
@@ -127,8 +129,10 @@ def _table(plan: PrunePlan, shown: Sequence[Decision], staying: int) -> list[str
         for one in reversed(shown)
     ]
     table = text_table(("", "set", "goes from", "why"), rows)
-    left_out = staying - sum(one.keep for one in shown)
-    return [*table, f"... and {left_out} older ones that stay"] if left_out else table
+    stay = staying - sum(one.keep for one in shown)
+    go = len(plan.decisions) - len(shown) - stay
+    table += [f"... and {stay} older ones that stay"] if stay else []
+    return [*table, f"... and {go} older ones that go"] if go else table
 
 
 def _leaving(plan: PrunePlan) -> dict[SetId, list[str]]:
@@ -151,6 +155,6 @@ def _diff(plan: PrunePlan, gone: dict[str, list[str]]) -> dict[str, str]:
     return {
         "before_header": f"sets of {plan.label} that go",
         "after_header": f"sets of {plan.label} that go",
-        "before": page(lines),
+        "before": page(first_lines(lines, limit=_SHOWN)),
         "after": "",
     }

@@ -7,16 +7,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...errors import BackupError
-from ...texts import page, readable_size
+from ...texts import first_lines, page, readable_size
 from .copying import Copied, Outcome
 from .planning import ReplicationRequest, SetPlan
+
+_TOLD = 100
+"""Of what is missing or damaged no more is told one by one: whoever can write there can make any number."""
 
 
 class StillMissing(BackupError):
     """Not every location has every set. ``report`` tells what was done and what is missing."""
 
     def __init__(self, report: dict[str, Any]) -> None:
-        told = "; ".join(_missing_line(one) for one in report["missing"])
+        told = "; ".join(first_lines([_missing_line(one) for one in report["missing"]], report["missing_count"]))
         hint = "the copies that were made are kept; running it again finishes what is left"
         super().__init__("replicate the backups", told, hint=hint)
         self.report = report
@@ -84,9 +87,11 @@ class Report:
             "label": self.request.label,
             "sets": self.sets,
             "copied": self.copied,
-            "missing": self.missing,
-            "damaged": self.damaged,
-            "warnings": [*self.warnings, *warnings],
+            "missing": self.missing[:_TOLD],
+            "missing_count": len(self.missing),
+            "damaged": self.damaged[:_TOLD],
+            "damaged_count": len(self.damaged),
+            "warnings": first_lines([*self.warnings, *warnings]),
             "summary": summary,
             "diff": {"before": "", "after": page(map(_copied_line, self.copied))},
         }
@@ -103,9 +108,9 @@ class Report:
         return [
             first,
             *(f"  {_copied_line(one)}" for one in self.copied),
-            *(f"  {_missing_line(one)}" for one in self.missing),
-            *(f"  {_damaged_line(one)}" for one in self.damaged),
-            *(f"  {warning}" for warning in self.warnings),
+            *first_lines([f"  {_missing_line(one)}" for one in self.missing]),
+            *first_lines([f"  {_damaged_line(one)}" for one in self.damaged]),
+            *first_lines([f"  {warning}" for warning in self.warnings]),
         ]
 
     def _add_copied(self, plan: SetPlan, copied: Copied) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ...catalogue.all_locations import Catalogue, read_catalogue
 from ...catalogue.index import LocationIndex
-from ...catalogue.search import ask_all
+from ...catalogue.search import Problems, ask_all
 from ...locations.base import Location
 from .planning import ReplicationRequest
 
@@ -44,4 +44,4 @@ def survey(
 
 
 def _empty(name: str) -> LocationIndex:
-    return LocationIndex(location=name, copies={}, directories=(), problems=(), read=0)
+    return LocationIndex(location=name, copies={}, directories=(), problems=Problems(), read=0)

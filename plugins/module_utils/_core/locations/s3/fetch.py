@@ -21,6 +21,8 @@ from .client import READ_SECONDS, Signer, parse_time
 from .settings import S3Settings
 
 _OK = 200
+_MAX_PAGE_BYTES = 16 * 1024 * 1024
+"""A page has a thousand keys of a thousand bytes at most."""
 
 
 class Fetcher:
@@ -35,15 +37,16 @@ class Fetcher:
         self._signer = Signer(client, settings)
         self._connections = _connect(client.meta.endpoint_url, settings.ca_bundle)
 
-    def fetch(self, key: str) -> bytes | None:
+    def fetch(self, key: str, limit: int) -> bytes | None:
         """The bytes of a small object; None where the client should be asked instead.
 
         :param key: below the settings' prefix.
+        :param limit: bytes that it may have.
         """
         if self._connections is None:
             return None
         try:
-            return _get(self._connections, *self._signer.sign(self._settings.object_key(key)))
+            return _get(self._connections, *self._signer.sign(self._settings.object_key(key)), limit=limit)
         except Exception:
             return None
 
@@ -54,7 +57,7 @@ class Fetcher:
         given = {"Bucket": self._settings.bucket, **parameters}
         try:
             url = self._client.generate_presigned_url("list_objects_v2", Params=given)
-            data = _get(self._connections, url, {})
+            data = _get(self._connections, url, {}, limit=_MAX_PAGE_BYTES)
             if data is None:
                 return None
             page = read_listing(data)
@@ -104,13 +107,15 @@ class _Connections:
             self._open.clear()
 
 
-def _get(connections: _Connections, url: str, headers: Mapping[str, str]) -> bytes | None:
+def _get(connections: _Connections, url: str, headers: Mapping[str, str], *, limit: int) -> bytes | None:
     parts = urlsplit(url)
     connection = connections.of_this_thread(parts.scheme, parts.netloc)
     try:
         connection.request("GET", f"{parts.path}?{parts.query}" if parts.query else parts.path, headers=headers)
         reply = connection.getresponse()
-        data = reply.read()
+        data = reply.read(limit + 1)
+        if len(data) > limit:
+            raise ValueError(f"the answer is larger than {limit} bytes")
     except BaseException:
         # What is left of the answer must not be taken for that to the next request.
         connection.close()

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from ...backupset.naming import check_key
+from ...documents.strict_json import MAX_BYTES
 from ..base import Leftover, Location, LockState, ObjectInfo, Thaw, check_prefix
 from .errors import S3Error
 from .locks import read_legal_hold, read_lock_state, read_protection, require_lock, write_legal_hold
@@ -57,10 +58,10 @@ class S3Location(Location):
         """See :meth:`Location.read`; a broken connection is taken up again where it broke."""
         return read_object(self._store, check_key(key), offset, length, tag)
 
-    def get(self, key: str) -> bytes:
+    def get(self, key: str, *, limit: int = MAX_BYTES) -> bytes:
         """See :meth:`Location.get`."""
-        data = self._store.fetch(check_key(key))
-        return super().get(key) if data is None else data
+        data = self._store.fetch(check_key(key), limit)
+        return super().get(key, limit=limit) if data is None else data
 
     def stat(self, key: str) -> ObjectInfo | None:
         """See :meth:`Location.stat`."""

@@ -77,9 +77,12 @@ class Store:
                 return None
             raise
 
-    def fetch(self, key: str) -> bytes | None:
-        """A small object, whole, at little cost; None where the usual way should be taken, be it only for its error."""
-        data = self._quick().fetch(key)
+    def fetch(self, key: str, limit: int) -> bytes | None:
+        """A small object, whole, at little cost; None where the usual way should be taken, be it only for its error.
+
+        :param limit: bytes that it may have.
+        """
+        data = self._quick().fetch(key, limit)
         self._answered |= data is not None
         return data
 
