@@ -35,4 +35,18 @@ options:
   openssl_iter:
     description: What was given to C(openssl enc) as C(-iter).
     type: int
+  max_expansion:
+    description:
+      - How many times its size a file that is no part of a set may have inside once it is decrypted and unpacked. 1 GiB
+        is always allowed.
+      - A file that somebody made to expand without end is refused then. Of a set the manifest tells what is inside.
+    type: int
+    default: 2000
+  max_toc_size:
+    description:
+      - How much memory in MiB the table of contents of a dump may take while it is read. The default is enough for some
+        100,000 objects. Definitions of more than 1 MiB each do not count.
+      - A dump that somebody made to exhaust the memory is refused then.
+    type: int
+    default: 128
 """

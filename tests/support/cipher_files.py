@@ -9,7 +9,7 @@ from pathlib import Path
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.detect import HEAD_BYTES
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.legacy.envelope import TAIL_BYTES
-from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline import Transform
+from ansible_collections.mobul.backup.plugins.module_utils._core.stream.stages import Transform
 
 
 def run_through(stage: Transform, data: bytes, size: int = 100_000) -> bytes:

@@ -28,6 +28,8 @@ DEFAULTS: dict[str, Any] = {
     "openssl_kdf": None,
     "openssl_md": None,
     "openssl_iter": None,
+    "max_expansion": 2000,
+    "max_toc_size": 128,
     "verify_key": [],
     "locations": [],
     "expect_environment": ENVIRONMENT,

@@ -80,6 +80,8 @@ DECRYPTION: dict[str, Any] = {
     "openssl_kdf": {"type": "str", "choices": ["legacy", "pbkdf2"]},
     "openssl_md": {"type": "str"},
     "openssl_iter": {"type": "int"},
+    "max_expansion": {"type": "int", "default": 2000},
+    "max_toc_size": {"type": "int", "default": 128},
 }
 
 RESTORE: dict[str, Any] = {

@@ -12,9 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption import identities as reading
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.artifact import encrypt_artifact
-from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, CryptoError
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import (
+    BackupError,
+    ConfigError,
+    CryptoError,
+    FormatError,
+)
 from support.gpg_keys import Keys
 
 IDENTITIES = [X25519Identity.generate() for _ in range(3)]
@@ -32,6 +38,8 @@ DEFAULTS = {
     "openssl_kdf": None,
     "openssl_md": None,
     "openssl_iter": None,
+    "max_expansion": 2000,
+    "max_toc_size": 128,
     "force": False,
     "mode": "0600",
     "remove_src": False,
@@ -419,3 +427,18 @@ def test_warnings_say_what_the_format_cannot_do(tmp_path: Path) -> None:
     done = apply(tmp_path / "old.csv.enc", state="decrypted", passphrase="pw")
     assert (tmp_path / "old.csv").read_bytes() == b"id\n1\n" * 1000
     assert done["format"] == "openssl" and any("no proof of integrity" in warning for warning in done["warnings"])
+
+
+def test_a_file_that_expands_beyond_what_is_allowed_is_refused_and_names_the_option(
+    tmp_path: Path, gpg_keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "_ALWAYS_ALLOWED", 1_000_000)
+    packed = gpg_keys.home.run("--trust-model", "always", "-r", gpg_keys.ops.fingerprint, "-e", stdin=bytes(30_000_000))
+    bomb = new_file(tmp_path / "bomb.gpg", packed)
+    given = {"identities": [], "gnupghome": str(gpg_keys.home), "dest": str(tmp_path / "out")}
+    with pytest.raises(FormatError, match=r"bomb.gpg: of [\d,]+ bytes come more than .*raise max_expansion"):
+        decrypt(bomb, max_expansion=10, **given)
+    with pytest.raises(FormatError, match="max_expansion"):
+        decrypt(bomb, check=True, max_expansion=10, **given)
+    assert not (tmp_path / "out").exists()
+    assert decrypt(bomb, **given)["size"] == 30_000_000

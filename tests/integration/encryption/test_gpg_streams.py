@@ -13,6 +13,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.gpg.
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import Encryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, CryptoError, PreflightError
+from ansible_collections.mobul.backup.plugins.module_utils._core.stream.stages import through
 from support.cipher_files import decrypt, run_through
 from support.gpg_keys import PASSPHRASE, GnupgHome, Keys, make_key, processes_with
 
@@ -274,3 +275,24 @@ def _both(keys: Keys) -> GnupgHome:
 def _agents(home: str) -> list[int]:
     # Ended ones may be waited for by whoever adopts them; they have no command line any more.
     return processes_with(home)
+
+
+def test_what_gpg_has_compressed_comes_in_small_pieces_however_much_it_expands_to(gpg_keys: Keys) -> None:
+    plain = bytes(80 * 1024 * 1024)
+    bomb = gpg_keys.home.run(
+        "--compress-algo",
+        "zip",
+        "-z",
+        "1",
+        "--trust-model",
+        "always",
+        "-r",
+        gpg_keys.ops.fingerprint,
+        "-e",
+        stdin=plain,
+    )
+    assert len(bomb) < 1024 * 1024
+    stage = Decryption.parse(gnupghome=str(gpg_keys.home)).transform_for(bomb[:4096])
+    sizes = [len(piece) for piece in through(iter([bomb]), [stage])]
+    assert sum(sizes) == len(plain)
+    assert max(sizes) <= 1024 * 1024

@@ -20,7 +20,6 @@ FROM_INVENTORY = {"label", "login_db"}
 # What is about the repair of earlier sets' copies, about metrics, and about alerts, which other modules do.
 OF_THE_ROLE = {
     "replicate",
-    "verify_key",
     "record_verify_key",
     "retention",
     "alerts",
@@ -33,6 +32,8 @@ OF_ALL_ROLES = {
     "backup_record_verify_key",
     "backup_record_signing_key",
     "backup_record_signing_key_passphrase",
+    "backup_max_expansion",
+    "backup_max_toc_size",
 }
 OTHER_DEFAULTS = {"kind": "weekly", "min_copies": 0}
 

@@ -12,8 +12,8 @@ from ..errors import PreflightError
 from ..postgres.archive import ArchiveWalker, Toc, TocEntry
 from ..postgres.patterns import dump_pattern
 from ..postgres.programs import Program, supports_compression
-from ..stream.pipeline import Transform
 from ..stream.process import ProcessSource
+from ..stream.stages import Transform
 from ..stream.transforms import Beginning, Sha256, ZstdFrames
 from .parts import Part
 from .request import Compression

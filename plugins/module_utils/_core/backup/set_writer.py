@@ -17,7 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 from ..backupset.naming import MANIFEST
 from ..errors import BackupError, Cancelled, LocationError
 from ..locations.base import Location, Receipt, Writer
-from ..stream.pipeline import Pipeline, Progress, Source, Transform, as_backup_error
+from ..stream.pipeline import Pipeline, Progress, Source, as_backup_error
+from ..stream.stages import Transform
 
 _WEAK_PROOFS = ("size", "crc32", "md5", "sha1")
 """From the weakest; whatever else a store proves an object by is stronger."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from ..encryption.recipients import Encryption
 from ..postgres.copying import CopyQuery
-from ..stream.pipeline import Source, Transform
+from ..stream.pipeline import Source
+from ..stream.stages import Transform
 from ..stream.transforms import Gzip, Sha256, ZstdFrames
 from .request import ExportSpec
 from .set_writer import SetWriter

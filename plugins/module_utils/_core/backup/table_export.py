@@ -16,7 +16,8 @@ from ..postgres.blockers import blockers_named
 from ..postgres.connection import Connection, ConnectionOptions, connect
 from ..postgres.copying import CopyQuery, TableSource, prepare_copy
 from ..stream.files import PRIVATE_MODE, RegularFile, ReplacingFileSink, file_digest
-from ..stream.pipeline import Pipeline, Sink, Transform
+from ..stream.pipeline import Pipeline, Sink
+from ..stream.stages import Transform
 from ..stream.transforms import Gzip, Sha256, ZstdFrames
 
 STEP = "export the table"

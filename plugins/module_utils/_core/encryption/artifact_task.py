@@ -11,7 +11,8 @@ from typing import Any
 
 from ..errors import BackupError, ConfigError, CryptoError, FormatError
 from ..stream.files import FileSource, RegularFile, ReplacingFileSink
-from ..stream.pipeline import Pipeline, Transform
+from ..stream.pipeline import Pipeline
+from ..stream.stages import Transform
 from ..stream.transforms import Sha256
 from .detect import HEAD_BYTES
 from .identities import Decryption, OpensslOptions
@@ -37,6 +38,7 @@ class Request:
     mode: int
     remove_src: bool
     openssl: OpensslOptions
+    max_expansion: int
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> Request:
@@ -56,6 +58,7 @@ class Request:
             mode=parse_mode(params["mode"]),
             remove_src=params["remove_src"],
             openssl=OpensslOptions(params["openssl_kdf"], params["openssl_md"], params["openssl_iter"]),
+            max_expansion=params["max_expansion"],
         )
 
 
@@ -103,7 +106,9 @@ class Task:
         self.resources = contextlib.ExitStack()
         if request.remove_src and os.path.islink(request.src):
             raise ConfigError(STEP, f"{request.src} is a symbolic link", hint="name the file itself to have it removed")
-        self.decryption = Decryption.parse(request.identities, request.passphrase, request.gnupghome, request.openssl)
+        self.decryption = Decryption.parse(
+            request.identities, request.passphrase, request.gnupghome, request.openssl, request.max_expansion
+        )
         self.resources.callback(self.decryption.close)
 
     def __enter__(self) -> Task:
@@ -151,7 +156,7 @@ class Task:
         digest = Sha256()
         sink = ReplacingFileSink(dest, mode=self.request.mode, step=self.step)
         with _naming(source.path):
-            Pipeline(FileSource(source), [stage, digest], [sink]).run()
+            Pipeline(FileSource(source), [stage, self.decryption.allowance(source.size), digest], [sink]).run()
         return digest
 
     def decrypted_digest(self, file: RegularFile) -> Sha256:
@@ -159,7 +164,7 @@ class Task:
         digest = Sha256()
         stage = self.decrypting_stage(file)
         with _naming(file.path):
-            Pipeline(FileSource(file), [stage, digest], []).run()
+            Pipeline(FileSource(file), [stage, self.decryption.allowance(file.size), digest], []).run()
         return digest
 
     def decrypting_stage(self, file: RegularFile) -> Transform:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ..errors import BackupError, ConfigError, CryptoError, FormatError
 from ..stream.files import RegularFile
-from ..stream.pipeline import Transform
+from ..stream.stages import AtMost, Transform
 from .age import Decryptor, Identity, ScryptIdentity, parse_identities
 from .detect import Format, detect
 from .gpg.home import GpgHome
@@ -20,6 +20,13 @@ from .legacy import envelope, openssl
 
 STEP = "check the identities"
 DECRYPT = "decrypt"
+MAX_EXPANSION = 2000
+"""How many times its size a file may have inside by default: gzip makes a thousandth of what is always the same."""
+MAX_TOC_MIB = 128
+"""Of memory for a dump's table of contents by default: some 100,000 objects, with definitions as long as they like."""
+_MIB = 1024 * 1024
+_ALWAYS_ALLOWED = 1024 * _MIB
+"""Bytes that may be inside of any file."""
 _MAX_KEY_FILE_BYTES = 1024 * 1024
 _AGE_SECRET = re.compile(r"^\s*AGE-SECRET-KEY-", re.IGNORECASE | re.MULTILINE)
 _PGP_SECRET = "-----BEGIN PGP PRIVATE KEY BLOCK-----"  # noqa: S105 - what such a key begins with
@@ -48,11 +55,23 @@ class _Keys:
 
 
 class Decryption:
-    """Everything that was given to decrypt with; made by :meth:`parse`, closed by whoever made it."""
+    """Everything that was given to decrypt with, and what reading may cost; made by :meth:`parse`, closed by whoever
+    made it.
+
+    :ivar max_toc: bytes of memory that the table of contents of a dump may take.
+    """
 
     def __init__(
-        self, keys: _Keys, passphrase: str | None, gnupghome: str | None, candidates: Sequence[openssl.Derivation]
+        self,
+        keys: _Keys,
+        passphrase: str | None,
+        gnupghome: str | None,
+        candidates: Sequence[openssl.Derivation],
+        max_expansion: int,
+        max_toc: int,
     ) -> None:
+        self.max_toc = max_toc
+        self._max_expansion = max_expansion
         self._keys = keys
         self._passphrase = passphrase
         self._gnupghome = gnupghome
@@ -67,6 +86,8 @@ class Decryption:
         passphrase: str | None = None,
         gnupghome: str | None = None,
         openssl_options: OpensslOptions | None = None,
+        max_expansion: int = MAX_EXPANSION,
+        max_toc_size: int = MAX_TOC_MIB,
     ) -> Decryption:
         """Read what the user gave. Nothing of it is ever shown.
 
@@ -75,6 +96,8 @@ class Decryption:
             passphrase.
         :param passphrase: of age, gpg and openssl files, and of protected keys.
         :param gnupghome: GnuPG home with secret keys; gpg's own choice by default.
+        :param max_expansion: how many times its size a file of which no manifest tells may have inside.
+        :param max_toc_size: MiB of memory that the table of contents of a dump may take.
         :raises ConfigError: naming the identity by its number or path.
         """
         options = openssl_options or OpensslOptions()
@@ -84,12 +107,24 @@ class Decryption:
             _read(entry, number, keys, passphrase)
         if passphrase == "":
             raise ConfigError(STEP, "the passphrase is empty")
-        return cls(keys, passphrase, gnupghome, candidates)
+        if max_expansion < 1:
+            raise ConfigError(STEP, f"max_expansion is {max_expansion}", hint="1 or more")
+        if max_toc_size < 1:
+            raise ConfigError(STEP, f"max_toc_size is {max_toc_size}", hint="MiB, 1 or more")
+        return cls(keys, passphrase, gnupghome, candidates, max_expansion, max_toc_size * _MIB)
 
     @property
     def given(self) -> bool:
         """Whether there is anything beside what gpg may find by itself."""
         return bool(self._keys.age or self._keys.gpg or self._keys.envelope) or self._passphrase is not None
+
+    def allowance(self, size: int) -> AtMost:
+        """What lets through no more than may be inside of a file of *size* bytes of which no manifest tells.
+
+        A few bytes that expand to petabytes would else keep everybody waiting.
+        """
+        limit = max(_ALWAYS_ALLOWED, size * self._max_expansion)
+        return AtMost(limit, f"of {size:,} bytes", hint="if there can be that much inside, raise max_expansion")
 
     def transform_for(self, head: bytes, tail: bytes = b"", others: Iterable[bytes] = ()) -> Transform:
         """The decrypting stage for a file.

@@ -11,8 +11,9 @@ from datetime import datetime, timezone
 
 from ..errors import ConfigError
 from ..stream.files import RegularFile
-from ..stream.pipeline import Transform
+from ..stream.stages import Transform
 from .age import Encryptor, ScryptRecipient, parse_recipient
+from .age.header import MAX_STANZAS
 from .gpg.home import GpgHome
 from .gpg.keys import Keyring, expiry_warning, parse_fingerprint
 from .gpg.openpgp import begins_key
@@ -151,6 +152,8 @@ class Encryption:
     @classmethod
     def _with_age(cls, texts: Sequence[str], armor: bool) -> Encryption:
         recipients = {str(recipient): recipient for recipient in map(parse_recipient, texts)}
+        if len(recipients) > MAX_STANZAS:
+            raise ConfigError(STEP, f"there are {len(recipients)} recipients", hint=f"{MAX_STANZAS} at most")
         return cls(
             "age",
             suffix=_suffix("age", armor),

@@ -40,6 +40,8 @@ def open_access(params: Mapping[str, Any], stack: contextlib.ExitStack) -> Acces
         params["passphrase"],
         params["gnupghome"],
         OpensslOptions(params["openssl_kdf"], params["openssl_md"], params["openssl_iter"]),
+        params["max_expansion"],
+        params["max_toc_size"],
     )
     stack.callback(decryption.close)
     if params.get("src") is not None:

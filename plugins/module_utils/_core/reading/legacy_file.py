@@ -12,14 +12,16 @@ from ..encryption.identities import Decryption
 from ..encryption.legacy import envelope, openssl
 from ..errors import BackupError, Cancelled
 from ..stream.files import READ_BYTES, RegularFile
-from ..stream.pipeline import Emit, Transform
-from ..stream.stages import through
+from ..stream.pipeline import Emit
+from ..stream.stages import Transform, through
 from ..stream.transforms import decompressor_for
 
 STEP = "read the file"
 _LAYERS = 4
 """Encryption and compression around each other: no procedure has more."""
 _COMPRESSED = (Format.GZIP, Format.XZ, Format.ZSTD)
+_HUNGRY = frozenset({Format.XZ, Format.ZSTD})
+"""Each takes up to 128 MiB of memory: there is one of them at most."""
 
 
 @dataclass(frozen=True)
@@ -83,11 +85,12 @@ class LayeredFile:
         while True:
             head, pieces = peek(pieces)
             found = detect(head)
-            stage = self._stage(found, head)
-            if stage is None or len(layers) == _LAYERS:
+            too_many = len(layers) == _LAYERS or (found in _HUNGRY and not _HUNGRY.isdisjoint(layers))
+            stage = None if too_many else self._stage(found, head)
+            if stage is None:
                 return Peeled(head, tuple(layers), pieces)
             layers.append(found)
-            pieces = through(pieces, [stage])
+            pieces = through(pieces, [stage, self._decryption.allowance(self._file.size)])
 
     def _stage(self, found: Format, head: bytes) -> Transform | None:
         if found.scheme is not None:

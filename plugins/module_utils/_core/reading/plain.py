@@ -15,8 +15,7 @@ from ..encryption.age.ranges import stream_range
 from ..encryption.detect import HEAD_BYTES
 from ..encryption.identities import Decryption
 from ..errors import BackupError, CryptoError, FormatError
-from ..stream.pipeline import Transform
-from ..stream.stages import through
+from ..stream.stages import Transform, through
 from ..stream.transforms import Gunzip, Unzstd, read_frames
 from .artifact import HeadProven, Proven, StoredArtifact, open_proven
 
@@ -187,6 +186,8 @@ def unwrap(file: StoredArtifact, stored: Iterator[bytes], decryption: Decryption
         stages.append(Unzstd())
     elif artifact.compression == "gzip":
         stages.append(Gunzip())
+    if artifact.plain_size is None:
+        stages.append(decryption.allowance(artifact.size))
     size = 0
     try:
         for piece in through(_behind(head, stored), stages):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from ..backupset.artifact import Artifact
 from ..catalogue.good_set import GoodSet
@@ -134,15 +135,14 @@ class ArchiveSource:
 
     name = "archive"
 
-    def __init__(self, head: bytes, pieces: Iterator[bytes]) -> None:
+    def __init__(self, head: Iterator[bytes], pieces: Iterator[bytes]) -> None:
         self._head = head
         self._pieces = pieces
         self._cancelled = False
 
     def run(self, emit: Emit) -> None:
         """See :class:`pipeline.Source`."""
-        emit(self._head)
-        for piece in self._pieces:
+        for piece in chain(self._head, self._pieces):
             if self._cancelled:
                 raise Cancelled(STEP)
             if piece:
@@ -163,7 +163,7 @@ def open_set_archive(good: GoodSet, decryption: Decryption) -> SetArchive:
     if not artifacts:
         raise FormatError(STEP, f"{good.manifest.id} has no dump")
     readers = [open_plain(good, artifact, decryption) for artifact in artifacts]
-    texts = [_read_toc(reader) for reader in readers]
+    texts = [_read_toc(reader, decryption.max_toc) for reader in readers]
     text, numbers = texts[0].with_data(texts[1:])
     blocks = dict(_blocks(artifacts[0], texts[0].toc, 0))
     for part, renumbered in enumerate(numbers, start=1):
@@ -172,14 +172,20 @@ def open_set_archive(good: GoodSet, decryption: Decryption) -> SetArchive:
     return SetArchive(text, blocks, readers)
 
 
-def _read_toc(reader: PlainReader) -> TocText:
+def _read_toc(reader: PlainReader, max_toc: int) -> TocText:
     index = reader.artifact.index
     if index is None:
         raise FormatError(STEP, f"the manifest has no index of {reader.artifact.name}")
-    raw = reader.fetch(0, index.toc_length)
-    walker = ArchiveWalker()
-    walker.update(raw)
-    return TocText(walker.toc, raw)
+    walker = ArchiveWalker(max_toc=max_toc, keep_raw=True)
+    for piece in reader.ranges([(0, index.toc_length)]):
+        walker.update(piece)
+    if walker.toc.length != index.toc_length:
+        raise FormatError(STEP, f"the table of contents of {reader.artifact.name} is not as long as the manifest says")
+
+    def fetch(offset: int, length: int) -> Iterator[bytes]:
+        return reader.ranges([(offset, length)])
+
+    return TocText(walker.toc, walker.reader.header, walker.reader.raw, fetch)
 
 
 def _blocks(artifact: Artifact, toc: Toc, part: int) -> Iterator[tuple[int, _Block]]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..errors import BackupError, Cancelled, SourceError
+from .stages import Transform, through
 
 CHANNEL_BYTES = 4 * 1024 * 1024
 """How many bytes may wait in front of a stage."""
@@ -32,18 +33,6 @@ class Source(Protocol):
 
     def cancel(self) -> None:
         """Make a running :meth:`run` end soon; called from another thread, any number of times."""
-
-
-class Transform(Protocol):
-    """What happens to the bytes on their way; an observer returns them as they came."""
-
-    name: str
-
-    def update(self, chunk: bytes) -> bytes:
-        """Take the next bytes and return those that are ready (maybe none)."""
-
-    def finalize(self) -> bytes:
-        """Return what is left; raise when the stream may not end here."""
 
 
 class Sink(Protocol):
@@ -247,10 +236,8 @@ class Pipeline:
 
     def _transform(self) -> None:
         try:
-            while (chunk := self._channel.get()) is not None:
-                self._send(self._pass(chunk, 0))
-            for number, transform in enumerate(self._transforms):
-                self._send(self._pass(transform.finalize(), number + 1))
+            for chunk in through(iter(self._channel.get, None), self._transforms):
+                self._send(chunk)
         except BaseException as error:
             self._fail(as_backup_error(error, "transform the stream"))
             return
@@ -259,13 +246,6 @@ class Pipeline:
                 self._committing = True
                 for runner in self._runners:
                     runner.channel.close()
-
-    def _pass(self, chunk: bytes, start: int) -> bytes:
-        for transform in self._transforms[start:]:
-            if not chunk:
-                break
-            chunk = transform.update(chunk)
-        return chunk
 
     def _send(self, chunk: bytes) -> None:
         if not chunk or not self._runners:

@@ -15,6 +15,7 @@ from typing import IO
 
 from ..errors import BackupError, SourceError
 from .pipeline import Emit
+from .stages import Expanding
 
 NICENESS = 5
 READ_BYTES = 1024 * 1024
@@ -152,7 +153,7 @@ def start(
         raise BackupError(step, f"cannot start {argv[0]}: {error.strerror}") from error
 
 
-class ProcessFilter:
+class ProcessFilter(Expanding):
     """A program that the stream passes through (gpg, say), as a transform.
 
     Reading and writing are interleaved on non-blocking pipes, so that neither side can starve the other.
@@ -175,9 +176,8 @@ class ProcessFilter:
             widen_pipe(stream)
             os.set_blocking(stream.fileno(), False)
 
-    def update(self, chunk: bytes) -> bytes:
-        """Write *chunk* to the program and return what it has written by then."""
-        output: list[bytes] = []
+    def pieces(self, chunk: bytes) -> Iterator[bytes]:
+        """Write *chunk* to the program and yield what it has written by then."""
         pending = memoryview(chunk)
         with selectors.DefaultSelector() as selector:
             selector.register(self._stdin, selectors.EVENT_WRITE)
@@ -188,24 +188,23 @@ class ProcessFilter:
                         data = os.read(self._stdout.fileno(), READ_BYTES)
                         if not data:
                             raise self._failed()
-                        output.append(data)
+                        yield data
                     else:
                         try:
                             pending = pending[os.write(self._stdin.fileno(), pending) :]
                         except BrokenPipeError:
                             raise self._failed() from None
-        return b"".join(output)
 
-    def finalize(self) -> bytes:
-        """End the program's input and return the rest of its output; raise unless it exits with 0."""
+    def ending(self) -> Iterator[bytes]:
+        """End the program's input and yield the rest of its output; raise unless it exits with 0."""
         with contextlib.suppress(BrokenPipeError):
             self._stdin.close()
         os.set_blocking(self._stdout.fileno(), True)
-        output = self._stdout.read()
+        while data := os.read(self._stdout.fileno(), READ_BYTES):
+            yield data
         if self._process.wait() != 0:
             raise self._failed()
         self.close()
-        return output
 
     def close(self) -> None:
         """Kill the program if it still runs and release its pipes; call it when the stream was given up."""

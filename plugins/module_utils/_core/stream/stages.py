@@ -1,11 +1,62 @@
-"""Transforms one behind the other without threads: for whoever reads a stream piece by piece."""
+"""Transforms, and how a stream passes through one behind the other.
+
+A few bytes can expand a thousandfold and more. A transform that does so is an :class:`Expanding` one, which gives what
+it makes in pieces as it makes it, so that nobody ever holds all of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
 
-from .decompression import Decompressor
-from .pipeline import Transform
+from ..errors import FormatError
+
+MAX_UPDATE_BYTES = 64 * 1024 * 1024
+"""What :meth:`Expanding.update` and :meth:`Expanding.finalize` return at most."""
+
+
+class Transform(Protocol):
+    """What happens to the bytes on their way; an observer returns them as they came."""
+
+    name: str
+
+    def update(self, chunk: bytes) -> bytes:
+        """Take the next bytes and return those that are ready (maybe none)."""
+
+    def finalize(self) -> bytes:
+        """Return what is left; raise when the stream may not end here."""
+
+
+class Expanding:
+    """Base of the transforms that may give many times what they take."""
+
+    name: str
+
+    def pieces(self, chunk: bytes) -> Iterator[bytes]:
+        """Take the next bytes and yield what they expand to; it must be exhausted before the next call."""
+        raise NotImplementedError
+
+    def ending(self) -> Iterator[bytes]:
+        """Yield what is left; raise when the stream may not end here."""
+        raise NotImplementedError
+
+    def update(self, chunk: bytes) -> bytes:
+        """All of :meth:`pieces` at once, for a small stream; :class:`FormatError` for too much."""
+        return self._joined(self.pieces(chunk))
+
+    def finalize(self) -> bytes:
+        """All of :meth:`ending` at once, for a small stream; :class:`FormatError` for too much."""
+        return self._joined(self.ending())
+
+    def _joined(self, pieces: Iterable[bytes]) -> bytes:
+        output: list[bytes] = []
+        size = 0
+        for piece in pieces:
+            output.append(piece)
+            size += len(piece)
+            if size > MAX_UPDATE_BYTES:
+                raise FormatError(f"pass through {self.name}", f"what comes out is more than {MAX_UPDATE_BYTES} bytes")
+        return b"".join(output)
 
 
 def through(pieces: Iterator[bytes], stages: Sequence[Transform]) -> Iterator[bytes]:
@@ -21,10 +72,39 @@ def through(pieces: Iterator[bytes], stages: Sequence[Transform]) -> Iterator[by
 
 
 def _through(pieces: Iterator[bytes], stage: Transform) -> Iterator[bytes]:
-    for piece in pieces:
-        if isinstance(stage, Decompressor):
+    if isinstance(stage, Expanding):
+        for piece in pieces:
             yield from stage.pieces(piece)
-        elif out := stage.update(piece):
+        yield from stage.ending()
+        return
+    for piece in pieces:
+        if out := stage.update(piece):
             yield out
     if rest := stage.finalize():
         yield rest
+
+
+class AtMost:
+    """Observer: raises :class:`FormatError` once more than *limit* bytes have passed.
+
+    :param what: the stream's origin in words, "of 12 bytes" say.
+    """
+
+    name = "limit"
+
+    def __init__(self, limit: int, what: str, *, hint: str | None = None) -> None:
+        self._limit = limit
+        self._what = what
+        self._hint = hint
+        self._size = 0
+
+    def update(self, chunk: bytes) -> bytes:
+        """Count *chunk* and return it."""
+        self._size += len(chunk)
+        if self._size > self._limit:
+            raise FormatError("unpack the file", f"{self._what} come more than {self._limit:,}", hint=self._hint)
+        return chunk
+
+    def finalize(self) -> bytes:
+        """Nothing is held back."""
+        return b""

@@ -11,6 +11,7 @@ from .decompression import PIECE_BYTES, Decompressor, broken
 
 FRAME_BYTES = 4 * 1024 * 1024
 MAX_FRAME_BYTES = 64 * 1024 * 1024
+_FRAME_OVERHEAD = 64 * 1024
 MAX_WINDOW_BYTES = 128 * 1024 * 1024
 """What a stream may ask for to be decompressed; ``zstd`` itself refuses more, too, unless told otherwise."""
 
@@ -121,8 +122,10 @@ def read_frames(
     for (plain, compressed), (plain_end, compressed_end) in zip(frames, ends, strict=True):
         if plain_end <= offset or plain >= offset + length:
             continue
-        data = fetch(compressed, compressed_end - compressed)
-        content = _decompress_frame(decompressor, data, plain_end - plain)
+        size, stored = plain_end - plain, compressed_end - compressed
+        if not 0 <= size <= MAX_FRAME_BYTES or stored > size + size // 128 + _FRAME_OVERHEAD:
+            raise broken(f"a zstd frame of {size} bytes in {stored} is none that this collection writes")
+        content = _decompress_frame(decompressor, fetch(compressed, stored), size)
         yield content[max(0, offset - plain) : offset + length - plain]
 
 
@@ -130,7 +133,7 @@ def _decompress_frame(decompressor: Any, data: bytes, size: int) -> bytes:
     library = require_library()
     try:
         # Looked at first, because the library trusts this number and makes room for it.
-        if not 0 <= size <= MAX_FRAME_BYTES or library.frame_content_size(data) != size:
+        if library.frame_content_size(data) != size:
             raise broken(f"a zstd frame is not of the {size} bytes that are recorded")
         content: bytes = decompressor.decompress(data, allow_extra_data=False)
     except library.ZstdError as error:

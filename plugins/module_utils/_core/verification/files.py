@@ -46,12 +46,12 @@ def verify_file(request: VerifyRequest, access: Access) -> list[Finding]:
         return findings
     check_tables(tables_of(contents.toc), request, tell, "the dump")
     if request.content:
-        _check_contents(layers, tell)
+        _check_contents(layers, access, tell)
     return findings
 
 
-def _check_contents(layers: LayeredFile, tell: Tell) -> None:
-    unpacker = Unpacker()
+def _check_contents(layers: LayeredFile, access: Access, tell: Tell) -> None:
+    unpacker = Unpacker(access.decryption.max_toc)
     try:
         for piece in layers.peel().pieces:
             unpacker.feed(piece)

@@ -202,7 +202,7 @@ class CopyCheck:
 
     def _unpack(self, file: StoredArtifact, stored: Iterator[bytes], found: _Read) -> None:
         artifact = file.artifact
-        unpacker = Unpacker() if artifact.role == "dump" else None
+        unpacker = Unpacker(self._access.decryption.max_toc) if artifact.role == "dump" else None
         try:
             for piece in unwrap(file, stored, self._access.decryption):
                 if unpacker is not None:

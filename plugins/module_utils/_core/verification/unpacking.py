@@ -71,6 +71,7 @@ _DECOMPRESSORS: dict[str, Callable[[], Decompressor]] = {"none": _Plain, "gzip":
 class Unpacker:
     """A pipeline's observer that reads every block of an archive to its end.
 
+    :param max_toc: bytes of memory that the table of contents may take.
     :ivar rows: of each table whose data have passed by as a whole.
     :ivar packed: the compression that cannot be unpacked here; None where all was.
     :ivar objects: how many large objects have passed by.
@@ -78,11 +79,11 @@ class Unpacker:
 
     name = "unpack"
 
-    def __init__(self) -> None:
+    def __init__(self, max_toc: int) -> None:
         self.rows: Counter[TableName] = Counter()
         self.packed: str | None = None
         self.objects = 0
-        self.walker = ArchiveWalker(data=self)
+        self.walker = ArchiveWalker(data=self, max_toc=max_toc)
         self._stream: Decompressor | None = None
         self._lines = 0
         self._tail = b""

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption import identities
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.detect import Format
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
-from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, SourceError
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, FormatError, SourceError
 from ansible_collections.mobul.backup.plugins.module_utils._core.reading.access import open_access
 from ansible_collections.mobul.backup.plugins.module_utils._core.reading.legacy_file import (
     STEP,
@@ -60,6 +61,23 @@ def test_what_lies_below_more_layers_than_any_procedure_makes_is_no_text(tmp_pat
     assert len(peeled.layers) == 4
 
 
+def test_a_file_that_expands_beyond_what_is_allowed_ends_and_names_the_option(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(identities, "_ALWAYS_ALLOWED", 100_000)
+    with opened(tmp_path / "bomb", gzip.compress(gzip.compress(bytes(20_000_000)))) as file:
+        with pytest.raises(FormatError, match=r"come more than 100,000 .*raise max_expansion"):
+            list(LayeredFile(file, Decryption.parse(max_expansion=10)).peel().pieces)
+        assert sum(map(len, LayeredFile(file, Decryption.parse(max_expansion=1_000_000)).peel().pieces)) == 20_000_000
+
+
+def test_only_one_layer_may_take_much_memory(tmp_path: Path) -> None:
+    with opened(tmp_path / "old", lzma.compress(gzip.compress(lzma.compress(SCRIPT)))) as file:
+        peeled = LayeredFile(file, Decryption.parse()).peel()
+    assert peeled.layers == (Format.XZ, Format.GZIP)
+    assert peeled.stranger == "it is xz"
+
+
 def test_a_script_in_an_envelope_is_read_for_a_database(tmp_path: Path) -> None:
     with opened(tmp_path / "old.enc", enveloped(SCRIPT)) as file:
         contents = FileContents(file, Decryption.parse([KEY]))
@@ -85,7 +103,14 @@ def params() -> dict[str, Any]:
     """The parameters that the modules have in common, with nothing that a set could be read from."""
     keys = dict.fromkeys(["passphrase", "gnupghome", "openssl_kdf", "openssl_md", "openssl_iter", "src", "location"])
     broken = {"name": "broken", "type": "local", "path": "not absolute"}
-    return {**keys, "identities": [], "verify_key": ["/nowhere/signing.pub"], "locations": [broken]}
+    return {
+        **keys,
+        "max_expansion": 2000,
+        "max_toc_size": 128,
+        "identities": [],
+        "verify_key": ["/nowhere/signing.pub"],
+        "locations": [broken],
+    }
 
 
 def test_a_file_is_opened_without_a_look_at_what_only_sets_need(params: dict[str, Any], tmp_path: Path) -> None:

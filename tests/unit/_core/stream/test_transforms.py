@@ -21,7 +21,8 @@ import zstandard
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError, FormatError
 from ansible_collections.mobul.backup.plugins.module_utils._core.stream import decompression
 from ansible_collections.mobul.backup.plugins.module_utils._core.stream.decompression import Decompressor
-from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline import Transform
+from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline import Emit, Pipeline
+from ansible_collections.mobul.backup.plugins.module_utils._core.stream.stages import Transform
 from ansible_collections.mobul.backup.plugins.module_utils._core.stream.transforms import (
     Gunzip,
     Gzip,
@@ -197,8 +198,48 @@ def test_a_bomb_comes_in_small_pieces_and_takes_little_memory(form: str) -> None
 
 @FORMATS
 def test_an_update_refuses_to_return_a_bomb(form: str) -> None:
-    with pytest.raises(FormatError, match="expand to more than"):
+    with pytest.raises(FormatError, match="what comes out is more than"):
         DECOMPRESSORS[form]().update(bomb(form, 300 * MIB))
+
+
+class Whole:
+    """A source of one piece."""
+
+    name = "whole"
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def run(self, emit: Emit) -> None:
+        emit(self._data)
+
+    def cancel(self) -> None:
+        pass
+
+
+class Measured:
+    """A sink that keeps nothing but sizes."""
+
+    name = "measured"
+    size = largest = 0
+
+    def write(self, chunk: bytes) -> None:
+        self.size += len(chunk)
+        self.largest = max(self.largest, len(chunk))
+
+    def commit(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+@FORMATS
+def test_a_pipeline_passes_on_small_pieces_of_a_bomb(form: str) -> None:
+    sink = Measured()
+    Pipeline(Whole(bomb(form, 300 * MIB)), [DECOMPRESSORS[form](), Sha256()], [sink]).run()
+    assert sink.size == 300 * MIB
+    assert sink.largest <= decompression.PIECE_BYTES
 
 
 def test_a_zstd_stream_that_asks_for_much_memory_is_refused() -> None:

@@ -43,7 +43,7 @@ def archive(method: str, tables: Sequence[bytes], objects: Sequence[bytes] = (),
 
 
 def unpack(data: bytes, size: int = 1000) -> Unpacker:
-    unpacker = Unpacker()
+    unpacker = Unpacker(2**27)
     for piece in pieces(data, size):
         unpacker.feed(piece)
     unpacker.finish()

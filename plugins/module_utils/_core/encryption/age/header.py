@@ -12,7 +12,9 @@ from .errors import HeaderError, NotAgeError
 from .primitives import decode_base64, encode_base64, hkdf
 
 MAX_HEADER_SIZE = 1024 * 1024
-"""Bytes. The format sets no limit; this one, of some ten thousand recipients, keeps hostile input from using memory."""
+"""Bytes. The format sets no limit; this one keeps hostile input from using memory."""
+MAX_STANZAS = 1000
+"""Each costs whoever looks for their own as much work as an honest file."""
 
 MAGIC = b"age-encryption.org/"
 _VERSION_LINE = b"age-encryption.org/v1"
@@ -127,6 +129,8 @@ class HeaderParser:
         return None
 
     def _take_arguments(self, line: bytes) -> None:
+        if len(self._stanzas) == MAX_STANZAS:
+            raise HeaderError(f"header malformed: it has more than {MAX_STANZAS} recipient stanzas")
         if not _ARGUMENTS.fullmatch(line):
             raise HeaderError("header malformed: the first line of a recipient stanza")
         self._arguments = line.decode("ascii").split(" ")[1:]

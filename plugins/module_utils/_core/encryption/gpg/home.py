@@ -11,12 +11,13 @@ import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...errors import ConfigError, PreflightError
+from ...errors import ConfigError, CryptoError, PreflightError
 from ...stream.process import child_environment, describe_status
 
 STEP = "run gpg"
 _TIMEOUT_SECONDS = 120
 _MAX_PASSPHRASE_BYTES = 4096
+_MAX_STATUS_BYTES = 16 * 1024 * 1024
 _MEMORY_DIRECTORY = "/dev/shm"  # noqa: S108 - only ever used through mkdtemp
 S2K_COUNT = 65011712
 """Work that a passphrase costs: the most that OpenPGP's iterated S2K can express (RFC 9580, section 3.7.1.3)."""
@@ -127,7 +128,10 @@ def find_gpg() -> str:
 def read_status(descriptor: int) -> tuple[str, ...]:
     """The status lines in an open file, from its start (GnuPG's doc/DETAILS, "Format of the --status-fd output")."""
     # pread, because the child shares the file's position.
-    data = os.pread(descriptor, os.fstat(descriptor).st_size, 0)
+    size = os.fstat(descriptor).st_size
+    if size > _MAX_STATUS_BYTES:
+        raise CryptoError(STEP, "gpg has more to tell of the file than that of any backup")
+    data = os.pread(descriptor, size, 0)
     lines = data.decode("utf-8", "replace").splitlines()
     return tuple(line.removeprefix(_STATUS_MARK) for line in lines if line.startswith(_STATUS_MARK))
 

@@ -1,7 +1,7 @@
 """gpg as a stage of a pipeline.
 
 While it decrypts, gpg hands out plaintext before it knows whether the message is authentic; only its last
-status lines tell. So whoever decrypts must not act on a byte before :meth:`finalize` has returned. Writing to a
+status lines tell. So whoever decrypts must not act on a byte before :meth:`ending` has come to its end. Writing to a
 file that becomes visible at the commit, which comes after it, is such a use.
 """
 
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import IO
 
 from ...errors import BackupError, CryptoError, SourceError
 from ...stream.process import ProcessFilter
+from ...stream.stages import Expanding
 from .home import S2K_COUNT, GpgHome, passphrase_pipe, read_status
 from .openpgp import ArmorFrame, MessageFrame
 
@@ -23,7 +24,7 @@ DECRYPT = "decrypt with gpg"
 _S2K = ("--s2k-mode", "3", "--s2k-count", str(S2K_COUNT), "--s2k-digest-algo", "SHA512", "--cipher-algo", "AES256")
 
 
-class GpgFilter:
+class GpgFilter(Expanding):
     """One run of gpg over the stream; the program starts with the first bytes.
 
     :param arguments: options and command.
@@ -44,19 +45,18 @@ class GpgFilter:
         self._filter: ProcessFilter | None = None
         self._status: IO[bytes] | None = None
 
-    def update(self, chunk: bytes) -> bytes:
-        """Pass *chunk* to gpg and return what it has written by then."""
+    def pieces(self, chunk: bytes) -> Iterator[bytes]:
+        """Pass *chunk* to gpg and yield what it has written by then."""
         try:
-            return self._started().update(chunk)
+            yield from self._started().pieces(chunk)
         except BackupError as error:
             raise self._explained(error) from error
 
-    def finalize(self) -> bytes:
-        """End gpg's input, return its last output; raise unless its exit status and its status lines say success."""
+    def ending(self) -> Iterator[bytes]:
+        """End gpg's input, yield its last output; raise unless its exit status and its status lines say success."""
         try:
-            output = self._started().finalize()
+            yield from self._started().ending()
             self.judge(self.status())
-            return output
         except BackupError as error:
             raise self._explained(error) from error
         finally:
@@ -127,16 +127,15 @@ class GpgDecryptor(GpgFilter):
         super().__init__(home, ["--skip-verify", "--decrypt"], step=DECRYPT, passphrase=passphrase)
         self._frame: ArmorFrame | MessageFrame = ArmorFrame() if armored else MessageFrame()
 
-    def update(self, chunk: bytes) -> bytes:
+    def pieces(self, chunk: bytes) -> Iterator[bytes]:
         """Pass *chunk* on; raise as soon as it cannot belong to one whole message."""
         self._frame.update(chunk)
-        return super().update(chunk)
+        yield from super().pieces(chunk)
 
-    def finalize(self) -> bytes:
+    def ending(self) -> Iterator[bytes]:
         """The last plaintext; raise :class:`CryptoError` unless all of it is authentic."""
-        output = super().finalize()
+        yield from super().ending()
         self._frame.finalize()
-        return output
 
     def judge(self, status: Sequence[str]) -> None:
         """One decryption, ended well, integrity proven. GOODMDC also stands for the newer AEAD packets."""

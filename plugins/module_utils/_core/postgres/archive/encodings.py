@@ -47,6 +47,6 @@ def codec_of(statement: str) -> str:
     return codecs.lookup(_CODECS.get(match[1], DEFAULT)).name if match else DEFAULT
 
 
-def decode(raw: bytes, codec: str) -> str:
+def decode(raw: bytes | memoryview, codec: str) -> str:
     """Read *raw*; what the codec cannot read stays as lone surrogates."""
-    return raw.decode(codec, "surrogateescape")
+    return str(raw, codec, "surrogateescape")

@@ -6,7 +6,7 @@ numbers that no other entry has.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from .toc import Section, Toc, TocEntry
@@ -14,6 +14,8 @@ from .toc_reader import INTEGERS, broken
 
 ALWAYS_KEPT = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH"})
 """Kinds of entries without which the others would be read otherwise."""
+
+Fetch = Callable[[int, int], Iterator[bytes]]
 
 _TYPE_BYTES = 1
 _FLAG_BYTES = 1
@@ -37,24 +39,32 @@ def renumber_block(header: bytes, dump_id: int, int_size: int) -> bytes:
 class TocText:
     """A table of contents together with its bytes.
 
-    :param raw: the archive's first ``toc.length`` bytes.
+    :param header: the archive's bytes before the number of entries.
+    :param raw: the entries as they stand in the archive, by dump id, but those that are too long to be kept.
+    :param fetch: reads those from where they stand, by offset and length; None where they cannot be had any more.
     """
 
-    def __init__(self, toc: Toc, raw: bytes) -> None:
-        if len(raw) != toc.length:
-            raise broken(f"the table of contents has {len(raw)} bytes instead of {toc.length}")
+    def __init__(self, toc: Toc, header: bytes, raw: Mapping[int, bytes], fetch: Fetch | None = None) -> None:
         self.toc = toc
-        self._header = raw[: toc.header_length]
-        self._entries = {entry.dump_id: raw[entry.position : entry.position + entry.size] for entry in toc.entries}
+        self._header = header
+        self._entries = raw
+        self._far = {one.dump_id: (one.position, one.size) for one in toc.entries if one.dump_id not in raw}
+        self._fetch = fetch
 
-    def only(self, keep: Collection[int]) -> bytes:
+    def only(self, keep: Collection[int]) -> Iterator[bytes]:
         """Header and table of contents of an archive with these entries, by dump id, and those always kept."""
-        kept = [
-            self._entries[entry.dump_id]
-            for entry in self.toc.entries
-            if entry.dump_id in keep or entry.desc in ALWAYS_KEPT
-        ]
-        return b"".join([self._header, encode_integer(len(kept), self.toc.int_size), *kept])
+        kept = [entry for entry in self.toc.entries if entry.dump_id in keep or entry.desc in ALWAYS_KEPT]
+        held = [self._header, encode_integer(len(kept), self.toc.int_size)]
+        for entry in kept:
+            if (raw := self._entries.get(entry.dump_id)) is not None:
+                held.append(raw)
+                continue
+            if self._fetch is None:
+                raise broken(f"the definition of {entry.desc} {entry.tag} is longer than what is kept")
+            yield b"".join(held)
+            held = []
+            yield from self._fetch(*self._far[entry.dump_id])
+        yield b"".join(held)
 
     def with_data(self, parts: Iterable[TocText]) -> tuple[TocText, list[dict[int, int]]]:
         """This table of contents with the data entries of further *parts* in it.
@@ -74,12 +84,17 @@ class TocText:
                     continue
                 table = tables.get((entry.namespace, entry.tag))
                 dependencies = () if table is None else (table,)
-                raw[next_id] = _renumber(part._entries[entry.dump_id], entry, next_id, dependencies, part.toc)
+                raw[next_id] = _renumber(part._of_data(entry), entry, next_id, dependencies, part.toc)
                 added.append(replace(entry, dump_id=next_id, dependencies=dependencies, size=len(raw[next_id])))
                 renumbered[entry.dump_id] = next_id
                 next_id += 1
             numbers.append(renumbered)
         return self._assemble(added, raw), numbers
+
+    def _of_data(self, entry: TocEntry) -> bytes:
+        if entry.dump_id not in self._entries:
+            raise broken(f"the entry of the data of {entry.tag} is longer than any")
+        return self._entries[entry.dump_id]
 
     def _assemble(self, added: Sequence[TocEntry], raw: Mapping[int, bytes]) -> TocText:
         own = self.toc.entries
@@ -89,9 +104,10 @@ class TocText:
         for entry in (*own[:place], *added, *own[place:]):
             entries.append(replace(entry, position=position))
             position += entry.size
-        data = b"".join(raw[entry.dump_id] for entry in entries)
-        header = self._header + encode_integer(len(entries), self.toc.int_size)
-        return TocText(replace(self.toc, entries=tuple(entries), length=position), header + data)
+        whole = TocText(replace(self.toc, entries=tuple(entries), length=position), self._header, raw, self._fetch)
+        # Where they are to be read is where they stand in this one's archive.
+        whole._far = self._far
+        return whole
 
     def _check_alike(self, other: Toc) -> None:
         first = self.toc

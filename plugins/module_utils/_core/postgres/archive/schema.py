@@ -22,9 +22,12 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 
-from .toc import BLOBS, TABLE_DATA, Toc, TocEntry
+from ...errors import FormatError
+from .toc import BLOBS, LONG_TEXT_BYTES, TABLE_DATA, LongText, Toc, TocEntry
 
 DIGEST_DIGITS = 16
+_LONGEST_OF_PIECES = 4 * 1024 * 1024
+_MOST_ARRAYS = 100_000
 
 _SEQUENCE_VALUE = "SEQUENCE SET"
 _NOT_SCHEMA = frozenset(
@@ -114,25 +117,45 @@ def _numbered(digests: Mapping[str, list[str]]) -> dict[str, str]:
     return objects
 
 
+def long_text(desc: str, definition: str) -> LongText:
+    """What is kept of a definition that is too long itself.
+
+    :raises FormatError: it is none that anybody has written: to bring it into its one form would take much memory.
+    """
+    of_pieces = desc in _PRIVILEGES or desc in _LITERALS_ARE_SECRET or desc in _OPTIONS_MAY_BE_SECRET
+    if (of_pieces and len(definition) > _LONGEST_OF_PIECES) or definition.count("(ARRAY[") > _MOST_ARRAYS:
+        raise FormatError("read the archive", f"an entry of the kind {desc[:40]} has {len(definition):,} characters")
+    digest = hashlib.sha256()
+    canonical = _canonical(desc, definition)
+    for start in range(0, len(canonical), LONG_TEXT_BYTES):
+        digest.update(canonical[start : start + LONG_TEXT_BYTES].encode("utf-8", "surrogateescape"))
+    return digest
+
+
 def _digest(entry: TocEntry, owners: bool, loose: bool) -> str:
-    definition = _canonical(entry)
-    if loose:
-        definition = "".join(_QUALIFIER.sub("", definition).split())
-    fields = [definition, entry.owner if owners else "", entry.tablespace, entry.tableam]
+    if entry.long is None:
+        definition = _canonical(entry.desc, entry.defn)
+        if loose:
+            definition = "".join(_QUALIFIER.sub("", definition).split())
+        digest = hashlib.sha256(definition.encode("utf-8", "surrogateescape"))
+    else:
+        # What is that long is a function's body, which no server writes otherwise than it came.
+        digest = entry.long.copy()
     # The dump's strings have no NUL, so that no two lists of fields give the same bytes.
-    encoded = "\0".join(fields).encode("utf-8", "surrogateescape")
-    return hashlib.sha256(encoded).hexdigest()[:DIGEST_DIGITS]
+    fields = ["", entry.owner if owners else "", entry.tablespace, entry.tableam]
+    digest.update("\0".join(fields).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()[:DIGEST_DIGITS]
 
 
-def _canonical(entry: TocEntry) -> str:
-    definition = _VARCHAR_ARRAY.sub(_cast_elements, entry.defn)
-    if entry.desc in _PRIVILEGES:
+def _canonical(desc: str, definition: str) -> str:
+    definition = _VARCHAR_ARRAY.sub(_cast_elements, definition)
+    if desc in _PRIVILEGES:
         return "".join(sorted(_GRANT.findall(definition)))
-    if entry.desc == "POLICY":
+    if desc == "POLICY":
         return _ROLES.sub(_sort_roles, definition, count=1)
-    if entry.desc in _LITERALS_ARE_SECRET:
+    if desc in _LITERALS_ARE_SECRET:
         return _LITERAL.sub("''", definition)
-    if entry.desc in _OPTIONS_MAY_BE_SECRET:
+    if desc in _OPTIONS_MAY_BE_SECRET:
         return _SECRET_OPTION.sub(r"\1''", definition)
     return definition
 

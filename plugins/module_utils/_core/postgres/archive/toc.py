@@ -10,11 +10,11 @@ an integer length, -1 for none, and its bytes in the dump's encoding.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 Version = tuple[int, int, int]
 
@@ -26,6 +26,16 @@ class Section(IntEnum):
     PRE_DATA = 2
     DATA = 3
     POST_DATA = 4
+
+
+LONG_TEXT_BYTES = 1024 * 1024
+
+
+class LongText(Protocol):
+    """What is left of a definition of more than :data:`LONG_TEXT_BYTES`: the digest that begins with it."""
+
+    def copy(self) -> Any:
+        """A hash object of :mod:`hashlib` that has taken in the definition."""
 
 
 class TableData(NamedTuple):
@@ -52,6 +62,7 @@ class TocEntry:
     """The kind of the object: ``TABLE``, ``TABLE DATA``, ``FK CONSTRAINT``."""
     section: Section
     defn: str
+    """Empty where it is too long to be kept; see :attr:`long`."""
     drop_stmt: str
     copy_stmt: str
     namespace: str
@@ -68,6 +79,8 @@ class TocEntry:
     """Where the entry itself begins, in bytes from the archive's start."""
     size: int
     """How many bytes the entry itself takes in the archive."""
+    long: LongText | None = field(default=None, compare=False)
+    """Instead of a definition that is too long to be kept."""
 
     @property
     def schema(self) -> str:

@@ -10,7 +10,8 @@ from typing import Any
 
 from ...errors import FormatError
 from . import encodings
-from .toc import Section, Toc, TocEntry, Version
+from .schema import long_text
+from .toc import LONG_TEXT_BYTES, LongText, Section, Toc, TocEntry, Version
 
 STEP = "read the archive"
 MAGIC = b"PGDMP"
@@ -31,6 +32,9 @@ _TABLE_ACCESS_METHODS: Version = (1, 14, 0)
 _RELKINDS: Version = (1, 16, 0)
 _POSITION_UNKNOWN, _POSITION_SET, _NO_DATA = 1, 2, 3
 _NUMBER = re.compile(rb"[0-9]{1,10}")
+_WIDE = re.compile(rb"[\xf0-\xff]")
+_ENTRY_MEMORY, _DEPENDENCY_MEMORY = 600, 100
+"""Bytes of an entry without its texts, and of the number of another one that it depends on."""
 
 
 def broken(message: str, *, hint: str | None = None) -> FormatError:
@@ -84,15 +88,23 @@ class _Cursor:
         return -value if sign else value
 
     def string(self) -> bytes | None:
+        raw = self.text()
+        return raw if raw is None or isinstance(raw, bytes) else bytes(raw)
+
+    def text(self) -> bytes | memoryview | None:
+        """A string that may be long, and then is not copied."""
         length = self.integer()
         if length < 0:
             return None
         if length > MAX_STRING_BYTES:
             raise broken(f"the table of contents has a string of {length} bytes")
-        raw = self.take(length)
-        if b"\0" in raw:
+        begin, end = self.position, self.position + length
+        if end > len(self.data):
+            raise _Short(end)
+        self.position = end
+        if self.data.find(b"\0", begin, end) >= 0:
             raise broken("the table of contents has a NUL inside a string")
-        return raw
+        return self.data[begin:end] if length <= LONG_TEXT_BYTES else memoryview(self.data)[begin:end]
 
     def number(self) -> int | None:
         raw = self.string()
@@ -159,10 +171,23 @@ class _Header:
 
 
 class TocReader:
-    """Push-style reader: :meth:`feed` it until it has a :attr:`toc`."""
+    """Push-style reader: :meth:`feed` it until it has a :attr:`toc`.
 
-    def __init__(self) -> None:
+    :param limit: bytes of memory that the entries may take; None for a dump that is being made here.
+    :param keep_raw: whether to keep the entries as they stand in the archive, too.
+    :ivar header: the bytes before the number of entries.
+    :ivar raw: each entry as it stands in the archive, by dump id, but those with a text that is too long to be kept.
+    """
+
+    def __init__(self, limit: int | None = None, *, keep_raw: bool = False) -> None:
         self.toc: Toc | None = None
+        self.header = b""
+        self.raw: dict[int, bytes] = {}
+        self._limit = limit
+        self._memory = 0
+        self._keep_raw = keep_raw
+        self._parts: list[bytes] = []
+        self._names: dict[bytes, str] = {}
         self._pieces: list[bytes] = []
         self._held = 0
         self._wanted = 1
@@ -181,7 +206,7 @@ class TocReader:
         if self._held < self._wanted:
             return None
         # Joined only once a string is there as a whole: a long one would else be copied with every piece.
-        data = b"".join(self._pieces)
+        data, self._pieces = b"".join(self._pieces), []
         end = self._read(data)
         return None if end is None else end - (len(data) - len(chunk))
 
@@ -191,25 +216,48 @@ class TocReader:
             if self._header is None:
                 self._header = _Header(data)
                 done = self._header.end
+                self.header = data[: self._header.length]
             header = self._header
             cursor = _Cursor(data, header.int_size, header.off_size)
             cursor.position = done
             while len(self._entries) < header.count:
                 if self._draft is None:
                     self._draft = self._fields(cursor, header.version)
-                    done = cursor.position
+                    done = self._take_over(data, done, cursor.position)
                 # Kept one by one: a long list that comes in pieces would else be read again with each of them.
                 while (number := cursor.number()) is not None:
                     self._dependencies.append(number)
-                    done = cursor.position
+                    self._spend(_DEPENDENCY_MEMORY)
+                    done = self._take_over(data, done, cursor.position)
                 self._entries.append(self._entry(cursor, self._draft))
-                done = cursor.position
+                done = self._take_over(data, done, cursor.position)
+                self._end_raw(self._entries[-1])
         except _Short as short:
             self._keep(data[done:], done, short.end - done)
             return None
         self.toc = self._complete(header, self._base + done)
-        self._pieces = []
         return done
+
+    def _take_over(self, data: bytes, begin: int, end: int) -> int:
+        """Keep what was read of an entry; return *end*."""
+        if self._keep_raw and (self._draft is None or self._draft["long"] is None):
+            self._parts.append(data[begin:end])
+            self._spend(end - begin)
+        return end
+
+    def _end_raw(self, entry: TocEntry) -> None:
+        if self._keep_raw and entry.long is None:
+            self.raw[entry.dump_id] = b"".join(self._parts)
+        self._parts = []
+
+    def _spend(self, memory: int, *, passing: int = 0) -> None:
+        """Count what is kept, and refuse more than may be."""
+        self._memory += memory
+        if self._limit is not None and self._memory + passing > self._limit:
+            raise broken(
+                f"the table of contents takes more than {self._limit // 1024**2} MiB of memory",
+                hint="if the dump is an honest one, raise max_toc_size",
+            )
 
     def _keep(self, rest: bytes, done: int, wanted: int) -> None:
         self._base += done
@@ -218,11 +266,24 @@ class TocReader:
             raise broken(f"the table of contents is larger than {MAX_TOC_BYTES} bytes")
 
     def _text(self, raw: bytes | None) -> str:
-        return encodings.decode(raw, self._codec) if raw else ""
+        text = encodings.decode(raw, self._codec) if raw else ""
+        self._spend(sys.getsizeof(text) if text else 0)
+        return text
+
+    def _definition(self, cursor: _Cursor, desc: str) -> tuple[str, LongText | None]:
+        raw = cursor.text()
+        if raw is None or isinstance(raw, bytes):
+            return self._text(raw), None
+        # In memory together while it is looked at: the bytes and the text.
+        self._spend(0, passing=len(raw) * (5 if _WIDE.search(raw) else 2))
+        return "", long_text(desc, encodings.decode(raw, self._codec))
 
     def _name(self, cursor: _Cursor) -> str:
         # Few different ones in thousands of entries.
-        return sys.intern(self._text(cursor.string()))
+        raw = cursor.string() or b""
+        if raw not in self._names:
+            self._names[raw] = self._text(raw)
+        return self._names[raw]
 
     def _fields(self, cursor: _Cursor, version: Version) -> dict[str, Any]:
         """What an entry has before its dependencies."""
@@ -234,7 +295,8 @@ class TocReader:
         fields["table_oid"], fields["oid"] = cursor.number() or 0, cursor.number() or 0
         fields["tag"], fields["desc"] = self._text(cursor.string()), self._name(cursor)
         section = cursor.integer()
-        fields["defn"], fields["drop_stmt"], fields["copy_stmt"] = (self._text(cursor.string()) for _field in range(3))
+        fields["defn"], fields["long"] = self._definition(cursor, fields["desc"])
+        fields["drop_stmt"], fields["copy_stmt"] = (self._text(cursor.string()) for _field in range(2))
         fields["namespace"], fields["tablespace"] = self._name(cursor), self._name(cursor)
         fields["tableam"] = self._name(cursor) if version >= _TABLE_ACCESS_METHODS else ""
         relkind = cursor.integer() if version >= _RELKINDS else 0
@@ -251,6 +313,7 @@ class TocReader:
         size = self._base + cursor.position - fields["position"]
         entry = TocEntry(**fields, dependencies=tuple(self._dependencies), data_offset=offset, size=size)
         self._draft, self._dependencies = None, []
+        self._spend(_ENTRY_MEMORY)
         self._ids.add(entry.dump_id)
         if entry.desc == "ENCODING":
             self._codec = encodings.codec_of(entry.defn)

@@ -74,6 +74,8 @@ class ArchiveWalker:
     :param on_toc: told the table of contents as soon as it has passed by.
     :param on_block: told the entry whose data begin.
     :param data: told the data themselves.
+    :param max_toc: bytes of memory that the table of contents may take; None for a dump that is being made here.
+    :param keep_raw: whether to keep its bytes, for :attr:`reader`'s users.
     """
 
     name = "archive"
@@ -84,25 +86,27 @@ class ArchiveWalker:
         on_toc: Callable[[Toc], None] | None = None,
         on_block: Callable[[TocEntry], None] | None = None,
         data: DataObserver | None = None,
+        max_toc: int | None = None,
+        keep_raw: bool = False,
     ) -> None:
         self._on_toc = on_toc
         self._on_block = on_block
         self._data = data
-        self._reader = TocReader()
+        self.reader = TocReader(max_toc, keep_raw=keep_raw)
         self._blocks: _BlockWalker | None = None
         self._size = 0
 
     @property
     def has_toc(self) -> bool:
         """Whether the whole table of contents has passed by."""
-        return self._reader.toc is not None
+        return self.reader.toc is not None
 
     @property
     def toc(self) -> Toc:
         """The table of contents; :class:`FormatError` as long as it has not passed by."""
-        if self._reader.toc is None:
+        if self.reader.toc is None:
             raise broken("the archive ends before its table of contents does", hint=_CUT_OFF)
-        return self._reader.toc
+        return self.reader.toc
 
     @property
     def index(self) -> tuple[Block, ...]:
@@ -118,11 +122,11 @@ class ArchiveWalker:
         """Look at the next bytes and return them; :class:`FormatError` when they are no such archive."""
         start: int | None = 0
         if self._blocks is None:
-            start = self._reader.feed(chunk)
-            if self._reader.toc is not None:
+            start = self.reader.feed(chunk)
+            if self.reader.toc is not None:
                 if self._on_toc is not None:
-                    self._on_toc(self._reader.toc)
-                self._blocks = _BlockWalker(self._reader.toc, self._on_block, self._data)
+                    self._on_toc(self.reader.toc)
+                self._blocks = _BlockWalker(self.reader.toc, self._on_block, self._data)
         if self._blocks is not None and start is not None:
             self._blocks.feed(chunk, start, self._size)
         self._size += len(chunk)

@@ -41,16 +41,16 @@ class FileContents:
         with self._file.named():
             peeled = self._file.peel()
             self.warnings = peeled.warnings
-            self._prove(peeled)
+            self._prove(peeled, decryption.max_toc)
 
     def source(self) -> FileStream:
         """The plain contents, once more from the beginning."""
         return FileStream(self._file)
 
-    def _prove(self, peeled: Peeled) -> None:
+    def _prove(self, peeled: Peeled, max_toc: int) -> None:
         if peeled.is_dump:
             self.direct = not peeled.layers
-            walker = ArchiveWalker()
+            walker = ArchiveWalker(max_toc=max_toc)
             for piece in peeled.pieces:
                 walker.update(piece)
             walker.finalize()

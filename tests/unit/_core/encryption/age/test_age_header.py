@@ -17,6 +17,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age 
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age.header import (
     MAX_HEADER_SIZE,
+    MAX_STANZAS,
     HeaderParser,
     encode_header,
 )
@@ -177,3 +178,12 @@ def test_an_error_names_the_step_that_it_was_given() -> None:
             decryptor.update(b"nothing")
     with pytest.raises(NotAgeError):
         decryptor.finalize()
+
+
+def test_more_stanzas_than_a_thousand_are_refused_before_any_is_tried() -> None:
+    stanza = Stanza("X25519", ("A" * 43,), b"x" * 32)
+    accepted = HeaderParser().feed(encode_header([stanza] * MAX_STANZAS, b"k" * 16))
+    assert accepted is not None
+    assert len(accepted.stanzas) == MAX_STANZAS == 1000
+    with pytest.raises(HeaderError, match="more than 1000 recipient stanzas"):
+        HeaderParser().feed(encode_header([stanza] * (MAX_STANZAS + 1), b"k" * 16))

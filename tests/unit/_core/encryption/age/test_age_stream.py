@@ -13,7 +13,8 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age 
     X25519Identity,
     primitives,
 )
-from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline import Pipeline, Transform
+from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline import Pipeline
+from ansible_collections.mobul.backup.plugins.module_utils._core.stream.stages import Transform
 from hypothesis import given
 from hypothesis import strategies as st
 from support.age_files import BORDER_SIZES, CHUNK, NONCE, SEALED, decrypt, encrypt, plaintext

@@ -13,8 +13,9 @@ from dataclasses import replace
 
 from ....errors import BackupError
 from ....postgres.connection import connect
-from ....stream.pipeline import Pipeline, Source, Transform
+from ....stream.pipeline import Pipeline, Source
 from ....stream.process import ProcessFilter
+from ....stream.stages import Transform
 from ..children import Child
 from ..comparing import Comparison, compare_schema, compared_fingerprints, doubts, expected_rows, schema_of
 from ..plan import RestorePlan

@@ -27,7 +27,7 @@ def rows_of_archive(plain: PlainFile, table: TableName, wanted: str | None, pg_r
 
 
 def _read_toc(plain: PlainFile) -> Toc:
-    walker = ArchiveWalker()
+    walker = ArchiveWalker(max_toc=plain.max_toc)
     for piece in plain.pieces():
         walker.update(piece)
         if walker.has_toc:

@@ -22,11 +22,13 @@ class PlainFile:
     """What is inside of a file. It was read once from its beginning to its end, and so is known to be whole.
 
     :ivar format: ``dump``, ``json``, ``sql`` or ``csv``.
+    :ivar max_toc: bytes of memory that the table of contents of a dump may take.
     """
 
     def __init__(self, file: RegularFile, decryption: Decryption) -> None:
         self._file = LayeredFile(file, decryption)
         self.name = self._file.name
+        self.max_toc = decryption.max_toc
         with self._file.named():
             peeled = self._file.peel()
             self.format = _recognise(peeled)

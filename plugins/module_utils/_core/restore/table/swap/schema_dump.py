@@ -46,18 +46,16 @@ class Tools:
 class SchemaDump:
     """The table of contents of a dump without rows."""
 
-    def __init__(self, raw: bytes, pg_restore: Program) -> None:
-        walker = ArchiveWalker()
-        walker.update(raw)
+    def __init__(self, walker: ArchiveWalker, pg_restore: Program) -> None:
         self.toc: Toc = walker.toc
-        self._text = TocText(walker.toc, raw[: walker.toc.length])
+        self._text = TocText(walker.toc, walker.reader.header, walker.reader.raw)
         self._pg_restore = pg_restore
 
     def script(self, keep: Collection[int]) -> str:
         """The SQL that creates the entries with these dump ids, with their owners and grants."""
         result = subprocess.run(
             [self._pg_restore.path, "--file=-"],
-            input=self._text.only(keep),
+            input=b"".join(self._text.only(keep)),
             capture_output=True,
             check=False,
             env=child_environment(),
@@ -74,14 +72,18 @@ class SchemaDump:
 
 def dump_schema(tools: Tools) -> SchemaDump:
     """Have pg_dump write down the schema as it is committed now."""
-    pieces: list[bytes] = []
+    walker = ArchiveWalker(keep_raw=True)
+
+    def follow(piece: bytes) -> None:
+        walker.update(piece)
+
     argv = [
         tools.pg_dump.path, "--format=custom", "--compress=0", "--schema-only", "--encoding=UTF8", "--no-password",
         "--lock-wait-timeout=60000",
     ]  # fmt: skip
     with child_environment_for(tools.options, server_version_num=tools.server_version_num) as environment:
         try:
-            ProcessSource(argv, environment=environment, step=STEP).run(pieces.append)
+            ProcessSource(argv, environment=environment, step=STEP).run(follow)
         except SourceError as error:
             raise SourceError(error.step, error.message, hint=error.hint or _HINT) from None
-    return SchemaDump(b"".join(pieces), tools.pg_restore)
+    return SchemaDump(walker, tools.pg_restore)
