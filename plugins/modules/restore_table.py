@@ -92,6 +92,12 @@ options:
         left out. Where there are both, it may be a renaming, and has to be said here.
     type: dict
     default: {}
+  max_row_size:
+    description:
+      - How large in MiB a row of a JSON file may be, each of which is held in memory.
+      - Rows of other files and of sets are not held, and have no limit here.
+    type: int
+    default: 16
   mask_columns:
     description:
       - Columns whose values are not shown in a diff.
@@ -255,6 +261,7 @@ def main() -> None:
             "delete_extra": {"type": "bool", "default": False},
             "column_map": {"type": "dict", "default": {}},
             "mask_columns": {"type": "list", "elements": "str", "default": []},
+            "max_row_size": {"type": "int", "default": 16},
         },
         run_restore_table,
     )

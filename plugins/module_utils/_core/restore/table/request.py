@@ -30,6 +30,7 @@ class TableRequest:
         the same.
     :param column_map: a column's name in the backup -> its name in the table, or empty to leave it out.
     :param mask_columns: columns whose values are not shown in a diff.
+    :param max_row_size: MiB that a row of a JSON file may have.
     :param lock_timeout: seconds to wait for locks altogether.
     """
 
@@ -47,6 +48,7 @@ class TableRequest:
     missing_only: bool = False
     delete_extra: bool = False
     mask_columns: tuple[str, ...] = ()
+    max_row_size: int = 16
     lock_timeout: int = 60
     pg_bin_dir: str | None = None
 
@@ -57,6 +59,8 @@ class TableRequest:
             raise ConfigError(STEP, f"state is {self.state!r}", hint=", ".join(STATES))
         if self.lock_timeout < 1:
             raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
+        if self.max_row_size < 1:
+            raise ConfigError(STEP, f"max_row_size is {self.max_row_size}", hint="MiB, 1 or more")
         if self.state == "restored":
             self._check_source()
 
@@ -82,7 +86,7 @@ class TableRequest:
         """From the module's parameters."""
         names = (
             "label", "backup", "before", "location", "src", "source_table", "strategy", "state", "expect_environment",
-            "missing_only", "delete_extra", "lock_timeout", "pg_bin_dir",
+            "missing_only", "delete_extra", "max_row_size", "lock_timeout", "pg_bin_dir",
         )  # fmt: skip
         given = {name: params[name] for name in names if params.get(name) is not None}
         mapped = {str(old): "" if new is None else str(new) for old, new in (params.get("column_map") or {}).items()}

@@ -26,6 +26,7 @@ from hypothesis import strategies as st
 
 STATEMENT = b"COPY public.t (a) FROM stdin;\n"
 SIZES = st.integers(min_value=1, max_value=40)
+MIB = 1024 * 1024
 
 
 def cut(data: bytes, size: int) -> Iterator[bytes]:
@@ -73,7 +74,7 @@ def test_objects_of_a_json_array_come_out_as_they_stand(
     rows: list[dict[str, object]], size: int, indent: int | None, ascii_only: bool
 ) -> None:
     data = json.dumps(rows, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
-    found = list(json_rows(cut(data + b"\n", size), "file"))
+    found = list(json_rows(cut(data + b"\n", size), "file", MIB))
     assert [json.loads(row) for row in found] == rows
     if indent is None:
         assert f"[{', '.join(found)}]".encode("utf-8", "surrogatepass") == data
@@ -82,7 +83,7 @@ def test_objects_of_a_json_array_come_out_as_they_stand(
 @pytest.mark.parametrize("text", ["", "{}", "[", "[{}", "[{},", "[1]", "[{}] x", '[{"a": }]', "[{}]]", "{}]"])
 def test_what_is_no_array_of_objects_is_refused(text: str) -> None:
     with pytest.raises(FormatError):
-        list(json_rows(iter([text.encode()]), "file"))
+        list(json_rows(iter([text.encode()]), "file", MIB))
 
 
 @given(SIZES)
@@ -119,3 +120,29 @@ def test_a_note_is_read_back_and_anything_else_is_none() -> None:
     assert Note.parse(note.to_text()) == note
     for text in (None, "", "a comment", "[]", "{}", '{"mobul.backup": 1}', '{"mobul.backup": {"table": "x"}}'):
         assert Note.parse(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (b'[{"id": 1}, {"value": "' + b"x" * (3 * MIB), r"a row of more than 1 MiB .*raise max_row_size"),
+        (b"[" + b'{"a":' * 100_000, "nested too deeply"),
+    ],
+)
+def test_a_row_without_an_end_is_refused_before_it_fills_the_memory(text: bytes, told: str) -> None:
+    taken = 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal taken
+        for start in range(0, len(text), 65536):
+            taken += 65536
+            yield text[start : start + 65536]
+
+    with pytest.raises(FormatError, match=told):
+        list(json_rows(pieces(), "file", MIB))
+    assert taken <= 2 * MIB
+
+
+def test_a_row_of_several_pieces_is_one_row() -> None:
+    rows = [json.dumps({"id": number, "value": "x" * 900_000}) for number in range(3)]
+    assert list(json_rows(cut(f"[{','.join(rows)}]".encode(), 65536), "file", MIB)) == rows

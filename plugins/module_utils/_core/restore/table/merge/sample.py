@@ -28,7 +28,7 @@ def sample(merge: Merge, masked: Collection[str]) -> dict[str, str]:
     ):
         if old and new and (merge.missing_only or not merge.compared):
             continue
-        for row in _rows(merge, query, old, new, MAX_ROWS - max(len(before), len(after))):
+        for row in _rows(merge, query, old, new, masked, MAX_ROWS - max(len(before), len(after))):
             half = len(merge.matching.names)
             if old:
                 before.append(_line(merge, row[:half], masked))
@@ -42,11 +42,16 @@ def hidden_columns(merge: Merge, personal_data: bool, mask_columns: Collection[s
     return {*(merge.compared if personal_data else ()), *mask_columns}
 
 
-def _rows(merge: Merge, query: Composable, old: str | None, new: str | None, limit: int) -> list[tuple[Any, ...]]:
+def _rows(
+    merge: Merge, query: Composable, old: str | None, new: str | None, masked: Collection[str], limit: int
+) -> list[tuple[Any, ...]]:
     from psycopg2 import sql
 
+    # Cut by the server: a value may be a gigabyte. What is masked does not even leave it.
     columns = [
-        sql.SQL("{}::text").format(sql.Identifier(side, name))
+        sql.SQL("NULL")
+        if name in masked
+        else sql.SQL("pg_catalog.left({}::text, {})").format(sql.Identifier(side, name), sql.Literal(_MAX_VALUE))
         for side in (old, new)
         if side is not None
         for name in merge.matching.names
@@ -62,6 +67,6 @@ def _rows(merge: Merge, query: Composable, old: str | None, new: str | None, lim
 def _line(merge: Merge, values: tuple[Any, ...], masked: Collection[str]) -> str:
     shown = []
     for name, value in zip(merge.matching.names, values, strict=True):
-        text = "NULL" if value is None else MASK if name in masked else repr(value[:_MAX_VALUE])
-        shown.append(f"{name}={MASK if name in masked else text}")
+        text = MASK if name in masked else "NULL" if value is None else repr(value)
+        shown.append(f"{name}={text}")
     return " ".join(shown)

@@ -32,8 +32,9 @@ def open_file(
     elif plain.format == "sql":
         rows = rows_of_script(plain, target.table, wanted)
     elif plain.format == "json":
-        columns = first_columns(json_rows(plain.pieces(), plain.name), target)
-        rows = DocumentRows(plain.name, columns, json_rows(plain.pieces(), plain.name))
+        longest = request.max_row_size * 1024**2
+        columns = first_columns(json_rows(plain.pieces(), plain.name, longest), target)
+        rows = DocumentRows(plain.name, columns, json_rows(plain.pieces(), plain.name, longest))
     else:
         columns = csv_header(plain.pieces(), plain.name)
         rows = CopiedRows(plain.name, columns, without_mark(plain.pieces()), _CSV)

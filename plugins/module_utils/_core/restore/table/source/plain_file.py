@@ -85,8 +85,12 @@ def without_mark(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield piece[cut:]
 
 
-def json_rows(pieces: Iterator[bytes], name: str) -> Iterator[str]:
-    """The objects of a JSON array, each as its own text, as it stands in the file."""
+def json_rows(pieces: Iterator[bytes], name: str, longest: int) -> Iterator[str]:
+    """The objects of a JSON array, each as its own text, as it stands in the file.
+
+    :param longest: characters that one of them may have, as each is held in memory.
+    :raises FormatError: it is no such array, or an object is longer.
+    """
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     text, begun, wanted = "", False, 1
     for piece in pieces:
@@ -97,12 +101,16 @@ def json_rows(pieces: Iterator[bytes], name: str) -> Iterator[str]:
             if text[0] != "[":
                 raise FormatError(STEP, f"{name} is no JSON array of objects")
             begun, text = True, text[1:]
+        done = 0
         for row, end in _objects(text):
             yield row
-            wanted = end
-        text = text[wanted:] if wanted > 1 else text
+            done = end
+        text = text[done:]
+        if len(text) > longest:
+            told = f"{name} has a row of more than {longest // 1024**2} MiB"
+            raise FormatError(STEP, told, hint="if that can be, raise max_row_size")
         # A row that is not whole yet is looked at again when there is as much more of it.
-        wanted = 2 * len(text) if len(text) > READ_BYTES else 1
+        wanted = min(2 * len(text), longest + 1) if len(text) > READ_BYTES else 1
     for row, _end in _objects(text):
         yield row
     rest = text[max((end for _row, end in _objects(text)), default=0) :].strip(_BETWEEN)
@@ -118,6 +126,8 @@ def _objects(text: str) -> Iterator[tuple[str, int]]:
             place = reader.raw_decode(text, begin)[1]
         except ValueError:
             return
+        except RecursionError:
+            raise FormatError(STEP, "a row of the file is nested too deeply") from None
         yield text[begin:place], place
 
 
