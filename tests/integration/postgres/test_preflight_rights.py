@@ -85,7 +85,9 @@ def test_the_facts_are_the_servers(postgres: PostgresServer, options: Connection
     assert facts.system_identifier == str(system)
     assert abs(facts.size - size) < 10_000_000
     assert (facts.user, facts.superuser, facts.can_read_passwords) == ("postgres", True, True)
-    assert (facts.in_recovery, facts.pooled, facts.large_objects, facts.warnings) == (False, False, 1, ())
+    assert (facts.in_recovery, facts.pooled, facts.large_objects) == (False, False, 1)
+    [warning] = facts.warnings
+    assert "the role is a superuser" in warning and "docs/security.md" in warning
     assert facts.wal_lsn is not None and "/" in facts.wal_lsn
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ..documents.strict_json import MAX_BYTES
 from ..errors import PreflightError, SourceError
 from .connection import ConnectionOptions
+from .foreign_code import knows_restriction
 from .messages import server_message
 from .pooler import is_pooled
 from .rights import find_unreadable
@@ -20,7 +21,8 @@ OLDEST = 120000
 _FACTS = """
 SELECT pg_catalog.current_setting('server_version'), pg_catalog.current_database(),
        pg_catalog.current_setting('server_encoding'), pg_catalog.pg_is_in_recovery(),
-       r.rolname, r.rolsuper, r.rolbypassrls, pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT'),
+       r.rolname, r.rolsuper, r.rolbypassrls,
+       r.rolsuper AND pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT'),
        (SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_metadata)
 FROM pg_catalog.pg_roles r WHERE r.rolname = current_user
 """
@@ -60,7 +62,8 @@ class ServerFacts:
     :param system_identifier: of the cluster, decimal digits; None where the server does not tell.
     :param size: bytes of the database on the server's disk, 0 where it does not tell.
     :param wal_lsn: ``16/B374D848``, or None.
-    :param can_read_passwords: whether pg_dumpall can take the roles' passwords.
+    :param can_read_passwords: whether pg_dumpall takes the roles' passwords: of a superuser. A role that may read all
+        data could, too, but a role for backups is not to have them.
     :param pooled: whether a (session) pooler is between.
     :param warnings: what is not wrong but should be known.
     """
@@ -151,7 +154,7 @@ def _find_out(connection: Connection, cursor: Cursor) -> ServerFacts:
         can_read_passwords=passwords,
         large_objects=large_objects,
         pooled=is_pooled(connection),
-        warnings=tuple(_warnings(cursor, superuser)),
+        warnings=tuple(_warnings(cursor, superuser, version_num)),
     )
 
 
@@ -178,8 +181,18 @@ def _optional_text(cursor: Cursor, query: str) -> str | None:
     return None if row is None or row[0] is None else str(row[0])
 
 
-def _warnings(cursor: Cursor, superuser: bool) -> list[str]:
+def _warnings(cursor: Cursor, superuser: bool, version_num: int) -> list[str]:
     warnings = []
+    if superuser:
+        warnings.append(
+            "the role is a superuser: code of others that runs with its rights owns the server; "
+            "docs/security.md has the SQL of a role that can make backups and nothing else"
+        )
+    if not knows_restriction(version_num):
+        warnings.append(
+            "the server cannot refuse to read views in the place of tables (CVE-2024-7348): update it to its newest "
+            "minor version"
+        )
     if not superuser and int(_optional_text(cursor, _SUBSCRIPTIONS) or 0):
         warnings.append("the database has subscriptions, which only a superuser can dump")
     cursor.execute(_LOCKS)

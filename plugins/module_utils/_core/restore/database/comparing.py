@@ -122,7 +122,7 @@ def _present(connection: Connection, tables: Sequence[TableName]) -> set[TableNa
     with _asking(connection) as cursor:
         cursor.execute(
             "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
-            "ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'f')"
+            "ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')"
         )
         there = set(cursor.fetchall())
     return {table for table in tables if table in there}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from ....postgres.connection import SESSION
+from ....postgres.foreign_code import RESTRICTION, knows_restriction
 from ....postgres.names import TableName
 from ....postgres.types import Composable, Connection
 
@@ -122,14 +123,17 @@ def end_script(
         for name, value in SESSION.items()
         if value
     ]
+    restriction = sql.SQL("SET LOCAL {} TO {};\n") if knows_restriction(connection.server_version) else sql.SQL("")
     parts = [
         sql.SQL(_SAME_TRANSACTION),
         sql.SQL("SET client_encoding TO 'UTF8';\n"),
         *settings,
+        restriction.format(sql.Identifier(RESTRICTION), sql.Literal("view, foreign-table")),
         sql.SQL("SET LOCAL search_path TO '';\nSET LOCAL client_min_messages TO error;\n"),
         sql.SQL(_HEX),
         sql.SQL("SET LOCAL mobul.expected TO {};\n").format(sql.Literal(wanted)),
         sql.SQL(_PROVE),
+        restriction.format(sql.Identifier(RESTRICTION), sql.Literal("")),
         sql.SQL("DROP FUNCTION pg_temp.mobul_hex;\nCOMMIT;\n"),
     ]
     return _text(connection, *parts)

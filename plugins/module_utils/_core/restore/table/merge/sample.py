@@ -47,11 +47,14 @@ def _rows(
 ) -> list[tuple[Any, ...]]:
     from psycopg2 import sql
 
-    # Cut by the server: a value may be a gigabyte. What is masked does not even leave it.
+    # Cut by the server: a value may be a gigabyte. What is masked does not even leave it. What the types' output
+    # functions print: a cast to text may be a function of whoever made the type.
     columns = [
         sql.SQL("NULL")
         if name in masked
-        else sql.SQL("pg_catalog.left({}::text, {})").format(sql.Identifier(side, name), sql.Literal(_MAX_VALUE))
+        else sql.SQL(
+            "CASE WHEN {0} IS DISTINCT FROM NULL THEN pg_catalog.left(pg_catalog.format('%s', {0}), {1}) END"
+        ).format(sql.Identifier(side, name), sql.Literal(_MAX_VALUE))
         for side in (old, new)
         if side is not None
         for name in merge.matching.names
