@@ -80,6 +80,12 @@ def postgres17(_postgres_servers: dict[int, PostgresServer]) -> PostgresServer:
     return _server(_postgres_servers, 17)
 
 
+@pytest.fixture(scope="session")
+def postgres15(_postgres_servers: dict[int, PostgresServer]) -> PostgresServer:
+    """A server that is older than the newest programs here."""
+    return _server(_postgres_servers, 15)
+
+
 @pytest.fixture
 def database(postgres17: PostgresServer) -> Iterator[str]:
     """The name of a fresh database on :func:`postgres17`."""

@@ -76,6 +76,16 @@ options:
   expect_database:
     description: Name of the database that was backed up, where it is another than O(login_db).
     type: str
+  expected_differences:
+    description:
+      - Objects that may fail to be restored or be different afterwards, named as the error names them, with V(*) for
+        anything, V(EXTENSION pg_graphql) say. For what the server lacks, and for what C(pg_dump) cannot write in a way
+        that can be made again.
+      - A table that is named may be without its rows. What was overlooked is a warning.
+      - With O(strategy=in_place) they are left out, with all that depends on them.
+    type: list
+    elements: str
+    default: []
   verify_key:
     description:
       - Ed25519 public keys, as PEM text or paths of files. A set that none of them has signed is refused.
@@ -314,6 +324,7 @@ def main() -> None:
             "jobs": {"type": "int", "default": 1},
             "environment": {"type": "str"},
             "expect_database": {"type": "str"},
+            "expected_differences": {"type": "list", "elements": "str", "default": []},
             "safety_backup": {"type": "dict", "options": SAFETY_BACKUP},
             "maintenance_db": {"type": "str", "default": "postgres"},
             "end_connections": {"type": "bool", "default": True},

@@ -55,7 +55,7 @@ def run_module(argument_spec: Mapping[str, Any], operation: Operation, **options
     try:
         result = operation(module.params, module.check_mode)
     except BackupError as error:
-        report = _told(module, error.report or {})
+        report = _told(module, {"changed": error.changed, **(error.report or {})})
         _fail(module, msg=str(error), step=error.step, hint=error.hint, **report)
     except KeyboardInterrupt:
         _fail(module, msg="interrupted: everything unfinished was given up", step="run", hint=None)

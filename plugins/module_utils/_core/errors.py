@@ -7,6 +7,8 @@ in them are made visible (:func:`texts.visible`).
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from .texts import visible
@@ -21,9 +23,11 @@ class BackupError(Exception):
     :param message: what is wrong, naming the object.
     :param hint: what to do next.
     :ivar report: what a module returns beside the message, where there is something to tell.
+    :ivar changed: whether something was changed for good before, see :func:`after_change`.
     """
 
     report: dict[str, Any] | None = None
+    changed = False
 
     def __init__(self, step: str, message: str, *, hint: str | None = None) -> None:
         self.step = visible(step)
@@ -90,3 +94,16 @@ class Cancelled(BackupError):
 
     def __init__(self, step: str = "pipeline") -> None:
         super().__init__(step, "cancelled because another part of the operation failed")
+
+
+@contextlib.contextmanager
+def after_change(changed: bool = True) -> Iterator[None]:
+    """Mark what is raised within the block: something was changed for good before, and stays so.
+
+    :param changed: False for a block before which nothing was.
+    """
+    try:
+        yield
+    except BackupError as error:
+        error.changed = error.changed or changed
+        raise

@@ -11,6 +11,7 @@ from ..errors import ConfigError
 from ..stream.process import child_environment
 from .connection import APPLICATION_NAME, CONNECT_TIMEOUT, EVENT_TRIGGERS_OFF, ConnectionOptions, event_triggers_off
 from .foreign_code import RESTRICTION, knows_restriction
+from .known_settings import TIMEOUTS
 
 VARIABLES = {
     "host": "PGHOST",
@@ -51,13 +52,6 @@ VARIABLES = {
 """libpq's parameters that have an environment variable: libpq's documentation, "Environment Variables"."""
 
 _SERVICE = "mobul"
-_TIMEOUTS = (
-    (90600, "statement_timeout"),
-    (90600, "idle_in_transaction_session_timeout"),
-    (140000, "idle_session_timeout"),
-    (170000, "transaction_timeout"),
-)
-"""Since which server version there is which timeout."""
 
 
 @contextlib.contextmanager
@@ -144,7 +138,7 @@ def _named_file(data: bytes, stack: contextlib.ExitStack) -> str:
 
 
 def _settings(options: ConnectionOptions, server_version_num: int, tables_only: bool) -> Iterator[str]:
-    yield from (f"-c {name}=0" for since, name in _TIMEOUTS if server_version_num >= since)
+    yield from (f"-c {name}=0" for since, name in TIMEOUTS if server_version_num >= since)
     yield "-c default_transaction_read_only=off"
     if event_triggers_off(options):
         yield f"-c {EVENT_TRIGGERS_OFF}"

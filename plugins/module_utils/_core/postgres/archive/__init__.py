@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .differences import SchemaDifferences, schema_differences
 from .schema import object_name, schema_fingerprint, schema_objects
 from .toc import Section, TableData, Toc, TocEntry
 from .walker import ArchiveWalker, Block, DataObserver
@@ -10,11 +11,13 @@ __all__ = [
     "ArchiveWalker",
     "Block",
     "DataObserver",
+    "SchemaDifferences",
     "Section",
     "TableData",
     "Toc",
     "TocEntry",
     "object_name",
+    "schema_differences",
     "schema_fingerprint",
     "schema_objects",
 ]

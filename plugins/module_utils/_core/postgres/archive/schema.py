@@ -66,7 +66,15 @@ _GRANT = re.compile(r"SET SESSION AUTHORIZATION .*?\nRESET SESSION AUTHORIZATION
 
 
 def schema_objects(
-    toc: Toc, *, owners: bool = True, privileges: bool = True, sequence_values: bool = True, loose: bool = False
+    toc: Toc,
+    *,
+    owners: bool = True,
+    privileges: bool = True,
+    sequence_values: bool = True,
+    loose: bool = False,
+    definitions: bool = True,
+    tablespaces: bool = True,
+    borrowed: bool = True,
 ) -> dict[str, str]:
     """Every object of the schema with the digest of its definition.
 
@@ -75,6 +83,10 @@ def schema_objects(
     :param sequence_values: whether the values that sequences have reached count; they move with the data.
     :param loose: make nothing of blanks and of what qualifies a name: since version 16 a server leaves the table out
         where a query has only one, so that two versions tell of one view or policy in two ways.
+    :param definitions: whether definitions count, or only to whom an object belongs and where it lies.
+    :param tablespaces: whether tablespaces count.
+    :param borrowed: whether the owner of what is not in the dump itself counts, as grants on an extension's functions
+        name it: such an object belongs to whoever made the extension.
     :return: ``"<DESC> <schema>.<tag>"``, without the schema for what is in none and with `` (2)`` and so on where
         several objects are called the same -> the first 16 hex digits of a SHA-256.
     """
@@ -84,8 +96,18 @@ def schema_objects(
             continue
         if entry.desc == _SEQUENCE_VALUE and not sequence_values:
             continue
-        if _is_schema(entry):
-            digests[object_name(entry)].append(_digest(entry, owners, loose))
+        if not _is_schema(entry):
+            continue
+        long = entry.long if definitions else None
+        definition = _canonical(entry.desc, entry.defn) if definitions and long is None else ""
+        owner = entry.owner if owners else ""
+        if not borrowed and _is_borrowed(entry, toc):
+            definition, owner = _without_owner(definition, owner), ""
+        if loose:
+            definition = "".join(_QUALIFIER.sub("", definition).split())
+        digests[object_name(entry)].append(
+            _digest(definition, owner, entry.tablespace if tablespaces else "", entry, long)
+        )
     return _numbered(digests)
 
 
@@ -132,19 +154,23 @@ def long_text(desc: str, definition: str) -> LongText:
     return digest
 
 
-def _digest(entry: TocEntry, owners: bool, loose: bool) -> str:
-    if entry.long is None:
-        definition = _canonical(entry.desc, entry.defn)
-        if loose:
-            definition = "".join(_QUALIFIER.sub("", definition).split())
-        digest = hashlib.sha256(definition.encode("utf-8", "surrogateescape"))
-    else:
-        # What is that long is a function's body, which no server writes otherwise than it came.
-        digest = entry.long.copy()
+def _is_borrowed(entry: TocEntry, toc: Toc) -> bool:
+    """Whether it is about something that the dump does not make: a part of an extension, or of the server."""
+    return entry.desc in _ATTACHED and not any(dump_id in toc.by_id for dump_id in entry.dependencies)
+
+
+def _without_owner(definition: str, owner: str) -> str:
+    """Grants without their owner's name, as they stand where it is another's."""
+    quoted = owner.replace('"', '""')
+    return re.sub(rf'(?<![\w"])(?:{re.escape(owner)}|"{re.escape(quoted)}")(?![\w"])', "", definition)
+
+
+def _digest(definition: str, owner: str, tablespace: str, entry: TocEntry, long: LongText | None) -> str:
+    # What is that long is a function's body, which no server writes otherwise than it came.
+    digest = hashlib.sha256(definition.encode("utf-8", "surrogateescape")) if long is None else long.copy()
     # The dump's strings have no NUL, so that no two lists of fields give the same bytes.
-    fields = ["", entry.owner if owners else "", entry.tablespace, entry.tableam]
-    digest.update("\0".join(fields).encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()[:DIGEST_DIGITS]
+    digest.update("\0".join(["", owner, tablespace, entry.tableam]).encode("utf-8", "surrogateescape"))
+    return str(digest.hexdigest()[:DIGEST_DIGITS])
 
 
 def _canonical(desc: str, definition: str) -> str:

@@ -7,10 +7,11 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from ...errors import BackupError, Cancelled
 from ...stream.process import describe_status, read_tail, widen_pipe
+from .complaints import Complaints
 
 _WORTH_TELLING = re.compile(r"error:|ERROR:|FATAL:|PANIC:|warning: errors ignored")
 _NOISE = re.compile(r"^(?:DETAIL|CONTEXT|HINT|STATEMENT|LINE \d+|Command was)\b")
@@ -34,7 +35,7 @@ class Child:
     :param argv: the command; never a secret in it.
     :param step: named in errors.
     :param fed: whether its standard input is a pipe of ours.
-    :param forgives: told all that it complained of where it ends with an error; whether that is to be overlooked.
+    :param complaints: judges what it complained of where it ends with an error.
     """
 
     def __init__(
@@ -44,11 +45,11 @@ class Child:
         step: str,
         *,
         fed: bool = False,
-        forgives: Callable[[str], bool] | None = None,
+        complaints: Complaints | None = None,
     ) -> None:
         self.name = os.path.basename(argv[0])
         self._step = step
-        self._forgives = forgives
+        self._complaints = complaints
         self._killed = False
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         try:
@@ -104,10 +105,13 @@ class Child:
         self._errors.close()
 
     def _forgiven(self) -> bool:
-        if self._forgives is None or self._killed:
+        if self._complaints is None or self._killed:
             return False
+        return self._complaints.forgives(self._told())
+
+    def _told(self) -> str:
         self._errors.seek(0)
-        return self._forgives(self._errors.read().decode("utf-8", "surrogateescape"))
+        return self._errors.read().decode("utf-8", "surrogateescape")
 
     def _close_input(self) -> None:
         if self._stdin is not None:
@@ -117,11 +121,13 @@ class Child:
     def _failed(self) -> BackupError:
         self._close_input()
         status = self._process.wait()
+        known = self._errors.closed or self._killed or self._complaints is None
+        explained = None if known or self._complaints is None else self._complaints.explain(self._step, self._told())
         message = "" if self._errors.closed else read_tail(self._errors)
         self._errors.close()
         if self._killed:
             return Cancelled(self._step)
-        return BackupError(self._step, f"{describe_status(self.name, status)}: {tool_message(message)}")
+        return explained or BackupError(self._step, f"{describe_status(self.name, status)}: {tool_message(message)}")
 
 
 class ChildSink:

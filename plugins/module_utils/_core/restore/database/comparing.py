@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...backupset.manifest import Manifest
-from ...postgres.archive import ArchiveWalker, Toc, schema_objects
+from ...postgres.archive import ArchiveWalker, Toc, schema_differences, schema_objects
 from ...postgres.counting import ALGORITHM, count_rows, fingerprints
-from ...postgres.messages import database_errors
+from ...postgres.messages import bounded_list, database_errors
 from ...postgres.names import TableName, display_name
 from ...postgres.programs import Program
 from ...postgres.types import Connection, Cursor
 from ...stream.pipeline import Pipeline
 from ...stream.process import ProcessSource
+from .expected_rows import ExpectedRows, add_fingerprints
 
 STEP = "compare with the backup"
 _SEQUENCE_SET = "SEQUENCE SET"
@@ -51,7 +52,7 @@ class Comparison:
 
     :param differences: none means that all is as it was.
     :param extra: objects of the database that the backup does not have.
-    :param doubtful: objects that two versions of the server tell of in ways that differ in more than they use to.
+    :param doubtful: objects that were restored without an error and are written otherwise than in the backup.
     :param warnings: what could not be compared, and why.
     """
 
@@ -70,52 +71,47 @@ def _asking(connection: Connection) -> Iterator[Cursor]:
         yield cursor
 
 
-def compare_tables(connection: Connection, manifest: Manifest, tables: Sequence[TableName]) -> list[Difference]:
+def compare_tables(connection: Connection, units: Sequence[ExpectedRows]) -> list[Difference]:
     """Differences in rows and fingerprints of some tables, in one snapshot.
 
     :param connection: into the restored database, outside any transaction.
     """
-    wanted = {table: one for table, one in expected_rows(manifest).items() if table in set(tables)}
+    wanted = [table for unit in units for table in unit.tables]
     with _asking(connection) as cursor:
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        there = _present(connection, list(wanted))
-        marked = [table for table, (_rows, value) in wanted.items() if value is not None and table in there]
+        there = _present(connection, wanted)
+        whole = [unit for unit in units if there.issuperset(unit.tables)]
+        marked = [table for unit in whole if unit.fingerprint is not None for table in unit.tables]
         found = fingerprints(connection, marked)
-        others = [table for table in wanted if table in there and table not in found]
+        others = [table for unit in whole if unit.fingerprint is None for table in unit.tables]
         rows = {**count_rows(connection, others), **{table: one.rows for table, one in found.items()}}
         cursor.execute("COMMIT")
+    missing = (table for table in wanted if table not in there)
     return [
-        *(_of_table("rows", table, "is missing") for table in wanted if table not in there),
-        *_row_differences(wanted, rows, {table: one.value for table, one in found.items()}),
+        *(Difference("rows", _of_table(table), f"table {display_name(table)} is missing") for table in missing),
+        *_row_differences(whole, rows, {table: one.value for table, one in found.items()}),
     ]
 
 
-def expected_rows(manifest: Manifest) -> dict[TableName, tuple[int, str | None]]:
-    """Table -> its number of rows, and its fingerprint where there is one that can be computed here."""
-    return {
-        (table.schema, table.name): (
-            table.rows,
-            table.fingerprint.value
-            if table.fingerprint is not None and table.fingerprint.algorithm == ALGORITHM
-            else None,
-        )
-        for table in manifest.tables
-    }
-
-
 def _row_differences(
-    wanted: Mapping[TableName, tuple[int, str | None]], rows: Mapping[TableName, int], values: Mapping[TableName, str]
+    units: Sequence[ExpectedRows], rows: Mapping[TableName, int], values: Mapping[TableName, str]
 ) -> Iterator[Difference]:
-    for table, count in rows.items():
-        expected, value = wanted[table]
-        if count != expected:
-            yield _of_table("rows", table, f"has {count} rows instead of {expected}")
-        elif value is not None and values[table] != value:
-            yield _of_table("contents", table, "has other contents than when it was backed up")
+    for unit in units:
+        count = sum(rows[table] for table in unit.tables)
+        if count != unit.rows:
+            yield Difference("rows", unit.object_name, f"{unit} has {count} rows instead of {unit.rows}")
+        elif unit.fingerprint not in (None, _fingerprint(unit, values)):
+            wrong = "has other contents than when it was backed up"
+            yield Difference("contents", unit.object_name, f"{unit} {wrong}")
 
 
-def _of_table(check: str, table: TableName, wrong: str) -> Difference:
-    return Difference(check, f"TABLE {'.'.join(table)}", f"table {display_name(table)} {wrong}")
+def _fingerprint(unit: ExpectedRows, values: Mapping[TableName, str]) -> str | None:
+    found = [values[table] for table in unit.tables if table in values]
+    return add_fingerprints(found) if found else None
+
+
+def _of_table(table: TableName) -> str:
+    return f"TABLE {'.'.join(table)}"
 
 
 def _present(connection: Connection, tables: Sequence[TableName]) -> set[TableName]:
@@ -180,35 +176,50 @@ def schema_of(program: Program, environment: Mapping[str, str]) -> Toc:
     return walker.toc
 
 
-def compare_schema(manifest: Manifest, dumped: Toc | None, toc: Toc, program: Program, server_major: int) -> Comparison:
-    """Differences between the objects that the manifest has and those that are there.
+def compare_schema(
+    manifest: Manifest, dumped: Toc, toc: Toc, program: Program, server_major: int, *, tablespaces: bool = True
+) -> Comparison:
+    """Differences between the objects that the manifest has, those of the backup's dump, and those that are there.
 
-    :param dumped: what the backup's dump has.
+    :param dumped: what the backup's dump has; first of all it must be what the manifest tells of.
     :param toc: what the database has, see :func:`schema_of`.
+    :param tablespaces: whether the database had to be restored into the same ones.
     """
-    there = schema_objects(toc, sequence_values=False)
-    wanted = {
-        name: value for name, value in manifest.schema.objects.items() if not name.startswith(f"{_SEQUENCE_SET} ")
-    }
-    differences = [_of_object(name, "is missing") for name in wanted if name not in there]
-    extra = tuple(name for name in there if name not in wanted)
     made_by = manifest.tools.get("pg_dump", "").split(".")[0]
-    if (made_by, manifest.database.server_version_num // 10000) == (str(program.major), server_major):
-        changed = (name for name in wanted if name in there and wanted[name] != there[name])
-        differences += [_of_object(name, "is defined otherwise than when it was backed up") for name in changed]
-        return Comparison(0, 0, 0, tuple(differences), extra)
+    same = (made_by, manifest.database.server_version_num // 10000) == (str(program.major), server_major)
+    found = schema_differences(dumped, toc, same_version=same, tablespaces=tablespaces)
+    differences = [
+        *compare_archive(manifest, dumped),
+        *(_of_object(name, "is missing") for name in found.missing),
+        *(_of_object(name, "is defined otherwise than when it was backed up") for name in found.changed),
+        *(_of_object(name, "has another owner, tablespace or access method than before") for name in found.moved),
+    ]
     versions = f"PostgreSQL {made_by or 'of another version'} writes it otherwise than {program.major}"
-    return Comparison(0, 0, 0, tuple(differences), extra, tuple(_doubtful(dumped, toc, versions)))
+    doubtful = [
+        *(
+            _of_object(name, "is written otherwise by the server, which took its definition")
+            for name in found.rewritten
+        ),
+        *(_of_object(name, f"is perhaps not defined as when it was backed up: {versions}") for name in found.doubtful),
+    ]
+    warnings = _borrowed(found.borrowed)
+    return Comparison(0, 0, 0, first_of_each(differences), found.extra, tuple(doubtful), warnings)
 
 
-def _doubtful(dumped: Toc | None, toc: Toc, versions: str) -> Iterator[Difference]:
-    if dumped is None:
-        return
-    before = schema_objects(dumped, sequence_values=False, loose=True)
-    after = schema_objects(toc, sequence_values=False, loose=True)
-    for name, value in before.items():
-        if name in after and after[name] != value:
-            yield _of_object(name, f"is perhaps not defined as when it was backed up: {versions}")
+def _borrowed(names: Sequence[str]) -> tuple[str, ...]:
+    """One line about grants on parts of extensions."""
+    if not names:
+        return ()
+    told = bounded_list(list(names), limit=_DOUBTS_SHOWN)
+    return (f"of an extension, which belongs to whoever makes it, so that the owner is another than before: {told}",)
+
+
+def first_of_each(differences: Iterable[Difference]) -> tuple[Difference, ...]:
+    """One of each object and check: what the archive lacks is missing in the database, too."""
+    found: dict[tuple[str, str], Difference] = {}
+    for one in differences:
+        found.setdefault((one.check, one.name), one)
+    return tuple(found.values())
 
 
 def doubts(found: Comparison) -> list[str]:

@@ -15,6 +15,7 @@ from ...reading.plain import open_plain
 from ...reading.set_archive import SetArchive, open_set_archive
 from ...stream.files import RegularFile
 from ..environments import unknown_environment
+from .expected_rows import ExpectedRows, expected_rows
 from .file_contents import FileContents
 from .request import RestoreRequest
 
@@ -46,6 +47,11 @@ class Contents:
     def passed_over(self) -> list[str]:
         """Why reading went on in another location, as far as it has come."""
         return [] if self.good is None else self.good.passed_over
+
+    @property
+    def rows(self) -> tuple[ExpectedRows, ...]:
+        """What a set's tables must hold; nothing is known of a file's."""
+        return () if self.manifest is None else expected_rows(self.manifest, self.toc)
 
     @property
     def toc(self) -> Toc | None:

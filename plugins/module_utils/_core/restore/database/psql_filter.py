@@ -11,6 +11,7 @@ import re
 import secrets
 
 from ...errors import FormatError, PreflightError
+from ...postgres.known_settings import unknown_settings, without_unknown
 from ...postgres.programs import Program
 
 _OWN = re.compile(rb"^\\restrict ([A-Za-z0-9]+)\r?\n", re.MULTILINE)
@@ -74,6 +75,28 @@ class Restricted:
         keep = len(self._marker) - 1
         self._held = data[-keep:]
         return data[:-keep]
+
+
+class KnownSettings:
+    """Takes out of a script what its head sets and the server does not know, as a transform."""
+
+    name = "settings"
+
+    def __init__(self, server_version_num: int) -> None:
+        self._unknown = unknown_settings(server_version_num)
+        self._head: bytes | None = b""
+
+    def update(self, chunk: bytes) -> bytes:
+        """Hold the head back until it is whole."""
+        if self._head is None:
+            return chunk
+        self._head += chunk
+        return self.finalize() if len(self._head) >= _HEAD_BYTES else b""
+
+    def finalize(self) -> bytes:
+        """The head, where nothing came behind it."""
+        head, self._head = self._head or b"", None
+        return without_unknown(head, self._unknown)
 
 
 class WithoutCommit:

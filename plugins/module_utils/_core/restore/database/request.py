@@ -10,6 +10,7 @@ from ...backupset.naming import check_name
 from ...catalogue.wanted import LATEST, Wanted
 from ...errors import ConfigError
 from ..environments import check_environment, require_environment
+from .expected_differences import NOTHING_EXPECTED, ExpectedDifferences
 
 STEP = "check the options"
 STRATEGIES = ("side_by_side", "in_place")
@@ -32,6 +33,7 @@ class RestoreRequest:
         the same.
     :param environment: what the inventory says that the target is.
     :param expect_database: the name of the database that was backed up.
+    :param expected: objects that may fail to be restored or be different.
     :param safety_backup: options of a backup of the target that is made before anything changes.
     :param end_connections: whether other sessions may be ended for the exchange.
     :param lock_timeout: seconds to wait for a lock.
@@ -49,6 +51,7 @@ class RestoreRequest:
     expect_environment: str | None = None
     environment: str | None = None
     expect_database: str | None = None
+    expected: ExpectedDifferences = NOTHING_EXPECTED
     safety_backup: Mapping[str, Any] | None = field(default=None, repr=False)
     maintenance_db: str = "postgres"
     end_connections: bool = True

@@ -7,16 +7,18 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from ...errors import after_change
 from ...postgres.connection import ConnectionOptions
 from ...postgres.messages import database_errors
 from ...reading.access import open_access
 from .contents import Contents, open_file, open_set
+from .expected_differences import ExpectedDifferences
 from .in_place.in_place import InPlace
 from .locks import lock_target
 from .preparing import prepare
 from .replaced_database import finalize, reap_unfinished, revert
 from .reporting import report_kept, report_planned, report_restored
-from .request import RestoreRequest
+from .request import STEP, RestoreRequest
 from .roles import make_roles
 from .safety import check_safety, make_safety_backup
 from .side_by_side.side_by_side import SideBySide
@@ -60,7 +62,8 @@ def parse_request(params: Mapping[str, Any]) -> RestoreRequest:
         "pg_bin_dir",
     )  # fmt: skip
     given = {name: params[name] for name in names if params.get(name) is not None}
-    return RestoreRequest(database=ConnectionOptions.parse(params).database, **given)
+    expected = ExpectedDifferences.parse(params.get("expected_differences"), STEP)
+    return RestoreRequest(database=ConnectionOptions.parse(params).database, expected=expected, **given)
 
 
 def _restore(
@@ -75,8 +78,10 @@ def _restore(
             return report_planned(plan, time.monotonic() - began)
         reaped = reap_unfinished(plan.maintenance, plan.target)
         made = make_safety_backup(safety, plan) if safety is not None else None
-        warnings = make_roles(plan.maintenance, plan.target, plan.roles)
-        restored = SideBySide(plan).run() if plan.strategy == "side_by_side" else InPlace(plan).run()
+        with after_change(bool(reaped or made)):
+            warnings = make_roles(plan.maintenance, plan.target, plan.roles)
+        with after_change(bool(reaped or made or plan.roles.statements)):
+            restored = SideBySide(plan).run() if plan.strategy == "side_by_side" else InPlace(plan).run()
         return report_restored(plan, restored, made, reaped, warnings, time.monotonic() - began)
 
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ...errors import SourceError
+from ...errors import SourceError, after_change
 from ...postgres.connection import Connection, ConnectionOptions, connect
 from ...postgres.names import TableName, display_name
 from ...reading.access import open_access
@@ -58,8 +58,9 @@ def _restore(
             return report_planned(request, plan, backup)
         swapped = swap(session, plan, backup, request)
         session.commit()
-    _settle_down(connection, target.table, swapped=True)
-    verify_swap(Session(connection), plan, swapped, tools)
+    with after_change():
+        _settle_down(connection, target.table, swapped=True)
+        verify_swap(Session(connection), plan, swapped, tools)
     return report_swapped(request, plan, backup, swapped)
 
 
@@ -79,7 +80,8 @@ def _change_rows(
         if not check_mode:
             session.commit()
     if not check_mode:
-        _settle_down(connection, target.table)
+        with after_change():
+            _settle_down(connection, target.table)
     return report_merged(request, target, backup, merged, diff)
 
 
@@ -94,8 +96,9 @@ def _settle(
         if settled.changed and not check_mode:
             session.commit()
     if settled.swapped is not None and settled.plan is not None:
-        _settle_down(connection, target.table, swapped=True)
-        verify_swap(Session(connection), settled.plan, settled.swapped, tools, settled.dropped)
+        with after_change():
+            _settle_down(connection, target.table, swapped=True)
+            verify_swap(Session(connection), settled.plan, settled.swapped, tools, settled.dropped)
     return report_settled(request, target, settled)
 
 

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from ...backupset.manifest import Manifest
 from ...restore.database.comparing import Difference, check_of
 
 _SHOWN = 20
-SAME_IN_ALL_VERSIONS = (
-    "ACL ", "AGGREGATE ", "CHECK CONSTRAINT ", "COMMENT ", "CONSTRAINT ", "DOMAIN ", "EVENT TRIGGER ", "EXTENSION ",
-    "FK CONSTRAINT ", "FUNCTION ", "INDEX ", "POLICY ", "PROCEDURE ", "PUBLICATION ", "ROW SECURITY ", "SCHEMA ",
-    "SEQUENCE ", "STATISTICS ", "TRIGGER ", "TYPE ",
-)  # fmt: skip
-"""Kinds of objects whose definitions all supported versions write alike, but for blanks and qualified names."""
 CHECKS = ("rows", "contents", "large_objects", "sequences", "policies", "grants", "schema")
 """What is compared; a difference is one of these."""
-
-
-def first_of_each(differences: Iterable[Difference]) -> list[Difference]:
-    """One of each object and check: what the archive lacks is missing in the database, too."""
-    found: dict[tuple[str, str], Difference] = {}
-    for one in differences:
-        found.setdefault((one.check, one.name), one)
-    return list(found.values())
 
 
 def listed(differences: Sequence[Difference]) -> str:

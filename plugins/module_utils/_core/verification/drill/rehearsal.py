@@ -19,7 +19,8 @@ from ...postgres.connection import ConnectionOptions, connect
 from ...postgres.preflight import system_identifier
 from ...reading.access import Access
 from ...reading.artifact import StoredArtifact
-from ...restore.database.comparing import Comparison, Difference, compare_archive
+from ...restore.database.comparing import Comparison, Difference
+from ...restore.database.complaints import Complaint, divide
 from ...restore.database.contents import Contents, open_contents
 from ...restore.database.naming import LOADING, Note, beside
 from ...restore.database.plan import RestorePlan
@@ -28,8 +29,7 @@ from ...restore.database.replaced_database import reap_unfinished
 from ...restore.database.request import RestoreRequest
 from ...restore.database.roles import make_roles
 from ...restore.database.side_by_side.new_database import NewDatabase
-from .compared import CHECKS, SAME_IN_ALL_VERSIONS, compared, first_of_each, joined, listed
-from .ignored_errors import Forgiven, Forgiving
+from .compared import CHECKS, compared, joined, listed
 from .queries import run_query
 from .request import DrillRequest
 from .roles import drop_roles, without_login
@@ -162,6 +162,7 @@ class Drill:
             backup=str(self._id),
             strategy="side_by_side",
             jobs=request.jobs,
+            expected=request.expected,
             expect_environment=manifest.environment or "unknown",
             expect_database=manifest.database.name,
             maintenance_db=request.maintenance_db,
@@ -171,20 +172,11 @@ class Drill:
         return prepare(restore, options, contents, stack)
 
     def _restore(self, plan: RestorePlan, manifest: Manifest, told: Rehearsal, began: float) -> None:
-        toc = plan.contents.toc
-        if toc is None:
-            raise AssertionError("a set has an archive")
         reap_unfinished(plan.maintenance, plan.target)
-        forgiving = Forgiving.if_needed(
-            toc,
-            self._request.expects,
-            superuser=plan.target.superuser,
-            expecting=bool(self._request.expected_differences),
-        )
         now = told.started
         note = Note(plan.target.name, LOADING, plan.contents.name, now.isoformat(timespec="seconds"))
         name = beside(plan.target.name, "new", now, plan.target.names)
-        scratch = NewDatabase(plan, name, note, forgives=forgiving)
+        scratch = NewDatabase(plan, name, note)
         made: tuple[str, ...] = ()
         try:
             roles = without_login(plan.roles)
@@ -193,7 +185,7 @@ class Drill:
             self._load(scratch, told)
             comparison = scratch.compare()
             told.restore_seconds = time.monotonic() - began
-            self._judge(comparison, manifest, plan, [] if forgiving is None else forgiving.forgiven, told)
+            self._judge(comparison, manifest, plan, scratch.forgiven, told)
             self._ask(scratch, told)
         except BackupError as error:
             told.tell("restore", FAILED, str(error))
@@ -216,12 +208,9 @@ class Drill:
         comparison: Comparison,
         manifest: Manifest,
         plan: RestorePlan,
-        overlooked: Sequence[Forgiven],
+        overlooked: Sequence[Complaint],
         told: Rehearsal,
     ) -> None:
-        toc = plan.contents.toc
-        if toc is None:
-            raise AssertionError("a set has an archive")
         seconds = told.restore_seconds or 0
         told.tell("restore", PASSED, f"restored into PostgreSQL {plan.target.version} in {seconds:.1f} s")
         limit = self._request.recovery_time
@@ -229,11 +218,9 @@ class Drill:
             allowed = limit.total_seconds()
             status = PASSED if seconds <= allowed else FAILED
             told.tell("recovery_time", status, f"{seconds:.0f} s of {allowed:.0f} s that a restore may take")
-        certain = [one for one in comparison.doubtful if one.name.startswith(SAME_IN_ALL_VERSIONS)]
-        found = first_of_each([*compare_archive(manifest, toc), *comparison.differences, *certain])
         forgiven = {one.name for one in overlooked}
-        expected = [one for one in found if one.name in forgiven or self._request.expects(one.name)]
-        told.differences += [one for one in found if one not in expected]
+        unexpected, expected = divide(comparison.differences, plan.request.expected, overlooked)
+        told.differences += unexpected
         for check in CHECKS:
             wrong = [one for one in told.differences if one.check == check]
             told.tell(check, FAILED if wrong else PASSED, listed(wrong) if wrong else compared(check, manifest))
@@ -241,9 +228,9 @@ class Drill:
         told_of += [one.message for one in expected if one.name not in forgiven]
         if told_of:
             told.tell("expected_differences", WARNING, f"harmless or expected: {joined(told_of)}")
-        doubtful = [one for one in comparison.doubtful if one not in certain]
-        if doubtful:
-            told.tell("definitions", WARNING, f"of another version, so that nobody can be sure: {listed(doubtful)}")
+        if comparison.doubtful:
+            told.tell("definitions", WARNING, listed(comparison.doubtful))
+        told.warnings += comparison.warnings
         if comparison.extra:
             told.warnings.append(f"not in the backup, but in the scratch database: {joined(comparison.extra)}")
 

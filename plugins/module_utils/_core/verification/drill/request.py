@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from fnmatch import fnmatchcase
 from typing import Any
 
 from ...backupset.naming import check_name
 from ...catalogue.wanted import NEWEST, Wanted
 from ...durations import parse_duration
 from ...errors import ConfigError
+from ...restore.database.expected_differences import NOTHING_EXPECTED, ExpectedDifferences
 from .queries import Query
 
 STEP = "check the options"
@@ -27,8 +27,8 @@ class DrillRequest:
     :param target: ``server``, the one that the connection options lead to, or ``throwaway``, one of our own.
     :param environment: which the set must be of; None does not look.
     :param queries: the user's own checks.
-    :param expected_differences: objects, as the manifest names them with ``*`` for anything, that may fail to be
-        restored or be different: a server without an extension that the source has, say.
+    :param expected: objects that may fail to be restored or be different: a server without an extension that the
+        source has, say.
     :param recovery_time: how long a restore may take; None for any time.
     :param record: whether to write the outcome beside the set.
     :param report_dir: where the report is written; None writes none.
@@ -40,7 +40,7 @@ class DrillRequest:
     environment: str | None = None
     jobs: int = 1
     queries: tuple[Query, ...] = ()
-    expected_differences: tuple[str, ...] = ()
+    expected: ExpectedDifferences = NOTHING_EXPECTED
     recovery_time: timedelta | None = None
     record: bool = True
     report_dir: str | None = None
@@ -63,7 +63,7 @@ class DrillRequest:
             label=check_name(params["label"], "label"),
             wanted=Wanted.parse(params["backup"], params.get("before")),
             queries=parse_queries(params.get("checks") or ()),
-            expected_differences=tuple(params.get("expected_differences") or ()),
+            expected=ExpectedDifferences.parse(params.get("expected_differences"), STEP),
             environment=params.get("expect_environment"),
             recovery_time=None if limit is None else parse_duration(limit, "recovery_time"),
             maintenance_db=params["login_db"],
@@ -75,16 +75,6 @@ class DrillRequest:
             raise ConfigError(STEP, f"jobs is {self.jobs}", hint=f"1 to {_MAX_JOBS}")
         if self.lock_timeout < 1:
             raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
-        if any(not pattern.strip("*? ") for pattern in self.expected_differences):
-            raise ConfigError(
-                STEP,
-                "expected_differences would expect everything to be different",
-                hint="name objects as a drill's report does: 'EXTENSION pg_graphql'",
-            )
-
-    def expects(self, name: str) -> bool:
-        """Whether the object of that name may be different."""
-        return any(fnmatchcase(name, pattern) for pattern in self.expected_differences)
 
 
 def parse_queries(given: Sequence[Mapping[str, Any]]) -> tuple[Query, ...]:

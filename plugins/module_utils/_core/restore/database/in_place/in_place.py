@@ -11,15 +11,16 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import replace
 
-from ....errors import BackupError
+from ....errors import BackupError, after_change
 from ....postgres.connection import connect
+from ....postgres.messages import database_errors
 from ....stream.pipeline import Pipeline, Source
 from ....stream.process import ProcessFilter
 from ....stream.stages import Transform
 from ..children import Child
-from ..comparing import Comparison, compare_schema, compared_fingerprints, doubts, expected_rows, schema_of
+from ..comparing import Comparison, compare_schema, compared_fingerprints, doubts, schema_of
 from ..plan import RestorePlan
-from ..psql_filter import Restricted, WithoutCommit
+from ..psql_filter import KnownSettings, Restricted, WithoutCommit
 from ..restored import Restored
 from ..sessions import end_session, sessions
 from ..target import elsewhere
@@ -53,8 +54,9 @@ class _Transaction:
         except BackupError as error:
             if "ERROR:" in error.message:
                 raise
-            hint = "the session was lost at the end: the database is the old one or the restored one as a whole; look"
-            raise BackupError(error.step, error.message, hint=hint) from None
+            error.hint = "the session was lost at the end: the database is the old or the restored one as a whole; look"
+            with after_change():
+                raise
 
     def abort(self) -> None:
         """Kill psql: without a COMMIT the server takes everything back."""
@@ -79,14 +81,18 @@ class InPlace:
             self._end_sessions()
         with plan.environment(plan.target.name) as environment, contextlib.ExitStack() as stack:
             self._execute(environment, stack)
-            comparison = self._compare(environment)
+            with after_change(), database_errors("look at what was restored"):
+                comparison = self._compare(environment)
+                self._analyze()
+        return Restored(comparison)
+
+    def _analyze(self) -> None:
         connection = connect(self._options)
         try:
             with connection.cursor() as cursor:
                 cursor.execute("ANALYZE")
         finally:
             connection.close()
-        return Restored(comparison)
 
     def _end_sessions(self) -> None:
         for pid, _user, _application in sessions(self._plan.maintenance, self._plan.target.name):
@@ -98,9 +104,8 @@ class InPlace:
             raise AssertionError("there is no psql")
         manifest = plan.contents.manifest
         begin = begin_script(plan.maintenance, plan.request.lock_timeout)
-        expected = {} if manifest is None else expected_rows(manifest)
         objects = None if manifest is None else manifest.large_objects
-        end = end_script(plan.maintenance, expected, objects)
+        end = end_script(plan.maintenance, plan.contents.rows, objects)
         source, transforms = self._stream(environment, stack)
         argv = [plan.psql.path, "-X", "-q", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]
         child = Child(argv, environment, STEP, fed=True)
@@ -108,29 +113,29 @@ class InPlace:
         try:
             Pipeline(source, transforms, [_Transaction(child, begin, end)]).run()
         except BackupError as error:
-            raise BackupError(
-                error.step, error.message, hint=error.hint or "the database is as it was before"
-            ) from None
+            error.hint = error.hint or "the database is as it was before"
+            raise
 
     def _stream(self, environment: dict[str, str], stack: contextlib.ExitStack) -> tuple[Source, list[Transform]]:
         """The contents as SQL."""
         contents = self._plan.contents
+        known = KnownSettings(self._plan.target.version_num)
         if contents.file is not None and contents.toc is None:
-            return contents.file.source(), [Restricted()]
+            return contents.file.source(), [known, Restricted()]
         argv = [self._plan.pg_restore.path, "--clean", "--if-exists", "--single-transaction", "--file=-"]
         to_sql = ProcessFilter(argv, environment=environment, step=STEP)
         stack.callback(to_sql.close)
         if contents.archive is not None:
-            return contents.archive.source(), [to_sql, WithoutCommit()]
+            return contents.archive.source(), [to_sql, known, WithoutCommit()]
         if contents.file is None:
             raise AssertionError("there is nothing to restore")
-        return contents.file.source(), [to_sql, WithoutCommit()]
+        return contents.file.source(), [to_sql, known, WithoutCommit()]
 
     def _compare(self, environment: dict[str, str]) -> Comparison:
         """What the schema is now; rows and fingerprints were compared before the COMMIT."""
         plan = self._plan
         manifest = plan.contents.manifest
-        if manifest is None or plan.pg_dump is None:
+        if manifest is None or plan.pg_dump is None or plan.contents.toc is None:
             return Comparison(0, 0, 0, ())
         there = schema_of(plan.pg_dump, environment)
         found = compare_schema(manifest, plan.contents.toc, there, plan.pg_dump, plan.target.major)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from ....postgres.connection import SESSION
 from ....postgres.foreign_code import RESTRICTION, knows_restriction
-from ....postgres.names import TableName
 from ....postgres.types import Composable, Connection
+from ..expected_rows import ExpectedRows
 
 _LOCK_ALL = """
 DO LANGUAGE plpgsql $mobul$
@@ -39,36 +39,51 @@ DO LANGUAGE plpgsql $mobul$
 DECLARE
   wanted jsonb := pg_catalog.current_setting('mobul.expected')::pg_catalog.jsonb;
   expected jsonb;
+  one jsonb;
   source text;
   columns text;
   rows bigint;
+  counted bigint;
   first numeric;
   second numeric;
+  left_half numeric;
+  right_half numeric;
   bad text[] := '{}';
 BEGIN
-  FOR expected IN SELECT pg_catalog.jsonb_array_elements(wanted -> 'tables') LOOP
-    source := pg_catalog.format('%I.%I', expected ->> 0, expected ->> 1);
-    IF pg_catalog.to_regclass(source) IS NULL THEN
-      bad := bad || pg_catalog.format('table %s is missing', source);
-      CONTINUE;
-    END IF;
-    IF expected ->> 3 IS NULL THEN
-      EXECUTE pg_catalog.format('SELECT pg_catalog.count(*) FROM ONLY %s', source) INTO rows;
-    ELSE
-      SELECT pg_catalog.string_agg(pg_catalog.format(
-               CASE WHEN a.atttypid = 'pg_catalog.bytea'::pg_catalog.regtype
-                    THEN 'pg_catalog.md5(t.%I)' ELSE 't.%I' END, a.attname), ', ' ORDER BY a.attnum)
-        INTO columns FROM pg_catalog.pg_attribute a
-        WHERE a.attrelid = source::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
-      EXECUTE pg_catalog.format(
-        'SELECT pg_catalog.count(*), pg_catalog.sum(h::bit(64)::bigint), pg_catalog.sum((h << 64)::bit(64)::bigint) '
-        'FROM (SELECT (''x'' || pg_catalog.md5(ROW(%s)::text))::bit(128) AS h FROM ONLY %s AS t OFFSET 0) AS hashed',
-        columns, source) INTO rows, first, second;
-    END IF;
-    IF rows <> (expected ->> 2)::bigint THEN
-      bad := bad || pg_catalog.format('table %s has %s rows instead of %s', source, rows, expected ->> 2);
-    ELSIF expected ->> 3 IS NOT NULL AND pg_temp.mobul_hex(first) || pg_temp.mobul_hex(second) <> expected ->> 3 THEN
-      bad := bad || pg_catalog.format('table %s has other contents than when it was backed up', source);
+  FOR expected IN SELECT pg_catalog.jsonb_array_elements(wanted -> 'units') LOOP
+    rows := 0;
+    first := 0;
+    second := 0;
+    FOR one IN SELECT pg_catalog.jsonb_array_elements(expected -> 'tables') LOOP
+      source := pg_catalog.format('%I.%I', one ->> 0, one ->> 1);
+      IF pg_catalog.to_regclass(source) IS NULL THEN
+        bad := bad || pg_catalog.format('table %s is missing', source);
+        CONTINUE;
+      END IF;
+      IF expected ->> 'fingerprint' IS NULL THEN
+        EXECUTE pg_catalog.format('SELECT pg_catalog.count(*) FROM ONLY %s', source) INTO counted;
+      ELSE
+        SELECT pg_catalog.string_agg(pg_catalog.format(
+                 CASE WHEN a.atttypid = 'pg_catalog.bytea'::pg_catalog.regtype
+                      THEN 'pg_catalog.md5(t.%I)' ELSE 't.%I' END, a.attname), ', ' ORDER BY a.attnum)
+          INTO columns FROM pg_catalog.pg_attribute a
+          WHERE a.attrelid = source::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped
+            AND a.attgenerated = '';
+        EXECUTE pg_catalog.format(
+          'SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(h::bit(64)::bigint), 0), '
+          'coalesce(pg_catalog.sum((h << 64)::bit(64)::bigint), 0) '
+          'FROM (SELECT (''x'' || pg_catalog.md5(ROW(%s)::text))::bit(128) AS h FROM ONLY %s AS t OFFSET 0) AS hashed',
+          columns, source) INTO counted, left_half, right_half;
+        first := first + left_half;
+        second := second + right_half;
+      END IF;
+      rows := rows + counted;
+    END LOOP;
+    IF rows <> (expected ->> 'rows')::bigint THEN
+      bad := bad || pg_catalog.format('%s has %s rows instead of %s', expected ->> 'name', rows, expected ->> 'rows');
+    ELSIF expected ->> 'fingerprint' IS NOT NULL
+        AND pg_temp.mobul_hex(first) || pg_temp.mobul_hex(second) <> expected ->> 'fingerprint' THEN
+      bad := bad || pg_catalog.format('%s has other contents than when it was backed up', expected ->> 'name');
     END IF;
   END LOOP;
   SELECT pg_catalog.count(*) INTO rows FROM pg_catalog.pg_largeobject_metadata;
@@ -105,19 +120,19 @@ def begin_script(connection: Connection, lock_timeout: int) -> bytes:
     )
 
 
-def end_script(
-    connection: Connection, expected: Mapping[TableName, tuple[int, str | None]], large_objects: int | None
-) -> bytes:
+def end_script(connection: Connection, units: Sequence[ExpectedRows], large_objects: int | None) -> bytes:
     """Prove what can be proven, then commit.
 
-    :param expected: table -> rows and fingerprint; empty where nothing is known.
+    :param units: what the tables must hold; empty where nothing is known.
     """
     from psycopg2 import sql
 
-    if not expected and large_objects is None:
+    if not units and large_objects is None:
         return _SAME_TRANSACTION.encode() + b"COMMIT;\n"
-    tables = [[*table, rows, value] for table, (rows, value) in expected.items()]
-    wanted = json.dumps({"tables": tables, "large_objects": large_objects or 0}, ensure_ascii=False)
+    told = [
+        {"name": str(unit), "tables": unit.tables, "rows": unit.rows, "fingerprint": unit.fingerprint} for unit in units
+    ]
+    wanted = json.dumps({"units": told, "large_objects": large_objects or 0}, ensure_ascii=False)
     settings = [
         sql.SQL("SET LOCAL {} TO {};\n").format(sql.Identifier(name), sql.Literal(value))
         for name, value in SESSION.items()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
-from ....backupset.manifest import Manifest
 from ....errors import SourceError
 from ....postgres.connection import ConnectionOptions, connect
 from ....postgres.messages import server_message
 from ....postgres.names import TableName, display_name
 from ....postgres.types import Connection
 from ..comparing import Difference, compare_tables
+from ..expected_rows import ExpectedRows
 
 _TABLES = """
 SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -24,13 +24,13 @@ class Settling:
     """Collects the differences of the tables of one database; safe for threads.
 
     :param options: the way into the database.
-    :param manifest: None where nothing is known of the rows.
+    :param units: what the tables must hold; empty where nothing is known of the rows.
     """
 
-    def __init__(self, options: ConnectionOptions, manifest: Manifest | None) -> None:
+    def __init__(self, options: ConnectionOptions, units: Sequence[ExpectedRows]) -> None:
         self.differences: list[Difference] = []
         self._options = options
-        self._manifest = manifest
+        self._units = units
         self._settled: set[TableName] = set()
         self._lock = threading.Lock()
 
@@ -39,7 +39,7 @@ class Settling:
         connection = connect(self._options)
         try:
             # Compared first, since that waits for nobody: foreign keys may be added to the table at the same time.
-            found = [] if self._manifest is None else compare_tables(connection, self._manifest, tables)
+            found = compare_tables(connection, [unit for unit in self._units if _is_complete(unit, tables)])
             _analyze(connection, tables)
         finally:
             connection.close()
@@ -55,13 +55,15 @@ class Settling:
                 cursor.execute(_TABLES)
                 there = [row for row in cursor.fetchall() if row not in self._settled]
             _analyze(connection, there)
-            if self._manifest is None:
-                return
-            wanted = [(table.schema, table.name) for table in self._manifest.tables]
-            rest = [table for table in wanted if table not in self._settled]
-            self.differences += compare_tables(connection, self._manifest, rest)
+            rest = [unit for unit in self._units if not _is_complete(unit, self._settled)]
+            self.differences += compare_tables(connection, rest)
         finally:
             connection.close()
+
+
+def _is_complete(unit: ExpectedRows, tables: Collection[TableName]) -> bool:
+    """Whether all is there that a unit is about; the rows of a tree come with every one of its partitions."""
+    return not unit.is_tree and unit.name in tables
 
 
 def _analyze(connection: Connection, tables: Sequence[TableName]) -> None:

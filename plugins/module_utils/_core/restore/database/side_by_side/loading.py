@@ -13,6 +13,7 @@ from ....postgres.programs import Program
 from ....reading.set_archive import SetArchive
 from ....stream.pipeline import Pipeline, Source, as_backup_error
 from ..children import Child, ChildSink
+from ..complaints import Complaints
 from ..memory import archive_in_memory
 from .schedule import Piece, Queue, Schedule, Work
 
@@ -24,18 +25,34 @@ class Tools:
     """The programs of a restore, and the environment that leads them into the database.
 
     :param target: their option that names the database.
-    :param forgives: which errors are overlooked, see :class:`Child`; None stops at the first of all.
+    :param complaints: which errors are overlooked; None stops at the first of all.
     """
 
     pg_restore: Program
     environment: Mapping[str, str]
     target: str
-    forgives: Callable[[str], bool] | None = None
+    complaints: Complaints | None = None
 
     def argv(self, *options: str) -> list[str]:
-        """pg_restore, stopping at its first error, or telling of each error what it is about."""
-        how = "--exit-on-error" if self.forgives is None else "--verbose"
-        return [self.pg_restore.path, how, "--no-password", self.target, *options]
+        """pg_restore, which tells what each error is about, and stops at the first unless it may be overlooked."""
+        stop = () if self.tolerant else ("--exit-on-error",)
+        return [self.pg_restore.path, "--verbose", *stop, "--no-password", self.target, *options]
+
+    @property
+    def tolerant(self) -> bool:
+        """Whether any error may be overlooked."""
+        return self.complaints is not None and self.complaints.tolerant
+
+    def parallel(self, jobs: int) -> list[str]:
+        """The option for that; what several processes complain of at the same time could not be told apart."""
+        return [f"--jobs={jobs}"] if jobs > 1 and not self.tolerant else []
+
+    def start(self, step: str, *options: str, fed: bool = False) -> Child:
+        """One run of it.
+
+        :param fed: whether it reads the archive from its standard input.
+        """
+        return Child(self.argv(*options), self.environment, step, fed=fed, complaints=self.complaints)
 
 
 class _Running:
@@ -69,9 +86,9 @@ class _Running:
         return self._cancelled
 
 
-def feed(source: Source, argv: Sequence[str], environment: Mapping[str, str], step: str = STEP) -> None:
-    """One stream into one program."""
-    _feed(source, Child(argv, environment, step, fed=True), _Running())
+def feed(source: Source, tools: Tools) -> None:
+    """A whole archive as one stream into one program."""
+    _feed(source, tools.start(STEP, fed=True), _Running())
 
 
 def _feed(source: Source, child: Child, running: _Running) -> None:
@@ -158,21 +175,14 @@ class SetLoader:
             self._define(piece.entries, jobs=self._jobs if piece.work is Work.FINISH else 1)
             return
         source = self._archive.source(set(piece.entries))
-        tools = self._tools
-        step = f"load {piece.name}"
-        child = Child(tools.argv(), tools.environment, step, fed=True, forgives=tools.forgives)
-        _feed(source, child, self._running)
+        _feed(source, self._tools.start(f"load {piece.name}", fed=True), self._running)
 
     def _define(self, entries: Sequence[int], *, jobs: int) -> None:
         """Execute entries that have no data, from an archive in memory."""
         if not entries:
             return
-        tools = self._tools
         with archive_in_memory(self._archive.source(set(entries), data=False)) as path:
-            # What several processes tell at the same time could not be told apart.
-            options = [f"--jobs={jobs}", path] if jobs > 1 and tools.forgives is None else [path]
-            child = Child(tools.argv(*options), tools.environment, STEP, forgives=tools.forgives)
-            _finish(child, self._running)
+            _finish(self._tools.start(STEP, *self._tools.parallel(jobs), path), self._running)
 
     def _fail(self, error: BackupError) -> None:
         with self._condition:
@@ -182,9 +192,9 @@ class SetLoader:
         self._running.cancel()
 
 
-def run_child(argv: Sequence[str], environment: Mapping[str, str], step: str) -> None:
-    """One program from its start to its end."""
-    _finish(Child(argv, environment, step), _Running())
+def read_file(path: str, tools: Tools, jobs: int) -> None:
+    """A whole archive that is a plain file."""
+    _finish(tools.start(STEP, *tools.parallel(jobs), path), _Running())
 
 
 def _finish(child: Child, running: _Running) -> None:

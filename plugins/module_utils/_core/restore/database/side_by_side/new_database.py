@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from ....errors import BackupError
+from ....postgres.archive import Toc
 from ....postgres.connection import ConnectionOptions, connect
 from ....postgres.globals import conninfo_safe
+from ....postgres.known_settings import unknown_settings
 from ....stream.pipeline import Pipeline
+from ....stream.stages import Transform
 from ..children import Child, ChildSink
 from ..comparing import (
     Comparison,
@@ -18,16 +20,16 @@ from ..comparing import (
     compare_schema,
     compare_sequences,
     compared_fingerprints,
-    doubts,
     schema_of,
 )
+from ..complaints import Complaint, Complaints
 from ..naming import Note
 from ..plan import RestorePlan
-from ..psql_filter import Restricted
+from ..psql_filter import KnownSettings, Restricted
 from ..target import elsewhere, open_maintenance
 from .creating import create_database, drop_database
 from .finished_tables import Settling
-from .loading import STEP, SetLoader, Tools, feed, run_child
+from .loading import STEP, SetLoader, Tools, feed, read_file
 from .schedule import plan_schedule
 
 
@@ -37,17 +39,19 @@ class NewDatabase:
     :param plan: what is restored, and where.
     :param name: its name while nobody uses it.
     :param note: what its comment says of it meanwhile.
-    :param forgives: which errors of pg_restore are overlooked, see :class:`Tools`.
     """
 
-    def __init__(
-        self, plan: RestorePlan, name: str, note: Note, *, forgives: Callable[[str], bool] | None = None
-    ) -> None:
+    def __init__(self, plan: RestorePlan, name: str, note: Note) -> None:
         self.name = name
         self._plan = plan
         self._note = note
-        self._forgives = forgives
-        self._settling = Settling(self.options, plan.contents.manifest)
+        self._complaints = None if plan.contents.toc is None else _judge(plan, plan.contents.toc)
+        self._settling = Settling(self.options, plan.contents.rows)
+
+    @property
+    def forgiven(self) -> list[Complaint]:
+        """What could not be restored and was overlooked."""
+        return [] if self._complaints is None else self._complaints.forgiven
 
     @property
     def options(self) -> ConnectionOptions:
@@ -73,7 +77,7 @@ class NewDatabase:
         """Load everything; tables that are complete are compared meanwhile."""
         plan = self._plan
         with plan.environment(self.name, bulk=True) as environment:
-            tools = Tools(plan.pg_restore, environment, f"--dbname={conninfo_safe(self.name)}", self._forgives)
+            tools = Tools(plan.pg_restore, environment, f"--dbname={conninfo_safe(self.name)}", self._complaints)
             contents, jobs = plan.contents, plan.request.jobs
             if contents.archive is not None:
                 schedule = plan_schedule(contents.archive.toc, contents.archive.data_sizes, jobs)
@@ -81,9 +85,9 @@ class NewDatabase:
             elif contents.file is not None and contents.toc is None:
                 self._load_script(environment)
             elif contents.file is not None and contents.file.direct:
-                run_child(tools.argv(f"--jobs={jobs}", contents.file.path), environment, STEP)
+                read_file(contents.file.path, tools, jobs)
             elif contents.file is not None:
-                feed(contents.file.source(), tools.argv(), environment)
+                feed(contents.file.source(), tools)
 
     def _load_script(self, environment: dict[str, str]) -> None:
         plan = self._plan
@@ -92,7 +96,8 @@ class NewDatabase:
         argv = [plan.psql.path, "-X", "-q", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]
         child = Child(argv, environment, STEP, fed=True)
         try:
-            Pipeline(plan.contents.file.source(), [Restricted()], [ChildSink(child)]).run()
+            transforms: list[Transform] = [KnownSettings(plan.target.version_num), Restricted()]
+            Pipeline(plan.contents.file.source(), transforms, [ChildSink(child)]).run()
         finally:
             child.close()
 
@@ -119,7 +124,7 @@ class NewDatabase:
     def _compare_schema(self) -> Comparison:
         plan = self._plan
         manifest = plan.contents.manifest
-        if manifest is None or plan.pg_dump is None:
+        if manifest is None or plan.pg_dump is None or plan.contents.toc is None:
             return Comparison(0, 0, 0, ())
         with plan.environment(self.name) as environment:
             there = schema_of(plan.pg_dump, environment)
@@ -130,7 +135,6 @@ class NewDatabase:
             tables=len(manifest.tables),
             rows=rows,
             fingerprints=compared_fingerprints(manifest),
-            warnings=tuple(doubts(found)),
         )
 
     def drop(self) -> None:
@@ -142,3 +146,14 @@ class NewDatabase:
                 drop_database(connection, self.name)
             finally:
                 connection.close()
+
+
+def _judge(plan: RestorePlan, toc: Toc) -> Complaints:
+    target, expected = plan.target, plan.request.expected
+    newer = plan.pg_restore.major > target.major
+    return Complaints.about(
+        toc,
+        expected if expected else None,
+        superuser=target.superuser,
+        unknown=unknown_settings(target.version_num) if newer else (),
+    )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 
 from ....errors import BackupError
+from ....postgres.messages import bounded_list
 from ....postgres.types import Composable
-from ..comparing import Difference
+from ..comparing import Comparison, Difference, doubts
+from ..complaints import divide
 from ..maintenance import leave_maintenance
 from ..naming import LOADING, REPLACED, Note, beside
 from ..plan import RestorePlan
@@ -43,13 +45,23 @@ class SideBySide:
         try:
             self._new.create()
             self._new.load()
-            comparison = self._new.compare()
-            refuse_differences(comparison.differences)
+            comparison = self._compare()
             self._exchange()
         except BaseException:
             self._new.drop()
             raise
         return Restored(comparison, self._old)
+
+    def _compare(self) -> Comparison:
+        """What was found, where nothing of it is a reason to stop; what is expected is a warning."""
+        found = self._new.compare()
+        forgiven = self._new.forgiven
+        unexpected, expected = divide(found.differences, self._plan.request.expected, forgiven)
+        refuse_differences(unexpected)
+        told = [f"{one.name}: {one.message}" for one in forgiven]
+        told += [one.message for one in expected if one.name not in {known.name for known in forgiven}]
+        overlooked = [f"harmless or expected: {bounded_list(told)}"] if told else []
+        return replace(found, differences=(), warnings=(*found.warnings, *doubts(found), *overlooked))
 
     def _exchange(self) -> None:
         plan = self._plan
@@ -79,7 +91,7 @@ class SideBySide:
             yield from leave_maintenance(self._plan.target.name, existing)
 
 
-def refuse_differences(differences: tuple[Difference, ...]) -> None:
+def refuse_differences(differences: Sequence[Difference]) -> None:
     """Raise when a restored database is not what the backup tells of; the first of the differences are named."""
     if not differences:
         return

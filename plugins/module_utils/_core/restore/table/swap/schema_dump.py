@@ -12,6 +12,7 @@ from ....postgres.archive import ArchiveWalker, Toc
 from ....postgres.archive.extract import TocText
 from ....postgres.connection import ConnectionOptions
 from ....postgres.environment import child_environment_for
+from ....postgres.known_settings import unknown_settings, without_unknown
 from ....postgres.programs import Program, find_program
 from ....stream.process import ProcessSource, child_environment, describe_status
 from .statements import keep_casts
@@ -46,10 +47,11 @@ class Tools:
 class SchemaDump:
     """The table of contents of a dump without rows."""
 
-    def __init__(self, walker: ArchiveWalker, pg_restore: Program) -> None:
+    def __init__(self, walker: ArchiveWalker, tools: Tools) -> None:
         self.toc: Toc = walker.toc
         self._text = TocText(walker.toc, walker.reader.header, walker.reader.raw)
-        self._pg_restore = pg_restore
+        self._pg_restore = tools.pg_restore
+        self._unknown = unknown_settings(tools.server_version_num)
 
     def script(self, keep: Collection[int]) -> str:
         """The SQL that creates the entries with these dump ids, with their owners and grants."""
@@ -63,7 +65,8 @@ class SchemaDump:
         if result.returncode != 0:
             told = result.stderr.decode("utf-8", "replace").strip()
             raise SourceError(STEP, f"{describe_status('pg_restore', result.returncode)}: {told}")
-        script = _END.sub("\n", _BEGIN.sub(r"\1", result.stdout.decode("utf-8", "surrogateescape")))
+        text = without_unknown(result.stdout, self._unknown).decode("utf-8", "surrogateescape")
+        script = _END.sub("\n", _BEGIN.sub(r"\1", text))
         for entry in self.toc.entries:
             if entry.dump_id in keep and entry.desc not in _BODIES:
                 script = script.replace(entry.defn, keep_casts(entry.defn))
@@ -86,4 +89,4 @@ def dump_schema(tools: Tools) -> SchemaDump:
             ProcessSource(argv, environment=environment, step=STEP).run(follow)
         except SourceError as error:
             raise SourceError(error.step, error.message, hint=error.hint or _HINT) from None
-    return SchemaDump(walker, tools.pg_restore)
+    return SchemaDump(walker, tools)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from ....errors import FormatError, PreflightError, SourceError
-from ....postgres.archive import Toc, schema_objects
+from ....postgres.archive import Toc, schema_differences
 from ....postgres.messages import bounded_list
 from ....postgres.names import TableName, display_name
 from ..columns import Matching, match_columns
@@ -26,6 +26,8 @@ from .security_labels import check_labels
 from .shadow import Shadow
 
 STEP = "check the table"
+_REPLAYED = tuple(f"{kind} " for kind in ("MATERIALIZED VIEW", "POLICY", "RULE", "STATISTICS", "TRIGGER", "VIEW"))
+"""What is made again as pg_dump wrote it, letter by letter."""
 _SUBSCRIBED = """
 SELECT s.subname FROM pg_catalog.pg_subscription_rel r JOIN pg_catalog.pg_subscription s ON s.oid = r.srsubid
 WHERE r.srrelid = %s
@@ -116,8 +118,7 @@ def verify_swap(
     except SourceError as error:
         told = f"{plan.target.name} was restored, but the schema could not be compared afterwards: {error.message}"
         raise SourceError("compare the schema", told, hint=back) from None
-    difference = _difference(_without(plan.before.toc, dropped), _without(after, [kept.table]))
-    if difference:
+    if difference := _difference(_without(plan.before.toc, dropped), _without(after, [kept.table])):
         raise FormatError(
             "compare the schema",
             f"{plan.target.name} was restored, but the schema is not what it was: {bounded_list(difference)}",
@@ -133,8 +134,10 @@ def _without(toc: Toc, tables: Sequence[TableName]) -> Toc:
 
 
 def _difference(before: Toc, after: Toc) -> list[str]:
-    old, new = (schema_objects(toc, sequence_values=False) for toc in (before, after))
-    return sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name))
+    """What is not as it was; how the server writes what it was given as it had written it is no difference."""
+    found = schema_differences(before, after)
+    rewritten = [name for name in found.rewritten if not name.startswith(_REPLAYED)]
+    return sorted([*found.missing, *found.extra, *found.changed, *found.moved, *rewritten])
 
 
 def _refuse(session: Session, target: Target) -> None:

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.verification.drill.ignored_errors import (
-    Forgiven,
-    Forgiving,
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.complaints import (
+    Complaint,
+    Complaints,
 )
 
 ENTRIES = {
@@ -54,11 +54,11 @@ def never(_name: str) -> bool:
 
 
 def test_errors_that_are_known_to_be_harmless_are_forgiven_and_told() -> None:
-    forgiving = Forgiving(toc(), never)
-    assert forgiving(stderr(PUBLIC, OWNER))
-    assert forgiving.forgiven == [
-        Forgiven("SCHEMA public", 'schema "public" already exists'),
-        Forgiven("COMMENT EXTENSION pgcrypto", "must be owner of extension pgcrypto"),
+    complaints = Complaints(toc(), never)
+    assert complaints.forgives(stderr(PUBLIC, OWNER))
+    assert complaints.forgiven == [
+        Complaint("SCHEMA public", 'schema "public" already exists'),
+        Complaint("COMMENT EXTENSION pgcrypto", "must be owner of extension pgcrypto"),
     ]
 
 
@@ -74,13 +74,13 @@ def test_errors_that_are_known_to_be_harmless_are_forgiven_and_told() -> None:
     ids=["unknown", "one unknown", "another error of a known object", "a known error of another", "another reason"],
 )
 def test_anything_else_is_not_and_nothing_beside_it(errors: tuple[tuple[int, str, str], ...]) -> None:
-    forgiving = Forgiving(toc(), never)
-    assert not forgiving(stderr(*errors))
-    assert forgiving.forgiven == []
+    complaints = Complaints(toc(), never)
+    assert not complaints.forgives(stderr(*errors))
+    assert complaints.forgiven == []
 
 
 def test_what_the_inventory_expects_is_forgiven_whatever_the_error() -> None:
-    assert Forgiving(toc(), lambda name: name == "EVENT TRIGGER seen")(stderr(TRIGGER, PUBLIC))
+    assert Complaints(toc(), lambda name: name == "EVENT TRIGGER seen").forgives(stderr(TRIGGER, PUBLIC))
 
 
 @pytest.mark.parametrize(
@@ -97,4 +97,28 @@ def test_what_the_inventory_expects_is_forgiven_whatever_the_error() -> None:
     ids=["nothing", "no object", "one not told", "cut off", "one before any object", "another kind", "no such entry"],
 )
 def test_what_cannot_be_told_apart_is_never_forgiven(text: str) -> None:
-    assert not Forgiving(toc(), lambda _name: True)(text)
+    assert not Complaints(toc(), lambda _name: True).forgives(text)
+
+
+UNKNOWN = (
+    "pg_restore: while INITIALIZING:\n"
+    'pg_restore: error: could not execute query: FEHLER:  unbekannt: "transaction_timeout"\n'
+    "Command was: SET transaction_timeout = 0;\n"
+)
+
+
+def test_a_timeout_that_an_older_server_does_not_know_is_no_error_in_any_language() -> None:
+    complaints = Complaints(toc(), never, unknown=("transaction_timeout",))
+    assert complaints.forgives(UNKNOWN + stderr(PUBLIC, ignored=2))
+    assert not complaints.forgives(UNKNOWN + stderr(INDEX, ignored=2))
+    assert not complaints.forgives(UNKNOWN.replace("transaction_timeout = 0", "role = 0") + stderr(PUBLIC, ignored=2))
+    assert not Complaints(toc(), never).forgives(UNKNOWN + stderr(PUBLIC, ignored=2))
+
+
+def test_what_could_not_be_restored_is_explained_by_its_name_and_without_values() -> None:
+    text = stderr(INDEX).replace('relation "orders_by_client" already exists', 'invalid input for x: "Ann"')
+    error = Complaints(toc(), never).explain("restore", text)
+    assert error is not None
+    assert "INDEX public.orders_by_client: invalid input for x: (a value)" in str(error)
+    assert "expected_differences: ['INDEX public.orders_by_client']" in str(error)
+    assert Complaints(toc(), never).explain("restore", "pg_restore: error: connection lost\n") is None

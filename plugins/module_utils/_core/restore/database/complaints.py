@@ -1,0 +1,161 @@
+"""What pg_restore complains of: which errors do no harm, known by name and never all of a kind; what the others say.
+
+A role that is no superuser owns neither the schema public nor the extensions that the server itself brought into a
+new database, so that it cannot comment on them; a dump of an older server makes the schema public, which every
+new database has; and a pg_restore that is newer than the server switches off timeouts that the server does not have.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from ...errors import BackupError
+from ...postgres.archive import Toc, object_name
+from ...postgres.known_settings import without_unknown_errors
+from ...postgres.messages import bounded_list
+from .comparing import Difference
+
+_ENTRY = re.compile(r"^pg_restore: (?:while|from) TOC entry (\d+);", re.MULTILINE)
+_ERROR = re.compile(
+    r'^pg_restore: error: (?!could not execute query|COPY failed for table "[^"\n]*": ERROR: )'
+    r"|ERROR: +(?P<message>[^\n]*)",
+    re.MULTILINE,
+)
+_IGNORED = re.compile(r"^pg_restore: warning: errors ignored on restore: (\d+)$", re.MULTILINE)
+_HARMLESS = (
+    (re.compile(r"SCHEMA public"), re.compile(r'schema "public" already exists')),
+    (re.compile(r"COMMENT SCHEMA public"), re.compile(r"must be owner of schema public")),
+    (re.compile(r"COMMENT EXTENSION .*", re.DOTALL), re.compile(r"must be owner of extension .*")),
+)
+"""What an entry is called, and what the server says of it."""
+_DATA = "TABLE DATA "
+_TABLE = "TABLE "
+_QUOTED_VALUE = re.compile(r'((?:invalid|malformed|out of range|too long)[^:]*: )".*"')
+_ANY_VALUE = r"\1(a value)"
+_NOT_FOUND = re.compile(r"(?:function|operator|relation|type|schema) .* does not exist")
+_NO_EXTENSION = re.compile(r'extension "[^"]*" is not available|could not open extension control file')
+
+
+class ReplayError(BackupError):
+    """An object of the backup cannot be made again from what pg_dump wrote of it: another backup would be no better."""
+
+
+@dataclass(frozen=True)
+class Complaint:
+    """One error of the server.
+
+    :param name: the object as the manifest names it.
+    :param message: what the server said.
+    """
+
+    name: str
+    message: str
+
+
+class Complaints:
+    """Judges what pg_restore complained of; safe for threads.
+
+    :param expects: whether the object of a name may fail to be restored.
+    :param unknown: settings that pg_restore switches off, and the server does not have.
+    :param tolerant: whether anything at all may be overlooked; otherwise a restore is quicker, and stops at its first
+        error.
+    :ivar forgiven: what was overlooked.
+    """
+
+    def __init__(
+        self, toc: Toc, expects: Callable[[str], bool], *, unknown: Collection[str] = (), tolerant: bool = True
+    ) -> None:
+        self.forgiven: list[Complaint] = []
+        self.tolerant = tolerant
+        self._toc = toc
+        self._expects = expects
+        self._unknown = unknown
+        self._lock = threading.Lock()
+
+    @classmethod
+    def about(
+        cls, toc: Toc, expected: Callable[[str], bool] | None, *, superuser: bool, unknown: Collection[str]
+    ) -> Complaints:
+        """What may be overlooked in a restore.
+
+        :param expected: None where the caller expects nothing.
+        :param superuser: whether the role of the restore is one.
+        """
+        makes_public = any(object_name(one) == "SCHEMA public" and "CREATE" in one.defn for one in toc.entries)
+        tolerant = expected is not None or makes_public or not superuser or bool(unknown)
+        return cls(toc, expected or _nothing, unknown=unknown, tolerant=tolerant)
+
+    def forgives(self, stderr: str) -> bool:
+        """Whether every single one of its errors may be overlooked.
+
+        :param stderr: all that one run of ``pg_restore --verbose`` wrote.
+        """
+        if not self.tolerant:
+            return False
+        stderr, unknown = without_unknown_errors(stderr, self._unknown)
+        found = self._read(stderr)
+        ignored = _IGNORED.search(stderr)
+        if found is None or ignored is None or len(found) + unknown != int(ignored[1]):
+            return False
+        if not all(self._harmless(one) for one in found):
+            return False
+        with self._lock:
+            self.forgiven += found
+        return True
+
+    def explain(self, step: str, stderr: str) -> ReplayError | None:
+        """What could not be restored, by name, and what to do about it; None where that cannot be told."""
+        stderr, _unknown = without_unknown_errors(stderr, self._unknown)
+        found = [one for one in self._read(stderr) or () if not self._harmless(one)]
+        if not found:
+            return None
+        told = [f"{one.name}: {_QUOTED_VALUE.sub(_ANY_VALUE, one.message)}" for one in found]
+        return ReplayError(step, bounded_list(told, limit=4), hint=_advice(found[0]))
+
+    def _read(self, stderr: str) -> list[Complaint] | None:
+        """The errors with their objects; None where some cannot be told apart."""
+        marks = list(_ENTRY.finditer(stderr))
+        found = []
+        for mark, end in zip(marks, [*(mark.start() for mark in marks[1:]), len(stderr)], strict=False):
+            entry = self._toc.by_id.get(int(mark[1]))
+            errors = list(_ERROR.finditer(stderr, mark.end(), end))
+            if entry is None or any(error["message"] is None for error in errors):
+                return None
+            found += [Complaint(object_name(entry), error["message"]) for error in errors]
+        return found if _ERROR.search(stderr, 0, marks[0].start() if marks else len(stderr)) is None else None
+
+    def _harmless(self, one: Complaint) -> bool:
+        # Whoever expects a table to be different need not know what its rows are called.
+        names = (one.name, one.name.replace(_DATA, _TABLE, 1)) if one.name.startswith(_DATA) else (one.name,)
+        if any(map(self._expects, names)):
+            return True
+        return any(name.fullmatch(one.name) and error.fullmatch(one.message) for name, error in _HARMLESS)
+
+
+def divide(
+    differences: Sequence[Difference], expects: Callable[[str], bool], forgiven: Sequence[Complaint]
+) -> tuple[list[Difference], list[Difference]]:
+    """Those that nobody expects, and those that are expected or come of an error that was overlooked."""
+    names = {one.name for one in forgiven} | {one.name.replace(_DATA, _TABLE, 1) for one in forgiven}
+    known = [one for one in differences if one.name in names or expects(one.name)]
+    return [one for one in differences if one not in known], known
+
+
+def _nothing(_name: str) -> bool:
+    return False
+
+
+def _advice(one: Complaint) -> str:
+    expected = f"expected_differences: ['{one.name}'] restores everything else"
+    if _NO_EXTENSION.search(one.message):
+        return f"install the extension on this server; or {expected}"
+    if _NOT_FOUND.search(one.message):
+        return (
+            "if the database has that, it is found by a search_path only, and a dump has none: "
+            f"{expected}; for later backups ALTER FUNCTION ... SET search_path at the source; "
+            "restore-by-hand.md says how to make the object"
+        )
+    return f"{expected}; restore-by-hand.md says how to make the object"

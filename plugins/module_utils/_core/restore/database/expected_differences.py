@@ -1,0 +1,41 @@
+"""Objects that may fail to be restored or be different afterwards, because whoever restores says so by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from ...errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ExpectedDifferences:
+    """What the user expects.
+
+    :param patterns: names of objects as the manifest has them, with ``*`` for anything.
+    """
+
+    patterns: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, given: Sequence[str] | None, step: str) -> ExpectedDifferences:
+        """From an option; raise :class:`ConfigError` where it would expect everything."""
+        patterns = tuple(given or ())
+        if any(not pattern.strip("*? ") for pattern in patterns):
+            raise ConfigError(
+                step,
+                "expected_differences would expect everything to be different",
+                hint="name objects as a drill's report does: 'EXTENSION pg_graphql'",
+            )
+        return cls(patterns)
+
+    def __bool__(self) -> bool:
+        return bool(self.patterns)
+
+    def __call__(self, name: str) -> bool:
+        """Whether the object of that name may be different."""
+        return any(name == pattern or fnmatchcase(name, pattern) for pattern in self.patterns)
+
+
+NOTHING_EXPECTED = ExpectedDifferences()

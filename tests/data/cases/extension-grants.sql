@@ -1,0 +1,3 @@
+CREATE TABLE t (id int PRIMARY KEY);
+CREATE EXTENSION pgcrypto;
+GRANT ALL ON FUNCTION digest(text, text) TO app WITH GRANT OPTION;

@@ -1,0 +1,4 @@
+CREATE EXTENSION citext;
+SET ROLE app;
+CREATE TABLE t (id int PRIMARY KEY, v citext);
+INSERT INTO t VALUES (1, 'a');

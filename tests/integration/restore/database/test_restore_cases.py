@@ -1,0 +1,96 @@
+"""Databases that a restore got wrong, or held for wrong: each comes back by both strategies, and passes its drill."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database import contents
+from support.cases import case_database
+from support.drill_runs import drill, failures
+from support.lab import PostgresServer, installations
+from support.restore_runs import RestoreBench
+from support.stored_sets import contents_of
+
+BOTH = ("side_by_side", "in_place")
+
+
+@pytest.fixture(params=[17, 18], ids=lambda major: f"programs of {major}")
+def newer_programs(request: pytest.FixtureRequest) -> str:
+    if request.param not in installations():
+        pytest.skip(f"PostgreSQL {request.param} is not installed")
+    return str(installations()[request.param])
+
+
+@pytest.mark.parametrize("strategy", BOTH)
+def test_programs_newer_than_the_server_restore_what_they_have_dumped(
+    bench: RestoreBench, postgres15: PostgresServer, newer_programs: str, strategy: str
+) -> None:
+    with case_database(postgres15, "unlogged") as database:
+        bench.backup(postgres15, database, pg_bin_dir=newer_programs, jobs=2)
+        before = contents_of(postgres15, database)
+        postgres15.query(database, "DELETE FROM t")
+        assert failures(drill(bench, postgres15, pg_bin_dir=newer_programs)) == {}
+        bench.restore(postgres15, database, strategy=strategy, pg_bin_dir=newer_programs, jobs=2)
+        assert contents_of(postgres15, database) == before
+
+
+@pytest.mark.parametrize("strategy", BOTH)
+def test_rows_of_an_enums_hash_may_change_partitions(
+    bench: RestoreBench, postgres17: PostgresServer, strategy: str
+) -> None:
+    rows = "SELECT id, k::text FROM m ORDER BY id"
+    with case_database(postgres17, "enum-hash-partitions") as database:
+        bench.backup(postgres17, database)
+        before = postgres17.query(database, rows)
+        postgres17.query(database, "DELETE FROM m WHERE id < 10")
+        assert failures(drill(bench, postgres17, jobs=2)) == {}
+        assert bench.restore(postgres17, database, strategy=strategy, jobs=2)["fingerprints"] == 3
+        assert postgres17.query(database, rows) == before
+
+
+@pytest.mark.parametrize("strategy", BOTH)
+def test_a_row_that_is_missing_in_such_a_tree_is_found(
+    bench: RestoreBench, postgres17: PostgresServer, strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = contents.expected_rows
+    monkeypatch.setattr(
+        contents, "expected_rows", lambda *given: tuple(replace(unit, rows=unit.rows + 1) for unit in found(*given))
+    )
+    with case_database(postgres17, "enum-hash-partitions") as database:
+        bench.backup(postgres17, database)
+        with pytest.raises(BackupError, match=r"table public\.m with its partitions has 600 rows instead of 601"):
+            bench.restore(postgres17, database, strategy=strategy)
+
+
+@pytest.mark.parametrize("strategy", BOTH)
+def test_what_the_server_writes_otherwise_after_one_round_is_no_difference(
+    bench: RestoreBench, postgres: PostgresServer, strategy: str
+) -> None:
+    with case_database(postgres, "view-written-otherwise") as database:
+        bench.backup(postgres, database)
+        report = drill(bench, postgres)
+        assert failures(report) == {}
+        result = bench.restore(postgres, database, strategy=strategy)
+        assert any("VIEW public.v is written otherwise by the server" in told for told in result["warnings"])
+        assert postgres.query(database, "SELECT * FROM v") == [(1, 1)]
+
+
+@pytest.mark.parametrize("strategy", BOTH)
+def test_grants_on_an_extensions_parts_come_back_whoever_restores(
+    bench: RestoreBench, postgres17: PostgresServer, strategy: str
+) -> None:
+    for role, options in (("app", "LOGIN"), ("restorer", "LOGIN SUPERUSER")):
+        if not postgres17.query("postgres", "SELECT 1 FROM pg_roles WHERE rolname = %s", [role]):
+            postgres17.create_role(role, options)
+    postgres17.query("postgres", "ALTER ROLE restorer PASSWORD 'of the test'")
+    as_restorer = {"login_user": "restorer", "login_password": "of the test"}
+    grants = "SELECT proacl::text FROM pg_proc WHERE oid = 'digest(text, text)'::regprocedure"
+    with case_database(postgres17, "extension-grants") as database:
+        bench.backup(postgres17, database)
+        assert failures(drill(bench, postgres17, **as_restorer)) == {}
+        result = bench.restore(postgres17, database, strategy=strategy, **as_restorer)
+        assert "app=X*/" in postgres17.query(database, grants)[0][0]
+        if strategy == "side_by_side":
+            assert any("ACL public.FUNCTION digest(text, text)" in told for told in result["warnings"])
