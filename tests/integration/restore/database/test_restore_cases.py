@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database import contents
-from support.cases import case_database
+from support.cases import case, case_database
 from support.drill_runs import drill, failures
 from support.lab import PostgresServer, installations
 from support.restore_runs import RestoreBench
-from support.stored_sets import contents_of
+from support.stored_sets import contents_of, script_of
 
 BOTH = ("side_by_side", "in_place")
 
@@ -94,3 +94,82 @@ def test_grants_on_an_extensions_parts_come_back_whoever_restores(
         assert "app=X*/" in postgres17.query(database, grants)[0][0]
         if strategy == "side_by_side":
             assert any("ACL public.FUNCTION digest(text, text)" in told for told in result["warnings"])
+
+
+def test_partitions_come_back_in_place(bench: RestoreBench, postgres: PostgresServer) -> None:
+    with case_database(postgres, "partition-attached") as database:
+        bench.backup(postgres, database)
+        before = script_of(postgres, database), contents_of(postgres, database)
+        postgres.query(database, "DELETE FROM p WHERE id > 5")
+        bench.restore(postgres, database, strategy="in_place")
+        assert (script_of(postgres, database), contents_of(postgres, database)) == before
+        postgres.query(database, "CREATE TABLE p3 PARTITION OF p FOR VALUES FROM (20) TO (30)")
+        postgres.query(database, "DELETE FROM p; INSERT INTO p VALUES (25, 'later')")
+        bench.restore(postgres, database, strategy="in_place")
+        assert postgres.query(database, "SELECT count(*), max(v) FROM p") == [(21, "x")]
+        assert postgres.query(database, "SELECT * FROM p3") == [(25, "later")]
+
+
+LATER = """
+CREATE VIEW later AS SELECT id FROM t;
+CREATE MATERIALIZED VIEW filled AS SELECT id FROM later;
+CREATE UNIQUE INDEX on_filled ON filled (id);
+CREATE SCHEMA another;
+CREATE TABLE another.child (id int REFERENCES t);
+CREATE FUNCTION another.count() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM t; END;
+CREATE INDEX lost ON t ((id + 1));
+GRANT SELECT ON later TO PUBLIC;
+INSERT INTO t VALUES (2);
+DELETE FROM t WHERE id = 2
+"""
+
+
+def test_what_came_later_and_depends_on_the_backup_is_kept_in_place(
+    bench: RestoreBench, postgres: PostgresServer
+) -> None:
+    with case_database(postgres, "later-view") as database:
+        postgres.query(database, "INSERT INTO t VALUES (1)")
+        bench.backup(postgres, database)
+        postgres.query(database, LATER)
+        postgres.query(database, "INSERT INTO another.child VALUES (1); REFRESH MATERIALIZED VIEW filled")
+        before = script_of(postgres, database)
+        planned = bench.restore(postgres, database, strategy="in_place", check_mode=True)
+        assert any("VIEW public.later" in told and "made again" in told for told in planned["warnings"])
+        assert any("INDEX public.lost" in told and "gone" in told for told in planned["warnings"])
+        bench.restore(postgres, database, strategy="in_place")
+        assert postgres.query(database, "SELECT another.count(), (SELECT count(*) FROM filled)") == [(1, 1)]
+        postgres.query(database, "CREATE INDEX lost ON t ((id + 1))")
+        assert script_of(postgres, database) == before
+
+
+def test_what_has_rows_and_cannot_be_made_again_is_named_before_anything_is_touched(
+    bench: RestoreBench, postgres17: PostgresServer
+) -> None:
+    with case_database(postgres17, "enum-hash-partitions") as database:
+        bench.backup(postgres17, database)
+        postgres17.query(database, "CREATE TABLE later (k mood); INSERT INTO later VALUES ('a')")
+        with pytest.raises(BackupError, match=r"has rows: TABLE public\.later .*nothing was touched"):
+            bench.restore(postgres17, database, strategy="in_place", check_mode=True)
+
+
+def test_another_kind_of_relation_of_the_same_name_gives_way(bench: RestoreBench, postgres17: PostgresServer) -> None:
+    with case_database(postgres17, "later-view") as database:
+        bench.backup(postgres17, database)
+        postgres17.query(
+            database, "DROP TABLE t; CREATE VIEW t AS SELECT 1 AS id; CREATE VIEW on_it AS SELECT * FROM t"
+        )
+        bench.restore(postgres17, database, strategy="in_place")
+        assert postgres17.query(database, "SELECT * FROM on_it") == []
+
+
+def test_an_extension_that_is_there_is_left_in_place(bench: RestoreBench, postgres17: PostgresServer) -> None:
+    role = "keeper of citext"
+    login = {"login_user": role, "login_password": postgres17.create_role(role)}
+    with postgres17.database(owner=role) as database:
+        postgres17.query(database, case("extension-of-the-admin").replace("SET ROLE app", f'SET ROLE "{role}"'))
+        bench.backup(postgres17, database, **login)
+        postgres17.query(database, "UPDATE t SET v = 'b'")
+        bench.restore(postgres17, database, strategy="in_place", check_mode=True, **login)
+        bench.restore(postgres17, database, strategy="in_place", **login)
+        assert postgres17.query(database, "SELECT id, v::text FROM t WHERE v = 'A'") == [(1, "a")]
+    postgres17.query("postgres", f'DROP ROLE "{role}"')

@@ -101,7 +101,7 @@ def schema_objects(
         long = entry.long if definitions else None
         definition = _canonical(entry.desc, entry.defn) if definitions and long is None else ""
         owner = entry.owner if owners else ""
-        if not borrowed and _is_borrowed(entry, toc):
+        if not borrowed and is_borrowed(entry, toc):
             definition, owner = _without_owner(definition, owner), ""
         if loose:
             definition = "".join(_QUALIFIER.sub("", definition).split())
@@ -154,7 +154,7 @@ def long_text(desc: str, definition: str) -> LongText:
     return digest
 
 
-def _is_borrowed(entry: TocEntry, toc: Toc) -> bool:
+def is_borrowed(entry: TocEntry, toc: Toc) -> bool:
     """Whether it is about something that the dump does not make: a part of an extension, or of the server."""
     return entry.desc in _ATTACHED and not any(dump_id in toc.by_id for dump_id in entry.dependencies)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...postgres.connection import ConnectionOptions
 from ...postgres.environment import child_environment_for
@@ -12,6 +12,7 @@ from ...postgres.programs import Program
 from ...postgres.types import Connection
 from .contents import Contents
 from .globals_script import RolePlan
+from .in_place.clearing import Clearing
 from .request import RestoreRequest
 from .target import Target, elsewhere
 
@@ -26,6 +27,8 @@ class RestorePlan:
     :param options: the way to the server.
     :param maintenance: a session beside the target, which holds the restore's lock.
     :param psql: where a script is executed; None where nothing needs it.
+    :param clearing: what a restore in place of a dump moves out of the way, and what it leaves.
+    :param put_back: the statements that make the rest of that again.
     :param pooled: whether a pooler is between, which takes no settings at the start of a session.
     """
 
@@ -41,6 +44,8 @@ class RestorePlan:
     psql: Program | None
     pooled: bool
     warnings: tuple[str, ...] = ()
+    clearing: Clearing | None = None
+    put_back: bytes = field(default=b"", repr=False)
 
     @property
     def maintenance_options(self) -> ConnectionOptions:

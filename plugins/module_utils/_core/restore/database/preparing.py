@@ -13,6 +13,7 @@ from ...postgres.programs import Program, find_program
 from ...stream.process import child_environment
 from .children import tool_message
 from .contents import Contents
+from .in_place.surroundings import with_surroundings
 from .locks import lock_target, refuse_running_backup
 from .memory import archive_in_memory
 from .plan import RestorePlan
@@ -56,7 +57,7 @@ def prepare(
         check_space(maintenance, contents.manifest.database.size)
     pg_restore, pg_dump, psql = _programs(request, contents, target, strategy, version)
     check_readable(pg_restore, contents)
-    return RestorePlan(
+    plan = RestorePlan(
         request=request,
         options=options,
         contents=contents,
@@ -70,6 +71,7 @@ def prepare(
         pooled=is_pooled(maintenance),
         warnings=tuple(warnings),
     )
+    return with_surroundings(plan) if strategy == "in_place" else plan
 
 
 def _check_version(target: Target, contents: Contents) -> int:
@@ -114,7 +116,8 @@ def _programs(
 ) -> tuple[Program, Program | None, Program | None]:
     folder = request.pg_bin_dir
     pg_restore = find_program("pg_restore", version, folder)
-    pg_dump = None if contents.manifest is None else find_program("pg_dump", target.version_num, folder)
+    wanted = contents.manifest is not None or strategy == "in_place"
+    pg_dump = None if not wanted else find_program("pg_dump", target.version_num, folder)
     psql = None
     if contents.toc is None or strategy == "in_place":
         psql = find_program("psql", version, folder)

@@ -13,12 +13,15 @@ from dataclasses import replace
 
 from ....errors import BackupError, after_change
 from ....postgres.connection import connect
-from ....postgres.messages import database_errors
+from ....postgres.environment import private_file
+from ....postgres.messages import bounded_list, database_errors
 from ....stream.pipeline import Pipeline, Source
 from ....stream.process import ProcessFilter
 from ....stream.stages import Transform
 from ..children import Child
 from ..comparing import Comparison, compare_schema, compared_fingerprints, doubts, schema_of
+from ..complaints import divide
+from ..expected_rows import ExpectedRows
 from ..plan import RestorePlan
 from ..psql_filter import KnownSettings, Restricted, WithoutCommit
 from ..restored import Restored
@@ -103,9 +106,10 @@ class InPlace:
         if plan.psql is None:
             raise AssertionError("there is no psql")
         manifest = plan.contents.manifest
-        begin = begin_script(plan.maintenance, plan.request.lock_timeout)
+        before, after = ([], []) if plan.clearing is None else (plan.clearing.before(), plan.clearing.after())
+        begin = begin_script(plan.maintenance, plan.request.lock_timeout, before)
         objects = None if manifest is None else manifest.large_objects
-        end = end_script(plan.maintenance, plan.contents.rows, objects)
+        end = plan.put_back + end_script(plan.maintenance, after, self._units(), objects)
         source, transforms = self._stream(environment, stack)
         argv = [plan.psql.path, "-X", "-q", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]
         child = Child(argv, environment, STEP, fed=True)
@@ -116,6 +120,16 @@ class InPlace:
             error.hint = error.hint or "the database is as it was before"
             raise
 
+    def _units(self) -> list[ExpectedRows]:
+        """What can be proven, which is all but what is expected to be different."""
+        expected = self._plan.request.expected
+        names = ("TABLE", "TABLE DATA")
+        return [
+            unit
+            for unit in self._plan.contents.rows
+            if not any(expected(f"{kind} {'.'.join(table)}") for kind in names for table in (unit.name, *unit.tables))
+        ]
+
     def _stream(self, environment: dict[str, str], stack: contextlib.ExitStack) -> tuple[Source, list[Transform]]:
         """The contents as SQL."""
         contents = self._plan.contents
@@ -123,6 +137,7 @@ class InPlace:
         if contents.file is not None and contents.toc is None:
             return contents.file.source(), [known, Restricted()]
         argv = [self._plan.pg_restore.path, "--clean", "--if-exists", "--single-transaction", "--file=-"]
+        argv += [f"--use-list={stack.enter_context(private_file(self._list()))}"]
         to_sql = ProcessFilter(argv, environment=environment, step=STEP)
         stack.callback(to_sql.close)
         if contents.archive is not None:
@@ -130,6 +145,13 @@ class InPlace:
         if contents.file is None:
             raise AssertionError("there is nothing to restore")
         return contents.file.source(), [to_sql, known, WithoutCommit()]
+
+    def _list(self) -> str:
+        """The entries that are carried out, as pg_restore reads a list of them."""
+        toc, clearing = self._plan.contents.toc, self._plan.clearing
+        entries = [] if toc is None else toc.entries
+        left = frozenset[int]() if clearing is None else clearing.left
+        return "".join(f"{entry.dump_id};\n" for entry in entries if entry.dump_id not in left)
 
     def _compare(self, environment: dict[str, str]) -> Comparison:
         """What the schema is now; rows and fingerprints were compared before the COMMIT."""
@@ -139,14 +161,16 @@ class InPlace:
             return Comparison(0, 0, 0, ())
         there = schema_of(plan.pg_dump, environment)
         found = compare_schema(manifest, plan.contents.toc, there, plan.pg_dump, plan.target.major)
-        if found.differences:
+        unexpected, expected = divide(found.differences, plan.request.expected, ())
+        if unexpected:
             raise BackupError(
                 "compare with the backup",
-                f"rows are as in the backup, but: {'; '.join(map(str, found.differences[:_SHOWN]))}",
+                f"rows are as in the backup, but: {'; '.join(map(str, unexpected[:_SHOWN]))}",
                 hint="the database was restored; look at these objects, or bring the safety backup back",
             )
         rows = sum(table.rows for table in manifest.tables)
         warnings = [*found.warnings, *doubts(found), *_extra(found)]
+        warnings += [f"expected: {bounded_list(list(map(str, expected)))}"] if expected else []
         return replace(
             found,
             tables=len(manifest.tables),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from ....postgres.connection import SESSION
 from ....postgres.foreign_code import RESTRICTION, knows_restriction
@@ -105,30 +105,33 @@ $mobul$;
 """
 
 
-def begin_script(connection: Connection, lock_timeout: int) -> bytes:
+def begin_script(connection: Connection, lock_timeout: int, before: Iterable[Composable]) -> bytes:
     """Begin, and lock every table, so that nothing later waits for anybody.
 
     :param connection: for quoting.
     :param lock_timeout: seconds.
+    :param before: what comes next, with everything locked.
     """
     from psycopg2 import sql
 
     timeout = sql.SQL("SET LOCAL lock_timeout = {};").format(sql.Literal(f"{lock_timeout}s"))
     begun = sql.SQL("SET LOCAL mobul.begun TO '1';\n")
-    return _text(
-        connection, sql.SQL("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n"), begun, timeout, sql.SQL(_LOCK_ALL)
-    )
+    begin = sql.SQL("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n")
+    return _text(connection, begin, begun, timeout, sql.SQL(_LOCK_ALL), *before)
 
 
-def end_script(connection: Connection, units: Sequence[ExpectedRows], large_objects: int | None) -> bytes:
+def end_script(
+    connection: Connection, after: Iterable[Composable], units: Sequence[ExpectedRows], large_objects: int | None
+) -> bytes:
     """Prove what can be proven, then commit.
 
+    :param after: what comes first.
     :param units: what the tables must hold; empty where nothing is known.
     """
     from psycopg2 import sql
 
     if not units and large_objects is None:
-        return _SAME_TRANSACTION.encode() + b"COMMIT;\n"
+        return _text(connection, *after, sql.SQL(_SAME_TRANSACTION), sql.SQL("COMMIT;\n"))
     told = [
         {"name": str(unit), "tables": unit.tables, "rows": unit.rows, "fingerprint": unit.fingerprint} for unit in units
     ]
@@ -142,6 +145,7 @@ def end_script(connection: Connection, units: Sequence[ExpectedRows], large_obje
     parts = [
         sql.SQL(_SAME_TRANSACTION),
         sql.SQL("SET client_encoding TO 'UTF8';\n"),
+        *after,
         *settings,
         restriction.format(sql.Identifier(RESTRICTION), sql.Literal("view, foreign-table")),
         sql.SQL("SET LOCAL search_path TO '';\nSET LOCAL client_min_messages TO error;\n"),

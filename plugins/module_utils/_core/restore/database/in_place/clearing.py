@@ -1,0 +1,233 @@
+"""What a restore in place leaves as it is, and what it moves out of the way and puts back."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from ....errors import PreflightError
+from ....postgres.archive import Toc, TocEntry, is_borrowed, object_name
+from ....postgres.archive.toc import TABLE_DATA
+from ....postgres.messages import bounded_list, database_errors
+from ....postgres.names import TableName
+from ....postgres.types import Composable, Connection
+from ..expected_differences import ExpectedDifferences
+from ..globals_script import unquote
+from .strangers import NO_STRANGERS, STEP, Strangers, find_strangers, reachable
+
+_EXTENSIONS = """
+SELECT e.extname, n.nspname, pg_catalog.pg_get_userbyid(e.extowner), pg_catalog.pg_has_role(e.extowner, 'USAGE')
+FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+"""
+# Rows that an extension gives to a dump: those that come with the dump take their place.
+_CONFIGURATION = """
+SELECT n.nspname, c.relname, coalesce(one.condition, ''),
+       pg_catalog.has_table_privilege(c.oid, 'INSERT') AND pg_catalog.has_table_privilege(c.oid, 'DELETE')
+FROM pg_catalog.pg_extension e,
+     ROWS FROM (pg_catalog.unnest(e.extconfig), pg_catalog.unnest(e.extcondition)) AS one (oid, condition)
+JOIN pg_catalog.pg_class c ON c.oid = one.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'r'
+"""
+_SCHEMAS = """
+SELECT n.nspname, pg_catalog.pg_get_userbyid(n.nspowner), ARRAY(
+  SELECT DISTINCT CASE WHEN g.grantee <> 0 THEN pg_catalog.pg_get_userbyid(g.grantee)::text END
+  FROM pg_catalog.aclexplode(n.nspacl) AS g)
+FROM pg_catalog.pg_namespace n
+"""
+_POPULATED = "SELECT oid::bigint FROM pg_catalog.pg_class WHERE relkind = 'm' AND relispopulated"
+_INTO_SCHEMA = re.compile(r' WITH SCHEMA ("(?:[^"]|"")+"|[^\s;]+);\s*\Z')
+_PUBLIC = "public"
+_UNLINKED = ("FK CONSTRAINT", "INDEX ATTACH", "TABLE ATTACH")
+_TABLES = ("FOREIGN TABLE", "TABLE")
+
+# Keys first, as a table that others refer to is not let out of a tree; then whatever is in a tree or a line of heirs:
+# what a part of it has from the others cannot be dropped from it alone.
+_UNLINK = """
+DO LANGUAGE plpgsql $mobul$
+DECLARE
+  anew oid[];
+  found record;
+BEGIN
+  SELECT coalesce(pg_catalog.array_agg(c.oid), '{{}}') INTO anew
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  JOIN pg_catalog.jsonb_array_elements({tables}::pg_catalog.jsonb) AS one
+    ON one ->> 0 = n.nspname AND one ->> 1 = c.relname
+  WHERE c.relkind IN ('r', 'p', 'f');
+  FOR found IN SELECT conrelid::pg_catalog.regclass AS heir, conname FROM pg_catalog.pg_constraint
+    WHERE contype = 'f' AND conparentid = 0 AND (conrelid = ANY (anew) OR confrelid = ANY (anew)) ORDER BY oid
+  LOOP
+    EXECUTE pg_catalog.format('ALTER TABLE %s DROP CONSTRAINT %I', found.heir, found.conname);
+  END LOOP;
+  FOR found IN SELECT i.inhrelid::pg_catalog.regclass AS heir, i.inhparent::pg_catalog.regclass AS parent,
+      CASE WHEN c.relispartition THEN 'ALTER TABLE %2$s DETACH PARTITION %1$s'
+           ELSE 'ALTER TABLE %1$s NO INHERIT %2$s' END AS statement
+    FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid
+    WHERE c.relkind IN ('r', 'p', 'f') AND (i.inhrelid = ANY (anew) OR i.inhparent = ANY (anew))
+    ORDER BY i.inhparent, i.inhseqno
+  LOOP
+    EXECUTE pg_catalog.format(found.statement, found.heir, found.parent);
+  END LOOP;
+END $mobul$;
+"""
+
+
+@dataclass(frozen=True)
+class KeptSchema:
+    """A schema that is there and in the backup; what else is in it would not let it go.
+
+    :param wanted: its owner in the backup.
+    :param grantees: who has rights in it, None for everybody.
+    """
+
+    name: str
+    wanted: str
+    owner: str
+    grantees: tuple[str | None, ...]
+
+    def statements(self) -> Iterator[Composable]:
+        """Make it what it is when it is new, as the grants of a dump are told from there on."""
+        from psycopg2 import sql
+
+        name, wanted = sql.Identifier(self.name), sql.Identifier(self.wanted)
+        if self.wanted and self.wanted != self.owner:
+            yield sql.SQL("ALTER SCHEMA {} OWNER TO {};\n").format(name, wanted)
+        if self.grantees and self.name != _PUBLIC:
+            for role in self.grantees:
+                who = sql.SQL("PUBLIC") if role is None else sql.Identifier(role)
+                yield sql.SQL("REVOKE ALL ON SCHEMA {} FROM {} CASCADE;\n").format(name, who)
+            yield sql.SQL("GRANT ALL ON SCHEMA {} TO {};\n").format(name, wanted)
+
+
+@dataclass(frozen=True)
+class Clearing:
+    """What surrounds a restore in place.
+
+    :param left: dump ids of the backup's entries that are not carried out.
+    :param tables: what is made anew.
+    :param rows: tables of extensions whose rows give way to those of the backup, with the condition of the extension.
+    :param schemas: those that are there and stay.
+    :param refresh: materialized views that have to be filled again.
+    """
+
+    left: frozenset[int] = frozenset()
+    tables: tuple[TableName, ...] = ()
+    rows: tuple[tuple[TableName, str], ...] = ()
+    schemas: tuple[KeptSchema, ...] = ()
+    strangers: Strangers = NO_STRANGERS
+    refresh: tuple[TableName, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def before(self) -> Iterator[Composable]:
+        """What comes before the backup's own statements, all tables being locked."""
+        from psycopg2 import sql
+
+        yield sql.SQL(_UNLINK).format(tables=sql.Literal(json.dumps(self.tables, ensure_ascii=False)))
+        for entry in self.strangers.dropped:
+            if entry.drop_stmt.strip() and entry.desc not in _UNLINKED:
+                yield sql.SQL("{}\n").format(sql.SQL(entry.drop_stmt))
+        for schema in self.schemas:
+            yield from schema.statements()
+        for table, condition in reversed(self.rows):
+            yield delete_rows(table, condition)
+
+    def after(self) -> Iterator[Composable]:
+        """What comes behind the strangers' own statements."""
+        from psycopg2 import sql
+
+        for view in self.refresh:
+            yield sql.SQL("REFRESH MATERIALIZED VIEW {};\n").format(sql.Identifier(*view))
+
+
+def delete_rows(table: TableName, condition: str) -> Composable:
+    """Make room for the rows of an extension's table that a dump brings: all that the extension lets it have."""
+    from psycopg2 import sql
+
+    return sql.SQL("DELETE FROM ONLY {} {};\n").format(sql.Identifier(*table), sql.SQL(condition))
+
+
+def plan_clearing(
+    connection: Connection, backup: Toc, present: Toc, expected: ExpectedDifferences, *, superuser: bool
+) -> Clearing:
+    """Find out what is in the way of a backup, in the database that *connection* leads to.
+
+    :param present: what the database has.
+    :param expected: what may be left out.
+    :raises PreflightError: something that can neither stay, nor be dropped, nor be made again; it is named.
+    """
+    with database_errors(STEP), connection.cursor() as cursor:
+        cursor.execute(_EXTENSIONS)
+        extensions = {name: (schema, owner, owned) for name, schema, owner, owned in cursor.fetchall()}
+        cursor.execute(_CONFIGURATION)
+        configuration = {(schema, table): (condition, may) for schema, table, condition, may in cursor.fetchall()}
+        cursor.execute(_SCHEMAS)
+        schemas = {name: (owner, tuple(grantees)) for name, owner, grantees in cursor.fetchall()}
+        cursor.execute(_POPULATED)
+        populated = {oid for (oid,) in cursor.fetchall()}
+    kept = set(_extensions_kept(backup, extensions))
+    left = {entry.dump_id for entry in backup.entries if _is_left(entry, kept, schemas)}
+    if not superuser and not all(extensions[name][2] for name in kept):
+        left |= {
+            one.dump_id for one in backup.entries if is_borrowed(one, backup) and not one.tag.startswith("SCHEMA ")
+        }
+    rows = {
+        (entry.namespace, entry.tag): entry
+        for entry in backup.entries
+        if entry.desc == TABLE_DATA and (entry.namespace, entry.tag) in configuration
+    }
+    left |= {entry.dump_id for table, entry in rows.items() if not configuration[table][1]}
+    left |= reachable(backup, [entry.dump_id for entry in backup.entries if expected(object_name(entry))])
+    names = {object_name(entry) for entry in backup.entries if entry.dump_id in left}
+    strangers = find_strangers(backup, present, names)
+    return Clearing(
+        left=frozenset(left),
+        tables=tuple(
+            (one.namespace, one.tag) for one in backup.entries if one.desc in _TABLES and one.dump_id not in left
+        ),
+        rows=tuple((table, configuration[table][0]) for table, entry in rows.items() if entry.dump_id not in left),
+        schemas=tuple(
+            KeptSchema(entry.tag, entry.owner, *schemas[entry.tag])
+            for entry in backup.entries
+            if entry.desc == "SCHEMA" and entry.tag in schemas and not expected(object_name(entry))
+        ),
+        strangers=strangers,
+        refresh=tuple((one.namespace, one.tag) for one in strangers.kept if one.oid in populated),
+        warnings=tuple(_warnings(strangers)),
+    )
+
+
+def _extensions_kept(backup: Toc, present: Mapping[str, tuple[str, str, bool]]) -> Iterator[str]:
+    """Extensions that are there as the backup wants them."""
+    for entry in backup.entries:
+        if entry.desc != "EXTENSION" or entry.tag not in present:
+            continue
+        schema, owner, owned = present[entry.tag]
+        match = _INTO_SCHEMA.search(entry.defn)
+        if match is None or unquote(match[1]) == schema:
+            yield entry.tag
+        elif not owned:
+            raise PreflightError(
+                STEP,
+                f"extension {entry.tag!r} of {owner!r} is in schema {schema!r}, and in the backup in {match[1]}",
+                hint=f"nothing was touched; have {owner} move it: ALTER EXTENSION ... SET SCHEMA",
+            )
+
+
+def _is_left(entry: TocEntry, extensions: Collection[str], schemas: Collection[str]) -> bool:
+    if entry.desc == "EXTENSION":
+        return entry.tag in extensions
+    if entry.desc == "SCHEMA":
+        return entry.tag in schemas
+    return entry.desc == "COMMENT" and entry.tag.removeprefix("EXTENSION ") in extensions
+
+
+def _warnings(strangers: Strangers) -> Iterator[str]:
+    if strangers.kept:
+        yield f"not in the backup, and made again around it: {_named(strangers.kept)}"
+    if gone := (*strangers.lost, *strangers.replaced):
+        yield f"not in the backup, and gone with what belongs to it: {_named(gone)}"
+
+
+def _named(entries: Sequence[TocEntry]) -> str:
+    return bounded_list([object_name(entry) for entry in entries])
