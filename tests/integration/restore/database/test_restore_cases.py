@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.restore.databas
 from support.cases import case, case_database
 from support.drill_runs import drill, failures
 from support.lab import PostgresServer, installations
-from support.restore_runs import RestoreBench
+from support.restore_runs import RestoreBench, databases
 from support.stored_sets import contents_of, script_of
 
 BOTH = ("side_by_side", "in_place")
@@ -173,3 +174,92 @@ def test_an_extension_that_is_there_is_left_in_place(bench: RestoreBench, postgr
         bench.restore(postgres17, database, strategy="in_place", **login)
         assert postgres17.query(database, "SELECT id, v::text FROM t WHERE v = 'A'") == [(1, "a")]
     postgres17.query("postgres", f'DROP ROLE "{role}"')
+
+
+def test_tablespaces_that_the_server_lacks_are_done_without_and_named(
+    bench: RestoreBench, postgres15: PostgresServer, postgres17: PostgresServer
+) -> None:
+    postgres15.psql("postgres", "SET allow_in_place_tablespaces = on;\nCREATE TABLESPACE fastdisk LOCATION ''")
+    try:
+        with case_database(postgres15, "tablespace") as database:
+            bench.backup(postgres15, database)
+            before = contents_of(postgres15, database)
+            assert not bench.restore(postgres15, database)["warnings"]
+            report = drill(bench, postgres17)
+            assert failures(report) == {}
+            assert any("lacks the tablespaces fastdisk" in told for told in report["warnings"])
+            result = bench.restore(postgres17, "elsewhere", expect_database=database)
+            assert any("lacks the tablespaces fastdisk" in told for told in result["warnings"])
+            assert contents_of(postgres17, "elsewhere") == before
+    finally:
+        postgres17.drop_database("elsewhere")
+        postgres15.query("postgres", "DROP TABLESPACE fastdisk")
+
+
+@pytest.fixture
+def subscriber() -> Iterator[tuple[PostgresServer, str]]:
+    """A database that subscribes to another of its server."""
+    with PostgresServer(17, settings={"wal_level": "logical"}) as server:
+        server.create_database("publisher")
+        server.query("publisher", "CREATE TABLE t (id int PRIMARY KEY, v text); CREATE PUBLICATION pub1 FOR TABLE t")
+        server.query("publisher", "SELECT pg_create_logical_replication_slot('s1', 'pgoutput')")
+        shop = server.create_database("shop")
+        way = f"host=127.0.0.1 port={server.port} user=postgres password={server.password}"
+        for statement in case("subscription").replace("host=127.0.0.1", way).split(";\n"):
+            if statement.strip():
+                server.query(shop, statement)
+        yield server, shop
+
+
+def test_subscriptions_are_named_and_only_one_database_goes_on_with_them(
+    bench: RestoreBench, subscriber: tuple[PostgresServer, str]
+) -> None:
+    server, shop = subscriber
+    enabled = (
+        "SELECT d.datname, s.subenabled, s.subslotname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"
+        " ORDER BY 1"
+    )
+    bench.backup(server, shop)
+    assert failures(drill(bench, server)) == {}
+    planned = bench.restore(server, shop, check_mode=True)
+    assert any("'shop' subscribes to another (sub1)" in told for told in planned["warnings"])
+    result = bench.restore(server, shop)
+    assert any("sub1 are disabled in the replaced database" in told for told in result["warnings"])
+    assert server.query("postgres", enabled) == [(shop, False, "s1"), (result["kept"], False, "s1")]
+    aside = bench.restore(server, shop, state="reverted")["kept"]
+    assert server.query("postgres", enabled) == [(shop, True, "s1"), (aside, False, "s1")]
+    assert not bench.restore(server, shop, state="finalized")["warnings"]
+    assert databases(server, shop) == {shop}
+    bench.restore(server, shop, strategy="in_place")
+    assert server.query("postgres", enabled) == [(shop, True, "s1")]
+
+
+def test_a_template_stays_one_and_what_it_replaces_does_not(bench: RestoreBench, postgres17: PostgresServer) -> None:
+    templates = "SELECT datname FROM pg_database WHERE datistemplate AND datname NOT LIKE 'template_'"
+    with case_database(postgres17, "unlogged") as database:
+        try:
+            postgres17.query("postgres", f"ALTER DATABASE {database} IS_TEMPLATE true")
+            bench.backup(postgres17, database)
+            bench.restore(postgres17, database)
+            assert postgres17.query("postgres", templates) == [(database,)]
+            bench.restore(postgres17, database, state="reverted")
+            assert postgres17.query("postgres", templates) == [(database,)]
+            bench.restore(postgres17, database, state="finalized")
+            assert databases(postgres17, database) == {database}
+        finally:
+            postgres17.query("postgres", f"ALTER DATABASE {database} IS_TEMPLATE false")
+
+
+def test_settings_that_a_database_made_before_does_not_get_are_named(
+    bench: RestoreBench, postgres17: PostgresServer
+) -> None:
+    with case_database(postgres17, "unlogged") as database, postgres17.database() as empty:
+        postgres17.query(
+            "postgres",
+            f"ALTER DATABASE {database} SET search_path TO a, b; ALTER DATABASE {database} SET \"my.own\" TO 'x';"
+            f"ALTER ROLE postgres IN DATABASE {database} SET work_mem TO '7MB';"
+            f"ALTER DATABASE {empty} SET \"my.own\" TO 'y'",
+        )
+        bench.backup(postgres17, database)
+        told = "".join(bench.restore(postgres17, empty, expect_database=database, check_mode=True)["warnings"])
+        assert "does not get: search_path, work_mem for postgres" in told

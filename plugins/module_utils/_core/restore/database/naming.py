@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -45,6 +45,7 @@ class Note:
     :param backup: the set or file that was restored.
     :param time: when this was written, UTC.
     :param comment: the comment that it had before.
+    :param subscriptions: those that were disabled when it was set aside.
     """
 
     database: str
@@ -52,6 +53,7 @@ class Note:
     backup: str
     time: str
     comment: str | None = None
+    subscriptions: Sequence[str] = ()
 
     def to_text(self) -> str:
         """For COMMENT ON DATABASE."""

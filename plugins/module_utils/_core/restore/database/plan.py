@@ -14,6 +14,7 @@ from .contents import Contents
 from .globals_script import RolePlan
 from .in_place.clearing import Clearing
 from .request import RestoreRequest
+from .subscriptions import Subscription
 from .target import Target, elsewhere
 
 _BULK = (("synchronous_commit", "off"), ("maintenance_work_mem", "256MB"))
@@ -27,8 +28,10 @@ class RestorePlan:
     :param options: the way to the server.
     :param maintenance: a session beside the target, which holds the restore's lock.
     :param psql: where a script is executed; None where nothing needs it.
+    :param subscriptions: of the database that is there.
     :param clearing: what a restore in place of a dump moves out of the way, and what it leaves.
     :param put_back: the statements that make the rest of that again.
+    :param tablespaces: whether the server has all that the backup uses; otherwise none of them counts.
     :param pooled: whether a pooler is between, which takes no settings at the start of a session.
     """
 
@@ -43,6 +46,8 @@ class RestorePlan:
     pg_dump: Program | None
     psql: Program | None
     pooled: bool
+    tablespaces: bool = True
+    subscriptions: tuple[Subscription, ...] = ()
     warnings: tuple[str, ...] = ()
     clearing: Clearing | None = None
     put_back: bytes = field(default=b"", repr=False)

@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
+from collections.abc import Iterator
 
 from ...backupset.manifest import Manifest
 from ...errors import PreflightError
 from ...postgres.connection import ConnectionOptions
+from ...postgres.messages import bounded_list, database_errors
 from ...postgres.pooler import is_pooled
 from ...postgres.programs import Program, find_program
+from ...postgres.types import Connection
 from ...stream.process import child_environment
 from .children import tool_message
 from .contents import Contents
 from .in_place.surroundings import with_surroundings
 from .locks import lock_target, refuse_running_backup
+from .lost_settings import lost_settings
 from .memory import archive_in_memory
 from .plan import RestorePlan
 from .psql_filter import check_restricts
 from .request import RestoreRequest
 from .roles import plan_missing_roles
+from .subscriptions import subscriptions_of, warn_before
 from .target import (
     STEP,
     Target,
@@ -28,6 +33,7 @@ from .target import (
     choose_strategy,
     close_maintenance,
     look_at,
+    missing_names,
     open_maintenance,
 )
 
@@ -52,7 +58,17 @@ def prepare(
     version = _check_version(target, contents)
     if target.database is not None:
         refuse_running_backup(maintenance, options, target.name)
-    warnings = [*contents.warnings, *strangers, *check_quiet(maintenance, target), *_identity(target, contents)]
+    subscriptions = subscriptions_of(maintenance, request.database)
+    lacking = _missing_tablespaces(maintenance, contents)
+    warnings = [
+        *contents.warnings,
+        *strangers,
+        *_without_tablespaces(lacking),
+        *lost_settings(contents.toc, target.database),
+        *warn_before(subscriptions, request.database, strategy),
+        *check_quiet(maintenance, target),
+        *_identity(target, contents),
+    ]
     if contents.manifest is not None and strategy == "side_by_side":
         check_space(maintenance, contents.manifest.database.size)
     pg_restore, pg_dump, psql = _programs(request, contents, target, strategy, version)
@@ -69,9 +85,26 @@ def prepare(
         pg_dump=pg_dump,
         psql=psql,
         pooled=is_pooled(maintenance),
+        tablespaces=not lacking,
+        subscriptions=tuple(subscriptions),
         warnings=tuple(warnings),
     )
     return with_surroundings(plan) if strategy == "in_place" else plan
+
+
+def _missing_tablespaces(connection: Connection, contents: Contents) -> list[str]:
+    toc = contents.toc
+    wanted = {entry.tablespace for entry in toc.entries if entry.tablespace} if toc is not None else set()
+    with database_errors(STEP), connection.cursor() as cursor:
+        return missing_names(cursor, "pg_tablespace", "spcname", sorted(wanted))
+
+
+def _without_tablespaces(lacking: list[str]) -> Iterator[str]:
+    if lacking:
+        yield (
+            f"the server lacks the tablespaces {bounded_list(lacking)}, so that everything goes into that of the "
+            "database: CREATE TABLESPACE them before a restore that is to use them"
+        )
 
 
 def _check_version(target: Target, contents: Contents) -> int:

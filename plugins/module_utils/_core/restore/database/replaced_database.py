@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
-from ...errors import PreflightError
+from ...errors import PreflightError, after_change
 from ...postgres.connection import ConnectionOptions
-from ...postgres.types import Connection
+from ...postgres.messages import bounded_list
+from ...postgres.types import Composable, Connection
 from .naming import LOADING, REPLACED, UNDONE, beside
 from .request import RestoreRequest
 from .sessions import sessions
-from .side_by_side.creating import drop_database
+from .side_by_side.creating import drop_database, set_template
 from .side_by_side.rename import Exchange, exchange
+from .subscriptions import enable, subscriptions_of
 from .target import STEP, Target, elsewhere
 
 
@@ -23,23 +26,27 @@ class Kept:
     :param dropped: names of those that were dropped, or in check mode would be.
     :param returned: the one that is in use again.
     :param aside: the name of the one that was in use until then.
+    :param warnings: what is left to do.
     """
 
     changed: bool
     dropped: tuple[str, ...] = ()
     returned: str | None = None
     aside: str | None = None
+    warnings: tuple[str, ...] = ()
 
 
-def reap_unfinished(connection: Connection, target: Target) -> list[str]:
+def reap_unfinished(connection: Connection, options: ConnectionOptions, target: Target) -> list[str]:
     """Drop what killed restores of the same database have left half made; the restore's lock is held."""
     left = [*target.unborn, *(name for name, note in target.others.items() if note.kind == LOADING)]
     for name in left:
-        drop_database(connection, name)
+        drop_database(connection, options, name)
     return left
 
 
-def finalize(connection: Connection, target: Target, request: RestoreRequest, *, check_mode: bool) -> Kept:
+def finalize(
+    connection: Connection, options: ConnectionOptions, target: Target, request: RestoreRequest, *, check_mode: bool
+) -> Kept:
     """Drop every other version of the database that our restores have kept.
 
     :raises PreflightError: the database itself is not there, so that the kept one may be all there is; or somebody
@@ -59,10 +66,18 @@ def finalize(connection: Connection, target: Target, request: RestoreRequest, *,
                 f"database {name!r} is in use (pid {there[0][0]})",
                 hint="nothing was dropped; end these sessions, or set end_connections: true",
             )
-    if not check_mode:
-        for name in kept:
-            drop_database(connection, name)
-    return Kept(bool(kept), dropped=tuple(kept))
+    slots = [] if check_mode else [slot for name in kept for slot in drop_database(connection, options, name)]
+    return Kept(bool(kept), dropped=tuple(kept), warnings=tuple(_unused(connection, target.name, slots)))
+
+
+def _unused(connection: Connection, database: str, slots: Sequence[str]) -> Iterator[str]:
+    """Slots at publishers that nobody knows any more, and that keep everything there for ever."""
+    known = {one.slot for one in subscriptions_of(connection, database)}
+    if unknown := sorted(set(slots) - known):
+        yield (
+            f"slots at the publisher that no subscription uses any more: {bounded_list(unknown)}: "
+            "SELECT pg_drop_replication_slot(...) there"
+        )
 
 
 def revert(
@@ -88,11 +103,20 @@ def revert(
     if check_mode:
         return Kept(True, returned=name, aside=aside)
     comment = None if target.database is None else target.database.comment
-    undone = replace(note, kind=UNDONE, time=now.isoformat(timespec="seconds"), comment=comment)
+    undone = replace(note, kind=UNDONE, time=now.isoformat(timespec="seconds"), comment=comment, subscriptions=())
+    existing = target.database
+    before: list[Composable] = []
+    if existing is not None:
+        before = [
+            *set_template(target.name, existing, is_template=False),
+            *set_template(name, existing, is_template=True),
+        ]
     exchange(
         connection,
         elsewhere(options, request.maintenance_db),
-        Exchange(target.name, aside, name, note=undone.to_text(), comment=note.comment),
+        Exchange(target.name, aside, name, note=undone.to_text(), comment=note.comment, before=before),
         end_connections=request.end_connections,
     )
-    return Kept(True, returned=name, aside=aside)
+    with after_change():
+        warnings = enable(options, target.name, note.subscriptions)
+    return Kept(True, returned=name, aside=aside, warnings=tuple(warnings))

@@ -84,6 +84,7 @@ def report_kept(request: RestoreRequest, kept: Kept) -> dict[str, Any]:
         "state": request.state,
         "dropped": list(kept.dropped),
         "kept": kept.aside,
+        "warnings": list(kept.warnings),
         "summary": [told],
         "diff": _diff([told] if kept.changed else []),
     }

@@ -7,7 +7,7 @@ from ...postgres.messages import bounded_list, server_message
 from ...postgres.types import Connection, Cursor
 from .contents import Contents
 from .globals_script import RolePlan, RoleStatement, plan_roles, roles_of
-from .target import STEP, Target, missing_names
+from .target import STEP, Target
 
 _IMPLICIT = "pg_database_owner"
 """The owner of a database is a member of it without being told so."""
@@ -20,20 +20,13 @@ WHERE r.rolname = ANY (%s) AND NOT pg_catalog.pg_has_role(r.oid, 'MEMBER') ORDER
 def plan_missing_roles(connection: Connection, target: Target, contents: Contents) -> RolePlan:
     """Which roles will be made.
 
-    :raises PreflightError: roles that own something, or tablespaces, are neither on the server nor in the backup.
+    :raises PreflightError: roles that own something are neither on the server nor in the backup.
     """
     toc = contents.toc
     owners = sorted({entry.owner for entry in toc.entries} - {"", _IMPLICIT}) if toc is not None else []
-    tablespaces = sorted({entry.tablespace for entry in toc.entries if entry.tablespace}) if toc is not None else []
     with connection.cursor() as cursor:
         cursor.execute("SELECT rolname FROM pg_catalog.pg_roles")
         existing = {row[0] for row in cursor.fetchall()}
-        if lacking := missing_names(cursor, "pg_tablespace", "spcname", tablespaces):
-            raise PreflightError(
-                STEP,
-                f"the backup uses tablespaces that the server does not have: {bounded_list(lacking)}",
-                hint="nothing was touched; CREATE TABLESPACE them first",
-            )
         unknown = [name for name in owners if name not in existing and name not in roles_of(contents.globals_script)]
         if unknown:
             raise PreflightError(

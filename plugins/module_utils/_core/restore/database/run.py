@@ -46,7 +46,7 @@ def _run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         strangers = lock_target(connection, request.database)
         target = look_at(connection, request.database)
         if request.state == "finalized":
-            kept = finalize(connection, target, request, check_mode=check_mode)
+            kept = finalize(connection, options, target, request, check_mode=check_mode)
         else:
             kept = revert(connection, options, target, request, check_mode=check_mode)
         return {**report_kept(request, kept), "warnings": strangers}
@@ -76,7 +76,7 @@ def _restore(
         plan = prepare(request, options, contents, stack)
         if check_mode:
             return report_planned(plan, time.monotonic() - began)
-        reaped = reap_unfinished(plan.maintenance, plan.target)
+        reaped = reap_unfinished(plan.maintenance, plan.options, plan.target)
         made = make_safety_backup(safety, plan) if safety is not None else None
         with after_change(bool(reaped or made)):
             warnings = make_roles(plan.maintenance, plan.target, plan.roles)

@@ -102,6 +102,7 @@ class Drill:
             with contextlib.ExitStack() as stack:
                 plan = self._prepare(contents, contents.good.manifest, options, stack)
                 told.server_version = plan.target.version
+                told.warnings += [one for one in plan.warnings if one not in contents.warnings]
                 own = contents.good.manifest.database.system_identifier
                 if own is not None and own == system_identifier(plan.maintenance):
                     told.warnings.append("this is the very server that was backed up: use another one, staging say")
@@ -172,7 +173,7 @@ class Drill:
         return prepare(restore, options, contents, stack)
 
     def _restore(self, plan: RestorePlan, manifest: Manifest, told: Rehearsal, began: float) -> None:
-        reap_unfinished(plan.maintenance, plan.target)
+        reap_unfinished(plan.maintenance, plan.options, plan.target)
         now = told.started
         note = Note(plan.target.name, LOADING, plan.contents.name, now.isoformat(timespec="seconds"))
         name = beside(plan.target.name, "new", now, plan.target.names)

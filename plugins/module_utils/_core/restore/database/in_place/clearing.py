@@ -148,12 +148,19 @@ def delete_rows(table: TableName, condition: str) -> Composable:
 
 
 def plan_clearing(
-    connection: Connection, backup: Toc, present: Toc, expected: ExpectedDifferences, *, superuser: bool
+    connection: Connection,
+    backup: Toc,
+    present: Toc,
+    expected: ExpectedDifferences,
+    *,
+    superuser: bool,
+    subscriptions: Collection[str] = (),
 ) -> Clearing:
     """Find out what is in the way of a backup, in the database that *connection* leads to.
 
     :param present: what the database has.
     :param expected: what may be left out.
+    :param subscriptions: those that are there; no transaction can drop them.
     :raises PreflightError: something that can neither stay, nor be dropped, nor be made again; it is named.
     """
     with database_errors(STEP), connection.cursor() as cursor:
@@ -166,6 +173,7 @@ def plan_clearing(
         cursor.execute(_POPULATED)
         populated = {oid for (oid,) in cursor.fetchall()}
     kept = set(_extensions_kept(backup, extensions))
+    stay = {f"SUBSCRIPTION {name}" for name in subscriptions}
     left = {entry.dump_id for entry in backup.entries if _is_left(entry, kept, schemas)}
     if not superuser and not all(extensions[name][2] for name in kept):
         left |= {
@@ -177,7 +185,8 @@ def plan_clearing(
         if entry.desc == TABLE_DATA and (entry.namespace, entry.tag) in configuration
     }
     left |= {entry.dump_id for table, entry in rows.items() if not configuration[table][1]}
-    left |= reachable(backup, [entry.dump_id for entry in backup.entries if expected(object_name(entry))])
+    out = [one.dump_id for one in backup.entries if expected(object_name(one)) or object_name(one) in stay]
+    left |= reachable(backup, out)
     names = {object_name(entry) for entry in backup.entries if entry.dump_id in left}
     strangers = find_strangers(backup, present, names)
     return Clearing(

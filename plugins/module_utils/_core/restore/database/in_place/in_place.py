@@ -137,6 +137,7 @@ class InPlace:
         if contents.file is not None and contents.toc is None:
             return contents.file.source(), [known, Restricted()]
         argv = [self._plan.pg_restore.path, "--clean", "--if-exists", "--single-transaction", "--file=-"]
+        argv += [] if self._plan.tablespaces else ["--no-tablespaces"]
         argv += [f"--use-list={stack.enter_context(private_file(self._list()))}"]
         to_sql = ProcessFilter(argv, environment=environment, step=STEP)
         stack.callback(to_sql.close)
@@ -160,7 +161,9 @@ class InPlace:
         if manifest is None or plan.pg_dump is None or plan.contents.toc is None:
             return Comparison(0, 0, 0, ())
         there = schema_of(plan.pg_dump, environment)
-        found = compare_schema(manifest, plan.contents.toc, there, plan.pg_dump, plan.target.major)
+        found = compare_schema(
+            manifest, plan.contents.toc, there, plan.pg_dump, plan.target.major, tablespaces=plan.tablespaces
+        )
         unexpected, expected = divide(found.differences, plan.request.expected, ())
         if unexpected:
             raise BackupError(

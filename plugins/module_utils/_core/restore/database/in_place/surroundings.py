@@ -24,7 +24,14 @@ def with_surroundings(plan: RestorePlan) -> RestorePlan:
         present = PresentSchema(plan.pg_dump, environment, plan.request.lock_timeout)
     connection = connect(elsewhere(plan.options, name), lock_timeout=plan.request.lock_timeout)
     try:
-        clearing = plan_clearing(connection, toc, present.toc, plan.request.expected, superuser=plan.target.superuser)
+        clearing = plan_clearing(
+            connection,
+            toc,
+            present.toc,
+            plan.request.expected,
+            superuser=plan.target.superuser,
+            subscriptions=[one.name for one in plan.subscriptions],
+        )
     finally:
         connection.close()
     kept = [entry.dump_id for entry in clearing.strangers.kept]

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 
 from ....errors import BackupError
 from ....postgres.archive import Toc
+from ....postgres.connection import ConnectionOptions
 from ....postgres.messages import server_message
 from ....postgres.types import Composable, Connection
 from ..naming import Note
+from ..subscriptions import release, subscriptions_of
 from ..target import ExistingDatabase, Setting
 
 STEP = "create the new database"
@@ -66,15 +68,31 @@ def create_database(
         raise BackupError(STEP, f"{name}: {server_message(error)}") from None
 
 
-def drop_database(connection: Connection, name: str) -> None:
-    """Remove a database and whoever is still connected to it."""
+def drop_database(connection: Connection, options: ConnectionOptions, name: str) -> list[str]:
+    """Remove a database and whoever is still connected to it.
+
+    :param options: the way to the server.
+    :return: slots at publishers that its subscriptions had.
+    """
     from psycopg2 import Error, sql
 
     try:
+        subscriptions = subscriptions_of(connection, name)
+        failed = release(options, name, subscriptions) if subscriptions else None
+        if failed is not None:
+            raise BackupError(
+                "drop the database",
+                f"{name} has subscriptions, which cannot be dropped: {failed}",
+                hint="in it: ALTER SUBSCRIPTION ... DISABLE, SET (slot_name = NONE), DROP SUBSCRIPTION",
+            )
         with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_catalog.pg_database WHERE datname = %s AND datistemplate", [name])
+            if cursor.fetchone():
+                cursor.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(name)))
             cursor.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
     except Error as error:
         raise BackupError("drop the database", f"{name}: {server_message(error)}") from None
+    return [one.slot for one in subscriptions if one.slot is not None]
 
 
 def comment_on(name: str, text: str | None) -> Composable:
@@ -150,12 +168,20 @@ def carry_over(name: str, existing: ExistingDatabase | None) -> Iterator[Composa
             privilege = sql.SQL(grant.privilege)
             yield sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(privilege, target, role, option)
     yield sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(target, sql.Literal(existing.connection_limit))
-    if existing.is_template:
-        yield sql.SQL("ALTER DATABASE {} IS_TEMPLATE true").format(target)
+    yield from set_template(name, existing, is_template=True)
     if not existing.allows_connections:
         yield sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS false").format(target)
     for setting in existing.settings:
         yield _set(target, setting)
+
+
+def set_template(name: str, like: ExistingDatabase, *, is_template: bool) -> Iterator[Composable]:
+    """Make database *name* a template, which nobody can drop, or an ordinary one, where *like* is a template."""
+    from psycopg2 import sql
+
+    if like.is_template:
+        word = sql.SQL("true" if is_template else "false")
+        yield sql.SQL("ALTER DATABASE {} IS_TEMPLATE {}").format(sql.Identifier(name), word)
 
 
 def _set(target: Composable, setting: Setting) -> Composable:

@@ -26,17 +26,20 @@ class Tools:
 
     :param target: their option that names the database.
     :param complaints: which errors are overlooked; None stops at the first of all.
+    :param tablespaces: whether objects go into the tablespaces that they were in.
     """
 
     pg_restore: Program
     environment: Mapping[str, str]
     target: str
     complaints: Complaints | None = None
+    tablespaces: bool = True
 
     def argv(self, *options: str) -> list[str]:
         """pg_restore, which tells what each error is about, and stops at the first unless it may be overlooked."""
         stop = () if self.tolerant else ("--exit-on-error",)
-        return [self.pg_restore.path, "--verbose", *stop, "--no-password", self.target, *options]
+        where = () if self.tablespaces else ("--no-tablespaces",)
+        return [self.pg_restore.path, "--verbose", *stop, *where, "--no-password", self.target, *options]
 
     @property
     def tolerant(self) -> bool:

@@ -77,7 +77,8 @@ class NewDatabase:
         """Load everything; tables that are complete are compared meanwhile."""
         plan = self._plan
         with plan.environment(self.name, bulk=True) as environment:
-            tools = Tools(plan.pg_restore, environment, f"--dbname={conninfo_safe(self.name)}", self._complaints)
+            target = f"--dbname={conninfo_safe(self.name)}"
+            tools = Tools(plan.pg_restore, environment, target, self._complaints, plan.tablespaces)
             contents, jobs = plan.contents, plan.request.jobs
             if contents.archive is not None:
                 schedule = plan_schedule(contents.archive.toc, contents.archive.data_sizes, jobs)
@@ -128,7 +129,9 @@ class NewDatabase:
             return Comparison(0, 0, 0, ())
         with plan.environment(self.name) as environment:
             there = schema_of(plan.pg_dump, environment)
-        found = compare_schema(manifest, plan.contents.toc, there, plan.pg_dump, plan.target.major)
+        found = compare_schema(
+            manifest, plan.contents.toc, there, plan.pg_dump, plan.target.major, tablespaces=plan.tablespaces
+        )
         rows = sum(table.rows for table in manifest.tables)
         return replace(
             found,
@@ -143,7 +146,7 @@ class NewDatabase:
         with contextlib.suppress(BackupError):
             connection = open_maintenance(plan.options, plan.request.maintenance_db, plan.request.lock_timeout)
             try:
-                drop_database(connection, self.name)
+                drop_database(connection, plan.options, self.name)
             finally:
                 connection.close()
 

@@ -15,7 +15,8 @@ from ..maintenance import leave_maintenance
 from ..naming import LOADING, REPLACED, Note, beside
 from ..plan import RestorePlan
 from ..restored import Restored
-from .creating import carry_over, properties_of
+from ..subscriptions import disable
+from .creating import carry_over, properties_of, set_template
 from .new_database import NewDatabase
 from .rename import Exchange, exchange
 
@@ -50,7 +51,8 @@ class SideBySide:
         except BaseException:
             self._new.drop()
             raise
-        return Restored(comparison, self._old)
+        subscribed = [] if self._old is None else disable(self._plan.options, self._old, self._plan.subscriptions)
+        return Restored(replace(comparison, warnings=(*comparison.warnings, *subscribed)), self._old)
 
     def _compare(self) -> Comparison:
         """What was found, where nothing of it is a reason to stop; what is expected is a warning."""
@@ -68,7 +70,8 @@ class SideBySide:
         existing = plan.target.database
         aside = None
         if self._old is not None and existing is not None:
-            aside = replace(self._note, kind=REPLACED, comment=existing.comment).to_text()
+            enabled = [one.name for one in plan.subscriptions if one.enabled]
+            aside = replace(self._note, kind=REPLACED, comment=existing.comment, subscriptions=enabled).to_text()
         exchange(
             plan.maintenance,
             plan.maintenance_options,
@@ -89,6 +92,7 @@ class SideBySide:
         yield from carry_over(self._new.name, existing)
         if existing is not None:
             yield from leave_maintenance(self._plan.target.name, existing)
+            yield from set_template(self._plan.target.name, existing, is_template=False)
 
 
 def refuse_differences(differences: Sequence[Difference]) -> None:
