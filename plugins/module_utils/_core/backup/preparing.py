@@ -14,13 +14,14 @@ from ..backupset.naming import SetId
 from ..backupset.signing import SigningKey, VerifyKey
 from ..catalogue import LoadedSet, free_id
 from ..encryption.recipients import Encryption
-from ..errors import BackupError, ConfigError
+from ..errors import BackupError, ConfigError, PreflightError
 from ..locations.base import Location
 from ..postgres.blockers import blockers_named
 from ..postgres.clock import check_clock
 from ..postgres.connection import ConnectionOptions, connect
 from ..postgres.copying import prepare_copy
 from ..postgres.environment import child_environment_for
+from ..postgres.messages import bounded_list
 from ..postgres.names import display_name
 from ..postgres.preflight import ServerFacts, check_server
 from ..postgres.programs import Program, find_program
@@ -107,6 +108,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     _resolve_policies(request, user_tables(connection))
     with blockers_named(connection):
         exports = _resolve_exports(request, connection)
+    unlogged = _check_unlogged(tables, policies) if server.in_recovery else []
     surveys = surveyors.wait()
     previous = previous_set(surveys)
     expected = expected_size(server.size, None if previous is None else _set_size(previous))
@@ -139,7 +141,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
         environment=stack.enter_context(
             child_environment_for(snapshot.options, server_version_num=version, tables_only=True)
         ),
-        warnings=(*ends.encryption.warnings, *server.warnings, *_warn_of(ends, surveys, snapshot)),
+        warnings=(*ends.encryption.warnings, *server.warnings, *unlogged, *_warn_of(ends, surveys, snapshot)),
     )
 
 
@@ -160,6 +162,22 @@ def _resolve_policies(request: BackupRequest, tables: Sequence[TableInfo]) -> di
         if nearest is not None:
             policies[table] = named[nearest]
     return policies
+
+
+def _check_unlogged(tables: Sequence[TableInfo], policies: Mapping[TableName, TablePolicy]) -> list[str]:
+    """Warn of tables that a standby has no rows of.
+
+    :raises PreflightError: the inventory names one of them.
+    """
+    unlogged = [info.table for info in tables if info.unlogged and info.relkind == "r"]
+    if named := [display_name(table) for table in unlogged if table in policies]:
+        raise PreflightError(
+            "check the tables",
+            f"unlogged tables have no rows on a standby: {bounded_list(named)}",
+            hint="back up from the primary, ALTER TABLE ... SET LOGGED, or do not name them in the inventory",
+        )
+    names = [display_name(table) for table in unlogged]
+    return [f"unlogged tables have no rows on a standby, nor in this backup: {bounded_list(names)}"] if names else []
 
 
 def _resolve_exports(request: BackupRequest, connection: Connection) -> tuple[ResolvedExport, ...]:

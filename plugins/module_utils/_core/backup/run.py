@@ -14,6 +14,7 @@ from ..errors import BackupError
 from ..locations import enter_locations
 from ..postgres.connection import ConnectionOptions
 from ..postgres.snapshot import LockBusy
+from ..postgres.standby import conflicts_named
 from .preparing import Ends, prepare
 from .reporting import report_planned, report_written
 from .request import BackupRequest, Compression, ExportSpec, TablePolicy
@@ -52,7 +53,8 @@ def run_backup(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         if check_mode:
             return report_planned(request, ends, plan, time.monotonic() - began)
         cleared = [survey.reap() for survey in plan.surveys]
-        written = BackupRun(request, ends, plan).run()
+        with conflicts_named(plan.snapshot.options, in_recovery=plan.server.in_recovery):
+            written = BackupRun(request, ends, plan).run()
         report = report_written(request, ends, plan, written, cleared, time.monotonic() - began)
     wanted = request.copies_wanted(len(ends.locations))
     if report["copies"] < wanted:

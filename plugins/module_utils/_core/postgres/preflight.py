@@ -11,6 +11,7 @@ from .foreign_code import knows_restriction
 from .messages import server_message
 from .pooler import is_pooled
 from .rights import find_unreadable
+from .standby import standby_warnings
 from .tables import NOT_OF_EXTENSION, NOT_SYSTEM
 from .types import Connection, Cursor
 
@@ -154,7 +155,7 @@ def _find_out(connection: Connection, cursor: Cursor) -> ServerFacts:
         can_read_passwords=passwords,
         large_objects=large_objects,
         pooled=is_pooled(connection),
-        warnings=tuple(_warnings(cursor, superuser, version_num)),
+        warnings=(*_warnings(cursor, superuser, version_num), *(standby_warnings(cursor) if in_recovery else ())),
     )
 
 
