@@ -76,6 +76,15 @@ options:
   expect_database:
     description: Name of the database that was backed up, where it is another than O(login_db).
     type: str
+  entry_search_path:
+    description:
+      - Schemas in which single objects find what they use, by the objects' names as in O(expected_differences), as in
+        V({TABLE public.people: [public]}).
+      - For what works at the source because a role or a database sets a C(search_path) there, and fails in a restore
+        because a dump has none, such as a generated column whose function calls another one without its schema.
+      - Of a set, with O(strategy=side_by_side).
+    type: dict
+    default: {}
   expected_differences:
     description:
       - Objects that may fail to be restored or be different afterwards, named as the error names them, with V(*) for
@@ -325,6 +334,7 @@ def main() -> None:
             "environment": {"type": "str"},
             "expect_database": {"type": "str"},
             "expected_differences": {"type": "list", "elements": "str", "default": []},
+            "entry_search_path": {"type": "dict", "default": {}},
             "safety_backup": {"type": "dict", "options": SAFETY_BACKUP},
             "maintenance_db": {"type": "str", "default": "postgres"},
             "end_connections": {"type": "bool", "default": True},

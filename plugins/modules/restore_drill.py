@@ -124,6 +124,14 @@ options:
           - What it must return, a single value, a list of rows, or a dictionary with C(min) or C(max) or both.
           - By default V(true).
         type: raw
+  entry_search_path:
+    description:
+      - Schemas in which single objects find what they use, by the objects' names as in O(expected_differences), as in
+        V({TABLE public.people: [public]}).
+      - For what works at the source because a role or a database sets a C(search_path) there, and fails in a restore
+        because a dump has none, such as a generated column whose function calls another one without its schema.
+    type: dict
+    default: {}
   expected_differences:
     description:
       - Objects that may fail to be restored or be different, named as a drill's report does, with V(*) for anything.
@@ -277,6 +285,7 @@ def main() -> None:
             "jobs": {"type": "int", "default": 1},
             "checks": {"type": "list", "elements": "dict", "default": [], "options": CHECK},
             "expected_differences": {"type": "list", "elements": "str", "default": []},
+            "entry_search_path": {"type": "dict", "default": {}},
             "recovery_time": {"type": "str"},
             "record": {"type": "bool", "default": True},
             "report_dir": {"type": "path"},

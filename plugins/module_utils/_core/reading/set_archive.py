@@ -88,15 +88,16 @@ class SetArchive:
         columns = tuple(plain or quoted.replace('""', '"') for quoted, plain in found)
         return CopyStatement((entry.schema, entry.table), columns)
 
-    def source(self, keep: Collection[int] | None = None, *, data: bool = True) -> ArchiveSource:
+    def source(self, keep: Collection[int] | None = None, *, data: bool = True, search_path: str = "") -> ArchiveSource:
         """An archive with these entries (by dump id; None is all of them) and their data, as a source.
 
         :param data: whether entries that have data are in it.
+        :param search_path: see :meth:`TocText.only`.
         """
         entries = [entry for entry in self.toc.entries if keep is None or entry.dump_id in keep]
         if not data:
             entries = [entry for entry in entries if not entry.had_dumper]
-        head = self._text.only({entry.dump_id for entry in entries})
+        head = self._text.only({entry.dump_id for entry in entries}, search_path=search_path)
         wanted = [entry.dump_id for entry in entries if entry.had_dumper]
         return ArchiveSource(head, self._pieces(wanted))
 

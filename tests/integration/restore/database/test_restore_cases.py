@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database import contents
+from ansible_collections.mobul.backup.plugins.module_utils._core.verification.drill.run import DrillFailed
 from support.cases import case, case_database
 from support.drill_runs import drill, failures
 from support.lab import PostgresServer, installations
@@ -263,3 +265,48 @@ def test_settings_that_a_database_made_before_does_not_get_are_named(
         bench.backup(postgres17, database)
         told = "".join(bench.restore(postgres17, empty, expect_database=database, check_mode=True)["warnings"])
         assert "does not get: search_path, work_mem for postgres" in told
+
+
+def test_what_needs_a_search_path_is_named_and_can_be_given_one(bench: RestoreBench, postgres: PostgresServer) -> None:
+    given = {"TABLE public.people": ["public"]}
+    with case_database(postgres, "generated-unqualified") as database:
+        bench.backup(postgres, database)
+        before = contents_of(postgres, database)
+        report = drill(bench, postgres)
+        told = r"TABLE (DATA )?public\.people: function slug\(bytea\) does not exist .*entry_search_path: "
+        assert re.search(told, failures(report)["restore"])
+        with pytest.raises(BackupError, match=told):
+            bench.restore(postgres, database)
+        assert failures(drill(bench, postgres, entry_search_path=given, jobs=2)) == {}
+        bench.restore(postgres, database, entry_search_path=given)
+        assert contents_of(postgres, database) == before
+        assert postgres.query(database, "SELECT slug FROM people ORDER BY id") == [("416e6e",), ("426f62",)]
+
+
+def test_what_cannot_be_replayed_is_named_and_can_be_expected(bench: RestoreBench, postgres17: PostgresServer) -> None:
+    with case_database(postgres17, "check-other-table") as database:
+        bench.backup(postgres17, database)
+        with pytest.raises(DrillFailed, match=r"TABLE DATA public\.a_data: .*a new backup would fail alike"):
+            drill(bench, postgres17, fail=True)
+        with pytest.raises(BackupError, match=r"TABLE DATA public\.a_data: .*expected_differences: \['TABLE DATA"):
+            bench.restore(postgres17, database)
+        expected = {"expected_differences": ["TABLE public.a_data"]}
+        assert failures(drill(bench, postgres17, **expected)) == {}
+        result = bench.restore(postgres17, database, **expected)
+        assert any("table public.a_data has 0 rows instead of 1" in told for told in result["warnings"])
+        assert postgres17.query(database, "SELECT count(*) FROM z_dict") == [(2,)]
+        with pytest.raises(BackupError, match="the database is as it was before"):
+            bench.restore(postgres17, database, strategy="in_place")
+        bench.restore(postgres17, database, strategy="in_place", expected_differences=["TABLE DATA public.a_data"])
+        assert postgres17.query(database, "SELECT count(*) FROM z_dict") == [(2,)]
+
+
+def test_a_materialized_view_that_cannot_be_filled_is_named_and_can_be_given_a_search_path(
+    bench: RestoreBench, postgres15: PostgresServer
+) -> None:
+    with case_database(postgres15, "matview-unqualified") as database:
+        bench.backup(postgres15, database)
+        with pytest.raises(BackupError, match=r"MATERIALIZED VIEW DATA public\.n_words: relation .* does not exist"):
+            bench.restore(postgres15, database)
+        bench.restore(postgres15, database, entry_search_path={"MATERIALIZED VIEW public.n_words": "public"})
+        assert postgres15.query(database, "SELECT n FROM n_words") == [(2,)]

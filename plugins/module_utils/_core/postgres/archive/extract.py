@@ -12,7 +12,8 @@ from dataclasses import replace
 from .toc import Section, Toc, TocEntry
 from .toc_reader import INTEGERS, broken
 
-ALWAYS_KEPT = frozenset({"ENCODING", "STDSTRINGS", "SEARCHPATH"})
+SEARCH_PATH = "SEARCHPATH"
+ALWAYS_KEPT = frozenset({"ENCODING", "STDSTRINGS", SEARCH_PATH})
 """Kinds of entries without which the others would be read otherwise."""
 
 Fetch = Callable[[int, int], Iterator[bytes]]
@@ -51,13 +52,16 @@ class TocText:
         self._far = {one.dump_id: (one.position, one.size) for one in toc.entries if one.dump_id not in raw}
         self._fetch = fetch
 
-    def only(self, keep: Collection[int]) -> Iterator[bytes]:
-        """Header and table of contents of an archive with these entries, by dump id, and those always kept."""
+    def only(self, keep: Collection[int], *, search_path: str = "") -> Iterator[bytes]:
+        """Header and table of contents of an archive with these entries, by dump id, and those always kept.
+
+        :param search_path: what they find others by, as SQL writes it; pg_dump empties it.
+        """
         kept = [entry for entry in self.toc.entries if entry.dump_id in keep or entry.desc in ALWAYS_KEPT]
         held = [self._header, encode_integer(len(kept), self.toc.int_size)]
         for entry in kept:
             if (raw := self._entries.get(entry.dump_id)) is not None:
-                held.append(raw)
+                held.append(self._with_path(entry, raw, search_path) if entry.desc == SEARCH_PATH else raw)
                 continue
             if self._fetch is None:
                 raise broken(f"the definition of {entry.desc} {entry.tag} is longer than what is kept")
@@ -65,6 +69,15 @@ class TocText:
             held = []
             yield from self._fetch(*self._far[entry.dump_id])
         yield b"".join(held)
+
+    def _with_path(self, entry: TocEntry, raw: bytes, path: str) -> bytes:
+        """The entry that sets the search path, setting another."""
+        quoted = path.replace("'", "''")
+        before, after = (
+            encode_integer(len(text), self.toc.int_size) + text
+            for text in (entry.defn.encode(), entry.defn.replace("''", f"'{quoted}'", 1).encode())
+        )
+        return raw.replace(before, after, 1)
 
     def with_data(self, parts: Iterable[TocText]) -> tuple[TocText, list[dict[int, int]]]:
         """This table of contents with the data entries of further *parts* in it.

@@ -17,6 +17,7 @@ from ...postgres.archive import Toc, object_name
 from ...postgres.known_settings import without_unknown_errors
 from ...postgres.messages import bounded_list
 from .comparing import Difference
+from .expected_differences import without_data
 
 _ENTRY = re.compile(r"^pg_restore: (?:while|from) TOC entry (\d+);", re.MULTILINE)
 _ERROR = re.compile(
@@ -31,8 +32,6 @@ _HARMLESS = (
     (re.compile(r"COMMENT EXTENSION .*", re.DOTALL), re.compile(r"must be owner of extension .*")),
 )
 """What an entry is called, and what the server says of it."""
-_DATA = "TABLE DATA "
-_TABLE = "TABLE "
 _QUOTED_VALUE = re.compile(r'((?:invalid|malformed|out of range|too long)[^:]*: )".*"')
 _ANY_VALUE = r"\1(a value)"
 _NOT_FOUND = re.compile(r"(?:function|operator|relation|type|schema) .* does not exist")
@@ -128,9 +127,7 @@ class Complaints:
         return found if _ERROR.search(stderr, 0, marks[0].start() if marks else len(stderr)) is None else None
 
     def _harmless(self, one: Complaint) -> bool:
-        # Whoever expects a table to be different need not know what its rows are called.
-        names = (one.name, one.name.replace(_DATA, _TABLE, 1)) if one.name.startswith(_DATA) else (one.name,)
-        if any(map(self._expects, names)):
+        if self._expects(one.name):
             return True
         return any(name.fullmatch(one.name) and error.fullmatch(one.message) for name, error in _HARMLESS)
 
@@ -139,7 +136,7 @@ def divide(
     differences: Sequence[Difference], expects: Callable[[str], bool], forgiven: Sequence[Complaint]
 ) -> tuple[list[Difference], list[Difference]]:
     """Those that nobody expects, and those that are expected or come of an error that was overlooked."""
-    names = {one.name for one in forgiven} | {one.name.replace(_DATA, _TABLE, 1) for one in forgiven}
+    names = {name for one in forgiven for name in (one.name, without_data(one.name))}
     known = [one for one in differences if one.name in names or expects(one.name)]
     return [one for one in differences if one not in known], known
 
@@ -154,8 +151,8 @@ def _advice(one: Complaint) -> str:
         return f"install the extension on this server; or {expected}"
     if _NOT_FOUND.search(one.message):
         return (
-            "if the database has that, it is found by a search_path only, and a dump has none: "
-            f"{expected}; for later backups ALTER FUNCTION ... SET search_path at the source; "
-            "restore-by-hand.md says how to make the object"
+            "where the database has that, it is found by a search_path only, and a dump has none: "
+            f"entry_search_path: {{'{without_data(one.name)}': [public]}} gives it one, {expected}; "
+            "for later backups ALTER FUNCTION ... SET search_path at the source"
         )
     return f"{expected}; restore-by-hand.md says how to make the object"

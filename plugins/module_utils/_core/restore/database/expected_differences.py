@@ -8,6 +8,13 @@ from fnmatch import fnmatchcase
 
 from ...errors import ConfigError
 
+_DATA = ("TABLE DATA ", "MATERIALIZED VIEW DATA ")
+
+
+def without_data(name: str) -> str:
+    """The name of the table that an entry of rows belongs to, or *name* itself."""
+    return name.replace(" DATA ", " ", 1) if name.startswith(_DATA) else name
+
 
 @dataclass(frozen=True)
 class ExpectedDifferences:
@@ -34,8 +41,9 @@ class ExpectedDifferences:
         return bool(self.patterns)
 
     def __call__(self, name: str) -> bool:
-        """Whether the object of that name may be different."""
-        return any(name == pattern or fnmatchcase(name, pattern) for pattern in self.patterns)
+        """Whether the object of that name may be different; whoever expects a table expects its rows."""
+        names = (name, without_data(name))
+        return any(one == pattern or fnmatchcase(one, pattern) for one in names for pattern in self.patterns)
 
 
 NOTHING_EXPECTED = ExpectedDifferences()

@@ -55,6 +55,7 @@ def prepare(
     target = look_at(maintenance, request.database)
     strategy = choose_strategy(target, request.strategy)
     _check_script(strategy, contents)
+    _check_search_paths(request, strategy, contents)
     version = _check_version(target, contents)
     if target.database is not None:
         refuse_running_backup(maintenance, options, target.name)
@@ -130,6 +131,15 @@ def _check_script(strategy: str, contents: Contents) -> None:
             "check the backup",
             f"{contents.name} has a COMMIT of its own, so that it cannot be restored in one transaction",
             hint="nothing was touched; use strategy side_by_side",
+        )
+
+
+def _check_search_paths(request: RestoreRequest, strategy: str, contents: Contents) -> None:
+    if request.search_paths and (strategy != "side_by_side" or contents.archive is None):
+        raise PreflightError(
+            STEP,
+            "entry_search_path is for a set and strategy side_by_side",
+            hint="nothing was touched; restore-by-hand.md says how to do it otherwise",
         )
 
 

@@ -11,6 +11,7 @@ from ...catalogue.wanted import LATEST, Wanted
 from ...errors import ConfigError
 from ..environments import check_environment, require_environment
 from .expected_differences import NOTHING_EXPECTED, ExpectedDifferences
+from .search_paths import NO_SEARCH_PATHS, SearchPaths
 
 STEP = "check the options"
 STRATEGIES = ("side_by_side", "in_place")
@@ -34,6 +35,7 @@ class RestoreRequest:
     :param environment: what the inventory says that the target is.
     :param expect_database: the name of the database that was backed up.
     :param expected: objects that may fail to be restored or be different.
+    :param search_paths: of single entries of the dump.
     :param safety_backup: options of a backup of the target that is made before anything changes.
     :param end_connections: whether other sessions may be ended for the exchange.
     :param lock_timeout: seconds to wait for a lock.
@@ -52,6 +54,7 @@ class RestoreRequest:
     environment: str | None = None
     expect_database: str | None = None
     expected: ExpectedDifferences = NOTHING_EXPECTED
+    search_paths: SearchPaths = NO_SEARCH_PATHS
     safety_backup: Mapping[str, Any] | None = field(default=None, repr=False)
     maintenance_db: str = "postgres"
     end_connections: bool = True

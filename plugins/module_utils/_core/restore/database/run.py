@@ -21,6 +21,7 @@ from .reporting import report_kept, report_planned, report_restored
 from .request import STEP, RestoreRequest
 from .roles import make_roles
 from .safety import check_safety, make_safety_backup
+from .search_paths import SearchPaths
 from .side_by_side.side_by_side import SideBySide
 from .target import close_maintenance, look_at, open_maintenance
 
@@ -63,7 +64,9 @@ def parse_request(params: Mapping[str, Any]) -> RestoreRequest:
     )  # fmt: skip
     given = {name: params[name] for name in names if params.get(name) is not None}
     expected = ExpectedDifferences.parse(params.get("expected_differences"), STEP)
-    return RestoreRequest(database=ConnectionOptions.parse(params).database, expected=expected, **given)
+    paths = SearchPaths.parse(params.get("entry_search_path"), STEP)
+    database = ConnectionOptions.parse(params).database
+    return RestoreRequest(database=database, expected=expected, search_paths=paths, **given)
 
 
 def _restore(

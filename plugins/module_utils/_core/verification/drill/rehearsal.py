@@ -20,7 +20,7 @@ from ...postgres.preflight import system_identifier
 from ...reading.access import Access
 from ...reading.artifact import StoredArtifact
 from ...restore.database.comparing import Comparison, Difference
-from ...restore.database.complaints import Complaint, divide
+from ...restore.database.complaints import Complaint, ReplayError, divide
 from ...restore.database.contents import Contents, open_contents
 from ...restore.database.naming import LOADING, Note, beside
 from ...restore.database.plan import RestorePlan
@@ -45,6 +45,7 @@ class Rehearsal:
     :ivar manifest_sha256: of the manifest that was proven; None where none could be read.
     :ivar restore_seconds: from reading the manifest until the database was loaded, compared and analyzed; None where
         it never came to that.
+    :ivar unreplayable: whether the restore ended at an object that cannot be made again from what the dump has of it.
     :ivar differences: all of them; findings name the first of each kind.
     """
 
@@ -59,6 +60,7 @@ class Rehearsal:
     signature: str | None = None
     server_version: str | None = None
     restore_seconds: float | None = None
+    unreplayable: bool = False
 
     @property
     def verdict(self) -> str:
@@ -164,6 +166,7 @@ class Drill:
             strategy="side_by_side",
             jobs=request.jobs,
             expected=request.expected,
+            search_paths=request.search_paths,
             expect_environment=manifest.environment or "unknown",
             expect_database=manifest.database.name,
             maintenance_db=request.maintenance_db,
@@ -189,6 +192,7 @@ class Drill:
             self._judge(comparison, manifest, plan, scratch.forgiven, told)
             self._ask(scratch, told)
         except BackupError as error:
+            told.unreplayable = isinstance(error, ReplayError)
             told.tell("restore", FAILED, str(error))
         finally:
             scratch.drop()

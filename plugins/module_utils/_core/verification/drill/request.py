@@ -12,6 +12,7 @@ from ...catalogue.wanted import NEWEST, Wanted
 from ...durations import parse_duration
 from ...errors import ConfigError
 from ...restore.database.expected_differences import NOTHING_EXPECTED, ExpectedDifferences
+from ...restore.database.search_paths import NO_SEARCH_PATHS, SearchPaths
 from .queries import Query
 
 STEP = "check the options"
@@ -29,6 +30,7 @@ class DrillRequest:
     :param queries: the user's own checks.
     :param expected: objects that may fail to be restored or be different: a server without an extension that the
         source has, say.
+    :param search_paths: of single entries of the dump.
     :param recovery_time: how long a restore may take; None for any time.
     :param record: whether to write the outcome beside the set.
     :param report_dir: where the report is written; None writes none.
@@ -41,6 +43,7 @@ class DrillRequest:
     jobs: int = 1
     queries: tuple[Query, ...] = ()
     expected: ExpectedDifferences = NOTHING_EXPECTED
+    search_paths: SearchPaths = NO_SEARCH_PATHS
     recovery_time: timedelta | None = None
     record: bool = True
     report_dir: str | None = None
@@ -63,6 +66,7 @@ class DrillRequest:
             label=check_name(params["label"], "label"),
             wanted=Wanted.parse(params["backup"], params.get("before")),
             queries=parse_queries(params.get("checks") or ()),
+            search_paths=SearchPaths.parse(params.get("entry_search_path"), STEP),
             expected=ExpectedDifferences.parse(params.get("expected_differences"), STEP),
             environment=params.get("expect_environment"),
             recovery_time=None if limit is None else parse_duration(limit, "recovery_time"),

@@ -22,16 +22,19 @@ from .reporting import report_drills, report_planned, write_reports
 from .request import THROWAWAY, DrillRequest
 
 STEP = "verify the backup"
+_BAD = "do not count on this copy; take a new backup, and look into the report"
+_UNREPLAYABLE = "the copy is what was backed up, and a new backup would fail alike: it is the object that is named"
 
 
 class DrillFailed(BackupError):
-    """A copy is not what it should be.
+    """A copy is not what it should be, or cannot be restored.
 
+    :param unreplayable: whether only objects are to blame that no dump can bring back.
     :ivar report: of all of them.
     """
 
-    def __init__(self, message: str, report: dict[str, Any]) -> None:
-        super().__init__(STEP, message, hint="do not count on this copy; take a new backup, and look into the report")
+    def __init__(self, message: str, report: dict[str, Any], *, unreplayable: bool = False) -> None:
+        super().__init__(STEP, message, hint=_UNREPLAYABLE if unreplayable else _BAD)
         self.report = report
 
 
@@ -84,7 +87,8 @@ def run_drill(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             paths = [] if request.report_dir is None else write_reports(request, drills, request.report_dir)
             report = {"changed": bool(records or paths), **report_drills(request, drills, records, paths)}
     if report["verdict"] == FAILED and params.get("fail", True):
-        raise DrillFailed(_reason(drills), report)
+        failed = [one for one in drills if one.verdict == FAILED]
+        raise DrillFailed(_reason(drills), report, unreplayable=all(one.unreplayable for one in failed))
     return report
 
 

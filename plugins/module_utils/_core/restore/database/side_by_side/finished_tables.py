@@ -29,6 +29,7 @@ class Settling:
 
     def __init__(self, options: ConnectionOptions, units: Sequence[ExpectedRows]) -> None:
         self.differences: list[Difference] = []
+        self.warnings: list[str] = []
         self._options = options
         self._units = units
         self._settled: set[TableName] = set()
@@ -40,12 +41,13 @@ class Settling:
         try:
             # Compared first, since that waits for nobody: foreign keys may be added to the table at the same time.
             found = compare_tables(connection, [unit for unit in self._units if _is_complete(unit, tables)])
-            _analyze(connection, tables)
+            failed = analyze(connection, tables)
         finally:
             connection.close()
         with self._lock:
             self._settled.update(tables)
             self.differences += found
+            self.warnings += failed
 
     def settle_rest(self) -> None:
         """Look at all that nobody has looked at yet, tables that are missing among them."""
@@ -54,7 +56,7 @@ class Settling:
             with connection.cursor() as cursor:
                 cursor.execute(_TABLES)
                 there = [row for row in cursor.fetchall() if row not in self._settled]
-            _analyze(connection, there)
+            self.warnings += analyze(connection, there)
             rest = [unit for unit in self._units if not _is_complete(unit, self._settled)]
             self.differences += compare_tables(connection, rest)
         finally:
@@ -66,12 +68,20 @@ def _is_complete(unit: ExpectedRows, tables: Collection[TableName]) -> bool:
     return not unit.is_tree and unit.name in tables
 
 
-def _analyze(connection: Connection, tables: Sequence[TableName]) -> None:
+def analyze(connection: Connection, tables: Sequence[TableName]) -> list[str]:
+    """Collect the planner's statistics; warnings where that is impossible, which spoils no row.
+
+    An index may be on a function that finds another one by a search path only.
+    """
     from psycopg2 import Error, sql
 
+    failed = []
     with connection.cursor() as cursor:
         for table in tables:
             try:
                 cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
             except Error as error:
-                raise SourceError("analyze the tables", f"{display_name(table)}: {server_message(error)}") from None
+                if connection.closed:
+                    raise SourceError("analyze the tables", f"{display_name(table)}: {server_message(error)}") from None
+                failed.append(f"{display_name(table)} could not be analyzed: {server_message(error)}")
+    return failed

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import groupby
 
 from ....errors import BackupError, Cancelled
+from ....postgres.archive import TocEntry, object_name
 from ....postgres.names import TableName
 from ....postgres.programs import Program
 from ....reading.set_archive import SetArchive
@@ -15,6 +17,7 @@ from ....stream.pipeline import Pipeline, Source, as_backup_error
 from ..children import Child, ChildSink
 from ..complaints import Complaints
 from ..memory import archive_in_memory
+from ..search_paths import NO_SEARCH_PATHS, SearchPaths
 from .schedule import Piece, Queue, Schedule, Work
 
 STEP = "restore the database"
@@ -27,6 +30,7 @@ class Tools:
     :param target: their option that names the database.
     :param complaints: which errors are overlooked; None stops at the first of all.
     :param tablespaces: whether objects go into the tablespaces that they were in.
+    :param search_paths: of single entries.
     """
 
     pg_restore: Program
@@ -34,6 +38,7 @@ class Tools:
     target: str
     complaints: Complaints | None = None
     tablespaces: bool = True
+    search_paths: SearchPaths = NO_SEARCH_PATHS
 
     def argv(self, *options: str) -> list[str]:
         """pg_restore, which tells what each error is about, and stops at the first unless it may be overlooked."""
@@ -56,6 +61,11 @@ class Tools:
         :param fed: whether it reads the archive from its standard input.
         """
         return Child(self.argv(*options), self.environment, step, fed=fed, complaints=self.complaints)
+
+    def runs(self, entries: Sequence[TocEntry]) -> Iterator[tuple[str, list[int]]]:
+        """The dump ids of entries in their order, in runs of one search path each."""
+        for path, run in groupby(entries, key=lambda entry: self.search_paths(object_name(entry))):
+            yield path, [entry.dump_id for entry in run]
 
 
 class _Running:
@@ -177,15 +187,19 @@ class SetLoader:
         if piece.work is not Work.LOAD:
             self._define(piece.entries, jobs=self._jobs if piece.work is Work.FINISH else 1)
             return
-        source = self._archive.source(set(piece.entries))
-        _feed(source, self._tools.start(f"load {piece.name}", fed=True), self._running)
+        for path, ids in self._tools.runs(self._entries(piece.entries)):
+            source = self._archive.source(set(ids), search_path=path)
+            _feed(source, self._tools.start(f"load {piece.name}", fed=True), self._running)
 
     def _define(self, entries: Sequence[int], *, jobs: int) -> None:
         """Execute entries that have no data, from an archive in memory."""
-        if not entries:
-            return
-        with archive_in_memory(self._archive.source(set(entries), data=False)) as path:
-            _finish(self._tools.start(STEP, *self._tools.parallel(jobs), path), self._running)
+        for search_path, ids in self._tools.runs(self._entries(entries)):
+            source = self._archive.source(set(ids), data=False, search_path=search_path)
+            with archive_in_memory(source) as path:
+                _finish(self._tools.start(STEP, *self._tools.parallel(jobs), path), self._running)
+
+    def _entries(self, dump_ids: Collection[int]) -> list[TocEntry]:
+        return [entry for entry in self._archive.toc.entries if entry.dump_id in dump_ids]
 
     def _fail(self, error: BackupError) -> None:
         with self._condition:

@@ -78,7 +78,9 @@ class NewDatabase:
         plan = self._plan
         with plan.environment(self.name, bulk=True) as environment:
             target = f"--dbname={conninfo_safe(self.name)}"
-            tools = Tools(plan.pg_restore, environment, target, self._complaints, plan.tablespaces)
+            tools = Tools(
+                plan.pg_restore, environment, target, self._complaints, plan.tablespaces, plan.request.search_paths
+            )
             contents, jobs = plan.contents, plan.request.jobs
             if contents.archive is not None:
                 schedule = plan_schedule(contents.archive.toc, contents.archive.data_sizes, jobs)
@@ -109,7 +111,11 @@ class NewDatabase:
             found = pool.submit(self._compare_schema).result()
             for future in futures:
                 future.result()
-        return replace(found, differences=(*self._settling.differences, *found.differences))
+        return replace(
+            found,
+            differences=(*self._settling.differences, *found.differences),
+            warnings=(*found.warnings, *self._settling.warnings),
+        )
 
     def _compare_others(self) -> None:
         contents = self._plan.contents
