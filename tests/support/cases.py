@@ -9,12 +9,13 @@ from pathlib import Path
 from .postgres import PostgresServer
 from .restore_runs import databases
 
-_FOLDER = Path(__file__).resolve().parents[1] / "data" / "cases"
+FOLDER = Path(__file__).resolve().parents[1] / "data" / "cases"
+"""Where they are."""
 
 
 def case(name: str) -> str:
     """Its statements."""
-    return (_FOLDER / f"{name}.sql").read_text()
+    return (FOLDER / f"{name}.sql").read_text()
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,7 +11,7 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database import contents
 from ansible_collections.mobul.backup.plugins.module_utils._core.verification.drill.run import DrillFailed
-from support.cases import case, case_database
+from support.cases import FOLDER, case, case_database
 from support.drill_runs import drill, failures
 from support.lab import PostgresServer, installations
 from support.restore_runs import RestoreBench, databases
@@ -310,3 +311,31 @@ def test_a_materialized_view_that_cannot_be_filled_is_named_and_can_be_given_a_s
             bench.restore(postgres15, database)
         bench.restore(postgres15, database, entry_search_path={"MATERIALIZED VIEW public.n_words": "public"})
         assert postgres15.query(database, "SELECT n FROM n_words") == [(2,)]
+
+
+@pytest.fixture
+def with_extension(_postgres_servers: dict[int, PostgresServer]) -> Iterator[PostgresServer]:
+    """A server that knows the extension ``dup``."""
+    if 18 not in installations():
+        pytest.skip("the folder of extensions can be set since PostgreSQL 18")
+    with PostgresServer(18) as server:
+        folder = server.socket_dir / "extra" / "extension"
+        shutil.copytree(FOLDER / "ext-config-dup", folder)
+        for path in (folder.parent, folder, *folder.iterdir()):
+            path.chmod(0o755)
+        server.query("postgres", f"ALTER ROLE postgres SET extension_control_path = '{folder.parent}:$system'")
+        yield server
+
+
+@pytest.mark.parametrize("strategy", BOTH)
+def test_rows_that_an_extension_makes_itself_give_way_to_those_of_the_backup(
+    bench: RestoreBench, with_extension: PostgresServer, strategy: str
+) -> None:
+    rows = "SELECT * FROM dup.status ORDER BY k"
+    with case_database(with_extension, "ext-config-dup") as database:
+        with_extension.query(database, "UPDATE dup.status SET v = 'FINE' WHERE k = 1")
+        bench.backup(with_extension, database)
+        with_extension.query(database, "DELETE FROM dup.status WHERE k > 1")
+        assert failures(drill(bench, with_extension)) == {}
+        bench.restore(with_extension, database, strategy=strategy)
+        assert with_extension.query(database, rows) == [(1, "FINE"), (2, "WARNING"), (9, "mine")]

@@ -9,26 +9,17 @@ from dataclasses import dataclass
 
 from ....errors import PreflightError
 from ....postgres.archive import Toc, TocEntry, is_borrowed, object_name
-from ....postgres.archive.toc import TABLE_DATA
 from ....postgres.messages import bounded_list, database_errors
 from ....postgres.names import TableName
 from ....postgres.types import Composable, Connection
 from ..expected_differences import ExpectedDifferences
+from ..extension_rows import ExtensionRows, extension_rows
 from ..globals_script import unquote
 from .strangers import NO_STRANGERS, STEP, Strangers, find_strangers, reachable
 
 _EXTENSIONS = """
 SELECT e.extname, n.nspname, pg_catalog.pg_get_userbyid(e.extowner), pg_catalog.pg_has_role(e.extowner, 'USAGE')
 FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
-"""
-# Rows that an extension gives to a dump: those that come with the dump take their place.
-_CONFIGURATION = """
-SELECT n.nspname, c.relname, coalesce(one.condition, ''),
-       pg_catalog.has_table_privilege(c.oid, 'INSERT') AND pg_catalog.has_table_privilege(c.oid, 'DELETE')
-FROM pg_catalog.pg_extension e,
-     ROWS FROM (pg_catalog.unnest(e.extconfig), pg_catalog.unnest(e.extcondition)) AS one (oid, condition)
-JOIN pg_catalog.pg_class c ON c.oid = one.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind = 'r'
 """
 _SCHEMAS = """
 SELECT n.nspname, pg_catalog.pg_get_userbyid(n.nspowner), ARRAY(
@@ -106,14 +97,14 @@ class Clearing:
 
     :param left: dump ids of the backup's entries that are not carried out.
     :param tables: what is made anew.
-    :param rows: tables of extensions whose rows give way to those of the backup, with the condition of the extension.
+    :param rows: tables of extensions whose rows give way to those of the backup.
     :param schemas: those that are there and stay.
     :param refresh: materialized views that have to be filled again.
     """
 
     left: frozenset[int] = frozenset()
     tables: tuple[TableName, ...] = ()
-    rows: tuple[tuple[TableName, str], ...] = ()
+    rows: tuple[ExtensionRows, ...] = ()
     schemas: tuple[KeptSchema, ...] = ()
     strangers: Strangers = NO_STRANGERS
     refresh: tuple[TableName, ...] = ()
@@ -129,8 +120,8 @@ class Clearing:
                 yield sql.SQL("{}\n").format(sql.SQL(entry.drop_stmt))
         for schema in self.schemas:
             yield from schema.statements()
-        for table, condition in reversed(self.rows):
-            yield delete_rows(table, condition)
+        for rows in reversed(self.rows):
+            yield rows.delete()
 
     def after(self) -> Iterator[Composable]:
         """What comes behind the strangers' own statements."""
@@ -138,13 +129,6 @@ class Clearing:
 
         for view in self.refresh:
             yield sql.SQL("REFRESH MATERIALIZED VIEW {};\n").format(sql.Identifier(*view))
-
-
-def delete_rows(table: TableName, condition: str) -> Composable:
-    """Make room for the rows of an extension's table that a dump brings: all that the extension lets it have."""
-    from psycopg2 import sql
-
-    return sql.SQL("DELETE FROM ONLY {} {};\n").format(sql.Identifier(*table), sql.SQL(condition))
 
 
 def plan_clearing(
@@ -166,8 +150,7 @@ def plan_clearing(
     with database_errors(STEP), connection.cursor() as cursor:
         cursor.execute(_EXTENSIONS)
         extensions = {name: (schema, owner, owned) for name, schema, owner, owned in cursor.fetchall()}
-        cursor.execute(_CONFIGURATION)
-        configuration = {(schema, table): (condition, may) for schema, table, condition, may in cursor.fetchall()}
+        rows = extension_rows(cursor, backup)
         cursor.execute(_SCHEMAS)
         schemas = {name: (owner, tuple(grantees)) for name, owner, grantees in cursor.fetchall()}
         cursor.execute(_POPULATED)
@@ -179,12 +162,7 @@ def plan_clearing(
         left |= {
             one.dump_id for one in backup.entries if is_borrowed(one, backup) and not one.tag.startswith("SCHEMA ")
         }
-    rows = {
-        (entry.namespace, entry.tag): entry
-        for entry in backup.entries
-        if entry.desc == TABLE_DATA and (entry.namespace, entry.tag) in configuration
-    }
-    left |= {entry.dump_id for table, entry in rows.items() if not configuration[table][1]}
+    left |= {one.entry.dump_id for one in rows if not one.writable}
     out = [one.dump_id for one in backup.entries if expected(object_name(one)) or object_name(one) in stay]
     left |= reachable(backup, out)
     names = {object_name(entry) for entry in backup.entries if entry.dump_id in left}
@@ -194,7 +172,7 @@ def plan_clearing(
         tables=tuple(
             (one.namespace, one.tag) for one in backup.entries if one.desc in _TABLES and one.dump_id not in left
         ),
-        rows=tuple((table, configuration[table][0]) for table, entry in rows.items() if entry.dump_id not in left),
+        rows=tuple(one for one in rows if one.entry.dump_id not in left),
         schemas=tuple(
             KeptSchema(entry.tag, entry.owner, *schemas[entry.tag])
             for entry in backup.entries

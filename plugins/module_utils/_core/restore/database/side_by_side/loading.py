@@ -122,6 +122,7 @@ def _feed(source: Source, child: Child, running: _Running) -> None:
 class SetLoader:
     """Loads a set by a schedule, several pieces at a time; use it once.
 
+    :param defined: called when all tables are there, and nothing is in them.
     :param settle: called with tables as soon as they are complete, from any of the threads.
     """
 
@@ -132,12 +133,14 @@ class SetLoader:
         tools: Tools,
         jobs: int,
         settle: Callable[[Sequence[TableName]], None],
+        defined: Callable[[], None],
     ) -> None:
         self._archive = archive
         self._schedule = schedule
         self._tools = tools
         self._jobs = jobs
         self._settle = settle
+        self._defined = defined
         self._queue = Queue(schedule)
         self._running = _Running()
         self._failure: BackupError | None = None
@@ -149,6 +152,7 @@ class SetLoader:
         :raises BackupError: one piece failed, for whose sake all others were ended.
         """
         self._define(self._schedule.before, jobs=1)
+        self._defined()
         with ThreadPoolExecutor(max_workers=self._jobs, thread_name_prefix="restore") as pool:
             futures = [pool.submit(self._work) for _worker in range(self._jobs)]
             try:

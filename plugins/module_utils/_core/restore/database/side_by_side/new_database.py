@@ -23,6 +23,7 @@ from ..comparing import (
     schema_of,
 )
 from ..complaints import Complaint, Complaints
+from ..extension_rows import make_room
 from ..naming import Note
 from ..plan import RestorePlan
 from ..psql_filter import KnownSettings, Restricted
@@ -84,13 +85,23 @@ class NewDatabase:
             contents, jobs = plan.contents, plan.request.jobs
             if contents.archive is not None:
                 schedule = plan_schedule(contents.archive.toc, contents.archive.data_sizes, jobs)
-                SetLoader(contents.archive, schedule, tools, jobs, self._settling.settle).run()
+                SetLoader(contents.archive, schedule, tools, jobs, self._settling.settle, self._make_room).run()
             elif contents.file is not None and contents.toc is None:
                 self._load_script(environment)
             elif contents.file is not None and contents.file.direct:
                 read_file(contents.file.path, tools, jobs)
             elif contents.file is not None:
                 feed(contents.file.source(), tools)
+
+    def _make_room(self) -> None:
+        toc = self._plan.contents.toc
+        if toc is None or not any(entry.desc == "EXTENSION" for entry in toc.entries):
+            return
+        connection = connect(self.options)
+        try:
+            make_room(connection, toc)
+        finally:
+            connection.close()
 
     def _load_script(self, environment: dict[str, str]) -> None:
         plan = self._plan
