@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup import running
@@ -68,12 +69,12 @@ def test_a_conflict_with_recovery_is_named_with_what_helps(
 ) -> None:
     original = running.count_rows
 
-    def after_a_vacuum(*given: object) -> object:
+    def after_a_vacuum(*given: Any, **options: Any) -> Any:
         primary.query(DATABASE, "DELETE FROM t WHERE id > 50")
         primary.query(DATABASE, "VACUUM t")
         standby.catch_up()
         time.sleep(0.2)
-        return original(*given)
+        return original(*given, **options)
 
     monkeypatch.setattr(running, "count_rows", after_a_vacuum)
     with pytest.raises(BackupError, match=r"a conflict with recovery: set hot_standby_feedback = on"):

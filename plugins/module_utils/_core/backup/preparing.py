@@ -108,7 +108,6 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     _resolve_policies(request, user_tables(connection))
     with blockers_named(connection):
         exports = _resolve_exports(request, connection)
-    unlogged = _check_unlogged(tables, policies) if server.in_recovery else []
     surveys = surveyors.wait()
     previous = previous_set(surveys)
     expected = expected_size(server.size, None if previous is None else _set_size(previous))
@@ -120,6 +119,8 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
         snapshot = stack.enter_context(Snapshot(ends.connection.pinned(connection), lock_timeout=request.lock_timeout))
     # What pg_dump will see, whatever has come and gone since the options were checked.
     tables = user_tables(snapshot.connection)
+    policies = _resolve_policies(request, tables)
+    unlogged = _check_unlogged(tables, policies) if server.in_recovery else []
     version = None if server.pooled else server.version_num
     return Plan(
         set_id=free_id([one for one in usable if one.name not in missing], request.label, request.kind, started),
@@ -132,7 +133,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
         pg_dumpall=pg_dumpall,
         compression=compression,
         parts=plan_parts([(info.table, info.bytes) for info in tables if info.relkind == "r"], request.jobs),
-        policies=_resolve_policies(request, tables),
+        policies=policies,
         exports=exports,
         locations=usable,
         failures=failures,

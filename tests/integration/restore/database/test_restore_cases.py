@@ -339,3 +339,18 @@ def test_rows_that_an_extension_makes_itself_give_way_to_those_of_the_backup(
         assert failures(drill(bench, with_extension)) == {}
         bench.restore(with_extension, database, strategy=strategy)
         assert with_extension.query(database, rows) == [(1, "FINE"), (2, "WARNING"), (9, "mine")]
+
+
+def test_what_a_login_sets_off_does_not_run_in_our_own_sessions(
+    bench: RestoreBench, postgres17: PostgresServer
+) -> None:
+    with case_database(postgres17, "login-trigger") as database:
+        logins = "SELECT count(*) FROM logins WHERE who = 'postgres'"
+        bench.backup(postgres17, database)
+        assert failures(drill(bench, postgres17)) == {}
+        before = postgres17.query(database, logins)[0][0]
+        bench.restore(postgres17, database)
+        bench.restore(postgres17, database, state="reverted")
+        bench.restore(postgres17, database, strategy="in_place")
+        # Of the database as it was backed up only the test's own look is one more.
+        assert postgres17.query(database, logins)[0][0] <= before
