@@ -14,7 +14,7 @@ def argument_spec(module: ModuleType) -> dict[str, Any]:
     """The module's own, as it gives it to Ansible."""
     given: dict[str, Any] = {}
     original = module.run_module
-    module.run_module = lambda spec, _operation: given.update(spec)  # type: ignore[attr-defined]
+    module.run_module = lambda spec, _operation, **_options: given.update(spec)  # type: ignore[attr-defined]
     try:
         module.main()
     finally:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import importlib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 import yaml
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION
+from support.module_parameters import argument_spec
 
 PROJECT = Path(__file__).resolve().parents[2]
 PACKAGE = "ansible_collections.mobul.backup"
@@ -193,6 +196,14 @@ def test_every_role_has_an_argument_specification() -> None:
 def test_the_action_group_all_has_every_module() -> None:
     runtime = load(PROJECT / "meta" / "runtime.yml")
     assert sorted(runtime["action_groups"]["all"]) == [path.stem for path in MODULE_FILES]
+
+
+@pytest.mark.parametrize(("group", "options"), [("database", set(CONNECTION)), ("locations", {"locations"})])
+def test_an_action_group_has_every_module_that_takes_its_options_and_no_other(group: str, options: set[str]) -> None:
+    runtime = load(PROJECT / "meta" / "runtime.yml")
+    modules = {path.stem: importlib.import_module(f"{PACKAGE}.plugins.modules.{path.stem}") for path in MODULE_FILES}
+    taking = [name for name, module in modules.items() if options <= set(argument_spec(module))]
+    assert sorted(runtime["action_groups"][group]) == taking
 
 
 def load(path: Path) -> dict:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -53,7 +53,7 @@ class Note:
     backup: str
     time: str
     comment: str | None = None
-    subscriptions: Sequence[str] = ()
+    subscriptions: tuple[str, ...] = ()
 
     def to_text(self) -> str:
         """For COMMENT ON DATABASE."""
@@ -63,7 +63,7 @@ class Note:
     def parse(cls, text: str | None) -> Note | None:
         """Read a comment; None for one that is not ours."""
         try:
-            document = json.loads(text or "")
-            return cls(**document[MARK])
-        except (ValueError, TypeError, KeyError):
+            told = json.loads(text or "")[MARK]
+            return cls(**{**told, "subscriptions": tuple(map(str, told.get("subscriptions", ())))})
+        except (ValueError, TypeError, KeyError, AttributeError):
             return None

@@ -70,7 +70,7 @@ class SideBySide:
         existing = plan.target.database
         aside = None
         if self._old is not None and existing is not None:
-            enabled = [one.name for one in plan.subscriptions if one.enabled]
+            enabled = tuple(one.name for one in plan.subscriptions if one.enabled)
             aside = replace(self._note, kind=REPLACED, comment=existing.comment, subscriptions=enabled).to_text()
         exchange(
             plan.maintenance,
