@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 
 _SMALL_PART = 64
+_FREE = contextlib.nullcontext()
 
 
 class InFlight:
@@ -20,12 +22,12 @@ class InFlight:
         self._held = 0
         self._condition = threading.Condition()
 
-    @contextlib.contextmanager
-    def hold(self, size: int) -> Iterator[None]:
+    def hold(self, size: int) -> AbstractContextManager[None]:
         """Wait until there is room for *size*, and keep it; what is small beside the limit is not counted."""
-        if size < self._limit // _SMALL_PART:
-            yield
-            return
+        return _FREE if size < self._limit // _SMALL_PART else self._held_while(size)
+
+    @contextlib.contextmanager
+    def _held_while(self, size: int) -> Iterator[None]:
         with self._condition:
             self._condition.wait_for(lambda: not self._held or self._held + size <= self._limit)
             self._held += size

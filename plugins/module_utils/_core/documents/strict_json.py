@@ -16,6 +16,8 @@ MAX_UNPROVEN_MEMORY = 160 * 1024 * 1024
 
 _CONTAINER, _VALUE = 96, 64
 """Bytes of memory for the two, at most; text is counted by its length."""
+_SMALL = 1024 * 1024
+"""Bytes of a document that cannot take too much memory, whatever is in it."""
 _LINE = 120
 
 _compact = json.JSONEncoder(ensure_ascii=False, sort_keys=True, allow_nan=False).encode
@@ -57,7 +59,7 @@ def check_size(data: bytes, step: str, *, proven: bool = False) -> None:
     limit = MAX_BYTES if proven else MAX_UNPROVEN_BYTES
     if len(data) > limit:
         raise FormatError(step, f"is {len(data)} bytes long; {limit} are the most that is read", hint=_hint(proven))
-    if not proven and memory_of(data) > MAX_UNPROVEN_MEMORY:
+    if not proven and len(data) > _SMALL and memory_of(data) > MAX_UNPROVEN_MEMORY:
         raise FormatError(step, "holds more values than are read where no signature proves it", hint=_hint(proven))
 
 
