@@ -126,8 +126,8 @@ options:
         type: raw
   entry_search_path:
     description:
-      - Schemas in which single objects find what they use, by the objects' names as in O(expected_differences), as in
-        V({TABLE public.people: [public]}).
+      - Schemas in which single objects find what they use, a list of them for the name of each object, which is written
+        as in O(expected_differences).
       - For what works at the source because a role or a database sets a C(search_path) there, and fails in a restore
         because a dump has none, such as a generated column whose function calls another one without its schema.
     type: dict
