@@ -168,7 +168,10 @@ options:
       - Where it is known beforehand that there will be fewer, nothing is written.
     type: int
   lock_timeout:
-    description: How long to wait for a table that somebody has locked, in seconds.
+    description:
+      - How long to wait for a table that somebody has locked, in seconds.
+      - The tables are locked before the snapshot is taken, so that nobody drops, alters, empties or exchanges one until
+        the backup has ended; they can be read and written. What of them changes all the same fails the backup by name.
     type: int
     default: 60
   if_running:

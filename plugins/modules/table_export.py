@@ -38,6 +38,8 @@ options:
   table:
     description:
       - Table, view or materialized view to export, with its schema where it is not in V(public).
+      - A view or a foreign table only where the role itself or a superuser owns it, since its functions run with the
+        role's rights. So is a table whose indexes or statistics have functions of another owner.
       - A part of the name that holds dots or quotes is quoted as in SQL.
       - Exactly one of O(table) and O(query) is required.
     type: str

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.backup import running
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup.table_export import ExportRequest, export_table
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import Encryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, SourceError
@@ -20,6 +21,7 @@ from support.backup_bench import Bench
 from support.fake_programs import FakePrograms
 from support.lab import PostgresServer, wait_until
 from support.stored_sets import assert_same_contents
+from support.table_restores import restore_table
 
 SCHEMA = """
 CREATE TABLE t (n int, m int); INSERT INTO t SELECT i, i FROM generate_series(1, 1000) i;
@@ -75,6 +77,7 @@ def test_an_exchange_that_the_backup_waits_for_is_in_the_set_with_its_rows(
 def nothing_held(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the server's lock table had no room for the tables."""
     monkeypatch.setattr(snapshots, "tables_to_hold", lambda _connection: [], raising=False)
+    monkeypatch.setattr(running, "lock_tables", lambda _connection, _tables: [], raising=False)
 
 
 @pytest.mark.usefixtures("nothing_held")
@@ -183,3 +186,31 @@ def test_an_export_that_waits_for_an_exchange_has_its_rows(
     request = ExportRequest(str(tmp_path / "out"), **arguments)
     with exchange_when_waited_for(postgres17, database, change):
         assert export_table(options, request, Encryption.parse([], gnupghome=None)).rows == 1000
+
+
+@pytest.mark.usefixtures("age")
+def test_a_swap_of_our_own_meanwhile_waits_for_the_backup_and_spoils_it_in_no_case(
+    postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    postgres17.query(database, SCHEMA)
+    bench.backup(postgres17, database)
+    with (
+        FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=0) as programs,
+        bench.under_way(postgres17, database, pg_bin_dir=programs) as run,
+    ):
+        programs.wait_until_held()
+        with pytest.raises(BackupError, match=r"could not be locked.*mobul\.backup"):
+            restore_table(postgres17, database, "t", bench=bench, lock_timeout=1)
+        programs.open()
+        assert bench.stored(run.result(60)).rows["public", "t"] == 1000
+    request.getfixturevalue("nothing_held")
+    with (
+        FakePrograms(tmp_path / "fake2", postgres17.bin_dir, hold_after=0) as programs,
+        bench.under_way(postgres17, database, pg_bin_dir=programs) as run,
+    ):
+        programs.wait_until_held()
+        restore_table(postgres17, database, "t", bench=bench)
+        programs.open()
+        with pytest.raises(SourceError, match=r"exchanged, emptied, altered or dropped.*public\.t"):
+            run.result(60)
+    assert bench.stored(bench.backup(postgres17, database)).rows["public", "t"] == 1000

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -21,6 +21,7 @@ from ..postgres.copying import TableSource
 from ..postgres.counting import Fingerprint, count_rows, fingerprints
 from ..postgres.foreign_code import planned_code
 from ..postgres.globals import globals_source
+from ..postgres.locking import lock_tables
 from ..postgres.messages import bounded_list
 from ..postgres.names import display_name
 from ..postgres.types import Connection
@@ -82,6 +83,7 @@ class BackupRun:
         self._sides = self._side_artifacts()
         self._counts = _Counts()
         self._counting: Connection | None = None
+        self._exporting: Connection | None = None
         self._lock = threading.Lock()
 
     def run(self) -> Written:
@@ -92,7 +94,8 @@ class BackupRun:
         for survey in self._plan.surveys:
             survey.make_root()
         try:
-            self._stream()
+            with self._exported_tables_held():
+                self._stream()
             self._plan.snapshot.verify()
             manifest = self._describe()
             data = manifest.to_bytes()
@@ -110,6 +113,25 @@ class BackupRun:
         self._writer.clean_failed()
         failures = {**self._plan.failures, **self._writer.failures}
         return Written(manifest, digest(data), failures, self._writer.proofs())
+
+    @contextlib.contextmanager
+    def _exported_tables_held(self) -> Iterator[None]:
+        """Lock what is exported at once: an export begins when those before it have ended, and whoever waits to change
+        its table by then would keep it waiting.
+        """
+        if not self._plan.exports:
+            yield
+            return
+        with contextlib.closing(self._plan.snapshot.attach()) as session:
+            self._exporting = session
+            relations = dict.fromkeys(table for export in self._plan.exports for table in export.copy.relations)
+            lock_tables(session, list(relations))
+            yield
+
+    def _export_session(self) -> Connection:
+        if self._exporting is None:
+            raise AssertionError("no session holds the exported tables")
+        return self._exporting
 
     def _stream(self) -> None:
         """Dump, count, and make the artifacts beside, all at the same time; the first failure ends them all."""
@@ -191,7 +213,7 @@ class BackupRun:
         tables = self._tocs.wait()
         if tables is None:
             raise Cancelled("count the rows")
-        connection = self._plan.snapshot.attach()
+        connection = self._plan.snapshot.reader
         try:
             with self._lock:
                 self._counting = connection
@@ -203,7 +225,6 @@ class BackupRun:
         finally:
             with self._lock:
                 self._counting = None
-            connection.close()
 
     def _to_fingerprint(self, tables: Sequence[TableName]) -> list[TableName]:
         """Those that are to have a fingerprint, and can be read by a query without running somebody else's code."""
@@ -250,7 +271,7 @@ class BackupRun:
 
     def _export(self, export: ResolvedExport, encryption: Encryption) -> SideArtifact:
         spec = export.spec
-        source = TableSource(self._plan.snapshot.attach, export.copy, look=self._plan.look)
+        source = TableSource(self._export_session, export.copy, keep_open=True, look=self._plan.look)
         return SideArtifact(
             f"{spec.name}_{self._plan.set_id.stamp}",
             source,

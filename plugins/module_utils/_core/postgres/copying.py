@@ -76,6 +76,7 @@ class CopyQuery:
     :param select: the query whose rows are copied.
     :param encoding: of what comes, as the server calls it.
     :param table: None for a query.
+    :param relations: everything that is read, as far as was known when it was checked.
     """
 
     name: str
@@ -83,6 +84,7 @@ class CopyQuery:
     data_format: str
     encoding: str
     table: TableName | None = None
+    relations: tuple[TableName, ...] = ()
 
 
 def prepare_copy(
@@ -119,12 +121,12 @@ def prepare_copy(
             info = find_table(table, known)
             found = info.table
             select = _select(connection, info, columns, where)
-        _check_select(connection, select, data_format)
+        read = _check_select(connection, select, data_format)
     except Error as error:
         raise _rejected(name or (display_name(found) if found else "the query"), error) from None
     encoding = "SQL_ASCII" if connection.info.parameter_status("server_encoding") == "SQL_ASCII" else "UTF8"
     title = name or (display_name(found) if found else "query")
-    return CopyQuery(title, select, data_format, "UTF8" if data_format == "json" else encoding, found)
+    return CopyQuery(title, select, data_format, "UTF8" if data_format == "json" else encoding, found, read)
 
 
 def _check_arguments(
@@ -176,11 +178,11 @@ def _check_columns(connection: Connection, table: TableName, columns: Sequence[s
         )
 
 
-def _check_select(connection: Connection, select: str, data_format: str) -> None:
+def _check_select(connection: Connection, select: str, data_format: str) -> tuple[TableName, ...]:
     with connection.cursor() as cursor:
         cursor.execute("BEGIN READ ONLY")
         try:
-            _admit(connection, connection, select)
+            relations = _admit(connection, connection, select)
             _open(cursor, select)
             # Alone it may end with a semicolon, or write in a WITH clause; what it is put into takes neither.
             _open(cursor, f"SELECT * FROM (\n{select}\n) AS r")  # noqa: S608 - checked by the line above
@@ -189,6 +191,7 @@ def _check_select(connection: Connection, select: str, data_format: str) -> None
         finally:
             if not connection.closed:
                 cursor.execute("ROLLBACK")
+    return tuple(one.table for one in relations)
 
 
 def _admit(connection: Connection, look: Connection, select: str) -> list[ReadRelation]:
@@ -227,17 +230,24 @@ class TableSource:
 
     :param open_session: makes the session to read with, :meth:`Snapshot.attach` say. One that is in no transaction yet
         gets a read-only one, in which the rows are read as they are when everything is locked.
+    :param keep_open: whether the session is left to whoever made it; by default it is closed at the end.
     :param look: a session outside any transaction, by which what a snapshot shows is compared with what there is now;
         where none is given, the session itself has to see that.
     """
 
     def __init__(
-        self, open_session: Callable[[], Connection], query: CopyQuery, *, look: Connection | None = None
+        self,
+        open_session: Callable[[], Connection],
+        query: CopyQuery,
+        *,
+        keep_open: bool = False,
+        look: Connection | None = None,
     ) -> None:
         self.name = query.name
         self.rows = 0
         self._open_session = open_session
         self._query = query
+        self._keep_open = keep_open
         self._look = look
         self._connection: Connection | None = None
         self._cancelled = False
@@ -252,7 +262,10 @@ class TableSource:
             with self._lock:
                 if self._cancelled:
                     raise Cancelled(f"export {self.name}")
-            with contextlib.closing(self._open_session()) as connection:
+            with contextlib.ExitStack() as stack:
+                connection = self._open_session()
+                if not self._keep_open:
+                    stack.callback(connection.close)
                 with self._lock:
                     self._connection = connection
                 self._copy(connection, emit)

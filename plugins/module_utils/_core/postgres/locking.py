@@ -17,7 +17,7 @@ _TO_HOLD = f"""
 SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r' AND {NOT_SYSTEM} AND {NOT_OF_EXTENSION}
 ORDER BY c.relpages DESC, c.oid LIMIT pg_catalog.current_setting('max_locks_per_transaction')::bigint
-  * pg_catalog.current_setting('max_connections')::bigint / 4
+  * pg_catalog.current_setting('max_connections')::bigint / 8
 """  # noqa: S608 - made of constants
 _LOCK_TABLE_FULL = "53200"
 _NOT_TO_LOCK = ("42P01", "3F000", "42501", "42809")
@@ -27,7 +27,7 @@ _NOT_TO_LOCK = ("42P01", "3F000", "42501", "42809")
 def tables_to_hold(connection: Connection) -> list[TableName]:
     """The tables that a backup keeps as they are from before its snapshot to its end, the largest first.
 
-    At most a quarter of what fits into the server's lock table.
+    As many as fill an eighth of the server's lock table; two sessions hold them.
     """
     from psycopg2 import Error
 

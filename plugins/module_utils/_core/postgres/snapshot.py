@@ -51,7 +51,8 @@ class LockBusy(PreflightError):
 class Snapshot:
     """Takes the locks and the snapshot when it is entered, and gives them back at the end.
 
-    Its own session should stay idle (count on sessions from :meth:`attach`), so that :meth:`verify` answers at once.
+    Its own session should stay idle (read by :attr:`reader` or :meth:`attach`), so that :meth:`verify` answers at
+    once.
 
     :param lock_timeout: seconds that a session of this snapshot waits for a locked table; None waits for ever.
     """
@@ -63,6 +64,9 @@ class Snapshot:
     """The server's position in its write-ahead log right then, where it tells."""
     held: frozenset[TableName]
     """Tables that stay as they are, but for their rows, from before the snapshot to its end."""
+    reader: Connection
+    """A session like those of :meth:`attach` that has locked these, too: whoever waits to change one does not keep it
+    from reading."""
     connection: Connection
     lock: SessionLock
 
@@ -76,6 +80,7 @@ class Snapshot:
         self._options = options
         self._lock_timeout = lock_timeout
         self._application_name = application_name
+        self._sessions: list[Connection] = []
 
     def __enter__(self) -> Snapshot:
         from psycopg2 import Error
@@ -83,10 +88,14 @@ class Snapshot:
         self.connection = connect(
             self._options, application_name=self._application_name, lock_timeout=self._lock_timeout
         )
+        self._sessions = [self.connection]
         try:
             self._options = self._options.pinned(self.connection)
             self._take_lock()
             self._take_snapshot()
+            self.reader = self.attach()
+            self._sessions.append(self.reader)
+            lock_tables(self.reader, sorted(self.held))
         except Error as error:
             self.close()
             raise SourceError(STEP, server_message(error)) from None
@@ -142,9 +151,10 @@ class Snapshot:
         return True
 
     def close(self) -> None:
-        """End the session, and with it snapshot and lock; safe to call twice."""
-        with contextlib.suppress(Exception):
-            self.connection.close()
+        """End the sessions, and with them snapshot and locks; safe to call twice."""
+        for session in self._sessions:
+            with contextlib.suppress(Exception):
+                session.close()
 
     def _take_lock(self) -> None:
         try:
