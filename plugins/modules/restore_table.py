@@ -11,6 +11,7 @@ short_description: Restore one table from a backup set or a file
 version_added: 0.1.0
 description:
   - Restores the rows of one table from a set that M(mobul.backup.pg_backup) made, or from a file.
+  - Brings back a table that is gone, with all that belonged to it or depended on it and went with it.
   - Of a set only the table of contents and the table's own block are read, by ranges, where the encryption allows
     that.
   - Everything happens in one transaction of one session. Whatever ends it leaves the table as it was, and nothing
@@ -36,6 +37,7 @@ attributes:
     support: full
     description:
       - Proves the source and checks the table. With O(strategy=swap) the result has the plan.
+      - Of a table that is gone the plan has every object that would be made.
       - With O(strategy=merge) and O(strategy=replace) the rows are loaded into a temporary table, and the result
         says how many would be inserted, updated and deleted.
   diff_mode:
@@ -64,6 +66,10 @@ options:
       - V(swap) loads a new table beside the old one, compares it with the manifest, and lets it take the old one's
         place in one short moment. Everything that belongs to the table or depends on it is carried over. What cannot
         be is refused by name before anything is touched. The old table is kept until O(state=finalized).
+      - V(swap) also brings back a table that is gone. Its definition and whatever C(DROP TABLE ... CASCADE) took with
+        it are made as the set has them, keys, foreign keys from and to other tables, views and what stands on them,
+        policies, grants, sequences, publications and partitions among it. So are defaults and checks that other
+        tables have lost. What is there meanwhile in another form is named before anything is touched.
       - V(merge) inserts the rows that are missing and updates those that differ, by the primary key.
       - V(replace) exchanges all rows of the table. It is refused where rows elsewhere would lose what they refer to.
       - A partitioned table, and one that others inherit from, take V(merge) and V(replace) only.
@@ -73,9 +79,12 @@ options:
   state:
     description:
       - V(restored) restores.
-      - V(finalized) drops the tables that were kept by earlier swaps of O(table).
+      - V(finalized) drops the tables that were kept by earlier swaps of O(table). A table that was gone has none. It
+        is one like any other from then on.
       - V(reverted) brings the rows back that the last swap has replaced, and keeps the restored ones until
         V(finalized).
+      - A table that was gone is gone again after V(reverted), as long as it has the rows that were brought back and
+        nothing new depends on it. Otherwise that is refused.
   missing_only:
     description: With O(strategy=merge), only inserts the rows that are missing.
     type: bool
@@ -105,6 +114,15 @@ options:
     type: list
     elements: str
     default: []
+  expected_differences:
+    description:
+      - Objects that stay as they are, or away, when a table that is gone is brought back.
+      - Names as messages and the plan have them, with the kind in capitals, C(VIEW public.report), where C(*) stands
+        for anything.
+      - The name C(DATABASE shop) makes the table in a database that is called otherwise than the one of the backup.
+    type: list
+    elements: str
+    default: []
   lock_timeout:
     description:
       - How long to wait for what somebody has locked, in seconds.
@@ -118,6 +136,8 @@ notes:
   - With O(strategy=merge) and O(strategy=replace), the triggers and rules of the table do not fire.
   - With O(strategy=replace), other transactions that began before may see an empty table, as after C(TRUNCATE).
   - Sequences that belong to the table go on behind the largest number, and never back.
+  - What makes a table that is gone comes from the set. Without O(verify_key) nothing proves who wrote it.
+  - Tables that were dropped together come back one by one. What ties two of them comes with the last.
 seealso:
   - module: mobul.backup.pg_backup
   - module: mobul.backup.restore_database
@@ -218,8 +238,8 @@ old_table:
   type: str
   sample: public.recipients_old_20261124213455
 plan:
-  description: What is dropped and made again around the table.
-  returned: with O(strategy=swap)
+  description: What is dropped and made again around the table. Of a table that was gone, all that is made.
+  returned: with O(strategy=swap), and with O(state=reverted) of a table that was gone
   type: list
   elements: str
   sample: ["view public.active_recipients"]
@@ -262,6 +282,7 @@ def main() -> None:
             "column_map": {"type": "dict", "default": {}},
             "mask_columns": {"type": "list", "elements": "str", "default": []},
             "max_row_size": {"type": "int", "default": 16},
+            "expected_differences": {"type": "list", "elements": "str", "default": []},
         },
         run_restore_table,
     )

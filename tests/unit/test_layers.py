@@ -34,7 +34,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "backup": (),
     "restore": (
         *("database", "database/in_place", "database/side_by_side"),
-        *("table", "table/source", "table/merge", "table/swap"),
+        *("table", "table/source", "table/merge", "table/swap", "table/dropped"),
     ),
     "lifecycle": ("retention", "hold", "keys", "replicate", "prune", "bucket"),
     "monitoring": ("alerting",),

@@ -45,6 +45,10 @@ ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"
 """  # noqa: S608 - made of constants
 
 
+class NoSuchTableError(ConfigError):
+    """No table has the name that was given."""
+
+
 @dataclass(frozen=True)
 class TableInfo:
     """One relation of the user's.
@@ -108,7 +112,8 @@ def resolve_table(name: str, tables: Sequence[TableInfo]) -> TableName:
     Without a schema the one in ``public`` is meant, or the only one of that name. What was not quoted is looked
     for as it stands first, then in small letters as SQL would.
 
-    :raises ConfigError: there is none (with the nearest names), or there are several (with all of them).
+    :raises NoSuchTableError: there is none (with the nearest names).
+    :raises ConfigError: there are several (with all of them).
     """
     schema, table = parse_name(name)
     spellings = [(schema, table)] if '"' in name else [(schema, table), (schema and schema.lower(), table.lower())]
@@ -134,10 +139,10 @@ def _matches(wanted: tuple[str | None, str], known: Sequence[TableName]) -> list
     return [("public", table)] if ("public", table) in named else named
 
 
-def _unknown(name: str, table: str, known: Sequence[TableName]) -> ConfigError:
+def _unknown(name: str, table: str, known: Sequence[TableName]) -> NoSuchTableError:
     shown = {display_name(one): one for one in known}
     near = difflib.get_close_matches(name, shown, n=3, cutoff=0.6)
     bare = difflib.get_close_matches(table, {one[1] for one in known}, n=3, cutoff=0.6)
     near += [text for text, one in shown.items() if one[1] in bare and text not in near]
     hint = f"did you mean {' or '.join(near[:3])}?" if near else "schema.table, as in the database"
-    return ConfigError(STEP, f"there is no table {name!r} in the database", hint=hint)
+    return NoSuchTableError(STEP, f"there is no table {name!r} in the database", hint=hint)

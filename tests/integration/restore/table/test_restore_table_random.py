@@ -84,3 +84,21 @@ def test_a_set_of_several_parts_gives_a_partitioned_table_back(postgres17: Postg
             assert {one: found[one] for one in contents} == contents
         restore_table(postgres17, database, "days_1", state="finalized")
         assert schema_of(postgres17, database) == before
+
+
+@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@given(schema=schemas())
+def test_dropped_tables_of_any_schema_come_back(postgres17: PostgresServer, bench: Bench, schema: str) -> None:
+    with postgres17.database() as database:
+        postgres17.psql(database, schema)
+        bench.backup(postgres17, database, fingerprint="all")
+        before, contents = schema_of(postgres17, database), contents_of(postgres17, database)
+        for table in map(quoted, TABLES):
+            postgres17.psql(database, f"DROP TABLE {table} CASCADE")
+            gone = schema_of(postgres17, database)
+            restore_table(postgres17, database, table, bench=bench)
+            restore_table(postgres17, database, table, state="reverted")
+            assert schema_of(postgres17, database) == gone
+            restore_table(postgres17, database, table, bench=bench)
+            assert schema_of(postgres17, database) == before
+            assert contents_of(postgres17, database) == contents

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .differences import SchemaDifferences, schema_differences
-from .schema import is_borrowed, object_name, schema_fingerprint, schema_objects
+from .schema import is_borrowed, object_digest, object_name, schema_fingerprint, schema_objects
 from .toc import Section, TableData, Toc, TocEntry
 from .walker import ArchiveWalker, Block, DataObserver
 
@@ -17,6 +17,7 @@ __all__ = [
     "Toc",
     "TocEntry",
     "is_borrowed",
+    "object_digest",
     "object_name",
     "schema_differences",
     "schema_fingerprint",

@@ -116,6 +116,14 @@ def object_name(entry: TocEntry) -> str:
     return f"{entry.desc} {entry.namespace}.{entry.tag}" if entry.namespace else f"{entry.desc} {entry.tag}"
 
 
+def object_digest(entry: TocEntry, *, loose: bool = False) -> str:
+    """The digest of one object's definition with its owner, as :func:`schema_objects` has it."""
+    definition = _canonical(entry.desc, entry.defn) if entry.long is None else ""
+    if loose:
+        definition = "".join(_QUALIFIER.sub("", definition).split())
+    return _digest(definition, entry.owner, entry.tablespace, entry, entry.long)
+
+
 def schema_fingerprint(objects: Mapping[str, str]) -> str:
     """One SHA-256 in hex over what :func:`schema_objects` returned."""
     canonical = json.dumps(sorted(objects.items()), ensure_ascii=True, separators=(",", ":"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from ...errors import PreflightError
 from ...postgres.names import TableName
 from ...postgres.types import Composable
+from .dropped.memory import forget, recall
 from .kept_versions import REPLACED, UNDONE, Kept, kept_versions
 from .request import TableRequest
 from .session import Session
@@ -24,12 +25,14 @@ class Settled:
     """What became of the kept versions.
 
     :param dropped: those that were dropped, or in check mode would be.
+    :param brought_back: whether the table was gone before, and stays for good now.
     """
 
     changed: bool
     dropped: tuple[TableName, ...] = ()
     swapped: Swapped | None = None
     plan: SwapPlan | None = None
+    brought_back: bool = False
 
 
 class TableRows:
@@ -60,13 +63,16 @@ class TableRows:
 
 
 def finalize(session: Session, target: Target, *, check_mode: bool) -> Settled:
-    """Drop every version of the table that our restores have kept."""
+    """Drop every version of the table that our restores have kept, and forget that one has brought it back."""
     kept = kept_versions(session, target.table)
+    memory = recall(session, target)
     if not check_mode:
         with session.at(STEP):
             for one in kept:
                 _drop(session, one)
-    return Settled(bool(kept), tuple(one.name for one in kept))
+            if memory is not None:
+                forget(session, target.table)
+    return Settled(bool(kept or memory), tuple(one.name for one in kept), brought_back=memory is not None)
 
 
 def revert(session: Session, target: Target, tools: Tools, request: TableRequest, *, check_mode: bool) -> Settled:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ...postgres.messages import bounded_list
 from ...postgres.names import TableName, display_name
+from ...postgres.tables import NoSuchTableError
 from .finalize import Settled
 from .merge.merge import Merged
 from .request import TableRequest
@@ -78,13 +79,28 @@ def report_settled(request: TableRequest, target: Target, settled: Settled) -> d
     if not settled.changed:
         report["summary"] = [f"nothing of {target.name} was left to settle"]
     elif request.state == "finalized":
-        report["summary"] = [f"dropped {bounded_list(dropped)}"]
+        told = (
+            [f"{target.name} was brought back, and stays: nothing was kept beside it"] if settled.brought_back else []
+        )
+        report["summary"] = told + ([f"dropped {bounded_list(dropped)}"] if dropped else [])
     else:
         report["summary"] = [f"{target.name} has the rows of {dropped[0]} again"]
     if settled.swapped is not None:
         old: TableName = (target.table[0], settled.swapped.old_table)
         report |= {"rows": settled.swapped.rows, "old_table": display_name(old)}
     return report
+
+
+def report_absent(request: TableRequest, missing: NoSuchTableError) -> dict[str, Any]:
+    """A table that is not there, of which nothing can be left to settle."""
+    return {
+        "changed": False,
+        "table": request.table,
+        "state": request.state,
+        "dropped": [],
+        "warnings": [f"{missing.message} ({missing.hint})"],
+        "summary": [f"nothing of {request.table} was left to settle"],
+    }
 
 
 def _common(request: TableRequest, target: Target, backup: Backup) -> dict[str, Any]:

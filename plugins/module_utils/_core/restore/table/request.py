@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from ...backupset.naming import check_name
@@ -31,6 +32,7 @@ class TableRequest:
     :param column_map: a column's name in the backup -> its name in the table, or empty to leave it out.
     :param mask_columns: columns whose values are not shown in a diff.
     :param max_row_size: MiB that a row of a JSON file may have.
+    :param expected_differences: objects that stay as they are, or away, when a table is brought back, as patterns.
     :param lock_timeout: seconds to wait for locks altogether.
     """
 
@@ -49,6 +51,7 @@ class TableRequest:
     delete_extra: bool = False
     mask_columns: tuple[str, ...] = ()
     max_row_size: int = 16
+    expected_differences: tuple[str, ...] = ()
     lock_timeout: int = 60
     pg_bin_dir: str | None = None
 
@@ -78,6 +81,12 @@ class TableRequest:
         require_environment(self.expect_environment)
         if self.strategy != "merge" and (self.missing_only or self.delete_extra):
             raise ConfigError(STEP, "missing_only and delete_extra belong to strategy: merge")
+        if any(not pattern.strip("*? ") for pattern in self.expected_differences):
+            raise ConfigError(
+                STEP,
+                "expected_differences would leave everything out",
+                hint="name the objects as the message does: VIEW public.report_*",
+            )
         if self.missing_only and self.delete_extra:
             raise ConfigError(STEP, "missing_only and delete_extra exclude each other")
 
@@ -94,8 +103,40 @@ class TableRequest:
             table=params["table"],
             column_map=mapped,
             mask_columns=tuple(params.get("mask_columns") or ()),
+            expected_differences=tuple(params.get("expected_differences") or ()),
             **given,
         )
+
+    def expects(self, name: str) -> bool:
+        """Whether an object, by its name, is to be left as it is."""
+        return any(fnmatchcase(name, pattern) for pattern in self.expected_differences)
+
+    def check_return(self) -> None:
+        """Refuse what makes no sense for a table that is gone.
+
+        :raises ConfigError: an option is about the rows of a table that is there.
+        """
+        gone = f"there is no table {self.table!r} in the database"
+        hint = "strategy: swap with a set brings back a table that is gone; nothing was touched"
+        if self.strategy != "swap":
+            raise ConfigError(STEP, f"{gone}, and strategy {self.strategy} changes the rows of one", hint=hint)
+        for option in ("source_table", "column_map"):
+            if getattr(self, option):
+                raise ConfigError(STEP, f"{gone}, and {option} is about one that is there", hint=hint)
+
+    def check_database(self, found: str, backed_up: str) -> None:
+        """Refuse to make a table in another database than the one that had it.
+
+        :param found: name of the database that is connected to.
+        :param backed_up: name of the one that the set is of.
+        """
+        if found != backed_up and not self.expects(f"DATABASE {backed_up}"):
+            raise ConfigError(
+                STEP,
+                f"there is no table {self.table!r} in the database {found!r}, and the backup is of {backed_up!r}",
+                hint=f"is login_db right? To make it there, name 'DATABASE {backed_up}' in expected_differences; "
+                "nothing was touched",
+            )
 
     def check_origin(self, environment: str | None) -> None:
         """Refuse a set of another environment than the one that is expected."""

@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
-from ...errors import SourceError, after_change
+from ...errors import ConfigError, SourceError, after_change
+from ...postgres.archive import Toc
 from ...postgres.connection import Connection, ConnectionOptions, connect
+from ...postgres.messages import bounded_list
 from ...postgres.names import TableName, display_name
+from ...postgres.tables import NoSuchTableError, resolve_table
 from ...reading.access import open_access
 from ..environments import unknown_environment
+from .dropped.belongings import Present, missing_around
+from .dropped.memory import recall
+from .dropped.run import return_table, undo_return
 from .finalize import finalize, revert
+from .kept_versions import kept_versions
 from .merge.merge import Merged, merge_rows, prepare_merge, replace_rows
 from .merge.sample import hidden_columns, sample
-from .reporting import report_merged, report_planned, report_settled, report_swapped
+from .reporting import report_absent, report_merged, report_planned, report_settled, report_swapped
 from .request import TableRequest
 from .session import Session
 from .source.file_rows import open_file
-from .source.sources import Backup, find_in_backup, open_set, quoted, rows_of_set
+from .source.sources import Backup, defined_tables, find_in_backup, open_set, quoted, rows_of_set
 from .swap.schema_dump import Tools
-from .swap.swap import plan_swap, swap, verify_swap
+from .swap.swap import SwapPlan, plan_swap, swap, verify_swap
 from .target import Target, describe, look_at
 
 _OVER_SEVERAL_COLUMNS = """
@@ -40,11 +48,47 @@ def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
         connection = connect(options, lock_timeout=request.lock_timeout)
         stack.callback(connection.close)
         tools = Tools.find(options, connection.server_version, request.pg_bin_dir)
-        target = look_at(Session(connection), request.table)
+        target = _find(connection, request)
+        if isinstance(target, NoSuchTableError) and request.state != "restored":
+            return report_absent(request, target)
+        if isinstance(target, NoSuchTableError):
+            return _return(params, connection, target, tools, request, stack, check_mode)
         if request.state != "restored":
             return _settle(connection, target, tools, request, check_mode)
         backup = _open(params, request, target, tools, stack)
         return _restore(connection, target, backup, tools, request, check_mode)
+
+
+def _find(connection: Connection, request: TableRequest) -> Target | NoSuchTableError:
+    """The table, or that there is none."""
+    try:
+        return look_at(Session(connection), request.table)
+    except NoSuchTableError as missing:
+        return missing
+
+
+def _return(
+    params: Mapping[str, Any],
+    connection: Connection,
+    missing: NoSuchTableError,
+    tools: Tools,
+    request: TableRequest,
+    stack: contextlib.ExitStack,
+    check_mode: bool,
+) -> dict[str, Any]:
+    """Bring back a table that is gone, if the backup has it."""
+    if request.src is not None:
+        raise missing
+    good, archive = open_set(request, open_access(params, stack))
+    request.check_database(connection.info.dbname, good.manifest.database.name)
+    try:
+        table = resolve_table(request.table, defined_tables(archive.toc))
+    except NoSuchTableError as unknown:
+        told = f"there is no table {request.table!r} in the database, and none in {good.manifest.id}"
+        hints = dict.fromkeys(hint for hint in (missing.hint, unknown.hint) if hint)
+        raise ConfigError(missing.step, told, hint=" or, in the backup, ".join(hints)) from None
+    request.check_return()
+    return return_table(connection, table, (good, archive), tools, request, check_mode)
 
 
 def _restore(
@@ -54,6 +98,7 @@ def _restore(
         return _change_rows(connection, target, backup, request, check_mode)
     with locked(connection, target.table) as (session, now):
         plan = plan_swap(session, now, backup, tools, request.column_map)
+        backup = replace(backup, warnings=(*backup.warnings, *_told_missing(backup, plan)))
         if check_mode:
             return report_planned(request, plan, backup)
         swapped = swap(session, plan, backup, request)
@@ -62,6 +107,17 @@ def _restore(
         _settle_down(connection, target.table, swapped=True)
         verify_swap(Session(connection), plan, swapped, tools)
     return report_swapped(request, plan, backup, swapped)
+
+
+def _told_missing(backup: Backup, plan: SwapPlan) -> list[str]:
+    """A warning where the backup has more with the table: it may have been dropped, and made anew without that."""
+    if backup.toc is None:
+        return []
+    missing = missing_around(backup.toc, plan.target.table, Present(plan.before.toc, loose=True))
+    if not missing:
+        return []
+    told = f"{backup.name} has with {plan.target.name} what the database has not, and a swap does not make: "
+    return [f"{told}{bounded_list(missing)} (to bring it back, rename the table and run again)"]
 
 
 def _change_rows(
@@ -89,6 +145,10 @@ def _settle(
     connection: Connection, target: Target, tools: Tools, request: TableRequest, check_mode: bool
 ) -> dict[str, Any]:
     with locked(connection, target.table) as (session, now):
+        memory, kept = recall(session, now), kept_versions(session, now.table)
+        returned = memory is not None and not (kept and kept[0].note.time > memory.time)
+        if memory is not None and returned and request.state == "reverted":
+            return undo_return(session, now, memory, tools, request, check_mode)
         if request.state == "finalized":
             settled = finalize(session, now, check_mode=check_mode)
         else:
@@ -141,7 +201,21 @@ def _open(
         return open_file(access.file, access.decryption, request, target, tools.pg_restore)
     good, archive = open_set(request, access)
     wanted = target.table
+    if request.source_table is None:
+        _check_meant(request.table, target, archive.toc)
     if request.source_table is not None:
         wanted = find_in_backup(request.source_table, list(archive.tables()))
     unknown = unknown_environment(good.manifest.environment, request.expect_environment)
     return rows_of_set(good, archive, wanted, tools.pg_restore, unknown)
+
+
+def _check_meant(name: str, target: Target, toc: Toc) -> None:
+    """Refuse a name without a schema that meant another table when the backup was made: that one is gone."""
+    with contextlib.suppress(NoSuchTableError):
+        meant = resolve_table(name, defined_tables(toc))
+        if meant != target.table:
+            raise ConfigError(
+                "find the table",
+                f"{name!r} is {target.name} in the database, and was {display_name(meant)} in the backup",
+                hint="write it with its schema",
+            )

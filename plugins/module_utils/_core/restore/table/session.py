@@ -55,7 +55,7 @@ class Session:
                 hint="everything was changed or nothing, never a part; look which, or run again, which does no harm",
             ) from None
 
-    def execute(self, statement: str | Composable, parameters: Parameters = None) -> Cursor:
+    def execute(self, statement: str | bytes | Composable, parameters: Parameters = None) -> Cursor:
         """Run one statement, or several without parameters.
 
         :raises LockedError: a lock was not to be had in time.

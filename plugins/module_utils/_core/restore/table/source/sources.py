@@ -12,6 +12,7 @@ from ....errors import ConfigError
 from ....postgres.archive import Toc, TocEntry
 from ....postgres.names import TableName, display_name, parse_name
 from ....postgres.programs import Program
+from ....postgres.tables import TableInfo
 from ....reading.access import Access
 from ....reading.set_archive import SetArchive, open_set_archive
 from ..request import TableRequest
@@ -39,6 +40,7 @@ class Backup:
     :param name: the set's id, or the file's name.
     :param expected: None for a file, which tells nothing of its rows.
     :param personal_data: whether values may not be shown.
+    :param toc: of the set; None for a file.
     :param passed_over: why reading went on in another location; grows while rows are read.
     """
 
@@ -48,6 +50,7 @@ class Backup:
     personal_data: bool = False
     warnings: tuple[str, ...] = ()
     passed_over: Sequence[str] = ()
+    toc: Toc | None = None
 
 
 def open_set(request: TableRequest, access: Access) -> tuple[GoodSet, SetArchive]:
@@ -77,6 +80,7 @@ def rows_of_set(
         any(one.personal_data for one in told),
         (*good.warnings, *warnings),
         good.passed_over,
+        archive.toc,
     )
 
 
@@ -85,6 +89,11 @@ def _copied(archive: SetArchive, entry: TocEntry, pg_restore: Program) -> Copied
     name = display_name(copy.table)
     text = restored_text(pg_restore, archive.source({entry.dump_id}))
     return CopiedRows(name, copy.columns, copy_data(text, copy.statement, name), copy.options)
+
+
+def defined_tables(toc: Toc) -> list[TableInfo]:
+    """The tables that a backup has, by their names."""
+    return [TableInfo(entry.namespace, entry.tag, 0) for entry in toc.entries if entry.desc == "TABLE"]
 
 
 def find_in_backup(name: str, known: Sequence[TableName]) -> TableName:

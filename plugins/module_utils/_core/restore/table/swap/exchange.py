@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NoReturn
 
 from ....errors import FormatError
 from ....postgres.archive import TocEntry
 from ....postgres.types import Composable
 from ..kept_versions import Note, old_name
 from ..sequences import advance
-from ..session import LockedError, Session
+from ..session import Session
 from ..target import Target
+from ..waiting import in_turns
 from .dependents import Dependents
 from .drift import STEP, Watch
 from .lock_holders import describe_holders
@@ -23,9 +21,6 @@ from .privileges import Granted, revoke_all
 from .shadow import Shadow
 from .statements import IDENTIFIER
 
-_TRY_SECONDS = 5
-"""Whoever waits for an exclusive lock keeps everybody else waiting behind: so it waits several times, shortly."""
-_PAUSE_SECONDS = 0.5
 _WITHOUT_DROP = ("ACL", "COMMENT", "INDEX ATTACH", "ROW SECURITY", "SECURITY LABEL")
 _PUBLISHED = re.compile(rf"ALTER PUBLICATION ({IDENTIFIER}) ADD TABLE ONLY ({IDENTIFIER}\.{IDENTIFIER})")
 _ATTACHED = re.compile(rf"ALTER TABLE ONLY ({IDENTIFIER}\.{IDENTIFIER}) ATTACH PARTITION ({IDENTIFIER}\.{IDENTIFIER}) ")
@@ -77,28 +72,14 @@ class Exchange:
         :return: the name that the old table has now.
         :raises LockedError: somebody kept holding what is needed; names who.
         """
-        tries = max(1, math.ceil(self.lock_timeout / _TRY_SECONDS))
         with self.session.at(STEP):
-            limit = 1000 * min(self.lock_timeout, _TRY_SECONDS)
-            self.session.execute("SELECT pg_catalog.set_config('lock_timeout', %s, true)", [str(limit)])
-            for number in range(1, tries + 1):
-                try:
-                    with self.session.savepoint("mobul_exchange"):
-                        return self._exchange()
-                except LockedError as error:
-                    if number == tries:
-                        self._give_up(error)
-                    time.sleep(_PAUSE_SECONDS)
-        raise AssertionError("there is no last try")
-
-    def _give_up(self, error: LockedError) -> NoReturn:
-        holders = "; ".join(describe_holders(self.session, self.target.oid))
-        told = f"{self.target.name} could not be locked within {self.lock_timeout} s: {error.message}"
-        raise LockedError(
-            error.step,
-            f"{told} [{holders}]" if holders else told,
-            hint="nothing was changed; end that session, or raise lock_timeout",
-        ) from None
+            return in_turns(
+                self.session,
+                self._exchange,
+                what=self.target.name,
+                lock_timeout=self.lock_timeout,
+                holders=lambda: describe_holders(self.session, self.target.oid),
+            )
 
     def _exchange(self) -> str:
         self._lock()

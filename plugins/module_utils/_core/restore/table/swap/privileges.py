@@ -40,21 +40,48 @@ SELECT pg_catalog.format('GRANT ALL ON ROUTINE %%s TO %%I', p.oid::pg_catalog.re
                          pg_catalog.pg_get_userbyid(p.proowner))
 FROM pg_catalog.pg_proc p WHERE p.oid = %(oid)s
 """
+_RESET_TYPE = """
+SELECT pg_catalog.format('REVOKE ALL ON TYPE %%s FROM %%s CASCADE', name, grantee) FROM (
+  SELECT DISTINCT t.oid::pg_catalog.regtype AS name,
+         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END
+           AS grantee
+  FROM pg_catalog.pg_type t, pg_catalog.aclexplode(t.typacl) a WHERE t.oid = %(oid)s) AS granted
+UNION ALL
+SELECT pg_catalog.format('GRANT ALL ON TYPE %%s TO PUBLIC, %%I', t.oid::pg_catalog.regtype,
+                         pg_catalog.pg_get_userbyid(t.typowner))
+FROM pg_catalog.pg_type t WHERE t.oid = %(oid)s
+"""
+_RESET_SCHEMA = """
+SELECT pg_catalog.format('REVOKE ALL ON SCHEMA %%I FROM %%s CASCADE', name, grantee) FROM (
+  SELECT DISTINCT n.nspname AS name,
+         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END
+           AS grantee
+  FROM pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a WHERE n.oid = %(oid)s) AS granted
+UNION ALL
+SELECT pg_catalog.format('GRANT ALL ON SCHEMA %%I TO %%I', n.nspname, pg_catalog.pg_get_userbyid(n.nspowner))
+FROM pg_catalog.pg_namespace n WHERE n.oid = %(oid)s
+"""
+_KINDS = (
+    (_RELATIONS, _RESET_RELATION),
+    (_ROUTINES, _RESET_ROUTINE),
+    ("SELECT t.oid::bigint FROM pg_catalog.pg_type t WHERE t.typacl IS NOT NULL", _RESET_TYPE),
+    ("SELECT n.oid::bigint FROM pg_catalog.pg_namespace n WHERE n.nspacl IS NOT NULL", _RESET_SCHEMA),
+)
+"""What has grants of its own, and what resets one of those."""
 _OF_SCHEMA = f"{_RELATIONS} AND c.relnamespace = %s::pg_catalog.regnamespace"
 
 
 class Granted:
-    """Which relations and routines have grants of their own, to find those that come."""
+    """What has grants of its own, to find what comes with some."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._relations = self._read(_RELATIONS)
-        self._routines = self._read(_ROUTINES)
+        self._before = [self._read(query) for query, _reset_one in _KINDS]
 
     def reset_new(self) -> None:
         """Give everything that has come with grants the rights that it would have without default privileges."""
-        _reset(self._session, _RESET_RELATION, self._read(_RELATIONS) - self._relations)
-        _reset(self._session, _RESET_ROUTINE, self._read(_ROUTINES) - self._routines)
+        for (query, reset_one), before in zip(_KINDS, self._before, strict=True):
+            _reset(self._session, reset_one, self._read(query) - before)
 
     def _read(self, query: str) -> set[int]:
         return {oid for (oid,) in self._session.rows(query)}

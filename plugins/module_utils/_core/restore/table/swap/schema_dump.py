@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ....errors import SourceError
-from ....postgres.archive import ArchiveWalker, Toc
+from ....postgres.archive import ArchiveWalker, Toc, TocEntry
+from ....postgres.archive.encodings import DEFAULT, decode
 from ....postgres.archive.extract import TocText
 from ....postgres.connection import ConnectionOptions
 from ....postgres.environment import child_environment_for
@@ -50,27 +51,32 @@ class SchemaDump:
     def __init__(self, walker: ArchiveWalker, tools: Tools) -> None:
         self.toc: Toc = walker.toc
         self._text = TocText(walker.toc, walker.reader.header, walker.reader.raw)
-        self._pg_restore = tools.pg_restore
-        self._unknown = unknown_settings(tools.server_version_num)
+        self._tools = tools
 
     def script(self, keep: Collection[int]) -> str:
         """The SQL that creates the entries with these dump ids, with their owners and grants."""
-        result = subprocess.run(
-            [self._pg_restore.path, "--file=-"],
-            input=b"".join(self._text.only(keep)),
-            capture_output=True,
-            check=False,
-            env=child_environment(),
-        )
-        if result.returncode != 0:
-            told = result.stderr.decode("utf-8", "replace").strip()
-            raise SourceError(STEP, f"{describe_status('pg_restore', result.returncode)}: {told}")
-        text = without_unknown(result.stdout, self._unknown).decode("utf-8", "surrogateescape")
-        script = _END.sub("\n", _BEGIN.sub(r"\1", text))
-        for entry in self.toc.entries:
-            if entry.dump_id in keep and entry.desc not in _BODIES:
-                script = script.replace(entry.defn, keep_casts(entry.defn))
-        return script
+        kept = [entry for entry in self.toc.entries if entry.dump_id in keep]
+        return script_of(b"".join(self._text.only(keep)), kept, self._tools)
+
+
+def script_of(archive: bytes, entries: Sequence[TocEntry], tools: Tools, codec: str = DEFAULT) -> str:
+    """The SQL that pg_restore makes of an archive without rows, as the server understands it.
+
+    :param entries: all that are in it.
+    :param codec: of the archive's texts.
+    """
+    result = subprocess.run(
+        [tools.pg_restore.path, "--file=-"], input=archive, capture_output=True, check=False, env=child_environment()
+    )
+    if result.returncode != 0:
+        told = result.stderr.decode("utf-8", "replace").strip()
+        raise SourceError(STEP, f"{describe_status('pg_restore', result.returncode)}: {told}")
+    known = without_unknown(result.stdout, unknown_settings(tools.server_version_num))
+    script = _END.sub("\n", _BEGIN.sub(r"\1", decode(known, codec)))
+    for entry in entries:
+        if entry.desc not in _BODIES:
+            script = script.replace(entry.defn, keep_casts(entry.defn))
+    return script
 
 
 def dump_schema(tools: Tools) -> SchemaDump:

@@ -1,0 +1,237 @@
+"""Bringing a table back: definitions, rows, and everything around, in one transaction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from ....errors import SourceError
+from ....postgres.archive import Section, TocEntry, object_name
+from ....postgres.archive.encodings import codec_of
+from ....postgres.names import TableName, display_name
+from ..columns import Matching
+from ..comparing import compare_rows
+from ..request import TableRequest
+from ..session import LockedError, Session
+from ..swap.lock_holders import describe_holders
+from ..swap.privileges import Granted
+from ..swap.schema_dump import Tools, script_of
+from ..waiting import in_turns, set_lock_timeout
+from .belongings import REFRESH, SEQUENCE_VALUE, TABLES
+from .memory import Memory, remember
+from .plan import ReturnPlan
+
+STEP = "make what belongs to the table"
+_SETTINGS = re.compile(r"^SET (?:client_encoding|lock_timeout) = .*;\n", re.MULTILINE)
+"""Of a script by pg_restore: what the session has otherwise."""
+_GRANTS = "ACL"
+_ATTACH = "TABLE ATTACH"
+_INDEX_ATTACH = "INDEX ATTACH"
+_MODES = ("", "SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE")
+_OWNED = """
+SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relname = %s AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
+"""
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What was brought back.
+
+    :param rows: of each table.
+    """
+
+    rows: dict[TableName, int]
+    warnings: tuple[str, ...] = ()
+
+
+def bring_back(session: Session, plan: ReturnPlan, request: TableRequest, tools: Tools) -> Returned:
+    """Carry the plan out, all but the commit."""
+    making = _Making(session, plan, request, tools)
+    granted = Granted(session)
+    stages = Stages.of(plan)
+    making.run(stages.first, STEP)
+    rows, warnings = making.load()
+    making.run(stages.values, "set the sequences")
+    making.run(stages.own, "build the indexes and constraints")
+    making.lock_others(stages.around)
+    making.run(stages.around, "make what ties the table to others")
+    for lost in plan.belongings.changed:
+        with session.at(f"give back what {lost.name} has lost"):
+            for statement in lost.statements:
+                session.execute(statement)
+    granted.reset_new()
+    making.run(stages.grants, "grant the rights")
+    making.refresh(stages.refreshed)
+    with session.at("remember the restore"):
+        remember(session, Memory.of(session, plan))
+    return Returned(rows, tuple(warnings))
+
+
+@dataclass(frozen=True)
+class Stages:
+    """What is made when; each in the backup's order.
+
+    :param first: before the rows.
+    :param values: of sequences.
+    :param own: what touches nothing that was there.
+    :param around: what ties the tables to others, which wait meanwhile.
+    """
+
+    first: tuple[TocEntry, ...]
+    values: tuple[TocEntry, ...]
+    own: tuple[TocEntry, ...]
+    around: tuple[TocEntry, ...]
+    grants: tuple[TocEntry, ...]
+    refreshed: tuple[TocEntry, ...]
+
+    @classmethod
+    def of(cls, plan: ReturnPlan) -> Stages:
+        """Divide what is made."""
+        made = plan.belongings.made
+        late = _late(plan)
+        others = [one for one in made if one.desc not in (_GRANTS, REFRESH, SEQUENCE_VALUE)]
+        first = [one for one in others if one.section is Section.PRE_DATA and one.dump_id not in late]
+        behind = [one for one in others if one not in first]
+        around = _around(plan, behind, late)
+        return cls(
+            first=tuple(first),
+            values=tuple(one for one in made if one.desc == SEQUENCE_VALUE),
+            own=tuple(one for one in behind if one.dump_id not in around),
+            around=tuple(one for one in behind if one.dump_id in around),
+            grants=tuple(one for one in made if one.desc == _GRANTS),
+            refreshed=tuple(one for one in made if one.desc == REFRESH),
+        )
+
+
+def _late(plan: ReturnPlan) -> set[int]:
+    """Partitions that are attached when they have their rows: meanwhile a default partition could not be read."""
+    if any(table != through for table, through in plan.through.items()):
+        return set()
+    standing = _standing(plan)
+    return {one.dump_id for one in plan.belongings.made if one.desc == _ATTACH and standing & set(one.dependencies)}
+
+
+def _around(plan: ReturnPlan, behind: Sequence[TocEntry], late: set[int]) -> set[int]:
+    """What ties the tables to others, and what needs that."""
+    standing, by_id = _standing(plan), plan.toc.by_id
+    partitions = {dump_id for one in late for dump_id in by_id[one].dependencies}
+    around = set(late)
+    for one in behind:
+        needs = set(one.dependencies)
+        of_parent = late and (one.desc == _INDEX_ATTACH or (one.desc == "TRIGGER" and partitions & needs))
+        if of_parent or (standing | around) & needs:
+            around.add(one.dump_id)
+    return around
+
+
+def _standing(plan: ReturnPlan) -> set[int]:
+    """Tables of the backup that are there."""
+    ours = {one.dump_id for one in plan.belongings.made}
+    return {one.dump_id for one in plan.toc.entries if one.desc in TABLES and one.dump_id not in ours}
+
+
+class _Making:
+    def __init__(self, session: Session, plan: ReturnPlan, request: TableRequest, tools: Tools) -> None:
+        self._session = session
+        self._plan = plan
+        self._lock_timeout = request.lock_timeout
+        self._tools = tools
+        self._codec = codec_of(next((one.defn for one in plan.toc.entries if one.desc == "ENCODING"), ""))
+
+    def run(self, entries: Collection[TocEntry], step: str) -> None:
+        """Make these entries as the backup has them."""
+        if not entries:
+            return
+        pieces: list[bytes] = []
+        self._plan.archive.source({one.dump_id for one in entries}, data=False).run(pieces.append)
+        script = script_of(b"".join(pieces), list(entries), self._tools, self._codec)
+        with self._session.at(step):
+            try:
+                self._session.execute(_SETTINGS.sub("", script).encode("utf-8", "surrogateescape"))
+            except LockedError:
+                raise
+            except SourceError as error:
+                raise SourceError(
+                    error.step,
+                    f"{self._plan.name}: {error.message}",
+                    hint=error.hint
+                    or "nothing was changed; bring that in order first, or name the object in expected_differences to "
+                    "leave it out",
+                ) from None
+
+    def load(self) -> tuple[dict[TableName, int], list[str]]:
+        """The rows of every table, compared with what the manifest tells of them."""
+        from psycopg2 import sql
+
+        rows, warnings = {}, []
+        for table, backup in self._plan.rows.items():
+            columns = backup.rows.columns
+            into = sql.Identifier(*self._plan.through[table])
+            with self._session.at(f"load the rows of {display_name(table)}"):
+                rows[table] = backup.rows.copy_into(self._session, into, columns)
+            matching = Matching(columns, tuple((name, name) for name in columns))
+            warnings += compare_rows(self._session, table, rows[table], backup, matching)
+            warnings += backup.passed_over
+        return rows, list(dict.fromkeys(warnings))
+
+    def lock_others(self, around: Iterable[TocEntry]) -> None:
+        """Lock the tables that were there and get something, all before the first of them."""
+        from psycopg2 import sql
+
+        modes = self._modes(around)
+        if not modes:
+            return
+        oids: list[int] = []
+
+        def lock() -> None:
+            for table, mode in sorted(modes.items()):
+                oid = self._session.value(_OWNED, table)
+                if oid is not None:
+                    oids.append(oid)
+                    statement = sql.SQL("LOCK TABLE ONLY {} IN {} MODE").format(sql.Identifier(*table), sql.SQL(mode))
+                    self._session.execute(statement)
+
+        with self._session.at("lock the tables around"):
+            in_turns(
+                self._session,
+                lock,
+                what=f"what is tied to {self._plan.name}",
+                lock_timeout=self._lock_timeout,
+                holders=lambda: [line for oid in dict.fromkeys(oids) for line in describe_holders(self._session, oid)],
+            )
+            set_lock_timeout(self._session, self._lock_timeout)
+
+    def refresh(self, entries: Sequence[TocEntry]) -> None:
+        """Fill materialized views as anybody would who refreshes them: policies decide what their owners see."""
+        if entries:
+            self._set("row_security", "on")
+            for entry in entries:
+                with self._session.at(f"fill {object_name(entry).removeprefix(REFRESH + ' ')}"):
+                    self._session.execute(entry.defn)
+            self._set("row_security", "off")
+
+    def _modes(self, around: Iterable[TocEntry]) -> dict[TableName, str]:
+        """The locks that these entries and what tables have lost will take."""
+        standing, by_id = _standing(self._plan), self._plan.toc.by_id
+        wanted: dict[TableName, int] = {}
+        for entry in around:
+            for dump_id in standing & set(entry.dependencies):
+                table = (by_id[dump_id].namespace, by_id[dump_id].tag)
+                wanted[table] = max(wanted.get(table, 0), _strength(entry, table))
+        names = {lost.name for lost in self._plan.belongings.changed}
+        wanted |= {(one.namespace, one.tag): len(_MODES) - 1 for one in by_id.values() if object_name(one) in names}
+        return {table: _MODES[strength] for table, strength in wanted.items() if strength}
+
+    def _set(self, name: str, value: str) -> None:
+        self._session.execute("SELECT pg_catalog.set_config(%s, %s, true)", [name, value])
+
+
+def _strength(entry: TocEntry, table: TableName) -> int:
+    """Which of :data:`_MODES` making *entry* takes of a table that it depends on."""
+    if entry.desc == "FK CONSTRAINT":
+        return 1
+    if not entry.tag.startswith(f"{table[1]} "):
+        return 0
+    return 1 if entry.desc == "TRIGGER" else 2

@@ -1,0 +1,110 @@
+"""What is remembered of a table that was brought back, so that this can be undone.
+
+It is written where no dump and no ``\\d`` shows it, and goes with the table: into the comment of the type of its rows.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+
+from ....postgres.archive import object_digest, object_name
+from ....postgres.counting import ALGORITHM, fingerprints
+from ....postgres.names import TableName
+from ..kept_versions import MARK
+from ..session import Session
+from ..target import Target
+from .belongings import REFRESH, SEQUENCE_VALUE
+from .plan import ReturnPlan
+
+_COMMENT = """
+SELECT d.description FROM pg_catalog.pg_description d
+WHERE d.objoid = %s AND d.classoid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objsubid = 0
+"""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """A table that was brought back, and with what.
+
+    :param backup: the set.
+    :param time: when, UTC.
+    :param made: object -> digest of its definition.
+    :param changed: tables that got something back.
+    :param rows: schema, table and fingerprint of each table that was made.
+    """
+
+    table: TableName
+    backup: str
+    time: str
+    made: Mapping[str, str]
+    changed: tuple[str, ...]
+    rows: tuple[tuple[str, str, str], ...]
+
+    @classmethod
+    def of(cls, session: Session, plan: ReturnPlan) -> Memory:
+        """Of what was just done."""
+        belongings = plan.belongings
+        return cls(
+            table=plan.table,
+            backup=plan.set_name,
+            time=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            made={
+                object_name(one): object_digest(one, loose=True)
+                for one in belongings.made
+                if one.desc not in (REFRESH, SEQUENCE_VALUE)
+            },
+            changed=tuple(lost.name for lost in belongings.changed),
+            rows=_contents(session, plan),
+        )
+
+    @classmethod
+    def parse(cls, text: str | None) -> Memory | None:
+        """Read a comment; None for one that is not ours."""
+        try:
+            fields = json.loads(text or "")[MARK]
+            schema, table = fields.pop("table")
+            rows = tuple((str(one), str(name), str(value)) for one, name, value in fields.pop("rows"))
+            return cls((schema, table), rows=rows, changed=tuple(fields.pop("changed")), **fields)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return None
+
+    def to_text(self) -> str:
+        """For COMMENT ON TYPE."""
+        return json.dumps({MARK: asdict(self)}, ensure_ascii=False, sort_keys=True)
+
+
+def recall(session: Session, target: Target) -> Memory | None:
+    """What is remembered of a table; None for one that was not brought back, or is settled."""
+    memory = Memory.parse(session.value(_COMMENT, [target.type_oid]))
+    return memory if memory is not None and memory.table == target.table else None
+
+
+def remember(session: Session, memory: Memory) -> None:
+    """Write it down."""
+    _comment(session, memory.table, memory.to_text())
+
+
+def forget(session: Session, table: TableName) -> None:
+    """Make the table one like any other."""
+    _comment(session, table, None)
+
+
+def _comment(session: Session, table: TableName, text: str | None) -> None:
+    from psycopg2 import sql
+
+    session.execute(sql.SQL("COMMENT ON TYPE {} IS {}").format(sql.Identifier(*table), sql.Literal(text)))
+
+
+def _contents(session: Session, plan: ReturnPlan) -> tuple[tuple[str, str, str], ...]:
+    """The fingerprints of all tables; what the manifest has was compared with it."""
+    known: dict[TableName, str] = {}
+    for table, backup in plan.rows.items():
+        told = None if backup.expected is None else backup.expected.fingerprint
+        if told is not None and told[0] == ALGORITHM:
+            known[table] = told[1]
+    others = [table for table in plan.rows if table not in known]
+    known |= {table: found.value for table, found in fingerprints(session.connection, others).items()}
+    return tuple((schema, name, value) for (schema, name), value in known.items())

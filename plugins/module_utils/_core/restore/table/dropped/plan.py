@@ -1,0 +1,115 @@
+"""The plan of bringing a table back: everything that can be checked is checked before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ....catalogue.good_set import GoodSet
+from ....errors import FormatError, PreflightError
+from ....postgres.archive import Toc, TocEntry
+from ....postgres.names import TableName, display_name
+from ....reading.set_archive import SetArchive
+from ...environments import unknown_environment
+from ..request import TableRequest
+from ..session import Session
+from ..source.copy_statement import copy_of_entry
+from ..source.sources import Backup, rows_of_set
+from ..swap.schema_dump import SchemaDump, Tools, dump_schema
+from .belongings import Belongings, Present, find_belongings, find_table_entry
+from .obstacles import refuse_obstacles
+
+STEP = "find the table in the backup"
+
+
+@dataclass(frozen=True)
+class ReturnPlan:
+    """What bringing a table back is going to do; nothing was touched yet.
+
+    :param rows: each table that is made -> its rows, and the table that they are copied into.
+    """
+
+    table: TableName
+    belongings: Belongings
+    archive: SetArchive
+    set_name: str
+    rows: Mapping[TableName, Backup]
+    through: Mapping[TableName, TableName]
+    before: SchemaDump
+    present: Present
+    warnings: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return display_name(self.table)
+
+    @property
+    def toc(self) -> Toc:
+        """The backup's table of contents."""
+        return self.archive.toc
+
+    @property
+    def expected_rows(self) -> int | None:
+        """How many rows come back, of all tables, where the manifest tells of all of them."""
+        told = [one.expected for one in self.rows.values()]
+        return sum(one.rows for one in told if one is not None) if None not in told else None
+
+
+def plan_return(
+    session: Session, table: TableName, good: GoodSet, archive: SetArchive, tools: Tools, request: TableRequest
+) -> ReturnPlan:
+    """Find out what went with the table, and whether all of it can be made again.
+
+    :raises BackupError: what is in the way, named.
+    """
+    before = dump_schema(tools)
+    loose = good.manifest.database.server_version_num // 10000 != tools.server_version_num // 10000
+    present = Present(before.toc, loose=loose)
+    entry = find_table_entry(archive.toc, table)
+    belongings = find_belongings(archive.toc, entry, present, request.expects)
+    refuse_obstacles(session, belongings.made)
+    rows: dict[TableName, Backup] = {}
+    through: dict[TableName, TableName] = {}
+    known = archive.tables()
+    for one in belongings.tables:
+        name = (one.namespace, one.tag)
+        if name in known:
+            rows[name] = rows_of_set(good, archive, name, tools.pg_restore)
+            through[name] = copy_of_entry(known[name], archive.toc).table
+        elif not _is_partitioned(one):
+            _refuse_empty(good, name)
+    unknown = unknown_environment(good.manifest.environment, request.expect_environment)
+    waiting = [
+        f"{name} is not made: {' and '.join(wanted)} {'is' if len(wanted) == 1 else 'are'} not there"
+        for name, wanted in belongings.waiting.items()
+        if name not in wanted
+    ]
+    return ReturnPlan(
+        table=table,
+        belongings=belongings,
+        archive=archive,
+        set_name=str(good.manifest.id),
+        rows=rows,
+        through=through,
+        before=before,
+        present=present,
+        warnings=(*good.warnings, *unknown, *waiting),
+    )
+
+
+def _is_partitioned(entry: TocEntry) -> bool:
+    return entry.relkind == "p" or "\n)\nPARTITION BY " in entry.defn
+
+
+def _refuse_empty(good: GoodSet, table: TableName) -> None:
+    told = next((one for one in good.manifest.tables if (one.schema, one.name) == table), None)
+    if told is not None and told.rows > 0:
+        raise FormatError(
+            STEP, f"{good.manifest.id} has {told.rows} rows of {display_name(table)}, and not in its dump"
+        )
+    raise PreflightError(
+        STEP,
+        f"{good.manifest.id} has the definition of {display_name(table)}, and no rows of it",
+        hint="take another backup; nothing was touched",
+    )

@@ -1,0 +1,55 @@
+"""What the module returns of a table that was gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ....postgres.names import display_name
+from ..request import TableRequest
+from .carrying_out import Returned
+from .memory import Memory
+from .plan import ReturnPlan
+from .taking_back import TakenBack
+
+
+def report_return(request: TableRequest, plan: ReturnPlan, returned: Returned | None) -> dict[str, Any]:
+    """A table that was brought back.
+
+    :param returned: None in check mode, where it is only planned.
+    """
+    names = plan.belongings.names
+    others = len(names) - 1
+    rows = plan.expected_rows if returned is None else sum(returned.rows.values())
+    told = f"{plan.name}, which is gone, would be" if returned is None else f"{plan.name} was"
+    return {
+        "changed": True,
+        "table": plan.name,
+        "strategy": request.strategy,
+        "state": request.state,
+        "id": plan.set_name,
+        "rows": rows,
+        "plan": names,
+        "warnings": [*plan.warnings, *(() if returned is None else returned.warnings)],
+        "summary": [
+            f"{told} brought back from {plan.set_name}: {'?' if rows is None else rows} rows, {others} other objects",
+            *_tables(plan),
+        ],
+    }
+
+
+def report_taken_back(request: TableRequest, name: str, memory: Memory, taken: TakenBack) -> dict[str, Any]:
+    """A table that is gone again, or in check mode would be."""
+    return {
+        "changed": True,
+        "table": name,
+        "state": request.state,
+        "dropped": [name],
+        "plan": list(taken.dropped),
+        "warnings": list(taken.warnings),
+        "summary": [f"{name} is gone again, as it was before it was brought back from {memory.backup}"],
+    }
+
+
+def _tables(plan: ReturnPlan) -> list[str]:
+    others = [(one.namespace, one.tag) for one in plan.belongings.tables]
+    return [f"with it {display_name(one)}" for one in others if one != plan.table]

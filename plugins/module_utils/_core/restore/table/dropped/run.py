@@ -1,0 +1,108 @@
+"""The operation on a table that is gone: brought back, and later made one like any other or taken back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ....catalogue.good_set import GoodSet
+from ....errors import FormatError, SourceError, after_change
+from ....postgres.archive import Toc, schema_differences
+from ....postgres.connection import Connection
+from ....postgres.messages import bounded_list
+from ....postgres.names import TableName
+from ....reading.set_archive import SetArchive
+from ..request import TableRequest
+from ..session import Session
+from ..swap.schema_dump import Tools, dump_schema
+from ..target import Target
+from .carrying_out import bring_back
+from .memory import Memory
+from .plan import ReturnPlan, plan_return
+from .reporting import report_return, report_taken_back
+from .taking_back import take_back
+
+_BACK = "state: reverted drops it again"
+
+
+def return_table(
+    connection: Connection,
+    table: TableName,
+    found: tuple[GoodSet, SetArchive],
+    tools: Tools,
+    request: TableRequest,
+    check_mode: bool,
+) -> dict[str, Any]:
+    """Bring back a table that is gone, with all that went with it.
+
+    :return: what the module returns.
+    :raises BackupError: it could not be done; nothing was changed, unless the message says so.
+    """
+    with Session(connection) as session:
+        plan = plan_return(session, table, *found, tools, request)
+        if check_mode:
+            return report_return(request, plan, None)
+        returned = bring_back(session, plan, request, tools)
+        session.commit()
+    report = report_return(request, plan, returned)
+    with after_change():
+        _analyze(connection, plan)
+        report["warnings"] += _verify(plan, tools)
+    return report
+
+
+def undo_return(
+    session: Session, target: Target, memory: Memory, tools: Tools, request: TableRequest, check_mode: bool
+) -> dict[str, Any]:
+    """Let the table be gone again.
+
+    :return: what the module returns.
+    """
+    taken = take_back(session, target, memory, tools, request, check_mode=check_mode)
+    if not check_mode:
+        session.commit()
+    return report_taken_back(request, target.name, memory, taken)
+
+
+def _analyze(connection: Connection, plan: ReturnPlan) -> None:
+    """Collect the planner's statistics of everything that has rows."""
+    from psycopg2 import sql
+
+    session = Session(connection)
+    with session.at("collect the statistics"):
+        for entry in plan.belongings.made:
+            if entry.desc in ("TABLE", "MATERIALIZED VIEW"):
+                session.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(entry.namespace, entry.tag)))
+
+
+def _verify(plan: ReturnPlan, tools: Tools) -> list[str]:
+    """Compare the schema with what it was before and what the backup has; return what is only written otherwise.
+
+    :raises FormatError: something is not there, or there is something that nobody has made.
+    """
+    try:
+        now = dump_schema(tools).toc
+    except SourceError as error:
+        told = f"{plan.name} was brought back, but the schema could not be compared afterwards: {error.message}"
+        raise SourceError("compare the schema", told, hint=_BACK) from None
+    found = schema_differences(_wanted(plan), now, same_version=not plan.present.loose)
+    if strange := sorted([*found.missing, *found.extra]):
+        raise FormatError(
+            "compare the schema",
+            f"{plan.name} was brought back, but there is not what should be: {bounded_list(strange)}",
+            hint=_BACK,
+        )
+    given_back = {lost.name for lost in plan.belongings.changed}
+    otherwise = sorted({*found.changed, *found.moved, *found.rewritten, *found.doubtful} - given_back)
+    return [f"not written as in the backup: {bounded_list(otherwise)}"] if otherwise else []
+
+
+def _wanted(plan: ReturnPlan) -> Toc:
+    """What was there, and what is made, under numbers of its own."""
+    there = plan.before.toc
+    shift = max((entry.dump_id for entry in there.entries), default=0)
+    made = [
+        replace(one, dump_id=one.dump_id + shift, dependencies=tuple(needed + shift for needed in one.dependencies))
+        for one in plan.belongings.made
+    ]
+    return replace(there, entries=(*there.entries, *made))

@@ -1,0 +1,138 @@
+"""Undoing what brought a table back: it is gone again, with all that came with it.
+
+Nothing is kept aside, and so nothing may be lost: the rows must still be those of the backup, and what depends on the
+table must be what came with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from ....errors import PreflightError, SourceError
+from ....postgres.archive import Toc, TocEntry, object_digest, object_name
+from ....postgres.counting import fingerprints
+from ....postgres.messages import bounded_list
+from ....postgres.names import TableName, display_name
+from ..request import TableRequest
+from ..session import Session
+from ..swap.dependents import find_entry
+from ..swap.drift import Watch
+from ..swap.lock_holders import describe_holders
+from ..swap.schema_dump import Tools, dump_schema
+from ..target import Target
+from ..waiting import in_turns
+from .belongings import dependents_of, tell
+from .memory import Memory
+
+STEP = "take the restore back"
+_HINT = "drop it by hand if it is not needed any more; nothing was touched"
+
+
+@dataclass(frozen=True)
+class TakenBack:
+    """What was dropped again, or in check mode would be.
+
+    :param warnings: what stays, because others use it by now.
+    """
+
+    dropped: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+
+def take_back(
+    session: Session, target: Target, memory: Memory, tools: Tools, request: TableRequest, *, check_mode: bool
+) -> TakenBack:
+    """Drop the table and what came with it, all but the commit.
+
+    :raises PreflightError: somebody has written to it, or made something that would be lost with it.
+    """
+    from psycopg2 import sql
+
+    with session.at(STEP):
+        watch = Watch(session, target)
+        toc = dump_schema(tools).toc
+        gone = _dependents(toc, target, memory)
+        _refuse_new(toc, gone, target, memory)
+        tables = [(schema, name) for schema, name, _value in memory.rows]
+        if not check_mode:
+            _lock(session, target, tables, request)
+            watch.check()
+        _refuse_written(session, memory, tables)
+        foundations = [
+            one for one in toc.entries if object_name(one) in memory.made and one.dump_id not in gone and one.drop_stmt
+        ]
+        dropped = tuple(tell(one) for one in toc.entries if one.dump_id in gone and one.drop_stmt)
+        if check_mode:
+            return TakenBack((*dropped, *map(tell, foundations)))
+        session.execute(sql.SQL("DROP TABLE {} CASCADE").format(target.identifier))
+        stayed = [tell(one) for one in reversed(foundations) if not _drop(session, one)]
+    also = [tell(one) for one in foundations if tell(one) not in stayed]
+    return TakenBack((*dropped, *also), tuple(f"{name} stays: it is used by something else" for name in stayed))
+
+
+def _dependents(toc: Toc, target: Target, memory: Memory) -> set[int]:
+    """The table and everything that goes with it; not through tables that only got something back."""
+    dependents, by_id = dependents_of(toc), toc.by_id
+    start = find_entry(toc, target).dump_id
+    reached, waiting = {start}, [start]
+    while waiting:
+        for dump_id in dependents.get(waiting.pop(), ()):
+            if dump_id not in reached and object_name(by_id[dump_id]) not in memory.changed:
+                reached.add(dump_id)
+                waiting.append(dump_id)
+    return reached
+
+
+def _refuse_new(toc: Toc, gone: Collection[int], target: Target, memory: Memory) -> None:
+    new = [
+        object_name(one)
+        for one in toc.entries
+        if one.dump_id in gone and memory.made.get(object_name(one)) != object_digest(one, loose=True)
+    ]
+    if new:
+        raise PreflightError(
+            STEP,
+            f"since {target.name} was brought back from {memory.backup} this came to depend on it, or was changed: "
+            f"{bounded_list(new)}",
+            hint=_HINT,
+        )
+
+
+def _refuse_written(session: Session, memory: Memory, tables: Collection[TableName]) -> None:
+    found = fingerprints(session.connection, list(tables))
+    written = [
+        display_name((schema, name)) for schema, name, value in memory.rows if found[schema, name].value != value
+    ]
+    if written:
+        raise PreflightError(
+            STEP,
+            f"what was brought back from {memory.backup} has been written to since then: {bounded_list(written)}",
+            hint=_HINT,
+        )
+
+
+def _lock(session: Session, target: Target, tables: Collection[TableName], request: TableRequest) -> None:
+    from psycopg2 import sql
+
+    def lock() -> None:
+        for table in sorted({target.table, *tables}):
+            session.execute(sql.SQL("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE").format(sql.Identifier(*table)))
+
+    in_turns(
+        session,
+        lock,
+        what=target.name,
+        lock_timeout=request.lock_timeout,
+        holders=lambda: describe_holders(session, target.oid),
+    )
+
+
+def _drop(session: Session, entry: TocEntry) -> bool:
+    """Drop what the table stood on, unless something else stands on it by now."""
+    try:
+        with session.savepoint("mobul_foundation"):
+            session.execute(entry.drop_stmt)
+    except SourceError:
+        return False
+    return True
