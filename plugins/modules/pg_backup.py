@@ -99,7 +99,9 @@ options:
     type: str
     default: auto
   tables:
-    description: What is known of single tables. Every table is in the backup, named here or not.
+    description:
+      - What is known of single tables. Every table is in the backup, named here or not.
+      - One that is not there is dealt with as O(missing_tables) says.
     type: list
     elements: dict
     default: []
@@ -161,6 +163,15 @@ options:
     type: str
     choices: [none, marked, all]
     default: marked
+  missing_tables:
+    description:
+      - What to do when a table that O(tables) or O(exports) name is not in the database. It may have been dropped.
+      - V(warn) makes the backup without it. A warning names it, with the last set if that has it.
+      - V(fail) makes no backup.
+      - V(fail_critical) makes none where the table has priority 1, and warns of any other.
+    type: str
+    default: fail_critical
+    choices: [fail_critical, warn, fail]
   min_copies:
     description:
       - Number of good copies that make the run a success. By default one in every location.
@@ -331,6 +342,12 @@ database:
   returned: when a set was made, also when the run failed because too few of its copies are good; in check mode
   type: dict
   sample: {"name": "shop", "server_version": "17.10", "size": 1468006400}
+missing_tables:
+  description: Tables that O(tables) or O(exports) name and that are not in the database.
+  returned: when a set was made, also when the run failed because too few of its copies are good; in check mode
+  type: list
+  elements: str
+  sample: [crm.recipients]
 tables:
   description: Number of tables in the set.
   returned: when a set was made, also when the run failed because too few of its copies are good
@@ -365,12 +382,13 @@ behind:
 findings:
   description:
     - What else was looked at. C(backup_lock) is a warning where somebody who could make no backup of the database holds
-      the lock that keeps two of them apart.
+      the lock that keeps two of them apart, C(missing_tables) where tables that are named are not there.
   returned: when a set was made, also when the run failed because too few of its copies are good; in check mode
   type: list
   elements: dict
   sample:
     - {check: backup_lock, subject: "", status: passed, message: nobody keeps backups from being made}
+    - {check: missing_tables, subject: "", status: passed, message: every table that is named is there}
 summary:
   description: What was done, for a person.
   returned: success, and when the run failed because too few copies are good
@@ -432,6 +450,11 @@ def main() -> None:
             "tables": {"type": "list", "elements": "dict", "default": [], "options": TABLE},
             "exports": {"type": "list", "elements": "dict", "default": [], "options": EXPORT},
             "fingerprint": {"type": "str", "choices": ["none", "marked", "all"], "default": "marked"},
+            "missing_tables": {
+                "type": "str",
+                "default": "fail_critical",
+                "choices": ["fail_critical", "warn", "fail"],
+            },
             "min_copies": {"type": "int"},
             "lock_timeout": {"type": "int", "default": 60},
             "if_running": {"type": "str", "choices": ["fail", "skip"], "default": "fail"},

@@ -38,7 +38,7 @@ def test_a_refused_run_makes_no_root(
     options: dict[str, Any], bench: Bench, rclone_config: RcloneRemote, check_mode: bool
 ) -> None:
     with pytest.raises(BackupError, match="there is no table 'nowhere'"):
-        backup(check_mode=check_mode, **{**options, "tables": [{"name": "nowhere"}]})
+        backup(check_mode=check_mode, **{**options, "tables": [{"name": "nowhere", "priority": 1}]})
     assert untouched(bench, rclone_config)
 
 

@@ -97,7 +97,7 @@ def test_an_unknown_table_is_refused_with_the_nearest_names(
     refused: Refused, option: str, name: str, near: str
 ) -> None:
     entry = {"name": name} if option == "tables" else {"name": "x", "table": name}
-    error = refused(**{option: [entry]})
+    error = refused(**{option: [entry], "missing_tables": "fail"})
     assert f"there is no table {name!r} in the database" in str(error)
     assert "did you mean" in str(error) and near in str(error)
 

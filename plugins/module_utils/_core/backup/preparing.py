@@ -14,23 +14,23 @@ from ..backupset.naming import SetId
 from ..backupset.signing import SigningKey, VerifyKey
 from ..catalogue import LoadedSet, free_id
 from ..encryption.recipients import Encryption
-from ..errors import BackupError, ConfigError, PreflightError
+from ..errors import BackupError, PreflightError
 from ..locations.base import Location
 from ..postgres.blockers import blockers_named
 from ..postgres.clock import check_clock
 from ..postgres.connection import ConnectionOptions, connect
-from ..postgres.copying import prepare_copy
 from ..postgres.environment import child_environment_for
 from ..postgres.messages import bounded_list
 from ..postgres.names import display_name
 from ..postgres.preflight import ServerFacts, check_server
 from ..postgres.programs import Program, find_program
 from ..postgres.snapshot import Snapshot
-from ..postgres.tables import RELATIONS, TableInfo, resolve_table, user_tables
+from ..postgres.tables import TableInfo, user_tables
 from ..postgres.types import Connection
 from ..postgres.unchanged import Unchanged, relation_states
 from ..stream.zstd import require_library
 from .dumping import DumpCompression, resolve_compression
+from .named_tables import MissingTable, find_exports, find_policies, refuse_missing
 from .parts import Part, TableName, plan_parts
 from .preflight import Survey, Surveyors, check_surveys, disagreements, expected_size, previous_set, reason_against
 from .request import BackupRequest, TablePolicy
@@ -59,6 +59,7 @@ class Plan:
     :param look: a session outside any transaction, which sees the database as it is now.
     :param unchanged: compares that with the snapshot.
     :param locations: those that will be written to.
+    :param gone: tables that are named and not there.
     :param failures: name -> why a location will not be.
     :param environment: of the programs that are started.
     """
@@ -79,6 +80,7 @@ class Plan:
     failures: Mapping[str, BackupError]
     surveys: tuple[Survey, ...]
     previous: LoadedSet | None
+    gone: tuple[MissingTable, ...]
     environment: Mapping[str, str]
     warnings: tuple[str, ...]
 
@@ -105,11 +107,12 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     compression = resolve_compression(request.compress, pg_dump)
     if compression.wrapper is not None or any(export.compress == "zstd" for export in request.exports):
         require_library()
-    _resolve_policies(request, user_tables(connection))
+    _policies, missing_tables = find_policies(request, user_tables(connection))
     with blockers_named(connection):
-        exports = _resolve_exports(request, connection)
+        exports, missing_exports = find_exports(request, connection)
     surveys = surveyors.wait()
     previous = previous_set(surveys)
+    refuse_missing(request, [*missing_tables, *missing_exports], previous)
     expected = expected_size(server.size, None if previous is None else _set_size(previous))
     check_surveys(surveys, wanted=wanted, expected_bytes=expected)
     failures = {survey.location.name: reason for survey in surveys if (reason := reason_against(survey, expected))}
@@ -119,7 +122,9 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
         snapshot = stack.enter_context(Snapshot(ends.connection.pinned(connection), lock_timeout=request.lock_timeout))
     # What pg_dump will see, whatever has come and gone since the options were checked.
     tables = user_tables(snapshot.connection)
-    policies = _resolve_policies(request, tables)
+    policies, missing_tables = find_policies(request, tables)
+    gone = (*missing_tables, *missing_exports)
+    refuse_missing(request, gone, previous)
     unlogged = _check_unlogged(tables, policies) if server.in_recovery else []
     version = None if server.pooled else server.version_num
     return Plan(
@@ -139,30 +144,18 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
         failures=failures,
         surveys=tuple(surveys),
         previous=previous,
+        gone=gone,
         environment=stack.enter_context(
             child_environment_for(snapshot.options, server_version_num=version, tables_only=True)
         ),
-        warnings=(*ends.encryption.warnings, *server.warnings, *unlogged, *_warn_of(ends, surveys, snapshot)),
+        warnings=(
+            *ends.encryption.warnings,
+            *server.warnings,
+            *unlogged,
+            *(one.told(previous) for one in gone),
+            *_warn_of(ends, surveys, snapshot),
+        ),
     )
-
-
-def _resolve_policies(request: BackupRequest, tables: Sequence[TableInfo]) -> dict[TableName, TablePolicy]:
-    """What is said of every table that is named; of a partitioned one it holds for the partitions that are not."""
-    named: dict[TableName, TablePolicy] = {}
-    for policy in request.tables:
-        table = resolve_table(policy.name, tables)
-        if table in named:
-            raise ConfigError("check the tables", f"table given twice: {display_name(table)}")
-        named[table] = policy
-    parents = {info.table: info.partition_of for info in tables}
-    policies: dict[TableName, TablePolicy] = {}
-    for table in parents:
-        nearest: TableName | None = table
-        while nearest is not None and nearest not in named:
-            nearest = parents.get(nearest)
-        if nearest is not None:
-            policies[table] = named[nearest]
-    return policies
 
 
 def _check_unlogged(tables: Sequence[TableInfo], policies: Mapping[TableName, TablePolicy]) -> list[str]:
@@ -179,26 +172,6 @@ def _check_unlogged(tables: Sequence[TableInfo], policies: Mapping[TableName, Ta
         )
     names = [display_name(table) for table in unlogged]
     return [f"unlogged tables have no rows on a standby, nor in this backup: {bounded_list(names)}"] if names else []
-
-
-def _resolve_exports(request: BackupRequest, connection: Connection) -> tuple[ResolvedExport, ...]:
-    relations = user_tables(connection, relkinds=RELATIONS) if request.exports else ()
-    return tuple(
-        ResolvedExport(
-            spec,
-            prepare_copy(
-                connection,
-                table=spec.table,
-                query=spec.query,
-                columns=spec.columns,
-                where=spec.where,
-                data_format=spec.format,
-                name=spec.name,
-                relations=relations,
-            ),
-        )
-        for spec in request.exports
-    )
 
 
 def _set_size(found: LoadedSet) -> int:

@@ -9,6 +9,7 @@ from ..backupset.manifest import Manifest
 from ..errors import BackupError
 from ..findings import PASSED, WARNING, Finding
 from ..texts import page, readable_size
+from .named_tables import missing_finding
 from .preflight import Cleared, behind
 from .preparing import Ends, Plan
 from .request import BackupRequest
@@ -81,7 +82,8 @@ def _common(request: BackupRequest, ends: Ends, plan: Plan, duration: float) -> 
         "previous": None if plan.previous is None else str(plan.previous.id),
         "behind": behind(plan.surveys),
         "duration": round(duration, 3),
-        "findings": [_lock_finding(plan).to_dict()],
+        "missing_tables": list(dict.fromkeys(one.name for one in plan.gone)),
+        "findings": [_lock_finding(plan).to_dict(), missing_finding(plan.gone, plan.previous).to_dict()],
     }
 
 

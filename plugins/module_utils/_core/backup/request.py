@@ -12,6 +12,8 @@ from ..errors import ConfigError
 
 STEP = "check the options"
 FINGERPRINT_CHOICES = ("none", "marked", "all")
+FAIL_CRITICAL, FAIL = "fail_critical", "fail"
+MISSING_CHOICES = (FAIL_CRITICAL, "warn", FAIL)
 EXPORT_FORMATS = ("csv", "json")
 EXPORT_COMPRESSIONS = ("zstd", "gzip", "none")
 RESERVED_NAMES = ("backup", "globals", "manifest", "verified", "hold")
@@ -122,6 +124,7 @@ class BackupRequest:
     exports: tuple[ExportSpec, ...] = ()
     fingerprint: str = "marked"
     min_copies: int | None = None
+    missing_tables: str = FAIL_CRITICAL
     lock_timeout: int = 60
     pg_bin_dir: str | None = None
     allow_unencrypted: bool = False
@@ -137,6 +140,8 @@ class BackupRequest:
             raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
         if self.fingerprint not in FINGERPRINT_CHOICES:
             raise ConfigError(STEP, f"fingerprint is {self.fingerprint!r}", hint=", ".join(FINGERPRINT_CHOICES))
+        if self.missing_tables not in MISSING_CHOICES:
+            raise ConfigError(STEP, f"missing_tables is {self.missing_tables!r}", hint=", ".join(MISSING_CHOICES))
         for name, value in self.labels.items():
             if not name or "\0" in name or "\0" in value:
                 raise ConfigError(STEP, f"labels has {name!r}: {value!r}", hint="names that are not empty, no NUL")

@@ -78,6 +78,7 @@ def parse_request(params: Mapping[str, Any]) -> BackupRequest:
         exports=tuple(ExportSpec.parse(export) for export in params["exports"]),
         fingerprint=params["fingerprint"],
         min_copies=params["min_copies"],
+        missing_tables=params["missing_tables"],
         lock_timeout=params["lock_timeout"],
         pg_bin_dir=params["pg_bin_dir"],
         allow_unencrypted=params["allow_unencrypted"],

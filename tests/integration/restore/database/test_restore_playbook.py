@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,34 @@ def test_the_maintenance_mode_ends_when_the_restore_fails(
         [shop],
     )
     assert properties == [(-1, None)]
+
+
+def test_a_table_that_is_gone_does_not_keep_the_safety_backup_from_being_made(
+    playbooks: Playbooks, inventory: Path, bench: RestoreBench, postgres17: PostgresServer, shop: str
+) -> None:
+    bench.backup(postgres17, shop)
+    postgres17.query(shop, "DROP TABLE orders CASCADE")
+    named = {"backup_tables": [{"name": "orders", "priority": 1}], "backup_exports": [{"table": "orders"}]}
+    variables = inventory.parent / "named.yml"
+    variables.write_text(json.dumps(named))
+    result = playbooks.run(
+        "mobul.backup.restore", inventory, "-e", f"expect_environment={ENVIRONMENT}", "-e", f"expect_database={shop}",
+        "-e", f"@{variables}",
+    )  # fmt: skip
+    assert result.status == 0, result.output
+    assert postgres17.query(shop, "SELECT count(*) FROM orders") == [(5000,)]
+    assert "there is no table 'orders' in the database, and manual_" in result.output
+
+
+def test_a_safety_backup_that_cannot_be_made_is_known_before_anybody_is_kept_out(
+    playbooks: Playbooks, inventory: Path, bench: RestoreBench, postgres17: PostgresServer, shop: str
+) -> None:
+    bench.backup(postgres17, shop)
+    result = run(playbooks, inventory, shop, backup_min_copies=5)
+    assert result.status == 2
+    assert "min_copies is 5" in result.failure("shop")["msg"]
+    assert not (inventory.parent / "log").exists()
+    assert databases(postgres17, shop) == {shop}
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ DEFAULTS: Mapping[str, Any] = {
     "exports": (),
     "fingerprint": "marked",
     "min_copies": None,
+    "missing_tables": "warn",
     "lock_timeout": 60,
     "if_running": "fail",
 }
