@@ -194,14 +194,11 @@ def compare_schema(
         *(_of_object(name, "is defined otherwise than when it was backed up") for name in found.changed),
         *(_of_object(name, "has another owner, tablespace or access method than before") for name in found.moved),
     ]
-    versions = f"PostgreSQL {made_by or 'of another version'} writes it otherwise than {program.major}"
-    doubtful = [
-        *(
-            _of_object(name, "is written otherwise by the server, which took its definition")
-            for name in found.rewritten
-        ),
-        *(_of_object(name, f"is perhaps not defined as when it was backed up: {versions}") for name in found.doubtful),
-    ]
+    wrong = "is written otherwise by the server, which took its definition"
+    if not same:
+        told = f"PostgreSQL {made_by or 'of another version'} writes it otherwise than {program.major}"
+        wrong = f"is perhaps not defined as when it was backed up: {told}"
+    doubtful = [_of_object(name, wrong) for name in (*found.rewritten, *found.doubtful)]
     warnings = _borrowed(found.borrowed)
     return Comparison(0, 0, 0, first_of_each(differences), found.extra, tuple(doubtful), warnings)
 
