@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ....errors import BackupError, after_change
+from ....postgres.archive import object_name
 from ....postgres.connection import connect
 from ....postgres.environment import private_file
 from ....postgres.messages import bounded_list, database_errors
@@ -117,8 +118,16 @@ class InPlace:
         try:
             Pipeline(source, transforms, [_Transaction(child, begin, end)]).run()
         except BackupError as error:
-            error.hint = error.hint or "the database is as it was before"
+            error.hint = error.hint or f"the database is as it was before{self._suspects()}"
             raise
+
+    def _suspects(self) -> str:
+        """What an error may be about that is none of the backup's."""
+        clearing = self._plan.clearing
+        if clearing is None or not clearing.strangers.kept:
+            return ""
+        names = bounded_list([object_name(entry) for entry in clearing.strangers.kept])
+        return f"; is it about what came after the backup and is made again around it: {names}?"
 
     def _units(self) -> list[ExpectedRows]:
         """What can be proven, which is all but what is expected to be different."""
