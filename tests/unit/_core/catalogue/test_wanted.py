@@ -50,7 +50,7 @@ def test_the_newest_is_never_a_safety_backup_nor_from_the_future() -> None:
     assert str(newest_good([location], LABEL, ()).id) == YOUNG
 
 
-@pytest.mark.parametrize("named", [SAFETY, FUTURE, OLD])
+@pytest.mark.parametrize("named", [SAFETY, FUTURE, OLD], ids=["safety", "future", "old"])
 def test_what_is_named_by_its_id_is_taken(named: str) -> None:
     assert chosen(Wanted.parse(named), location_of(OLD, YOUNG, SAFETY, FUTURE)) == named
 
@@ -78,7 +78,7 @@ def test_with_nothing_older_it_is_said_and_nothing_newer_is_taken() -> None:
         chosen(Wanted.parse("latest", (NOW - DAY * 30).isoformat()), location_of(OLD, YOUNG))
 
 
-@pytest.mark.parametrize("typed", ["weekly_2026", "weakly" + OLD[6:], OLD[:-1] + "x"])
+@pytest.mark.parametrize("typed", ["weekly_2026", "weakly" + OLD[6:], OLD[:-1] + "x"], ids=["short", "kind", "digit"])
 def test_what_is_no_id_is_told_with_those_that_are_like_it(typed: str) -> None:
     with pytest.raises(ConfigError, match=rf"is not the id of a backup \(the nearest: .*{OLD}"):
         chosen(Wanted.parse(typed), location_of(OLD, MIDDLE, YOUNG))
