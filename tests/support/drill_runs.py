@@ -86,6 +86,8 @@ def damaged_set(
         tables=before[1].tables,
         schema=before[1].schema,
         large_objects=before[1].large_objects,
+        large_object_contents=before[1].large_object_contents,
+        large_object_rights=before[1].large_object_rights,
     )
     data = told.to_bytes()
     path.write_bytes(data)

@@ -263,6 +263,8 @@ def manifests(draw: st.DrawFn) -> m.Manifest:
             objects=draw(st.dictionaries(_NAMES, st.text("0123456789abcdef", min_size=16, max_size=16), max_size=3)),
         ),
         large_objects=draw(_COUNTS),
+        large_object_contents=draw(_maybe(st.builds(m.Fingerprint, algorithm=_NAMES, value=_NAMES))),
+        large_object_rights=draw(_maybe(st.builds(m.Fingerprint, algorithm=_NAMES, value=_NAMES))),
         previous=None if previous is None else m.PreviousSet(id=previous, sha256=draw(_HASHES)),
         warnings=draw(st.lists(_TEXTS, max_size=2).map(tuple)),
     )

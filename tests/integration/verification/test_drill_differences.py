@@ -40,6 +40,8 @@ DAMAGES = {
         "totals",
     ),
     "a large object gone": ("SELECT lo_unlink(4711)", "large_objects", "0 large objects instead of 1"),
+    "a byte of a large object": ("SELECT lo_put(4711, 1048577, 'x')", "large_objects", "have other contents"),
+    "a grant on a large object": ("GRANT SELECT ON LARGE OBJECT 4711 TO PUBLIC", "grants", "other owners or grants"),
 }
 
 
@@ -48,7 +50,7 @@ def test_a_drill_fails_and_names_what_is_not_as_it_was(
     bench: RestoreBench, postgres17: PostgresServer, shop: str, damage: str
 ) -> None:
     sql, check, named = DAMAGES[damage]
-    postgres17.query(shop, "SELECT lo_from_bytea(4711, 'large')")
+    postgres17.query(shop, "SELECT lo_from_bytea(4711, convert_to(repeat('large', 250000), 'UTF8'))")
     damaged_set(bench, postgres17, shop, lambda: postgres17.query(shop, sql))
     report = drill(bench, postgres17)
     assert report["verdict"] == "failed"

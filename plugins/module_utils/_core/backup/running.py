@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 
 from ..backupset.artifact import Artifact
 from ..backupset.manifest import Database, Manifest, PreviousSet, Snapshot, digest
+from ..backupset.manifest import Fingerprint as ManifestFingerprint
 from ..backupset.naming import DUMP_PREFIX, MANIFEST, SIGNATURE
 from ..documents.strict_json import check_size
 from ..encryption.recipients import Encryption
@@ -21,6 +22,12 @@ from ..postgres.copying import TableSource
 from ..postgres.counting import Fingerprint, count_rows, fingerprints
 from ..postgres.foreign_code import planned_code
 from ..postgres.globals import globals_source
+from ..postgres.large_objects import (
+    CONTENTS_ALGORITHM,
+    RIGHTS_ALGORITHM,
+    contents_of_large_objects,
+    rights_on_large_objects,
+)
 from ..postgres.locking import lock_tables
 from ..postgres.messages import bounded_list
 from ..postgres.names import display_name
@@ -57,6 +64,8 @@ class Written:
 class _Counts:
     rows: dict[TableName, int] = field(default_factory=dict)
     fingerprints: dict[TableName, Fingerprint] = field(default_factory=dict)
+    large_object_contents: ManifestFingerprint | None = None
+    large_object_rights: ManifestFingerprint | None = None
     warnings: list[str] = field(default_factory=list)
 
 
@@ -222,9 +231,19 @@ class BackupRun:
             unmarked = [table for table in tables if table not in self._counts.fingerprints]
             counted = {table: found.rows for table, found in self._counts.fingerprints.items()}
             self._counts.rows = {**counted, **count_rows(connection, unmarked, on_locked=self._check_unchanged)}
+            self._look_at_large_objects(connection)
         finally:
             with self._lock:
                 self._counting = None
+
+    def _look_at_large_objects(self, connection: Connection) -> None:
+        if not self._plan.server.large_objects:
+            return
+        rights = rights_on_large_objects(connection)
+        self._counts.large_object_rights = ManifestFingerprint(algorithm=RIGHTS_ALGORITHM, value=rights)
+        if self._request.fingerprint == "all":
+            contents = contents_of_large_objects(connection)
+            self._counts.large_object_contents = ManifestFingerprint(algorithm=CONTENTS_ALGORITHM, value=contents)
 
     def _to_fingerprint(self, tables: Sequence[TableName]) -> list[TableName]:
         """Those that are to have a fingerprint, and can be read by a query without running somebody else's code."""
@@ -306,6 +325,8 @@ class BackupRun:
             tables=describe_tables(self._counts.rows, self._counts.fingerprints, plan.policies),
             schema=describe_schema(self._dumps),
             large_objects=plan.server.large_objects,
+            large_object_contents=self._counts.large_object_contents,
+            large_object_rights=self._counts.large_object_rights,
             previous=None if previous is None else PreviousSet(id=previous.id, sha256=previous.sha256),
             warnings=(*plan.warnings, *self._messages()),
         )

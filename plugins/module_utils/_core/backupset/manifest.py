@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Annotated
 
 from ..documents.document import read_document, write_document
-from ..documents.records import ListOf, MapOf, Nullable, Record
+from ..documents.records import Later, ListOf, MapOf, Nullable, Record
 from ..documents.values import Choice, Flag, Integer, Mismatch, Text, Time
 from .artifact import ARTIFACT_CONDITIONS, Artifact, check_artifact
 from .fields import COUNT, ID, LABEL, LSN, NAMED, SHA256, SHORT_HASH, check_unique
@@ -106,6 +106,10 @@ class Manifest:
     tables: Annotated[tuple[Table, ...], ListOf(Record(Table))]
     schema: Annotated[SchemaFingerprint, Record(SchemaFingerprint)]
     large_objects: Annotated[int, COUNT, "How many the database has."]
+    large_object_contents: Annotated[
+        Fingerprint | None, Later(Record(Fingerprint)), "Of all of them, where contents have fingerprints."
+    ] = None
+    large_object_rights: Annotated[Fingerprint | None, Later(Record(Fingerprint)), "Their owners and grants."] = None
     previous: Annotated[PreviousSet | None, Nullable(Record(PreviousSet))] = None
     warnings: Annotated[tuple[str, ...], ListOf(Text())] = ()
 

@@ -121,6 +121,10 @@ class Row(Shape[Value]):
         return {"type": "array", "prefixItems": places, "items": False, "minItems": len(places)}
 
 
+class Later(Nullable[Value]):
+    """A member that came after the format's first version: what has none reads as None, and None is not written."""
+
+
 class Record(Shape[Value]):
     """A dataclass; its fields' names are the members' names.
 
@@ -147,6 +151,9 @@ class Record(Shape[Value]):
         try:
             for name, shape in self._shapes.items():
                 if name not in value:
+                    if isinstance(shape, Later):
+                        found[name] = None
+                        continue
                     raise Mismatch("the member is missing")
                 found[name] = shape.read(value[name])
         except Mismatch as mismatch:
@@ -159,8 +166,11 @@ class Record(Shape[Value]):
     def write(self, value: Value) -> object:
         found: dict[str, object] = {}
         for name, shape in self._shapes.items():
+            member = getattr(value, name)
+            if member is None and isinstance(shape, Later):
+                continue
             try:
-                found[name] = shape.write(getattr(value, name))
+                found[name] = shape.write(member)
             except Mismatch as mismatch:
                 raise mismatch.under(name) from None
         return found
@@ -176,7 +186,7 @@ class Record(Shape[Value]):
             definitions[name] = {
                 "description": (self._record.__doc__ or "").partition("\n\n")[0],
                 "type": "object",
-                "required": list(self._shapes),
+                "required": [name for name, shape in self._shapes.items() if not isinstance(shape, Later)],
                 "properties": members,
                 **self._conditions,
             }

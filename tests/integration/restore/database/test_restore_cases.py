@@ -354,3 +354,25 @@ def test_what_a_login_sets_off_does_not_run_in_our_own_sessions(
         bench.restore(postgres17, database, strategy="in_place")
         # Of the database as it was backed up only the test's own look is one more.
         assert postgres17.query(database, logins)[0][0] <= before
+
+
+def test_large_objects_come_back_with_their_contents_owners_and_grants(
+    bench: RestoreBench, postgres: PostgresServer
+) -> None:
+    rights = "SELECT oid::bigint, lomowner::regrole::text, lomacl::text, md5(lo_get(oid)) FROM pg_largeobject_metadata"
+    if not postgres.query("postgres", "SELECT 1 FROM pg_roles WHERE rolname = 'keeper of large'"):
+        postgres.create_role("keeper of large")
+    with postgres.database() as database:
+        postgres.query(
+            database,
+            "SELECT lo_from_bytea(1, ''), lo_from_bytea(2, convert_to(repeat('x', 2097152), 'UTF8'));"
+            "SELECT lo_put(2, 5000000, 'after a hole');"
+            'ALTER LARGE OBJECT 2 OWNER TO "keeper of large"; GRANT SELECT ON LARGE OBJECT 1 TO "keeper of large"',
+        )
+        report = bench.backup(postgres, database)
+        manifest = bench.bench.stored(report).manifest
+        assert len(manifest["large_object_contents"]["value"]) == 32
+        before = postgres.query(database, rights)
+        assert failures(drill(bench, postgres)) == {}
+        bench.restore(postgres, database)
+        assert postgres.query(database, rights) == before

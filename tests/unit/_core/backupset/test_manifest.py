@@ -311,3 +311,10 @@ def test_a_manifest_of_ten_thousand_tables_is_written_and_read_in_a_second() -> 
     print(f"written in {written - began:.2f} s, read in {read - written:.2f} s, {len(data)} bytes")
     assert written - began < 1.5
     assert read - written < 1
+
+
+def test_a_manifest_from_before_a_member_was_there_is_read_and_written_as_it_was() -> None:
+    manifest = make_manifest()
+    document = json.loads(manifest.to_bytes())
+    assert "large_object_contents" not in document
+    assert m.Manifest.parse(manifest.to_bytes()) == manifest

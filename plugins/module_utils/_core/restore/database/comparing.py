@@ -10,6 +10,12 @@ from dataclasses import dataclass
 from ...backupset.manifest import Manifest
 from ...postgres.archive import ArchiveWalker, Toc, schema_differences, schema_objects
 from ...postgres.counting import ALGORITHM, count_rows, fingerprints
+from ...postgres.large_objects import (
+    CONTENTS_ALGORITHM,
+    RIGHTS_ALGORITHM,
+    contents_of_large_objects,
+    rights_on_large_objects,
+)
 from ...postgres.messages import bounded_list, database_errors
 from ...postgres.names import TableName, display_name
 from ...postgres.programs import Program
@@ -125,13 +131,23 @@ def _present(connection: Connection, tables: Sequence[TableName]) -> set[TableNa
 
 
 def compare_large_objects(connection: Connection, manifest: Manifest) -> Iterator[Difference]:
-    """A difference in the number of large objects."""
+    """Differences in the number of large objects, in what is in them, and in whose they are."""
     with _asking(connection) as cursor:
         cursor.execute(_LARGE_OBJECTS)
         row = cursor.fetchone()
     if row is not None and row[0] != manifest.large_objects:
         message = f"there are {row[0]} large objects instead of {manifest.large_objects}"
         yield Difference("large_objects", "LARGE OBJECTS", message)
+        return
+    contents, rights = manifest.large_object_contents, manifest.large_object_rights
+    known = contents is not None and contents.algorithm == CONTENTS_ALGORITHM
+    if known and contents is not None and contents.value != contents_of_large_objects(connection):
+        message = "large objects have other contents than when they were backed up"
+        yield Difference("large_objects", "LARGE OBJECTS", message)
+    known = rights is not None and rights.algorithm == RIGHTS_ALGORITHM
+    if known and rights is not None and rights.value != rights_on_large_objects(connection):
+        message = "large objects have other owners or grants than when they were backed up"
+        yield Difference("grants", "ACL LARGE OBJECTS", message)
 
 
 def compare_sequences(connection: Connection, toc: Toc) -> list[Difference]:

@@ -31,7 +31,8 @@ def compared(check: str, manifest: Manifest) -> str:
         count = sum(table.fingerprint is not None for table in manifest.tables)
         return f"{count:,} of {len(manifest.tables):,} tables have a fingerprint, and the contents that it tells of"
     if check == "large_objects":
-        return f"{manifest.large_objects:,} large objects"
+        contents = "with their contents" if manifest.large_object_contents is not None else "of which only the number"
+        return f"{manifest.large_objects:,} large objects" + (f", {contents}" if manifest.large_objects else "")
     objects = manifest.schema.objects
     if check == "sequences":
         return f"{sum(name.startswith('SEQUENCE SET ') for name in objects):,} sequences"
