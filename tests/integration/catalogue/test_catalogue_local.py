@@ -30,7 +30,7 @@ TOMORROW = NOW + timedelta(days=1, hours=6)
 
 KILLED_WRITER = """
 import os, signal, sys
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.local import LocalLocation
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.local.location import LocalLocation
 location = LocalLocation("local", sys.argv[1])
 location.put(sys.argv[2] + "/globals.sql.age", b"x" * 1000)
 writer = location.writer(sys.argv[2] + "/backup.dump.age")

@@ -31,7 +31,9 @@ def test_a_restore_reads_a_set_once(
     with postgres17.database() as name, S3Proxy(s3_server.endpoint_url) as proxy:
         for number in range(TABLES):
             fill(postgres17, name, 5, table=f"table_{number}")
-        report = bench.backup(postgres17, name, compress="none", locations=[s3_server.location(s3_bucket)], **encrypting)
+        report = bench.backup(
+            postgres17, name, compress="none", locations=[s3_server.location(s3_bucket)], **encrypting
+        )
         size = sum(artifact["size"] for artifact in report["artifacts"])
         assert size > 16 * MIB
         target = f"{name}_restored"

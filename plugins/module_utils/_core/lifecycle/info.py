@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 
-from ..backupset.naming import SetId, check_kind
+from ..backupset.naming import SIGNATURE, SetId, check_kind
 from ..backupset.record_keys import record_verify_keys
 from ..backupset.signing import load_verify_keys
 from ..catalogue.all_locations import Catalogue, KnownSet, read_catalogue
@@ -119,7 +119,7 @@ def _describe(one: KnownSet, decision: Decision, now: datetime) -> dict[str, Any
         "verified": None if drill is None else _time(drill.finished),
         "drills": len(counted.drills),
         "retention": describe_decision(decision),
-        "signature": None if summary is None else summary.signature,
+        "signature": _signature(one) if summary is None else summary.signature,
         "environment": None if summary is None else summary.environment,
         "labels": {} if summary is None else dict(summary.labels),
         "database": None if summary is None else summary.database,
@@ -128,6 +128,12 @@ def _describe(one: KnownSet, decision: Decision, now: datetime) -> dict[str, Any
         "started": None if summary is None else summary.started,
         "finished": None if summary is None else summary.finished,
     }
+
+
+def _signature(one: KnownSet) -> str:
+    """What there is of a signature beside manifests none of which can be used."""
+    signed = any(SIGNATURE in copy.objects for copy in one.copies.values())
+    return "unverified" if signed else "unsigned"
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -42,9 +42,7 @@ def people(postgres17: PostgresServer, database: str, tmp_path: Path) -> Iterato
     """A database, backed up with a table of personal data."""
     bench = Bench(tmp_path, make_keys(tmp_path))
     postgres17.psql(database, SCHEMA)
-    bench.backup(
-        postgres17, database, fingerprint="all", environment="test", tables=[{"name": "people", "personal_data": True}]
-    )
+    bench.backup(postgres17, database, fingerprint="all", tables=[{"name": "people", "personal_data": True}])
     yield bench, database
 
 
