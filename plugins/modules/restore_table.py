@@ -123,6 +123,14 @@ options:
     type: list
     elements: str
     default: []
+  entry_search_path:
+    description:
+      - Schemas in which single objects find what they use when a table that is gone is brought back. A list for each
+        object, by its name as in O(expected_differences), V(TABLE public.people) say.
+      - For what works because a role or a database sets a C(search_path), and fails in a restore because a dump has
+        none, such as a generated column whose function calls another one without its schema.
+    type: dict
+    default: {}
   lock_timeout:
     description:
       - How long to wait for what somebody has locked, in seconds.
@@ -283,6 +291,7 @@ def main() -> None:
             "mask_columns": {"type": "list", "elements": "str", "default": []},
             "max_row_size": {"type": "int", "default": 16},
             "expected_differences": {"type": "list", "elements": "str", "default": []},
+            "entry_search_path": {"type": "dict", "default": {}},
         },
         run_restore_table,
     )

@@ -10,6 +10,7 @@ from typing import Any
 from ...backupset.naming import check_name
 from ...catalogue.wanted import LATEST, Wanted
 from ...errors import ConfigError
+from ..database.search_paths import NO_SEARCH_PATHS, SearchPaths
 from ..environments import check_environment, require_environment
 
 STEP = "check the options"
@@ -33,6 +34,7 @@ class TableRequest:
     :param mask_columns: columns whose values are not shown in a diff.
     :param max_row_size: MiB that a row of a JSON file may have.
     :param expected_differences: objects that stay as they are, or away, when a table is brought back, as patterns.
+    :param search_paths: of single objects that are made then.
     :param lock_timeout: seconds to wait for locks altogether.
     """
 
@@ -52,6 +54,7 @@ class TableRequest:
     mask_columns: tuple[str, ...] = ()
     max_row_size: int = 16
     expected_differences: tuple[str, ...] = ()
+    search_paths: SearchPaths = NO_SEARCH_PATHS
     lock_timeout: int = 60
     pg_bin_dir: str | None = None
 
@@ -103,6 +106,7 @@ class TableRequest:
             table=params["table"],
             column_map=mapped,
             mask_columns=tuple(params.get("mask_columns") or ()),
+            search_paths=SearchPaths.parse(params.get("entry_search_path"), STEP),
             expected_differences=tuple(params.get("expected_differences") or ()),
             **given,
         )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from ....errors import SourceError
 from ....postgres.archive import Section, TocEntry, object_name
@@ -18,7 +20,8 @@ from ..swap.lock_holders import describe_holders
 from ..swap.privileges import Granted
 from ..swap.schema_dump import Tools, script_of
 from ..waiting import in_turns, set_lock_timeout
-from .belongings import REFRESH, SEQUENCE_VALUE, TABLES
+from .belongings import REFRESH, SEQUENCE_VALUE, TABLES, tell
+from .loaded_trees import compare_trees
 from .memory import Memory, remember
 from .plan import ReturnPlan
 
@@ -29,6 +32,10 @@ _GRANTS = "ACL"
 _ATTACH = "TABLE ATTACH"
 _INDEX_ATTACH = "INDEX ATTACH"
 _MODES = ("", "SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE")
+_HINT = (
+    "nothing was changed; bring that in order first, or name the object in expected_differences to leave it out, or in "
+    "entry_search_path where it does not find what is there"
+)
 _OWNED = """
 SELECT c.oid FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = %s AND c.relname = %s AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
@@ -138,28 +145,13 @@ class _Making:
         self._plan = plan
         self._lock_timeout = request.lock_timeout
         self._tools = tools
+        self._paths = request.search_paths
         self._codec = codec_of(next((one.defn for one in plan.toc.entries if one.desc == "ENCODING"), ""))
 
     def run(self, entries: Collection[TocEntry], step: str) -> None:
         """Make these entries as the backup has them."""
-        if not entries:
-            return
-        pieces: list[bytes] = []
-        self._plan.archive.source({one.dump_id for one in entries}, data=False).run(pieces.append)
-        script = script_of(b"".join(pieces), list(entries), self._tools, self._codec)
-        with self._session.at(step):
-            try:
-                self._session.execute(_SETTINGS.sub("", script).encode("utf-8", "surrogateescape"))
-            except LockedError:
-                raise
-            except SourceError as error:
-                raise SourceError(
-                    error.step,
-                    f"{self._plan.name}: {error.message}",
-                    hint=error.hint
-                    or "nothing was changed; bring that in order first, or name the object in expected_differences to "
-                    "leave it out",
-                ) from None
+        for path, run in groupby(entries, key=lambda entry: self._paths(object_name(entry))):
+            self._run(list(run), path, step)
 
     def load(self) -> tuple[dict[TableName, int], list[str]]:
         """The rows of every table, compared with what the manifest tells of them."""
@@ -169,11 +161,14 @@ class _Making:
         for table, backup in self._plan.rows.items():
             columns = backup.rows.columns
             into = sql.Identifier(*self._plan.through[table])
-            with self._session.at(f"load the rows of {display_name(table)}"):
+            path = self._paths(f"TABLE {'.'.join(table)}")
+            with self._session.at(f"load the rows of {display_name(table)}"), self._finding(path):
                 rows[table] = backup.rows.copy_into(self._session, into, columns)
-            matching = Matching(columns, tuple((name, name) for name in columns))
-            warnings += compare_rows(self._session, table, rows[table], backup, matching)
+            if self._plan.through[table] == table:
+                matching = Matching(columns, tuple((name, name) for name in columns))
+                warnings += compare_rows(self._session, table, rows[table], backup, matching)
             warnings += backup.passed_over
+        compare_trees(self._session, self._plan, rows)
         return rows, list(dict.fromkeys(warnings))
 
     def lock_others(self, around: Iterable[TocEntry]) -> None:
@@ -205,12 +200,43 @@ class _Making:
 
     def refresh(self, entries: Sequence[TocEntry]) -> None:
         """Fill materialized views as anybody would who refreshes them: policies decide what their owners see."""
-        if entries:
-            self._set("row_security", "on")
-            for entry in entries:
-                with self._session.at(f"fill {object_name(entry).removeprefix(REFRESH + ' ')}"):
-                    self._session.execute(entry.defn)
-            self._set("row_security", "off")
+        if not entries:
+            return
+        self._set("row_security", "on")
+        for entry in entries:
+            name = object_name(entry)
+            with self._explained(f"fill {tell(entry)}"), self._finding(self._paths(name)):
+                self._session.execute(entry.defn)
+        self._set("row_security", "off")
+
+    def _run(self, entries: Sequence[TocEntry], path: str, step: str) -> None:
+        pieces: list[bytes] = []
+        ids = {one.dump_id for one in entries}
+        self._plan.archive.source(ids, data=False, search_path=path).run(pieces.append)
+        script = script_of(b"".join(pieces), entries, self._tools, self._codec)
+        with self._explained(step):
+            self._session.execute(_SETTINGS.sub("", script).encode("utf-8", "surrogateescape"))
+            self._set("search_path", "")
+
+    @contextlib.contextmanager
+    def _explained(self, step: str) -> Iterator[None]:
+        """Say what can be done about an object that cannot be made."""
+        with self._session.at(step):
+            try:
+                yield
+            except LockedError:
+                raise
+            except SourceError as error:
+                raise SourceError(error.step, f"{self._plan.name}: {error.message}", hint=error.hint or _HINT) from None
+
+    @contextlib.contextmanager
+    def _finding(self, path: str) -> Iterator[None]:
+        """Let what is run find names by a search path."""
+        if path:
+            self._set("search_path", path)
+        yield
+        if path:
+            self._set("search_path", "")
 
     def _modes(self, around: Iterable[TocEntry]) -> dict[TableName, str]:
         """The locks that these entries and what tables have lost will take."""

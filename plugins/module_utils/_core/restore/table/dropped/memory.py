@@ -103,7 +103,7 @@ def _contents(session: Session, plan: ReturnPlan) -> tuple[tuple[str, str, str],
     known: dict[TableName, str] = {}
     for table, backup in plan.rows.items():
         told = None if backup.expected is None else backup.expected.fingerprint
-        if told is not None and told[0] == ALGORITHM:
+        if told is not None and told[0] == ALGORITHM and plan.through[table] == table:
             known[table] = told[1]
     others = [table for table in plan.rows if table not in known]
     known |= {table: found.value for table, found in fingerprints(session.connection, others).items()}

@@ -1,0 +1,62 @@
+"""A table that was brought back is gone again, or stays."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import PreflightError
+from support.backup_bench import Bench
+from support.dropped_tables import drop
+from support.postgres import PostgresServer
+from support.stored_sets import contents_of
+from support.table_restores import restore_table, schema_of
+
+
+def test_a_table_that_was_brought_back_can_be_gone_again_or_stay(
+    postgres17: PostgresServer, shop: str, bench: Bench
+) -> None:
+    before = schema_of(postgres17, shop)
+    drop(postgres17, shop, "app.clients")
+    gone = schema_of(postgres17, shop)
+    restore_table(postgres17, shop, "app.clients", bench=bench)
+    planned = restore_table(postgres17, shop, "app.clients", state="reverted", check=True)
+    reverted = restore_table(postgres17, shop, "app.clients", state="reverted")
+    assert planned["changed"]
+    assert reverted["changed"]
+    assert reverted["plan"] == planned["plan"]
+    assert schema_of(postgres17, shop) == gone
+    again = restore_table(postgres17, shop, "app.clients", state="reverted")
+    assert not again["changed"]
+    assert "there is no table" in again["warnings"][0]
+    restore_table(postgres17, shop, "app.clients", bench=bench)
+    finalized = restore_table(postgres17, shop, "app.clients", state="finalized")
+    assert finalized["changed"]
+    assert finalized["dropped"] == []
+    assert "nothing was kept" in finalized["summary"][0]
+    assert not restore_table(postgres17, shop, "app.clients", state="finalized")["changed"]
+    assert schema_of(postgres17, shop) == before
+    with pytest.raises(PreflightError, match="no table is kept"):
+        restore_table(postgres17, shop, "app.clients", state="reverted")
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("CREATE VIEW app.mine AS SELECT id FROM app.clients", "VIEW app.mine"),
+        ("CREATE OR REPLACE VIEW app.names AS SELECT id, name, mood FROM app.clients", "VIEW app.names"),
+        ("CREATE INDEX mine ON app.clients (name)", "INDEX app.mine"),
+        ("INSERT INTO app.clients (name) VALUES ('new')", "app.clients"),
+        ("UPDATE app.clients SET name = 'new' WHERE id = 1", "app.clients"),
+    ],
+)
+def test_what_came_since_keeps_a_table_from_being_gone_again(
+    postgres17: PostgresServer, shop: str, bench: Bench, statement: str, told: str
+) -> None:
+    drop(postgres17, shop, "app.clients")
+    restore_table(postgres17, shop, "app.clients", bench=bench)
+    postgres17.psql(shop, statement)
+    before, contents = schema_of(postgres17, shop), contents_of(postgres17, shop)
+    for check in (True, False):
+        with pytest.raises(PreflightError, match=told):
+            restore_table(postgres17, shop, "app.clients", state="reverted", check=check)
+    assert schema_of(postgres17, shop) == before
+    assert contents_of(postgres17, shop) == contents
