@@ -8,16 +8,29 @@ from typing import Any, Optional, Union
 
 from ...errors import BackupError, SourceError
 from ...postgres.messages import server_message
+from ...postgres.names import TableName
 from ...postgres.types import Composable, Connection, Cursor, Error
 
 STEP = "restore the table"
 Parameters = Optional[Union[Sequence[object], Mapping[str, object]]]  # noqa: UP007, UP045 - ansible-test takes | for a sum
+_FOREIGN_KEY = "23503"
 _LOCKED = ("55P03", "40P01")
 """lock_not_available and deadlock_detected: appendix A of PostgreSQL's documentation."""
 
 
 class LockedError(SourceError):
     """Somebody else holds what the statement needs."""
+
+
+class BrokenKey(SourceError):
+    """A row refers to one that is not there.
+
+    :ivar table: whose row it is.
+    :ivar constraint: the foreign key's name.
+    """
+
+    table: TableName = ("", "")
+    constraint = ""
 
 
 class Session:
@@ -111,4 +124,9 @@ def explained(error: Error, step: str) -> BackupError:
     told = server_message(error)
     if constraint := (error.diag.constraint_name if error.pgcode else None):
         told += f" (constraint {constraint})" if constraint not in told else ""
+    if error.pgcode == _FOREIGN_KEY:
+        broken = BrokenKey(step, told, hint=hint)
+        broken.table = (error.diag.schema_name or "", error.diag.table_name or "")
+        broken.constraint = constraint or ""
+        return broken
     return SourceError(step, told, hint=hint)

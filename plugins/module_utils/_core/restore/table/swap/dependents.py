@@ -61,6 +61,13 @@ FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid WHER
 UNION ALL SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass::oid::bigint, d.oid::bigint
 FROM pg_catalog.pg_attrdef d JOIN pg_catalog.pg_class c ON c.oid = d.adrelid WHERE c.relkind = 'v'
 """
+# What a body reads is bound anew when it is written anew; a row's type in the signature would make another routine.
+_REBINDABLE = """
+SELECT p.oid::bigint FROM pg_catalog.pg_proc p, pg_catalog.pg_class c JOIN pg_catalog.pg_type t ON t.oid = c.reltype
+WHERE c.oid = %(oid)s AND p.prosqlbody IS NOT NULL
+  AND NOT ARRAY[t.oid, t.typarray] && (coalesce(p.proallargtypes, p.proargtypes::oid[]) || p.prorettype)
+"""
+_BODIES_SINCE = 140000
 _POPULATED = "SELECT oid::bigint FROM pg_catalog.pg_class WHERE relkind = 'm' AND relispopulated"
 _CLONES = "SELECT oid::bigint FROM pg_catalog.pg_trigger WHERE tgparentid <> 0"
 
@@ -77,6 +84,7 @@ class Catalogue:
     :param serials: sequences that a column owns, but that are more than a part of it.
     :param populated: materialized views that can be read.
     :param clones: triggers that a partition has from its parent.
+    :param rebindable: routines whose body the server has parsed, and whose signature has nothing of the table.
     """
 
     own: Objects
@@ -84,6 +92,7 @@ class Catalogue:
     serials: Collection[int] = frozenset()
     populated: Collection[int] = frozenset()
     clones: Collection[int] = frozenset()
+    rebindable: Collection[int] = frozenset()
 
     @classmethod
     def read(cls, session: Session, target: Target) -> Catalogue:
@@ -95,6 +104,7 @@ class Catalogue:
             serials={one.oid for one in target.sequences if not one.identity},
             populated={oid for (oid,) in session.rows(_POPULATED)},
             clones={oid for (oid,) in session.rows(_CLONES)},
+            rebindable=_rebindable(session, target),
         )
 
 
@@ -108,6 +118,7 @@ class Dependents:
     :param kept: sequences that stay and are given to the new table, as the entries that say so.
     :param refresh: materialized views that have to be filled again.
     :param undroppable: those of *carried* that go with something else.
+    :param rebound: routines that stay, and whose bodies are written anew when the table is another.
     """
 
     table: TocEntry
@@ -117,6 +128,7 @@ class Dependents:
     kept: tuple[TocEntry, ...]
     refresh: tuple[QualifiedName, ...]
     undroppable: frozenset[int]
+    rebound: tuple[TocEntry, ...] = ()
 
     @property
     def definitions(self) -> list[int]:
@@ -147,10 +159,10 @@ def classify(toc: Toc, target: Target, catalogue: Catalogue) -> Dependents:
     """
     table = find_entry(toc, target)
     name = QualifiedName.parse(table.drop_stmt.removeprefix("DROP TABLE ").removesuffix(";\n"))
-    reached, serials = _reach(toc, table, catalogue)
+    reached, serials, rebound = _reach(toc, table, catalogue)
     built, carried, refused = [], [], []
     for entry in toc.entries:
-        if entry.dump_id not in reached:
+        if entry.dump_id not in reached or entry.dump_id in rebound:
             continue
         key = (entry.table_oid, entry.oid)
         if key in catalogue.own:
@@ -175,6 +187,7 @@ def classify(toc: Toc, target: Target, catalogue: Catalogue) -> Dependents:
         kept=tuple(e for e in toc.entries if e.desc == "SEQUENCE OWNED BY" and serials & set(e.dependencies)),
         refresh=tuple(_view_name(e) for e in carried if _is_populated(e, catalogue)),
         undroppable=frozenset(e.dump_id for e in carried if e.desc == "TRIGGER" and e.oid in catalogue.clones),
+        rebound=tuple(e for e in toc.entries if e.dump_id in rebound),
     )
 
 
@@ -183,11 +196,27 @@ def reachable(toc: Toc, start: Collection[int]) -> set[int]:
     return _closure(_reverse(toc), start, frozenset())
 
 
-def _reach(toc: Toc, table: TocEntry, catalogue: Catalogue) -> tuple[set[int], set[int]]:
-    """What depends on the table, without the sequences that stay; and those."""
+def _reach(toc: Toc, table: TocEntry, catalogue: Catalogue) -> tuple[set[int], set[int], set[int]]:
+    """What depends on the table, without the sequences that stay; those; and routines that stay and are bound anew.
+
+    Nothing that depends on such a routine has to go, unless the routine itself reads something that does.
+    """
     serials = {e.dump_id for e in toc.entries if e.table_oid == PG_CLASS and e.oid in catalogue.serials}
-    reached = _closure(_reverse(toc), [table.dump_id], serials)
-    return reached - {table.dump_id}, serials
+    dependents = _reverse(toc)
+    stay = {e.dump_id for e in toc.entries if e.desc in _ROUTINES and e.oid in catalogue.rebindable}
+    while True:
+        reached = _closure(dependents, [table.dump_id], serials, stay)
+        going = reached - stay - {table.dump_id}
+        lost = {dump_id for dump_id in stay & reached if going.intersection(toc.by_id[dump_id].dependencies)}
+        if not lost:
+            return reached - {table.dump_id}, serials, stay & reached
+        stay -= lost
+
+
+def _rebindable(session: Session, target: Target) -> set[int]:
+    if session.connection.server_version < _BODIES_SINCE:
+        return set()
+    return {oid for (oid,) in session.rows(_REBINDABLE, {"oid": target.oid})}
 
 
 def _reverse(toc: Toc) -> Mapping[int, Sequence[int]]:
@@ -198,13 +227,23 @@ def _reverse(toc: Toc) -> Mapping[int, Sequence[int]]:
     return dependents
 
 
-def _closure(dependents: Mapping[int, Sequence[int]], start: Collection[int], without: Collection[int]) -> set[int]:
+def _closure(
+    dependents: Mapping[int, Sequence[int]],
+    start: Collection[int],
+    without: Collection[int],
+    ends: Collection[int] = frozenset(),
+) -> set[int]:
+    """*start* and all that depends on it.
+
+    :param without: what does not count.
+    :param ends: what counts, and nothing that depends on it.
+    """
     reached, waiting = set(start), list(start)
     while waiting:
         for dump_id in dependents.get(waiting.pop(), ()):
             if dump_id not in reached and dump_id not in without:
                 reached.add(dump_id)
-                waiting.append(dump_id)
+                waiting += [] if dump_id in ends else [dump_id]
     return reached
 
 

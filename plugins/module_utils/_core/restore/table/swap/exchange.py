@@ -91,6 +91,8 @@ class Exchange:
         self._move_in()
         for entry in self.plan.kept:
             self.session.execute(entry.defn)
+        for entry in self.plan.rebound:
+            self.session.execute(entry.defn.replace("CREATE ", "CREATE OR REPLACE ", 1))
         self._make(self.scripts[0])
         granted.reset_new()
         self._make(self.scripts[1])

@@ -15,12 +15,13 @@ from ..comparing import compare_rows
 from ..kept_versions import REPLACED, Note, stamp
 from ..loading import load
 from ..request import TableRequest
-from ..session import Session
+from ..session import BrokenKey, Session
 from ..source.sources import Backup
 from ..target import Target, describe
 from .dependents import Catalogue, Dependents, classify, reachable
 from .drift import Watch
 from .exchange import Exchange
+from .missing_keys import explain_key
 from .schema_dump import SchemaDump, Tools, dump_schema
 from .security_labels import check_labels
 from .shadow import Shadow
@@ -87,7 +88,7 @@ def swap(session: Session, plan: SwapPlan, backup: Backup, request: TableRequest
     shadow.complete()
     warnings = compare_rows(session, shadow.table, rows, backup, plan.matching)
     note = Note(target.table, kind, backup.name, now.isoformat(timespec="seconds"))
-    old = Exchange(
+    exchange = Exchange(
         session=session,
         target=target,
         shadow=shadow,
@@ -97,7 +98,11 @@ def swap(session: Session, plan: SwapPlan, backup: Backup, request: TableRequest
         note=note,
         restore_id=restore_id,
         lock_timeout=request.lock_timeout,
-    ).run()
+    )
+    try:
+        old = exchange.run()
+    except BrokenKey as error:
+        raise explain_key(session, target, shadow.identifier, error) from None
     return Swapped(rows, restore_id, old, tuple(warnings))
 
 
