@@ -11,7 +11,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, SourceError
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import (
+    BackupError,
+    ConfigError,
+    FormatError,
+    SourceError,
+)
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import (
     Connection,
     ConnectionOptions,
@@ -372,3 +377,16 @@ def test_a_session_that_ends_midway_fails_the_export(options17: ConnectionOption
 
     with pytest.raises(SourceError, match="export query"):
         source.run(end_it)
+
+
+def test_json_that_no_server_reads_back_is_refused_by_row_and_column(
+    options17: ConnectionOptions, session17: Connection
+) -> None:
+    execute(session17, "CREATE TABLE nul (i int, a json, t text)")
+    execute(session17, r"""INSERT INTO nul VALUES (1, '{"ok": "\\u0000"}', '\u0000'), (2, '"\\\\u0000"', '\\u0000')""")
+    assert len(exported_rows(options17, session17, table="nul")) == 2
+    execute(session17, r"""INSERT INTO nul VALUES (3, '{"deep": ["secret", "\\\u0000"]}', NULL)""")
+    with pytest.raises(FormatError, match=r"export public\.nul: row 3, column 'a': it holds .u0000") as failure:
+        exported_rows(options17, session17, table="nul")
+    assert "secret" not in str(failure.value)
+    assert export(options17, session17, table="nul")[1] == 3
