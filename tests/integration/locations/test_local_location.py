@@ -408,9 +408,9 @@ def test_the_check_proves_that_names_can_be_given(disk: Location, root: Path, mo
 
 CHECK_AS_NOBODY = """
 import os, sys
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations import local
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.local.location import create
 os.setuid(65534)
-local.create({"name": "disk", "type": "local", "path": sys.argv[1]}).check()
+create({"name": "disk", "type": "local", "path": sys.argv[1]}).check()
 """
 
 

@@ -116,6 +116,9 @@ def _get(connections: _Connections, url: str, headers: Mapping[str, str], *, lim
         data = reply.read(limit + 1)
         if len(data) > limit:
             raise ValueError(f"the answer is larger than {limit} bytes")
+        if reply.length:
+            # With a number of bytes asked for, an answer that is cut off ends without an error.
+            raise http.client.IncompleteRead(data, reply.length)
     except BaseException:
         # What is left of the answer must not be taken for that to the next request.
         connection.close()
