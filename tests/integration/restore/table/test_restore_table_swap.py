@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,8 +12,6 @@ from support.postgres import PostgresServer
 from support.stored_sets import contents_of
 from support.table_restores import restore_table, schema_of
 
-SCHEMA = Path(__file__).with_name("carried.sql")
-ROLES = ("carried_alice", "carried Bob, (x)")
 LONG = "1234567890_234567890_234567890_234567890_234567890_234567890_"
 
 SWAPPED = [
@@ -42,23 +39,6 @@ def quoted(table: tuple[str, str]) -> str:
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path, make_keys(tmp_path))
-
-
-@pytest.fixture(scope="session")
-def _carried_roles() -> set[int]:
-    return set()
-
-
-@pytest.fixture
-def carried(postgres: PostgresServer, _carried_roles: set[int]) -> Iterator[str]:
-    """A database with everything that can belong to a table."""
-    if postgres.port not in _carried_roles:
-        for role in ROLES:
-            postgres.create_role(role)
-        _carried_roles.add(postgres.port)
-    with postgres.database() as name:
-        postgres.psql(name, SCHEMA.read_text())
-        yield name
 
 
 def damage(server: PostgresServer, database: str, table: tuple[str, str]) -> None:

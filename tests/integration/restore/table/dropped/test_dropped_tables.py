@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +12,6 @@ from support.postgres import PostgresServer
 from support.stored_sets import contents_of
 from support.table_restores import restore_table, schema_of
 
-SCHEMA = Path(__file__).parent.with_name("carried.sql")
-ROLES = ("carried_alice", "carried Bob, (x)")
 TABLES = """
 SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' ORDER BY 1, 2
@@ -24,17 +20,6 @@ WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> '
 
 def quoted(table: tuple[Any, ...]) -> str:
     return ".".join('"' + part.replace('"', '""') + '"' for part in table)
-
-
-@pytest.fixture
-def carried(postgres: PostgresServer) -> Iterator[str]:
-    """A database with everything that can belong to a table."""
-    for role in ROLES:
-        if not postgres.query("postgres", "SELECT FROM pg_roles WHERE rolname = %s", [role]):
-            postgres.create_role(role)
-    with postgres.database() as name:
-        postgres.psql(name, SCHEMA.read_text())
-        yield name
 
 
 def test_every_table_comes_back_with_all_that_went_with_it(
