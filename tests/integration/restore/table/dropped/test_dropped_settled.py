@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import PreflightError
 from support.backup_bench import Bench
@@ -36,6 +38,29 @@ def test_a_table_that_was_brought_back_can_be_gone_again_or_stay(
     assert schema_of(postgres17, shop) == before
     with pytest.raises(PreflightError, match="no table is kept"):
         restore_table(postgres17, shop, "app.clients", state="reverted")
+
+
+def test_what_a_tables_owner_has_written_down_drops_nothing_of_others(postgres17: PostgresServer, bench: Bench) -> None:
+    postgres17.create_role("dropped_mallory")
+    with postgres17.database() as name:
+        postgres17.psql(
+            name,
+            "CREATE FUNCTION precious() RETURNS integer LANGUAGE sql AS 'SELECT 1'; CREATE TABLE victims (id integer);"
+            "CREATE TABLE bait (id integer); ALTER TABLE bait OWNER TO dropped_mallory;",
+        )
+        bench.backup(postgres17, name)
+        drop(postgres17, name, "bait")
+        restore_table(postgres17, name, "bait", bench=bench)
+        ((text,),) = postgres17.query(name, "SELECT obj_description('bait'::regtype)")
+        note = json.loads(text)
+        note["mobul.backup"]["made"] |= {"FUNCTION public.precious()": "0", "TABLE public.victims": "0"}
+        forged = postgres17.connect(name)
+        forged.cursor().execute("SET ROLE dropped_mallory")
+        forged.cursor().execute("COMMENT ON TYPE bait IS %s", [json.dumps(note)])
+        forged.close()
+        report = restore_table(postgres17, name, "bait", state="reverted")
+        assert report["plan"] == ["table public.bait"]
+        assert postgres17.query(name, "SELECT precious(), count(*) FROM victims") == [(1, 0)]
 
 
 @pytest.mark.parametrize(

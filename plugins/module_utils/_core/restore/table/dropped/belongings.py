@@ -28,7 +28,7 @@ TABLES = ("TABLE", "FOREIGN TABLE")
 _OF_ROWS = (TABLE_DATA, BLOBS, "STATISTICS DATA")
 _WITH_PARENT = (*_OF_ROWS, REFRESH, SEQUENCE_VALUE)
 """Kinds of entries that a dump without rows has not: they are there with what they depend on."""
-_FOUNDATIONS = frozenset(
+FOUNDATIONS = frozenset(
     {
         *("SCHEMA", "TYPE", "SHELL TYPE", "DOMAIN", "SEQUENCE", "FUNCTION", "PROCEDURE", "AGGREGATE", "COLLATION"),
         *("CAST", "OPERATOR", "OPERATOR CLASS", "OPERATOR FAMILY", "CONVERSION", "TEXT SEARCH CONFIGURATION"),
@@ -239,7 +239,7 @@ class _Search:
                 continue
             name = object_name(entry)
             goes_along = entry.dump_id in self._reached and self._goes_along(entry)
-            made_here = goes_along or entry.desc in _FOUNDATIONS or entry.desc in _ATTACHED
+            made_here = goes_along or entry.desc in FOUNDATIONS or entry.desc in _ATTACHED
             if not made_here or (self._expected(name) and entry is not self._table):
                 blocked[entry.dump_id] = {name}
             elif found := set().union(*(blocked.get(one, ()) for one in entry.dependencies)):

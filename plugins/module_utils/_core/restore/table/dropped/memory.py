@@ -62,14 +62,21 @@ class Memory:
 
     @classmethod
     def parse(cls, text: str | None) -> Memory | None:
-        """Read a comment; None for one that is not ours."""
+        """Read a comment; None for one that is not ours. The table's owner can have written anything into it."""
         try:
             fields = json.loads(text or "")[MARK]
-            schema, table = fields.pop("table")
-            rows = tuple((str(one), str(name), str(value)) for one, name, value in fields.pop("rows"))
-            return cls((schema, table), rows=rows, changed=tuple(fields.pop("changed")), **fields)
+            schema, table = fields["table"]
+            texts = [str(fields[name]) for name in ("backup", "time")]
+            memory = cls(
+                (str(schema), str(table)),
+                *texts,
+                made={str(name): str(digest) for name, digest in fields["made"].items()},
+                changed=tuple(map(str, fields["changed"])),
+                rows=tuple((str(one), str(name), str(value)) for one, name, value in fields["rows"]),
+            )
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
+        return memory if all(map(str.isprintable, texts)) else None
 
     def to_text(self) -> str:
         """For COMMENT ON TYPE."""

@@ -22,7 +22,7 @@ from ..swap.lock_holders import describe_holders
 from ..swap.schema_dump import Tools, dump_schema
 from ..target import Target
 from ..waiting import in_turns
-from .belongings import dependents_of, tell
+from .belongings import FOUNDATIONS, dependents_of, tell
 from .memory import Memory
 
 STEP = "take the restore back"
@@ -54,14 +54,12 @@ def take_back(
         toc = dump_schema(tools).toc
         gone = _dependents(toc, target, memory)
         _refuse_new(toc, gone, target, memory)
-        tables = [(schema, name) for schema, name, _value in memory.rows]
+        tables = _tables(toc, gone, memory)
         if not check_mode:
             _lock(session, target, tables, request)
             watch.check()
         _refuse_written(session, memory, tables)
-        foundations = [
-            one for one in toc.entries if object_name(one) in memory.made and one.dump_id not in gone and one.drop_stmt
-        ]
+        foundations = _foundations(session, toc, gone, target, memory)
         dropped = tuple(tell(one) for one in toc.entries if one.dump_id in gone and one.drop_stmt)
         if check_mode:
             return TakenBack((*dropped, *map(tell, foundations)))
@@ -110,6 +108,28 @@ def _refuse_written(session: Session, memory: Memory, tables: Collection[TableNa
             f"what was brought back from {memory.backup} has been written to since then: {bounded_list(written)}",
             hint=_HINT,
         )
+
+
+def _tables(toc: Toc, gone: Collection[int], memory: Memory) -> list[TableName]:
+    """Whose rows are compared; only what goes anyway, as the table's owner could have written anything down."""
+    going = {(one.namespace, one.tag) for one in toc.entries if one.dump_id in gone and one.desc == "TABLE"}
+    tables = [(schema, name) for schema, name, _value in memory.rows]
+    if others := [display_name(table) for table in tables if table not in going]:
+        raise PreflightError(STEP, f"what came with it is not there any more: {bounded_list(others)}", hint=_HINT)
+    return tables
+
+
+def _foundations(session: Session, toc: Toc, gone: Collection[int], target: Target, memory: Memory) -> list[TocEntry]:
+    """What the table stood on, as far as its owner may drop it, who could have written anything down."""
+    found = [
+        one
+        for one in toc.entries
+        if one.desc in FOUNDATIONS and object_name(one) in memory.made and one.dump_id not in gone
+    ]
+    owners = sorted({one.owner for one in found})
+    query = "SELECT o FROM pg_catalog.unnest(%s::text[]) AS o WHERE pg_catalog.pg_has_role(%s, o, 'USAGE')"
+    may = {owner for (owner,) in session.rows(query, [owners, target.owner])} if owners else set()
+    return [one for one in found if one.owner in may]
 
 
 def _lock(session: Session, target: Target, tables: Collection[TableName], request: TableRequest) -> None:
