@@ -94,7 +94,7 @@ class Complaints:
         """
         if not self.tolerant:
             return False
-        stderr, unknown = without_unknown_errors(stderr, self._unknown)
+        stderr, unknown = self._without_unknown(stderr)
         found = self._read(stderr)
         ignored = _IGNORED.search(stderr)
         if found is None or ignored is None or len(found) + unknown != int(ignored[1]):
@@ -107,12 +107,19 @@ class Complaints:
 
     def explain(self, step: str, stderr: str) -> ReplayError | None:
         """What could not be restored, by name, and what to do about it; None where that cannot be told."""
-        stderr, _unknown = without_unknown_errors(stderr, self._unknown)
+        stderr, _unknown = self._without_unknown(stderr)
         found = [one for one in self._read(stderr) or () if not self._harmless(one)]
         if not found:
             return None
         told = [f"{one.name}: {_QUOTED_VALUE.sub(_ANY_VALUE, one.message)}" for one in found]
         return ReplayError(step, bounded_list(told, limit=4), hint=_advice(found[0]))
+
+    def _without_unknown(self, stderr: str) -> tuple[str, int]:
+        """Without what comes of settings, which is before any entry: what is quoted behind that is the archive's."""
+        first = _ENTRY.search(stderr)
+        end = len(stderr) if first is None else first.start()
+        before, count = without_unknown_errors(stderr[:end], self._unknown)
+        return before + stderr[end:], count
 
     def _read(self, stderr: str) -> list[Complaint] | None:
         """The errors with their objects; None where some cannot be told apart."""

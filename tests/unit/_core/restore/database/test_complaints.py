@@ -122,3 +122,16 @@ def test_what_could_not_be_restored_is_explained_by_its_name_and_without_values(
     assert "INDEX public.orders_by_client: invalid input for x: (a value)" in str(error)
     assert "expected_differences: ['INDEX public.orders_by_client']" in str(error)
     assert Complaints(toc(), never).explain("restore", "pg_restore: error: connection lost\n") is None
+
+
+def test_an_entry_that_quotes_such_a_setting_is_an_error_like_any_other() -> None:
+    complaints = Complaints(toc(), never, unknown=("transaction_timeout",))
+    quoting = (6, "no such thing", "CREATE INDEX\nCommand was: SET transaction_timeout = 0;")
+    assert not complaints.forgives(UNKNOWN + stderr(PUBLIC, quoting, ignored=3))
+
+
+def test_an_extension_that_the_server_lacks_is_to_be_installed_or_expected() -> None:
+    lacking = (5, 'extension "pgcrypto" is not available', "CREATE EXTENSION pgcrypto;")
+    error = Complaints(toc(), never).explain("restore", stderr(lacking))
+    assert error is not None
+    assert "install the extension on this server; or expected_differences" in str(error)
