@@ -23,7 +23,7 @@ def case_database(server: PostgresServer, name: str) -> Iterator[str]:
     """A database made of them; it goes with all of its versions."""
     database = server.create_database()
     try:
-        server.query(database, case(name))
+        server.psql(database, case(name))
         yield database
     finally:
         for one in databases(server, database):

@@ -212,8 +212,10 @@ def compare_schema(
     ]
     wrong = "is written otherwise by the server, which took its definition"
     if not same:
-        told = f"PostgreSQL {made_by or 'of another version'} writes it otherwise than {program.major}"
-        wrong = f"is perhaps not defined as when it was backed up: {told}"
+        then, now = str(manifest.database.server_version_num // 10000), str(server_major)
+        if then == now:
+            then, now = made_by or "of another version", str(program.major)
+        wrong = f"is perhaps not defined as when it was backed up: PostgreSQL {then} writes it otherwise than {now}"
     doubtful = [_of_object(name, wrong) for name in (*found.rewritten, *found.doubtful)]
     warnings = _borrowed(found.borrowed)
     return Comparison(0, 0, 0, first_of_each(differences), found.extra, tuple(doubtful), warnings)

@@ -163,7 +163,8 @@ def plan_clearing(
             one.dump_id for one in backup.entries if is_borrowed(one, backup) and not one.tag.startswith("SCHEMA ")
         }
     left |= {one.entry.dump_id for one in rows if not one.writable}
-    out = [one.dump_id for one in backup.entries if expected(object_name(one)) or object_name(one) in stay]
+    subscribed = {one.dump_id for one in backup.entries if object_name(one) in stay}
+    out = [one.dump_id for one in backup.entries if expected(object_name(one)) or one.dump_id in subscribed]
     left |= reachable(backup, out)
     names = {object_name(entry) for entry in backup.entries if entry.dump_id in left}
     strangers = find_strangers(backup, present, names)
@@ -180,7 +181,7 @@ def plan_clearing(
         ),
         strangers=strangers,
         refresh=tuple((one.namespace, one.tag) for one in strangers.kept if one.oid in populated),
-        warnings=tuple(_warnings(strangers)),
+        warnings=(*_warnings(strangers), *_left_out(backup, [one for one in out if one not in subscribed])),
     )
 
 
@@ -214,6 +215,12 @@ def _warnings(strangers: Strangers) -> Iterator[str]:
         yield f"not in the backup, and made again around it: {_named(strangers.kept)}"
     if gone := (*strangers.lost, *strangers.replaced):
         yield f"not in the backup, and gone with what belongs to it: {_named(gone)}"
+
+
+def _left_out(backup: Toc, dump_ids: Sequence[int]) -> Iterator[str]:
+    if dump_ids:
+        names = _named([backup.by_id[dump_id] for dump_id in dump_ids])
+        yield f"expected, and so left out with all that depends on it: {names}"
 
 
 def _named(entries: Sequence[TocEntry]) -> str:
