@@ -378,3 +378,21 @@ def test_large_objects_come_back_with_their_contents_owners_and_grants(
         assert failures(drill(bench, postgres)) == {}
         bench.restore(postgres, database)
         assert postgres.query(database, rights) == before
+
+
+def test_an_extension_that_cannot_be_made_is_named_before_anything_is_touched(
+    bench: RestoreBench, with_extension: PostgresServer, postgres17: PostgresServer
+) -> None:
+    role = "maker of databases"
+    login = {"login_user": role, "login_password": postgres17.create_role(role, "LOGIN CREATEDB")}
+    with case_database(with_extension, "ext-config-dup") as database, with_extension.database() as other:
+        bench.backup(with_extension, database)
+        with_extension.query("postgres", "ALTER ROLE postgres RESET extension_control_path")
+        with pytest.raises(BackupError, match=r"does not have the extensions dup .*\['EXTENSION dup'\]"):
+            bench.restore(with_extension, other, expect_database=database, check_mode=True)
+    with postgres17.database(owner=role) as database:
+        postgres17.query(database, "CREATE EXTENSION file_fdw")
+        bench.backup(postgres17, database)
+        planned = bench.restore(postgres17, database, check_mode=True, strategy="side_by_side", **login)
+        assert any("only a superuser makes the extensions file_fdw" in told for told in planned["warnings"])
+    postgres17.query("postgres", f'DROP ROLE "{role}"')

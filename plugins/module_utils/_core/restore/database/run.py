@@ -13,6 +13,7 @@ from ...postgres.messages import database_errors
 from ...reading.access import open_access
 from .contents import Contents, open_file, open_set
 from .expected_differences import ExpectedDifferences
+from .extensions import check_extensions
 from .in_place.in_place import InPlace
 from .locks import lock_target
 from .preparing import prepare
@@ -76,7 +77,7 @@ def _restore(
     safety = check_safety(request, params)
     with contextlib.ExitStack() as stack:
         contents = _open(params, request, stack)
-        plan = prepare(request, options, contents, stack)
+        plan = check_extensions(prepare(request, options, contents, stack))
         if check_mode:
             return report_planned(plan, time.monotonic() - began)
         reaped = reap_unfinished(plan.maintenance, plan.options, plan.target)
