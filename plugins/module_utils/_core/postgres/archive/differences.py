@@ -56,18 +56,9 @@ def schema_differences(
     :param tablespaces: whether these count.
     """
 
-    def both(*, definitions: bool = True, loose: bool = False, borrowed: bool = False) -> list[dict[str, str]]:
-        return [
-            schema_objects(
-                toc,
-                sequence_values=False,
-                definitions=definitions,
-                tablespaces=tablespaces,
-                loose=loose,
-                borrowed=borrowed,
-            )
-            for toc in (before, after)
-        ]
+    def both(**options: bool) -> list[dict[str, str]]:
+        given = {"sequence_values": False, "borrowed": False, "tablespaces": tablespaces, **options}
+        return [schema_objects(toc, **given) for toc in (before, after)]
 
     exact, own = both(borrowed=True), both()
     where, loose = both(definitions=False), both(loose=True)

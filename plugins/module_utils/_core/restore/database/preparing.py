@@ -54,22 +54,15 @@ def prepare(
     strangers = lock_target(maintenance, request.database)
     target = look_at(maintenance, request.database)
     strategy = choose_strategy(target, request.strategy)
-    _check_script(strategy, contents)
-    _check_search_paths(request, strategy, contents)
+    _check_options(request, strategy, contents)
     version = _check_version(target, contents)
     if target.database is not None:
         refuse_running_backup(maintenance, options, target.name)
     subscriptions = subscriptions_of(maintenance, request.database)
     lacking = _missing_tablespaces(maintenance, contents)
-    warnings = [
-        *contents.warnings,
-        *strangers,
-        *_without_tablespaces(lacking),
-        *lost_settings(contents.toc, target.database),
-        *warn_before(subscriptions, request.database, strategy),
-        *check_quiet(maintenance, target),
-        *_identity(target, contents),
-    ]
+    warnings = [*contents.warnings, *strangers, *check_quiet(maintenance, target), *_identity(target, contents)]
+    warnings += [*_without_tablespaces(lacking), *lost_settings(contents.toc, target.database)]
+    warnings += warn_before(subscriptions, request.database, strategy)
     if contents.manifest is not None and strategy == "side_by_side":
         check_space(maintenance, contents.manifest.database.size)
     pg_restore, pg_dump, psql = _programs(request, contents, target, strategy, version)
@@ -125,16 +118,13 @@ def _check_version(target: Target, contents: Contents) -> int:
     return max(target.version_num, dumped_by * 10000)
 
 
-def _check_script(strategy: str, contents: Contents) -> None:
+def _check_options(request: RestoreRequest, strategy: str, contents: Contents) -> None:
     if strategy == "in_place" and contents.file is not None and contents.file.commits:
         raise PreflightError(
             "check the backup",
             f"{contents.name} has a COMMIT of its own, so that it cannot be restored in one transaction",
             hint="nothing was touched; use strategy side_by_side",
         )
-
-
-def _check_search_paths(request: RestoreRequest, strategy: str, contents: Contents) -> None:
     if request.search_paths and (strategy != "side_by_side" or contents.archive is None):
         raise PreflightError(
             STEP,

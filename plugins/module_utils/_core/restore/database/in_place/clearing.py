@@ -147,42 +147,63 @@ def plan_clearing(
     :param subscriptions: those that are there; no transaction can drop them.
     :raises PreflightError: something that can neither stay, nor be dropped, nor be made again; it is named.
     """
-    with database_errors(STEP), connection.cursor() as cursor:
-        cursor.execute(_EXTENSIONS)
-        extensions = {name: (schema, owner, owned) for name, schema, owner, owned in cursor.fetchall()}
-        rows = extension_rows(cursor, backup)
-        cursor.execute(_SCHEMAS)
-        schemas = {name: (owner, tuple(grantees)) for name, owner, grantees in cursor.fetchall()}
-        cursor.execute(_POPULATED)
-        populated = {oid for (oid,) in cursor.fetchall()}
-    kept = set(_extensions_kept(backup, extensions))
+    found = _Found.read(connection, backup)
     stay = {f"SUBSCRIPTION {name}" for name in subscriptions}
-    left = {entry.dump_id for entry in backup.entries if _is_left(entry, kept, schemas)}
-    if not superuser and not all(extensions[name][2] for name in kept):
-        left |= {
-            one.dump_id for one in backup.entries if is_borrowed(one, backup) and not one.tag.startswith("SCHEMA ")
-        }
-    left |= {one.entry.dump_id for one in rows if not one.writable}
     subscribed = {one.dump_id for one in backup.entries if object_name(one) in stay}
-    out = [one.dump_id for one in backup.entries if expected(object_name(one)) or one.dump_id in subscribed]
-    left |= reachable(backup, out)
+    unwanted = [one.dump_id for one in backup.entries if expected(object_name(one))]
+    left = found.left(backup, superuser=superuser) | reachable(backup, [*unwanted, *subscribed])
     names = {object_name(entry) for entry in backup.entries if entry.dump_id in left}
     strangers = find_strangers(backup, present, names)
+    carried_out = [entry for entry in backup.entries if entry.dump_id not in left]
+    kept_schemas = (one for one in backup.entries if one.desc == "SCHEMA" and not expected(object_name(one)))
     return Clearing(
         left=frozenset(left),
-        tables=tuple(
-            (one.namespace, one.tag) for one in backup.entries if one.desc in _TABLES and one.dump_id not in left
-        ),
-        rows=tuple(one for one in rows if one.entry.dump_id not in left),
+        tables=tuple((one.namespace, one.tag) for one in carried_out if one.desc in _TABLES),
+        rows=tuple(one for one in found.rows if one.entry.dump_id not in left),
         schemas=tuple(
-            KeptSchema(entry.tag, entry.owner, *schemas[entry.tag])
-            for entry in backup.entries
-            if entry.desc == "SCHEMA" and entry.tag in schemas and not expected(object_name(entry))
+            KeptSchema(one.tag, one.owner, *found.schemas[one.tag]) for one in kept_schemas if one.tag in found.schemas
         ),
         strangers=strangers,
-        refresh=tuple((one.namespace, one.tag) for one in strangers.kept if one.oid in populated),
-        warnings=(*_warnings(strangers), *_left_out(backup, [one for one in out if one not in subscribed])),
+        refresh=tuple((one.namespace, one.tag) for one in strangers.kept if one.oid in found.populated),
+        warnings=(*_warnings(strangers), *_left_out(backup, unwanted)),
     )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What the catalogue says.
+
+    :param extensions: name -> schema, owner, and whether the role may act as that.
+    :param rows: of extensions, in the backup.
+    :param schemas: name -> owner and grantees.
+    :param populated: OIDs of materialized views that can be read.
+    """
+
+    extensions: Mapping[str, tuple[str, str, bool]]
+    rows: Sequence[ExtensionRows]
+    schemas: Mapping[str, tuple[str, tuple[str | None, ...]]]
+    populated: Collection[int]
+
+    @classmethod
+    def read(cls, connection: Connection, backup: Toc) -> _Found:
+        with database_errors(STEP), connection.cursor() as cursor:
+            rows = extension_rows(cursor, backup)
+            cursor.execute(_EXTENSIONS)
+            extensions = {name: (schema, owner, owned) for name, schema, owner, owned in cursor.fetchall()}
+            cursor.execute(_SCHEMAS)
+            schemas = {name: (owner, tuple(grantees)) for name, owner, grantees in cursor.fetchall()}
+            cursor.execute(_POPULATED)
+            return cls(extensions, rows, schemas, {oid for (oid,) in cursor.fetchall()})
+
+    def left(self, backup: Toc, *, superuser: bool) -> set[int]:
+        """Dump ids of the backup's entries that are there, or that the role may not make."""
+        kept = set(_extensions_kept(backup, self.extensions))
+        left = {entry.dump_id for entry in backup.entries if _is_left(entry, kept, self.schemas)}
+        left |= {one.entry.dump_id for one in self.rows if not one.writable}
+        if superuser or all(self.extensions[name][2] for name in kept):
+            return left
+        borrowed = (entry for entry in backup.entries if is_borrowed(entry, backup))
+        return left | {entry.dump_id for entry in borrowed if not entry.tag.startswith("SCHEMA ")}
 
 
 def _extensions_kept(backup: Toc, present: Mapping[str, tuple[str, str, bool]]) -> Iterator[str]:
