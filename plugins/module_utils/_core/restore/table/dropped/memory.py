@@ -66,17 +66,17 @@ class Memory:
         try:
             fields = json.loads(text or "")[MARK]
             schema, table = fields["table"]
-            texts = [str(fields[name]) for name in ("backup", "time")]
             memory = cls(
-                (str(schema), str(table)),
-                *texts,
+                table=(str(schema), str(table)),
+                backup=str(fields["backup"]),
+                time=str(fields["time"]),
                 made={str(name): str(digest) for name, digest in fields["made"].items()},
                 changed=tuple(map(str, fields["changed"])),
                 rows=tuple((str(one), str(name), str(value)) for one, name, value in fields["rows"]),
             )
         except (ValueError, TypeError, KeyError, AttributeError):
             return None
-        return memory if all(map(str.isprintable, texts)) else None
+        return memory if (memory.backup + memory.time).isprintable() else None
 
     def to_text(self) -> str:
         """For COMMENT ON TYPE."""
