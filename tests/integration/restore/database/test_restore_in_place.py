@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, SourceError
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.in_place import in_place
 from support.lab import PostgresServer
 from support.restore_runs import RestoreBench, databases
 from support.sample_databases import EVERYTHING
@@ -101,3 +102,18 @@ def test_a_lock_is_waited_for_no_longer_than_was_said(
         session.close()
     assert postgres17.query(shop, "SELECT count(*) FROM orders") == [(3,)]
     assert databases(postgres17, shop) == {shop}
+
+
+def test_a_failure_after_the_commit_says_that_something_was_changed(
+    bench: RestoreBench, postgres17: PostgresServer, shop: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*_given: object) -> object:
+        raise SourceError("compare with the backup", "the connection was lost")
+
+    bench.backup(postgres17, shop)
+    postgres17.query(shop, "DELETE FROM orders WHERE id > 3")
+    monkeypatch.setattr(in_place, "schema_of", lost)
+    with pytest.raises(SourceError) as failure:
+        bench.restore(postgres17, shop, strategy="in_place")
+    assert failure.value.changed
+    assert postgres17.query(shop, "SELECT count(*) FROM orders") == [(5000,)]
