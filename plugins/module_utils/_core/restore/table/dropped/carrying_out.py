@@ -99,8 +99,9 @@ class Stages:
         made = plan.belongings.made
         late = _late(plan)
         others = [one for one in made if one.desc not in (_GRANTS, REFRESH, SEQUENCE_VALUE)]
-        first = [one for one in others if one.section is Section.PRE_DATA and one.dump_id not in late]
-        behind = [one for one in others if one not in first]
+        early = {one.dump_id for one in others if one.section is Section.PRE_DATA} - late
+        first = [one for one in others if one.dump_id in early]
+        behind = [one for one in others if one.dump_id not in early]
         around = _around(plan, behind, late)
         return cls(
             first=tuple(first),
@@ -128,7 +129,7 @@ def _around(plan: ReturnPlan, behind: Sequence[TocEntry], late: set[int]) -> set
     for one in behind:
         needs = set(one.dependencies)
         of_parent = late and (one.desc == _INDEX_ATTACH or (one.desc == "TRIGGER" and partitions & needs))
-        if of_parent or (standing | around) & needs:
+        if of_parent or not standing.isdisjoint(needs) or not around.isdisjoint(needs):
             around.add(one.dump_id)
     return around
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ....postgres.messages import bounded_list
 from ....postgres.names import display_name
 from ..request import TableRequest
 from .carrying_out import Returned
@@ -51,5 +52,6 @@ def report_taken_back(request: TableRequest, name: str, memory: Memory, taken: T
 
 
 def _tables(plan: ReturnPlan) -> list[str]:
-    others = [(one.namespace, one.tag) for one in plan.belongings.tables]
-    return [f"with it {display_name(one)}" for one in others if one != plan.table]
+    tables = [(one.namespace, one.tag) for one in plan.belongings.tables]
+    others = [display_name(table) for table in tables if table != plan.table]
+    return [f"with the tables {bounded_list(others)}"] if others else []

@@ -74,8 +74,8 @@ def script_of(archive: bytes, entries: Sequence[TocEntry], tools: Tools, codec: 
     known = without_unknown(result.stdout, unknown_settings(tools.server_version_num))
     script = _END.sub("\n", _BEGIN.sub(r"\1", decode(known, codec)))
     for entry in entries:
-        if entry.desc not in _BODIES:
-            script = script.replace(entry.defn, keep_casts(entry.defn))
+        if entry.desc not in _BODIES and (kept := keep_casts(entry.defn)) != entry.defn:
+            script = script.replace(entry.defn, kept)
     return script
 
 
