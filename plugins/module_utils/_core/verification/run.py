@@ -99,14 +99,10 @@ def _check_chain(catalogue: Catalogue, known: KnownSet, manifest: Manifest) -> I
         if older:
             status, message = WARNING, f"it names no set before it, although there is {older[-1].id}"
     else:
-        digests = {
-            copy.summary.sha256
-            for one in catalogue.backups
-            if one.id == previous.id
-            for copy in one.copies.values()
-            if copy.summary is not None
-        }
-        if not digests:
+        there = [copy for one in catalogue.backups if one.id == previous.id for copy in one.copies.values()]
+        # What no key vouches for, or cannot be read, was not looked into, and is surely not it.
+        digests = {copy.summary.sha256 for copy in there if copy.summary is not None}
+        if not there:
             status, message = WARNING, f"the set before it, {previous.id}, is not there: pruned, or lost"
         elif digests == {previous.sha256}:
             status, message = PASSED, f"{previous.id} is the one that came before it"
