@@ -23,7 +23,9 @@ def display_name(table: TableName) -> str:
 def _display(name: str) -> str:
     if _PLAIN.fullmatch(name):
         return name
-    return visible('"' + name.replace('"', '""') + '"')
+    shown = visible('"' + name.replace('"', '""') + '"')
+    # In a name a blank that is not the common one is told apart from it.
+    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in shown)
 
 
 def parse_name(text: str) -> tuple[str | None, str]:
