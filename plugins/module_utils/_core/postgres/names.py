@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from ..errors import ConfigError
-from ..texts import visible
 
 TableName = tuple[str, str]
 """Schema and table, exactly as the catalogue has them."""
@@ -23,9 +22,9 @@ def display_name(table: TableName) -> str:
 def _display(name: str) -> str:
     if _PLAIN.fullmatch(name):
         return name
-    shown = visible('"' + name.replace('"', '""') + '"')
-    # In a name a blank that is not the common one is told apart from it.
-    return "".join(one if one.isprintable() else repr(one)[1:-1] for one in shown)
+    text = '"' + name.replace('"', '""') + '"'
+    # Stricter than a text for people: a blank that is not the common one is told apart from it.
+    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
 def parse_name(text: str) -> tuple[str | None, str]:
