@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import load_signing_key
 from support.backup_bench import Keys
 from support.lab import PostgresServer
 from support.playbooks import Playbooks
@@ -21,11 +22,12 @@ KEPT, LAST, DUE = (str(SetId((NOW - timedelta(days=days)).replace(microsecond=0)
 
 
 @pytest.fixture
-def filled(stored: list[Path]) -> list[Path]:
-    """Three sets in each store, one of which is due; the last one is missing in the second store."""
+def filled(stored: list[Path], keys: Keys) -> list[Path]:
+    """Three signed sets in each store, one of which is due; the last one is missing in the second store."""
+    key = load_signing_key(str(keys.signing))
     for root in stored:
         for set_id in (KEPT, LAST, DUE):
-            place = lay(root, set_id, small_set(set_id))
+            place = lay(root, set_id, small_set(set_id, key=key))
             time = SetId.parse(set_id).time.timestamp()
             for path in (place, *place.iterdir()):
                 os.utime(path, (time, time))
