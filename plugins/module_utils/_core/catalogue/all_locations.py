@@ -77,8 +77,15 @@ class KnownSet:
             told.append("its copies have different manifests: one of them is not what was written")
         return tuple(told)
 
+    @property
+    def has_records(self) -> bool:
+        """Whether anything is said of it beside one of its copies; of most sets nothing is."""
+        return any(copy.claims for copy in self.copies.values())
+
     def counted(self, now: datetime) -> Counted:
         """What counts of the records beside its copies, and where."""
+        if not self.has_records:
+            return Counted()
         claims = {name: copy.claims for name, copy in self.copies.items()}
         return count(claims, (*self.copies, *self.missing, *self.unknown), self._manifests, now)
 

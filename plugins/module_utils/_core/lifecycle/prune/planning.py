@@ -63,7 +63,8 @@ def plan_prune(catalogue: Catalogue, policy: Policy, now: datetime, older_than: 
     stays: dict[str, tuple[SetId, ...]] = {}
     alone: dict[str, tuple[Decision, ...]] = {}
     for name, index in catalogue.indexes.items():
-        here_alone = [candidate_of(one, now, name) for one in catalogue.backups if name in one.copies]
+        said = (one for one in catalogue.backups if name in one.copies and one.has_records)
+        here_alone = [candidate_of(one, now, name) for one in said]
         alone[name] = _going_alone(candidates, here_alone, policy, now, gone)
         going = gone | {decision.id for decision in alone[name]}
         here = [copy for copy in index.copies.values() if copy.state != "unfinished"]
@@ -82,7 +83,7 @@ def _going_alone(
 ) -> tuple[Decision, ...]:
     """What one location lets go that others keep.
 
-    :param here: the sets that have a copy there, as it sees them.
+    :param here: the sets that have a copy there and of which something is said, as it sees them.
     """
     released = {one.id: one for one in here if one.released}
     if not any(one.id in released and not one.released for one in candidates):
