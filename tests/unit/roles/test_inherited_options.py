@@ -16,6 +16,7 @@ from ansible.template import Templar
 
 PROJECT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir())
+PLAYBOOKS = sorted(path.name for path in (PROJECT / "playbooks").iterdir())
 COLLECTION = "mobul.backup."
 
 LOGIN = {
@@ -54,12 +55,15 @@ def calls(tasks: Any) -> Iterator[Task]:
                 yield name.removeprefix(COLLECTION), arguments
 
 
-def calls_of(role: str) -> list[Task]:
-    files = sorted((PROJECT / "roles" / role / "tasks").glob("*.yml"))
+def calls_of(owner: str) -> list[Task]:
+    """The calls of a role, or of a playbook by the name of its file."""
+    if owner in PLAYBOOKS:
+        return [call for play in load(PROJECT / "playbooks" / owner) for call in calls(play.get("tasks"))]
+    files = sorted((PROJECT / "roles" / owner / "tasks").glob("*.yml"))
     return [call for file in files for call in calls(load(file))]
 
 
-CALLS = [(role, number) for role in ROLES for number, _call in enumerate(calls_of(role))]
+CALLS = [(owner, number) for owner in [*ROLES, *PLAYBOOKS] for number, _call in enumerate(calls_of(owner))]
 
 
 @cache
