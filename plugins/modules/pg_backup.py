@@ -172,6 +172,18 @@ options:
     type: str
     default: fail_critical
     choices: [fail_critical, warn, fail]
+  exclude_table_data:
+    description:
+      - Tables whose rows are left out on purpose, demo data say. Their definitions are in the backup, so that a restore
+        has them empty.
+      - Names as in O(tables), in which V(*) stands for any text and V(?) for one character, V(demo_*) or V(demo.*) say.
+        Without a schema it is about the tables in V(public). In a name with quotes there are no patterns.
+      - Of a partitioned table it is all partitions.
+      - Tables with priority 1 are refused, and so are those that foreign keys of other rows in the backup refer to. A
+        pattern that means no table is a warning.
+    type: list
+    elements: str
+    default: []
   min_copies:
     description:
       - Number of good copies that make the run a success. By default one in every location.
@@ -348,6 +360,12 @@ missing_tables:
   type: list
   elements: str
   sample: [crm.recipients]
+left_out:
+  description: Tables whose rows were left out on purpose, as O(exclude_table_data) says.
+  returned: when a set was made, also when the run failed because too few of its copies are good; in check mode
+  type: list
+  elements: str
+  sample: [public.demo_campaigns]
 tables:
   description: Number of tables in the set.
   returned: when a set was made, also when the run failed because too few of its copies are good
@@ -455,6 +473,7 @@ def main() -> None:
                 "default": "fail_critical",
                 "choices": ["fail_critical", "warn", "fail"],
             },
+            "exclude_table_data": {"type": "list", "elements": "str", "default": []},
             "min_copies": {"type": "int"},
             "lock_timeout": {"type": "int", "default": 60},
             "if_running": {"type": "str", "choices": ["fail", "skip"], "default": "fail"},

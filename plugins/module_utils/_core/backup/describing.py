@@ -93,19 +93,25 @@ def describe_tables(
     rows: Mapping[TableName, int],
     fingerprints: Mapping[TableName, Fingerprint],
     policies: Mapping[TableName, TablePolicy],
+    left_out: Sequence[TableName] = (),
 ) -> tuple[Table, ...]:
-    """The manifest's tables, ordered by name; a table that the inventory does not name has no priority."""
+    """The manifest's tables, ordered by name; a table that the inventory does not name has no priority.
+
+    :param left_out: those whose rows are not in the set.
+    """
     unnamed = TablePolicy("")
+    absent = frozenset(left_out)
     return tuple(
         Table(
             schema=table[0],
             name=table[1],
             priority=policies.get(table, unnamed).priority,
             personal_data=policies.get(table, unnamed).personal_data,
-            rows=rows[table],
+            rows=rows.get(table, 0),
             fingerprint=_describe_fingerprint(fingerprints.get(table)),
+            left_out=True if table in absent else None,
         )
-        for table in sorted(rows)
+        for table in sorted(absent | rows.keys())
     )
 
 

@@ -69,7 +69,8 @@ def dump_argv(
         f"--lock-wait-timeout={lock_timeout * 1000}",
         f"--compress={_compress_option(compression.inner, program)}",
     ]
-    argv += [f"--exclude-table-data={dump_pattern(*table, encoding=encoding)}" for table in part.elsewhere]
+    not_here = (*part.elsewhere, *part.left_out)
+    argv += [f"--exclude-table-data={dump_pattern(*table, encoding=encoding)}" for table in not_here]
     if part.tables:
         argv += ["--data-only", "--strict-names"]
         argv += [f"--table={dump_pattern(*table, encoding=encoding)}" for table in part.tables]

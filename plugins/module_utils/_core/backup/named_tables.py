@@ -141,7 +141,9 @@ def _qualified(name: str) -> TableName:
 
 def _had(previous: LoadedSet, name: str) -> bool:
     try:
-        resolve_table(name, [TableInfo(one.schema, one.name, 0) for one in previous.manifest.tables])
+        resolve_table(
+            name, [TableInfo(one.schema, one.name, 0) for one in previous.manifest.tables if not one.left_out]
+        )
     except ConfigError:
         return False
     return True

@@ -30,6 +30,7 @@ from ..postgres.types import Connection
 from ..postgres.unchanged import Unchanged, relation_states
 from ..stream.zstd import require_library
 from .dumping import DumpCompression, resolve_compression
+from .left_out import find_left_out
 from .named_tables import MissingTable, find_exports, find_policies, refuse_missing
 from .parts import Part, TableName, plan_parts
 from .preflight import Survey, Surveyors, check_surveys, disagreements, expected_size, previous_set, reason_against
@@ -60,6 +61,7 @@ class Plan:
     :param unchanged: compares that with the snapshot.
     :param locations: those that will be written to.
     :param gone: tables that are named and not there.
+    :param left_out: tables whose rows are left out on purpose.
     :param failures: name -> why a location will not be.
     :param environment: of the programs that are started.
     """
@@ -81,6 +83,7 @@ class Plan:
     surveys: tuple[Survey, ...]
     previous: LoadedSet | None
     gone: tuple[MissingTable, ...]
+    left_out: tuple[TableName, ...]
     environment: Mapping[str, str]
     warnings: tuple[str, ...]
 
@@ -125,6 +128,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     policies, missing_tables = find_policies(request, tables)
     gone = (*missing_tables, *missing_exports)
     refuse_missing(request, gone, previous)
+    left_out = find_left_out(request, tables, policies, snapshot.connection)
     unlogged = _check_unlogged(tables, policies) if server.in_recovery else []
     version = None if server.pooled else server.version_num
     return Plan(
@@ -137,7 +141,9 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
         pg_dump=pg_dump,
         pg_dumpall=pg_dumpall,
         compression=compression,
-        parts=plan_parts([(info.table, info.bytes) for info in tables if info.relkind == "r"], request.jobs),
+        parts=plan_parts(
+            [(info.table, info.bytes) for info in tables if info.relkind == "r"], request.jobs, left_out.tables
+        ),
         policies=policies,
         exports=exports,
         locations=usable,
@@ -145,6 +151,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
         surveys=tuple(surveys),
         previous=previous,
         gone=gone,
+        left_out=left_out.tables,
         environment=stack.enter_context(
             child_environment_for(snapshot.options, server_version_num=version, tables_only=True)
         ),
@@ -152,6 +159,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
             *ends.encryption.warnings,
             *server.warnings,
             *unlogged,
+            *left_out.warnings,
             *(one.told(previous) for one in gone),
             *_warn_of(ends, surveys, snapshot),
         ),

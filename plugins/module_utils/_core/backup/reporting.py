@@ -8,6 +8,8 @@ from typing import Any
 from ..backupset.manifest import Manifest
 from ..errors import BackupError
 from ..findings import PASSED, WARNING, Finding
+from ..postgres.messages import bounded_list
+from ..postgres.names import display_name
 from ..texts import page, readable_size
 from .named_tables import missing_finding
 from .preflight import Cleared, behind
@@ -22,6 +24,7 @@ def report_planned(request: BackupRequest, ends: Ends, plan: Plan, duration: flo
     summary = [
         f"{request.label}: {plan.set_id} would be made of database {plan.server.database!r} "
         f"(PostgreSQL {plan.server.version}, {readable_size(plan.server.size)})",
+        *_left_out(plan),
         *(_location_line(location, plan.directory(request.label)) for location in locations),
     ]
     return {
@@ -82,6 +85,7 @@ def _common(request: BackupRequest, ends: Ends, plan: Plan, duration: float) -> 
         "previous": None if plan.previous is None else str(plan.previous.id),
         "behind": behind(plan.surveys),
         "duration": round(duration, 3),
+        "left_out": list(map(display_name, plan.left_out)),
         "missing_tables": list(dict.fromkeys(one.name for one in plan.gone)),
         "findings": [_lock_finding(plan).to_dict(), missing_finding(plan.gone, plan.previous).to_dict()],
     }
@@ -136,9 +140,15 @@ def _summary(
         f"{request.label}: {manifest.id}, {good} of {len(locations)} copies good, {duration:.1f} s",
         f"database {plan.server.database!r}, PostgreSQL {plan.server.version}, {readable_size(plan.server.size)}: "
         f"{len(manifest.tables)} tables, {rows:,} rows",
+        *_left_out(plan),
         *(f"  {artifact.name}  {readable_size(artifact.size)}" for artifact in manifest.artifacts),
         *(_location_line(location, plan.directory(request.label)) for location in locations),
     ]
+
+
+def _left_out(plan: Plan) -> list[str]:
+    names = bounded_list(list(map(display_name, plan.left_out)))
+    return [f"without the rows of {names}, on purpose"] if names else []
 
 
 def _location_line(location: Mapping[str, Any], directory: str) -> str:

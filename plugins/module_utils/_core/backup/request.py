@@ -9,6 +9,7 @@ from typing import Any
 
 from ..backupset.naming import check_kind, check_name
 from ..errors import ConfigError
+from ..postgres.names import parse_name
 
 STEP = "check the options"
 FINGERPRINT_CHOICES = ("none", "marked", "all")
@@ -112,7 +113,10 @@ class Compression:
 
 @dataclass(frozen=True)
 class BackupRequest:
-    """Everything a backup is asked for, beside how to reach the database and the locations."""
+    """Everything a backup is asked for, beside how to reach the database and the locations.
+
+    :param exclude_table_data: names of tables whose rows are left out, or patterns of them.
+    """
 
     label: str
     kind: str = "manual"
@@ -125,6 +129,7 @@ class BackupRequest:
     fingerprint: str = "marked"
     min_copies: int | None = None
     missing_tables: str = FAIL_CRITICAL
+    exclude_table_data: tuple[str, ...] = ()
     lock_timeout: int = 60
     pg_bin_dir: str | None = None
     allow_unencrypted: bool = False
@@ -147,6 +152,12 @@ class BackupRequest:
                 raise ConfigError(STEP, f"labels has {name!r}: {value!r}", hint="names that are not empty, no NUL")
         _check_unique("table", [table.name for table in self.tables])
         _check_unique("export", [export.name for export in self.exports])
+        for pattern in self.exclude_table_data:
+            parse_name(pattern)
+            if not pattern.strip("*?. "):
+                raise ConfigError(
+                    STEP, f"exclude_table_data: {pattern!r} would leave everything out", hint="demo_*, say"
+                )
 
     def check_encryption(self, *, encrypted: bool) -> None:
         """Refuse to write data unencrypted, personal data always and other data unless that was asked for."""

@@ -79,6 +79,7 @@ def parse_request(params: Mapping[str, Any]) -> BackupRequest:
         fingerprint=params["fingerprint"],
         min_copies=params["min_copies"],
         missing_tables=params["missing_tables"],
+        exclude_table_data=tuple(params["exclude_table_data"]),
         lock_timeout=params["lock_timeout"],
         pg_bin_dir=params["pg_bin_dir"],
         allow_unencrypted=params["allow_unencrypted"],

@@ -322,7 +322,7 @@ class BackupRun:
             database=self._describe_database(),
             tools=describe_tools(versions),
             artifacts=tuple(artifacts),
-            tables=describe_tables(self._counts.rows, self._counts.fingerprints, plan.policies),
+            tables=describe_tables(self._counts.rows, self._counts.fingerprints, plan.policies, plan.left_out),
             schema=describe_schema(self._dumps),
             large_objects=plan.server.large_objects,
             large_object_contents=self._counts.large_object_contents,

@@ -65,6 +65,15 @@ class Table:
     personal_data: Annotated[bool, Flag()] = False
     rows: Annotated[int, COUNT]
     fingerprint: Annotated[Fingerprint | None, Nullable(Record(Fingerprint))] = None
+    left_out: Annotated[
+        bool | None, Later(Flag()), "Whether its rows are not in the set, on purpose. Its rows are 0 then."
+    ] = None
+
+
+def check_table(table: Table) -> None:
+    """Of what is left out there is nothing."""
+    if table.left_out and (table.rows or table.fingerprint is not None):
+        raise Mismatch("a table without rows and fingerprint, as it is left out", table.rows, path=["rows"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +112,7 @@ class Manifest:
         tuple[Artifact, ...],
         ListOf(Record(Artifact, rule=check_artifact, conditions=ARTIFACT_CONDITIONS)),
     ]
-    tables: Annotated[tuple[Table, ...], ListOf(Record(Table))]
+    tables: Annotated[tuple[Table, ...], ListOf(Record(Table, rule=check_table))]
     schema: Annotated[SchemaFingerprint, Record(SchemaFingerprint)]
     large_objects: Annotated[int, COUNT, "How many the database has."]
     large_object_contents: Annotated[
@@ -112,6 +121,11 @@ class Manifest:
     large_object_rights: Annotated[Fingerprint | None, Later(Record(Fingerprint)), "Their owners and grants."] = None
     previous: Annotated[PreviousSet | None, Nullable(Record(PreviousSet))] = None
     warnings: Annotated[tuple[str, ...], ListOf(Text())] = ()
+
+    @property
+    def left_out(self) -> tuple[tuple[str, str], ...]:
+        """Schema and name of the tables whose rows are not in it, on purpose."""
+        return tuple((table.schema, table.name) for table in self.tables if table.left_out)
 
     @classmethod
     def parse(cls, data: bytes, *, proven: bool = False) -> Manifest:

@@ -18,6 +18,7 @@ from ..locations.base import Location
 from ..postgres.names import TableName
 from ..reading.access import Access
 from ..reading.artifact import HeadProven, NotAsWritten, StoredArtifact
+from ..reading.left_out import told_left_out
 from ..reading.plain import unwrap
 from ..reading.set_archive import SetArchive, open_set_archive
 from ..restore.database.comparing import compare_archive
@@ -135,6 +136,8 @@ class CopyCheck:
             else f"{len(archive.toc.entries):,} entries, all objects as the manifest tells",
         )
         check_tables(tables_of(archive.toc), self._request, self._tell, "the dump")
+        if left_out := told_left_out(good.manifest):
+            self._tell("left_out", PASSED, left_out)
         if self._request.content:
             self._tell_contents(good.manifest, read)
 

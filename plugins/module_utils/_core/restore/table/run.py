@@ -204,7 +204,7 @@ def _open(
     if request.source_table is None:
         _check_meant(request.table, target, archive.toc)
     if request.source_table is not None:
-        wanted = find_in_backup(request.source_table, list(archive.tables()))
+        wanted = find_in_backup(request.source_table, [*archive.tables(), *good.manifest.left_out])
     unknown = unknown_environment(good.manifest.environment, request.expect_environment)
     return rows_of_set(good, archive, wanted, tools.pg_restore, unknown)
 

@@ -19,6 +19,7 @@ from ...postgres.connection import ConnectionOptions, connect
 from ...postgres.preflight import system_identifier
 from ...reading.access import Access
 from ...reading.artifact import StoredArtifact
+from ...reading.left_out import told_left_out
 from ...restore.database.comparing import Comparison, Difference
 from ...restore.database.complaints import Complaint, ReplayError, divide
 from ...restore.database.contents import Contents, open_contents
@@ -229,6 +230,8 @@ class Drill:
         for check in CHECKS:
             wrong = [one for one in told.differences if one.check == check]
             told.tell(check, FAILED if wrong else PASSED, listed(wrong) if wrong else compared(check, manifest))
+        if left_out := told_left_out(manifest):
+            told.tell("left_out", PASSED, left_out)
         told_of = [f"{one.name}: {one.message}" for one in overlooked]
         told_of += [one.message for one in expected if one.name not in forgiven]
         if told_of:

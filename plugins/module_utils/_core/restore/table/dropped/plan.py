@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ....catalogue.good_set import GoodSet
 from ....errors import FormatError, PreflightError
 from ....postgres.archive import Toc, TocEntry
+from ....postgres.messages import bounded_list
 from ....postgres.names import TableName, display_name
 from ....reading.set_archive import SetArchive
 from ...environments import unknown_environment
@@ -77,8 +78,11 @@ def plan_return(
         if name in known:
             rows[name] = rows_of_set(good, archive, name, tools.pg_restore)
             through[name] = copy_of_entry(known[name], archive.toc).table
-        elif not _is_partitioned(one):
+        elif name not in good.manifest.left_out and not _is_partitioned(one):
             _refuse_empty(good, name)
+    empty = [
+        (one.namespace, one.tag) for one in belongings.tables if (one.namespace, one.tag) in good.manifest.left_out
+    ]
     unknown = unknown_environment(good.manifest.environment, request.expect_environment)
     waiting = [
         f"{name} is not made: {' and '.join(wanted)} {'is' if len(wanted) == 1 else 'are'} not there"
@@ -94,8 +98,14 @@ def plan_return(
         through=through,
         before=before,
         present=present,
-        warnings=(*good.warnings, *unknown, *waiting),
+        warnings=(*good.warnings, *unknown, *_without_rows(good, empty), *waiting),
     )
+
+
+def _without_rows(good: GoodSet, tables: Sequence[TableName]) -> Iterator[str]:
+    if tables:
+        names = bounded_list(list(map(display_name, tables)))
+        yield f"{good.manifest.id} was made without the rows of {names}, on purpose: what comes back is empty"
 
 
 def _is_partitioned(entry: TocEntry) -> bool:

@@ -14,6 +14,7 @@ from ....postgres.names import TableName, display_name, parse_name
 from ....postgres.programs import Program
 from ....postgres.tables import TableInfo
 from ....reading.access import Access
+from ....reading.left_out import refuse_left_out
 from ....reading.set_archive import SetArchive, open_set_archive
 from ..request import TableRequest
 from .copy_statement import copy_of_entry
@@ -67,6 +68,7 @@ def rows_of_set(
     good: GoodSet, archive: SetArchive, table: TableName, pg_restore: Program, warnings: Sequence[str] = ()
 ) -> Backup:
     """The rows that a set has of one table; of a partitioned one those of all its partitions."""
+    refuse_left_out(good.manifest, {table, *_partitions(archive.toc, table)}, STEP)
     entries = _entries(archive, table)
     name = display_name(table)
     sources = [_copied(archive, entry, pg_restore) for entry in entries]
