@@ -32,7 +32,7 @@ setup: .venv/.stamp ## make .venv, in which everything finds the collection as m
 	@tools/setup.sh .venv 3.11 -r requirements-dev.txt
 	@touch $@
 
-tools: .cache/tools/.stamp ## unpack age, restic and pgbouncer from Debian's packages, where that can be done
+tools: .cache/tools/.stamp ## unpack age, restic, Ceph and others from Debian's packages, where that can be done
 
 .cache/tools/.stamp: tools/debian.sh
 	@tools/debian.sh

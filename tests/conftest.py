@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from support import workspace
+from support import ceph, workspace
 from support.lab import (
+    CephServer,
     MotoServer,
     PostgresServer,
     RcloneRemote,
@@ -119,6 +120,15 @@ def s3_bucket(s3_server: S3Server) -> Iterator[str]:
 def moto_server() -> Iterator[MotoServer]:
     """A model of AWS, for what :func:`s3_server` does not know."""
     with MotoServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ceph_server() -> Iterator[CephServer]:
+    """Ceph's gateway, which answers like itself."""
+    for program in ceph.PROGRAMS:
+        _tool(program)
+    with CephServer() as server:
         yield server
 
 

@@ -1,14 +1,24 @@
 #!/bin/sh
-# Unpack programs that only the tests and the benchmark use (age, restic, pgbouncer, sshd, promtool) from Debian's
-# packages into .cache/tools without installing them. Where that cannot be done the tests of those programs are skipped.
+# Unpack programs that only the tests and the benchmark use from Debian's packages into .cache/tools without installing
+# them. Where that cannot be done the tests of those programs are skipped.
 set -u
+
+programs='age age-keygen restic pgbouncer sshd promtool
+ceph-mon ceph-osd radosgw radosgw-admin monmaptool osdmaptool'
+# What openssh-server needs beside libwrap0 comes with the client, without which nobody can use it. Of the libraries that
+# Ceph needs these are the ones that a plain system may lack.
+packages='age restic pgbouncer libc-ares2 libevent-2.1-7 libevent-2.1-7t64 openssh-server libwrap0 prometheus
+ceph-mon ceph-osd ceph-base ceph-common radosgw librados2 libfmt9 libleveldb1d liboath0 librabbitmq4 liblua5.3-0
+libibverbs1 librdmacm1 libnl-3-200 libnl-route-3-200 libsnappy1v5 libaio1 libfuse2 libboost-context1.74.0
+libboost-thread1.74.0 libboost-iostreams1.74.0 libboost-program-options1.74.0 libdaxctl1 libndctl6 libpmem1
+libgoogle-perftools4 libtcmalloc-minimal4'
 
 project=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 tools=$project/.cache/tools
 work=$tools/work
 
 missing() {
-    for name in age age-keygen restic pgbouncer sshd promtool; do
+    for name in $programs; do
         PATH=$PATH:/usr/sbin:$tools/bin command -v "$name" >/dev/null || return 0
     done
     return 1
@@ -25,13 +35,23 @@ apt_with_fresh_lists() {
         -o APT::Update::Post-Invoke= -o APT::Update::Post-Invoke-Success= "$@"
 }
 
+# In one go, as each call reads all lists anew: those of the packages that this release of Debian has.
 download() {
-    apt -o APT::Sandbox::User= download "$1" >/dev/null 2>&1 && return
-    if [ ! -e "$work/lists/updated" ]; then
-        apt_with_fresh_lists update >/dev/null 2>&1 || return
-        touch "$work/lists/updated"
-    fi
-    apt_with_fresh_lists download "$1" >/dev/null 2>&1
+    known=$("$1" pkgnames | grep -x -F "$(printf '%s\n' $packages)") && [ -n "$known" ] || return
+    # shellcheck disable=SC2086
+    "$2" download $known >/dev/null 2>&1
+}
+
+cache() {
+    apt-cache "$@"
+}
+
+cache_of_fresh_lists() {
+    apt-cache -o Dir::State::Lists="$work/lists" -o Dir::Cache="$work" "$@"
+}
+
+apt_as_it_is() {
+    apt -o APT::Sandbox::User= "$@"
 }
 
 # A program whose libraries came with it is started through a script that says where they are.
@@ -50,21 +70,24 @@ provide() {
 mkdir -p "$tools/bin" "$work"
 if missing && command -v apt-get >/dev/null && command -v dpkg >/dev/null; then
     cd "$work" || exit 1
-    # What openssh-server needs beside libwrap0 comes with the client, without which nobody can use it.
-    for package in age restic pgbouncer libc-ares2 libevent-2.1-7 libevent-2.1-7t64 openssh-server libwrap0 \
-        prometheus; do
-        download "$package"
-    done
+    if ! download cache apt_as_it_is && apt_with_fresh_lists update >/dev/null 2>&1; then
+        download cache_of_fresh_lists apt_with_fresh_lists
+    fi
     for archive in *.deb; do
         [ -e "$archive" ] && dpkg -x "$archive" "$tools/root"
     done
-    libraries=$(echo "$tools"/root/usr/lib/*-linux-gnu*)
-    for program in "$tools"/root/usr/bin/* "$tools"/root/usr/sbin/*; do
-        [ -x "$program" ] && provide "$program"
+    libraries=$(for place in "$tools"/root/usr/lib/*-linux-gnu* "$tools"/root/lib/*-linux-gnu*; do
+        [ -d "$place" ] && printf '%s:%s/ceph:' "$place" "$place"
+    done)
+    libraries=${libraries%:}
+    for name in $programs; do
+        for program in "$tools/root/usr/bin/$name" "$tools/root/usr/sbin/$name"; do
+            [ -x "$program" ] && provide "$program"
+        done
     done
 fi
 rm -rf "$work"
-for name in age restic pgbouncer sshd promtool; do
+for name in $programs; do
     PATH=$PATH:/usr/sbin:$tools/bin command -v "$name" >/dev/null || echo "$name cannot be had here: its tests are skipped"
 done
 exit 0

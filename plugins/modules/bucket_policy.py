@@ -64,7 +64,9 @@ options:
     type: bool
     default: true
   block_public_access:
-    description: Whether to block public access of all kinds. V(false) leaves it as it is.
+    description:
+      - Whether to block public access of all kinds. V(false) takes such a block away.
+      - Some stores (Ceph) take it for a ban on every write. That is tried, and the block is taken away again.
     type: bool
     default: true
   encryption:

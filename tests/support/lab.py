@@ -3,6 +3,7 @@
 Everything here is thrown away at the end: use each part as a context manager or call its ``close``.
 """
 
+from .ceph import CephServer
 from .certificates import Certificates, make_certificates
 from .installations import installations, supports_tls
 from .pgbouncer import PgBouncer
@@ -24,6 +25,7 @@ from .workspace import new_directory, root
 __all__ = [
     "PROJECT",
     "TOOLS",
+    "CephServer",
     "Certificates",
     "LabError",
     "MotoServer",

@@ -54,7 +54,7 @@ class _Server:
         shutil.rmtree(self.directory, ignore_errors=True)
 
 
-class _S3Store(_Server):
+class S3Store(_Server):
     """What the servers that speak S3 have in common."""
 
     region = REGION
@@ -89,7 +89,7 @@ class _S3Store(_Server):
         )
 
 
-class S3Server(_S3Store):
+class S3Server(S3Store):
     """``rclone serve s3``: real signatures and multipart uploads over real files, a directory for each bucket.
 
     It ignores If-None-Match and knows neither lifecycle, versioning nor locks: :class:`MotoServer` does.
@@ -154,7 +154,7 @@ class S3Server(_S3Store):
         shutil.rmtree(self.root / name, ignore_errors=True)
 
 
-class MotoServer(_S3Store):
+class MotoServer(S3Store):
     """moto's model of AWS: conditional writes, versioning, lifecycle, Object Lock; it checks no signature."""
 
     access_key = "AKIAIOSFODNN7EXAMPLE"

@@ -1,13 +1,14 @@
-"""S3 servers under the suite of all locations: one of real files, one that is a model of AWS."""
+"""S3 servers under the suite of all locations: one of real files, one that is a model of AWS, and Ceph."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import uuid4
 
 import pytest
-from support.lab import MotoServer, S3Server
+from support.lab import CephServer, MotoServer, S3Server
 
 from .backend import Backend, Maker
 
@@ -35,7 +36,14 @@ def s3_model(_request: pytest.FixtureRequest) -> Iterator[Backend]:
         yield _backend(server, "bucket")
 
 
-def _backend(server: S3Server | MotoServer, bucket: str, *, prefix: str = "") -> Backend:
+@contextmanager
+def s3_ceph(request: pytest.FixtureRequest) -> Iterator[Backend]:
+    """A bucket of Ceph's gateway."""
+    server: CephServer = request.getfixturevalue("ceph_server")
+    yield _backend(server, f"bucket-{uuid4().hex[:12]}", prefix=PREFIX)
+
+
+def _backend(server: S3Server | MotoServer | CephServer, bucket: str, *, prefix: str = "") -> Backend:
     server.create_bucket(bucket)
     client = server.client()
     return Backend(
@@ -45,4 +53,4 @@ def _backend(server: S3Server | MotoServer, bucket: str, *, prefix: str = "") ->
     )
 
 
-BACKENDS: dict[str, Maker] = {"s3-files": s3_files, "s3-model": s3_model}
+BACKENDS: dict[str, Maker] = {"s3-files": s3_files, "s3-model": s3_model, "s3-ceph": s3_ceph}

@@ -69,9 +69,10 @@ def model_upload(moto_server: MotoServer, src: Path) -> tuple[str, Any, Upload]:
 
 
 def sent(proxy: S3Proxy) -> list[str]:
-    """What changed something."""
+    """What changed something, or sent more than the one byte of a trial."""
     names = ("PutObject", "UploadPart", "CompleteMultipartUpload", "DeleteObject")
-    return [request.operation for request in proxy.requests if request.operation in names]
+    found = (request for request in proxy.requests if request.operation in names)
+    return [request.operation for request in found if request.operation != "UploadPart" or len(request.body) > 1]
 
 
 @pytest.mark.parametrize("data", [b"", SMALL, LARGE], ids=["empty", "small", "large"])

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from typing import Any
+from uuid import uuid4
 
 from ...locations.s3.errors import S3Error
 from ...locations.s3.store import Store
+from ...locations.s3.trial import ACLS_BLOCKED, try_writing
 from .declared import Declared
-from .features import LIFECYCLE, OBJECT_LOCK, Feature
+from .features import LIFECYCLE, OBJECT_LOCK, PUBLIC_ACCESS, Feature
 from .planning import Plan, Step, lifecycle_call, plan_bucket
 from .reading import BucketState, read_state
 from .rules import canonical, is_own
@@ -39,7 +41,46 @@ def carry_out(store: Store, declared: Declared, plan: Plan) -> BucketState:
     state, left = _look_again(store, declared, plan)
     if left:
         raise _not_kept(store, plan, state, left)
+    if any(step.feature is PUBLIC_ACCESS for step in plan.steps) and declared.block_public_access:
+        _require_writes(store, plan)
     return state
+
+
+def _require_writes(store: Store, plan: Plan) -> None:
+    """Raise where the store takes the block that was set for a ban on every write, and take it away again.
+
+    Ceph's gateway does that with BlockPublicAcls. Whoever sets a bucket up need not be allowed to write to it, so what
+    is forbidden without the block, too, says nothing of it.
+    """
+    error = _refused_write(store)
+    if error is None or error.hint != ACLS_BLOCKED:
+        return
+    try:
+        _block_as(store, plan.before)
+        if _refused_write(store) is not None:
+            _block_as(store, plan.after)
+            return
+        error.add("what was set for block_public_access was taken away again")
+    except S3Error as failure:
+        error.add(f"what was set for block_public_access could not be taken away again: {failure}")
+    raise error
+
+
+def _refused_write(store: Store) -> S3Error | None:
+    try:
+        try_writing(store, "try to write to the bucket", f".check-{uuid4().hex}")
+    except S3Error as error:
+        return error
+    return None
+
+
+def _block_as(store: Store, state: BucketState) -> None:
+    """Give the bucket the public access block that it has in *state*."""
+    flags = state.public_access or {}
+    if any(flags.values()):
+        PUBLIC_ACCESS.write(store, "put_public_access_block", PublicAccessBlockConfiguration=dict(flags))
+    else:
+        PUBLIC_ACCESS.write(store, "delete_public_access_block")
 
 
 def _do(store: Store, step: Step) -> None:
@@ -50,8 +91,7 @@ def _do(store: Store, step: Step) -> None:
             step.feature.write(store, step.operation, **step.parameters)
     except S3Error as error:
         if hint := _hint(step, error):
-            error.hint = hint
-            error.args = (error.step, error.message, hint)
+            error.advise(hint)
         raise
 
 
@@ -65,7 +105,17 @@ def _hint(step: Step, error: S3Error) -> str | None:
             "a bucket is best made with Object Lock, which create: true does; a store may allow it afterwards where "
             "versioning is enabled; leave object_lock out to go without"
         )
+    if step.feature is LIFECYCLE and error.status in (400, 501) and (told := _archiving(step)):
+        return f"{told}; lifecycle: false leaves all rules as they are"
     return None
+
+
+def _archiving(step: Step) -> str:
+    """How to do without the part of our rules that the fewest stores know; "" where it is not asked for."""
+    rules = step.parameters.get("LifecycleConfiguration", {}).get("Rules", ())
+    if not any("Transitions" in rule for rule in rules):
+        return ""
+    return "archive_after_days: 0 archives nothing, for stores without archive_storage_class or limits of size"
 
 
 def _placed(store: Store, parameters: dict[str, Any]) -> dict[str, Any]:
@@ -109,6 +159,9 @@ def _others(state: BucketState) -> list[Any]:
 def _not_kept(store: Store, plan: Plan, state: BucketState, left: list[Feature]) -> S3Error:
     names = ", ".join(dict.fromkeys(feature.name for feature in left))
     options = ", ".join(dict.fromkeys(feature.leave_out for feature in left))
+    archiving = next((told for step in plan.steps if step.feature is LIFECYCLE and (told := _archiving(step))), "")
+    if archiving and LIFECYCLE in left:
+        options = f"{archiving}; and {options}"
     error = store.error(
         "read the bucket again",
         f"the store took {names} and tells something else now",

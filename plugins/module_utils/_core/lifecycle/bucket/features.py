@@ -9,19 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ...locations.s3.errors import S3Error
+from ...locations.s3.errors import DENIED_CODES, S3Error
 from ...locations.s3.store import Store
 
 _UNKNOWN = {"NotImplemented", "XNotImplemented", "MethodNotAllowed", "405", "501"}
 _TAKEN_FOR_CREATION = {"BucketAlreadyExists", "BucketAlreadyOwnedByYou"}
-_DENIED = {"AccessDenied", "AllAccessDisabled", "403"}
+_REFUSED = (400, 409)
 
 
 @dataclass(frozen=True)
 class Feature:
     """One setting.
 
-    :param leave_out: the module's option that leaves it as it is.
+    :param leave_out: the module's option with which it is not set.
     :param noun: of the client's methods ``get_...`` and ``put_...``.
     :param actions: what the credentials must be allowed to do, to read and to write it.
     :param unset: what a store says where it is not set.
@@ -53,7 +53,10 @@ class Feature:
             store.call(step, operation, **parameters)
         except S3Error as error:
             unknown = error.code in _TAKEN_FOR_CREATION
-            raise self._explained(store, step, error, self.actions[1], unknown=unknown) from error
+            told = self._explained(store, step, error, self.actions[1], unknown=unknown)
+            if told is error and error.status in _REFUSED:
+                error.advise(f"{self.leave_out} leaves it as it is")
+            raise told from error
 
     def unknown(self, error: S3Error) -> bool:
         """Whether *error* says that the store does not know this setting."""
@@ -63,7 +66,7 @@ class Feature:
         if unknown or self.unknown(error):
             message = f"the store does not know {self.name} of a bucket ({error.code})"
             hint = f"{self.leave_out} leaves it as it is"
-        elif error.code in _DENIED:
+        elif error.code in DENIED_CODES:
             message, hint = "access is denied", f"the credentials need {action} on the bucket"
         else:
             return error

@@ -99,12 +99,21 @@ class _Planner:
 
     def public_access(self) -> None:
         flags = self.after.public_access
-        if flags is None or all(flags.get(name) for name in PUBLIC_FLAGS):
+        if flags is None:
             return
-        wanted = dict.fromkeys(PUBLIC_FLAGS, True)
-        parameters = {"PublicAccessBlockConfiguration": wanted}
-        self._add(PUBLIC_ACCESS, "block public access", "put_public_access_block", parameters)
-        self.after = replace(self.after, public_access=wanted)
+        if not self._declared.block_public_access:
+            self._public_access_not_blocked(flags)
+        elif not all(flags.get(name) for name in PUBLIC_FLAGS):
+            wanted = dict.fromkeys(PUBLIC_FLAGS, True)
+            parameters = {"PublicAccessBlockConfiguration": wanted}
+            self._add(PUBLIC_ACCESS, "block public access", "put_public_access_block", parameters)
+            self.after = replace(self.after, public_access=wanted)
+
+    def _public_access_not_blocked(self, flags: Mapping[str, bool]) -> None:
+        if not any(flags.get(name) for name in PUBLIC_FLAGS):
+            return
+        self._add(PUBLIC_ACCESS, "no longer block public access", "delete_public_access_block", {})
+        self.after = replace(self.after, public_access={})
 
     def encryption(self) -> None:
         wanted, rule = self._declared.encryption, self.after.encryption

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...locations.s3.errors import S3Error
+from ...locations.s3.errors import DENIED_CODES, S3Error
 from ...locations.s3.store import Store
 from .declared import Declared
 from .features import ENCRYPTION, LIFECYCLE, OBJECT_LOCK, PUBLIC_ACCESS, VERSIONING
@@ -77,7 +77,7 @@ def read_state(store: Store, declared: Declared) -> BucketState:
         lock = _lock(store, asked=declared.object_lock is not None)
         versioning = VERSIONING.read(store).get("Status") or "" if declared.versioning else None
         encryption = _encryption(store) if declared.encryption else None
-        access = _public_access(store) if declared.block_public_access else None
+        access = _public_access(store, asked=declared.block_public_access)
         lifecycle = LIFECYCLE.read(store) if declared.lifecycle else None
     except S3Error as error:
         if error.code == "NoSuchBucket":
@@ -128,6 +128,12 @@ def _encryption(store: Store) -> Mapping[str, Any]:
     return found
 
 
-def _public_access(store: Store) -> Mapping[str, bool]:
-    found = PUBLIC_ACCESS.read(store).get("PublicAccessBlockConfiguration") or {}
+def _public_access(store: Store, *, asked: bool) -> Mapping[str, bool] | None:
+    try:
+        found = PUBLIC_ACCESS.read(store).get("PublicAccessBlockConfiguration") or {}
+    except S3Error as error:
+        # Where it cannot be looked at, there is nothing of ours to be taken away.
+        if asked or error.code == "NoSuchBucket" or not (PUBLIC_ACCESS.unknown(error) or error.code in DENIED_CODES):
+            raise
+        return None
     return {name: bool(found.get(name)) for name in PUBLIC_FLAGS}

@@ -61,9 +61,16 @@ def encode(digest: bytes) -> str:
     return base64.b64encode(digest).decode("ascii")
 
 
+def checksum_parameters(digests: Digests, *, crc32: bool) -> dict[str, str]:
+    """The headers by which the store can tell whether the bytes arrived as they were."""
+    if crc32:
+        return {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": encode(digests.crc32)}
+    return {"ContentMD5": encode(digests.md5)}
+
+
 def bare_etag(reply: Mapping[str, Any]) -> str:
-    """The ETag of *reply* without quotes, in lower case; "" if there is none."""
-    return str(reply.get("ETag") or "").strip('"').lower()
+    """The ETag of *reply* without quotes and in lower case, be it a weak one; "" if there is none."""
+    return str(reply.get("ETag") or "").removeprefix("W/").strip('"').lower()
 
 
 def is_encrypted(reply: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@ stores. A reply to a HEAD request has no body, so there the status takes the cod
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -19,9 +19,6 @@ _MAX_MESSAGE = 300
 _PERMISSIONS = (
     "the credentials need s3:PutObject, s3:GetObject, s3:DeleteObject, s3:ListBucket, s3:AbortMultipartUpload and "
     "s3:ListBucketMultipartUploads there"
-)
-_OPTIONAL = (
-    "what stores may not know can be switched off: checksums: false, sse: none, no storage_class, no object_lock"
 )
 _DAMAGED = ("the bytes arrived damaged", "try again; if it stays so, look for a faulty proxy or network", True)
 _BUSY = ("the store is overloaded or out of order, also after several tries", "try again later", True)
@@ -54,8 +51,9 @@ _CODES: dict[str, tuple[str, str, bool]] = {
     "QuotaExceeded": _FULL,
     "XMinioStorageFull": _FULL,
     "507": _FULL,
-    "NotImplemented": ("the store does not know something that was asked for", _OPTIONAL, False),
 }
+_UNKNOWN = "the store does not know something that was asked for"
+DENIED_CODES = ("AccessDenied", "AllAccessDisabled", "403")
 _TRANSIENT_CODES = {
     "ConditionalRequestConflict",
     "InternalError",
@@ -69,6 +67,28 @@ _TRANSIENT_CODES = {
 _BROKEN = ("HTTPClientError", "ConnectionError", "IncompleteReadError", "ResponseStreamingError")
 _REDIRECTS = {"301", "307", "PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"}
 _SKEWED = {"RequestTimeTooSkewed", "RequestExpired"}
+
+
+_HTTP_NOT_IMPLEMENTED = 501
+_OPTIONS: tuple[tuple[str, Callable[[S3Settings], object]], ...] = (
+    ("object_lock", lambda settings: settings.object_lock),
+    ("sse", lambda settings: settings.sse),
+    ("storage_class", lambda settings: settings.storage_class),
+    ("checksums", lambda settings: settings.checksums),
+)
+"""What a location may ask of a store that not every store knows."""
+_WORDS = {
+    "object_lock": ("object lock", "objectlock", "object-lock", "retention", "worm"),
+    "sse": ("encrypt", "sse", "kms"),
+    "storage_class": ("storage class", "storageclass", "storage-class"),
+    "checksums": ("checksum", "crc32"),
+}
+_REMEDIES = {
+    "object_lock": "enable Object Lock on the bucket, or leave object_lock out",
+    "sse": "sse: none leaves encryption to the bucket",
+    "storage_class": "correct storage_class or leave it out",
+    "checksums": "checksums: false sends no additional checksums",
+}
 
 
 class S3Error(LocationError):
@@ -101,6 +121,11 @@ class S3Error(LocationError):
         """Whether the object, not the bucket, is not there."""
         return self.code in ("NoSuchKey", "404")
 
+    def advise(self, hint: str) -> None:
+        """Say what to do next, where that is known better than from the store's answer."""
+        self.hint = hint
+        self.args = (self.step, self.message, hint)
+
 
 def explain(error: Exception, settings: S3Settings, step: str, key: str | None = None) -> LocationError:
     """Give *error*, raised by a call of the client library, the product's form.
@@ -120,7 +145,7 @@ def _answered(response: Mapping[str, Any], settings: S3Settings, step: str, key:
     metadata = response.get("ResponseMetadata", {})
     headers = metadata.get("HTTPHeaders", {})
     code, status = str(said.get("Code", "")), int(metadata.get("HTTPStatusCode", 0))
-    text = _one_line(str(said.get("Message", "")), settings)
+    text = _one_line(str(said.get("Message") or ""), settings)
     hint: str | None
     if code in ("NoSuchKey", "404"):
         message, hint, transient = f"there is no object {key!r}", None, False
@@ -135,12 +160,14 @@ def _answered(response: Mapping[str, Any], settings: S3Settings, step: str, key:
         hint, transient = "allow kms:GenerateDataKey and kms:Decrypt, or correct sse_kms_key_id", False
     elif code in _CODES:
         message, hint, transient = _CODES[code]
-        message = f"{message} ({code}{f': {text}' if text and text != code else ''})"
+        message = _with_code(message, code, text)
+    elif code in ("NotImplemented", "501") or status == _HTTP_NOT_IMPLEMENTED:
+        message, hint, transient = _with_code(_UNKNOWN, code, text), _options_to_blame(text, settings), False
     else:
         # With status 200 the store failed after it had begun to answer.
         transient = code in _TRANSIENT_CODES or status in (200, 429) or status >= 500
-        message = f"{_BUSY[0]} ({code}: {text})" if transient else f"{text or 'refused'} ({code})"
-        hint = _BUSY[1] if transient else _option_to_blame(text)
+        message = _with_code(_BUSY[0], code, text) if transient else f"{text or 'refused'} ({code or status})"
+        hint = _BUSY[1] if transient else _options_to_blame(text, settings)
     return S3Error(settings, step, message, hint=hint, transient=transient, code=code, status=status)
 
 
@@ -179,13 +206,23 @@ def _skew(headers: Mapping[str, str]) -> str:
     return f"{told}: it is {amount} {'ahead' if ahead > timedelta(0) else 'behind'}"
 
 
-def _option_to_blame(text: str) -> str:
+def _options_to_blame(text: str, settings: S3Settings) -> str:
+    """The options to change where the store refuses what they ask for: those that *text* is about, else all that ask.
+
+    Many stores say no more than that something was wrong.
+    """
     lower = text.lower()
-    if "object lock" in lower or "objectlock" in lower:
-        return "enable Object Lock on the bucket, or leave object_lock out"
-    if "encrypt" in lower or "sse" in lower:
-        return "sse: none leaves encryption to the bucket"
-    return _OPTIONAL
+    asking = [option for option, asks in _OPTIONS if asks(settings)]
+    named = [option for option, words in _WORDS.items() if any(word in lower for word in words)]
+    blamed = named or asking
+    if not blamed:
+        return "the store does not say what is wrong: look into its log"
+    remedies = "; ".join(_REMEDIES[option] for option in blamed)
+    return remedies if named else f"if it is something that the store does not know: {remedies}"
+
+
+def _with_code(message: str, code: str, text: str) -> str:
+    return f"{message} ({code}{f': {text}' if text and text != code else ''})"
 
 
 def _one_line(text: str, settings: S3Settings) -> str:

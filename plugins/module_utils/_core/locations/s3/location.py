@@ -17,6 +17,7 @@ from .reader import read_object
 from .settings import S3Settings, parse_settings
 from .store import Store
 from .thaw import request_thaw, thaw_states
+from .trial import try_writing
 from .writer import S3Writer
 
 _LISTINGS = 8
@@ -41,9 +42,9 @@ class S3Location(Location):
         self._store = Store(settings)
 
     def check(self, *, trial: bool = False) -> bool:
-        """See :meth:`Location.check` and :meth:`Store.check`."""
+        """See :meth:`Location.check` and :func:`try_writing`."""
         require_lock(self._store, "check the location")
-        self._store.check("check the location", f".check-{uuid4().hex}")
+        try_writing(self._store, "check the location", f".check-{uuid4().hex}")
         return True
 
     def free_bytes(self) -> None:

@@ -12,17 +12,21 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ..base import LegalHoldDenied, LockState
-from .errors import S3Error
+from .errors import DENIED_CODES, S3Error
 from .settings import ObjectLock
 from .store import Store
 
 _DAYS_OF_A_YEAR = 365
 _UPLOADED_WITHIN = timedelta(days=1)
 """A lock begins when its object's upload does, which may be hours before its end."""
-_NONE_HERE = ("ObjectLockConfigurationNotFoundError", "NoSuchObjectLockConfiguration")
+_NONE_HERE = (
+    "ObjectLockConfigurationNotFoundError",
+    "NoSuchObjectLockConfiguration",
+    "NoSuchObjectLegalHold",  # SeaweedFS
+    "NoSuchObjectRetention",
+)
 _UNKNOWN_CALL = ("NotImplemented", "XNotImplemented", "MethodNotAllowed", "UnsupportedOperation")
 _UNKNOWN_CALL_STATUS = (405, 501)
-_DENIED = ("AccessDenied", "AllAccessDisabled", "403")
 
 
 def read_lock_state(store: Store) -> LockState:
@@ -38,10 +42,10 @@ def read_lock_state(store: Store) -> LockState:
         if error.code in _NONE_HERE or error.code in _UNKNOWN_CALL or error.status in _UNKNOWN_CALL_STATUS:
             return LockState()
         odd = error.status in (400, 404) and error.code != "NoSuchBucket"
-        if error.transient or not (odd or error.code in _DENIED):
+        if error.transient or not (odd or error.code in DENIED_CODES):
             raise
         why = error.message
-        if error.code in _DENIED:
+        if error.code in DENIED_CODES:
             why += "; to see whether the bucket has Object Lock takes s3:GetBucketObjectLockConfiguration"
         return LockState(days=own.period.days if own else None, unknown=why)
     configuration = reply.get("ObjectLockConfiguration") or {}
@@ -154,7 +158,7 @@ def write_legal_hold(store: Store, key: str, on: bool) -> None:
 
 def _told(store: Store, error: S3Error, permission: str) -> S3Error | LegalHoldDenied:
     """*error*, as one of missing rights if it is that."""
-    if error.code not in _DENIED:
+    if error.code not in DENIED_CODES:
         return error
     place = f"bucket '{store.settings.bucket}'"
     return LegalHoldDenied(

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...errors import BackupError, Cancelled
 from ...stream.pipeline import as_backup_error
-from .checksums import Digests, Mismatch, PartProof, encode, prove
+from .checksums import Digests, Mismatch, PartProof, checksum_parameters, encode, prove
 from .errors import S3Error
 from .parts import MAX_PARTS, PartBody, PartBuffer, SendingCancelled
 from .store import Store
@@ -34,13 +34,14 @@ class MultipartUpload:
     """An upload that has begun; used by one thread, while its parts travel in threads of their own.
 
     :param parameters: what the object shall get beside :meth:`Store.creation`.
+    :param step: named in errors; the writing of the object by default.
     :raises S3Error: the upload cannot be started.
     """
 
-    def __init__(self, store: Store, key: str, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, store: Store, key: str, parameters: Mapping[str, Any], *, step: str = "") -> None:
         self._store = store
         self._key = key
-        self._step = f"write {key}"
+        self._step = step or f"write {key}"
         self._id = store.begin_upload(self._step, key, parameters)
         self._crc32 = store.echoes_checksums
         self._parts: dict[int, PartProof] = {}
@@ -179,13 +180,6 @@ class MultipartUpload:
         if self._crc32 or settings.sse or settings.object_lock:
             return checksum_parameters(digests, crc32=self._crc32)
         return {}
-
-
-def checksum_parameters(digests: Digests, *, crc32: bool) -> dict[str, str]:
-    """The headers by which the store can tell whether the bytes arrived as they were."""
-    if crc32:
-        return {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": encode(digests.crc32)}
-    return {"ContentMD5": encode(digests.md5)}
 
 
 def damaged(store: Store, key: str, what: str) -> S3Error:

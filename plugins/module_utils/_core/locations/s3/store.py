@@ -134,10 +134,6 @@ class Store:
         }
         return {name: value for name, value in wanted.items() if value is not None}
 
-    def check(self, step: str, key: str) -> None:
-        """Start a multipart upload as a real one would, and abort it: nothing was ever visible."""
-        self.abort_upload(step, key, self.begin_upload(step, key, {}))
-
     def begin_upload(self, step: str, key: str, parameters: Mapping[str, Any]) -> str:
         """Start a multipart upload and return its id; learn whether the store knows additional checksums."""
         if self.echoes_checksums:

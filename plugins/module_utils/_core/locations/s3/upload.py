@@ -27,6 +27,7 @@ from .locks import require_lock
 from .parts import MAX_PART_BYTES, MIB, MIN_PART_BYTES
 from .settings import OPTIONS, S3Settings, parse_settings
 from .store import Store
+from .trial import try_writing
 from .writer import UPLOAD_NAME, ObjectDetails, S3Receipt, S3Writer
 
 STEP = "check the options"
@@ -119,7 +120,7 @@ def s3_upload(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             plan = plan_upload(request, store, file)
             receipt: S3Receipt | None = None
             if plan.changed and check_mode:
-                store.check(f"check the bucket for {request.key}", request.key)
+                try_writing(store, f"check the bucket for {request.key}", request.key)
             elif plan.changed:
                 receipt = run_upload(request, plan, store, file)
         finally:

@@ -14,10 +14,10 @@ from uuid import uuid4
 
 from ...errors import BackupError
 from ..base import Receipt, Writer
-from .checksums import Digests, Mismatch, prove, prove_assembly, weakest
+from .checksums import Digests, Mismatch, bare_etag, checksum_parameters, prove, prove_assembly, weakest
 from .errors import S3Error
 from .locks import confirm_lock
-from .multipart import DAMAGED_CODES, MultipartUpload, checksum_parameters, damaged
+from .multipart import DAMAGED_CODES, MultipartUpload, damaged
 from .parts import BLOCK_BYTES, PartBody, base_part_size, part_size
 from .store import Store
 
@@ -230,11 +230,18 @@ class S3Writer(Writer):
             return self._send_again_on_conflict(send, conditions)
         except S3Error as error:
             refused = error.status == 501 or (error.status == 400 and error.code in _CONDITION_REFUSALS)
-            if not conditions or not refused:
+            if not conditions or not (refused or (error.status == 412 and self._still_replaceable())):
                 raise
         reply = self._send_again_on_conflict(send, {})
         self._store.knows_conditions = False
         return reply
+
+    def _still_replaceable(self) -> bool:
+        """Whether the object to replace is there under the very ETag that the store did not hold its condition to."""
+        if not self._replaces:
+            return False
+        found = self._store.head(self._step, self._key)
+        return found is not None and bare_etag(found) == bare_etag({"ETag": self._replaces})
 
     def _send_again_on_conflict(self, send: Send, conditions: Mapping[str, str]) -> dict[str, Any]:
         for attempt in range(1, _CONFLICT_ATTEMPTS):
