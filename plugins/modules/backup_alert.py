@@ -68,6 +68,33 @@ options:
     type: list
     elements: dict
     default: []
+  announcement:
+    description:
+      - What is told of a procedure, that it begins and how it ended, whether or not anything is wrong.
+      - Email, Slack and C(apprise) say it in one message with what is wrong. PagerDuty does not hear of it, as nobody
+        is to be paged for it; it gets the conditions as ever.
+    type: dict
+    suboptions:
+      state:
+        description: V(begun), and at the end V(go) or V(no_go).
+        type: str
+        required: true
+        choices: [begun, go, no_go]
+      subject:
+        description: The procedure and what it is for, V(pre_deploy v1.2) say.
+        type: str
+        required: true
+      lines:
+        description: What else there is to say.
+        type: list
+        elements: str
+        default: []
+      thread:
+        description:
+          - A name that all announcements of one run have in common. Email is tied to a thread by it.
+          - A webhook of Slack cannot answer a message, so that there the name stands in the text.
+        type: str
+        required: true
   channels:
     description: The ways to people. With none, nothing is sent.
     type: list
@@ -85,10 +112,11 @@ options:
       severities:
         description:
           - What the channel is told of.
-          - By default V(critical) alone for O(channels[].type=pagerduty), and both for the others.
+          - By default V(critical) alone for O(channels[].type=pagerduty), and all for the others.
+          - V(announcement) is what procedures announce, which PagerDuty does not take.
         type: list
         elements: str
-        choices: [critical, warning]
+        choices: [critical, warning, announcement]
       host:
         description: Name of the mail server, for O(channels[].type=email).
         type: str
@@ -247,7 +275,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.aler
 CHANNEL = {
     "name": {"type": "str"},
     "type": {"type": "str", "required": True, "choices": ["email", "slack", "pagerduty", "apprise"]},
-    "severities": {"type": "list", "elements": "str", "choices": ["critical", "warning"]},
+    "severities": {"type": "list", "elements": "str", "choices": ["critical", "warning", "announcement"]},
     "host": {"type": "str"},
     "port": {"type": "int"},
     "tls": {"type": "str", "choices": ["starttls", "tls", "none"]},
@@ -262,6 +290,13 @@ CHANNEL = {
     "apprise_url": {"type": "str", "no_log": True},
 }
 
+ANNOUNCEMENT = {
+    "state": {"type": "str", "required": True, "choices": ["begun", "go", "no_go"]},
+    "subject": {"type": "str", "required": True},
+    "lines": {"type": "list", "elements": "str", "default": []},
+    "thread": {"type": "str", "required": True},
+}
+
 
 def main() -> None:
     run_module(
@@ -271,6 +306,7 @@ def main() -> None:
             "source": {"type": "str", "required": True},
             "result": {"type": "raw"},
             "findings": {"type": "list", "elements": "dict", "default": []},
+            "announcement": {"type": "dict", "options": ANNOUNCEMENT},
             "channels": {"type": "list", "elements": "dict", "required": True, "options": CHANNEL},
             "must_deliver": {"type": "bool", "default": True},
         },

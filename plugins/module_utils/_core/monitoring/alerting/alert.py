@@ -9,6 +9,10 @@ from dataclasses import dataclass
 
 from ...findings import FAILED, PASSED, STATUSES, WARNING, Finding, worst_first
 
+ANNOUNCEMENT = "announcement"
+"""What a channel may be told of beside what is bad: that a procedure begins, and how it ended."""
+BEGUN, GO, NO_GO = "begun", "go", "no_go"
+
 SEVERITIES = {FAILED: "critical", WARNING: "warning"}
 """The severity of a finding that is bad. What passed has none: nobody is told of it."""
 
@@ -17,17 +21,35 @@ _KEY_LIMIT = 255
 
 
 @dataclass(frozen=True)
+class Announcement:
+    """That a procedure begins, or how it ended.
+
+    :param state: ``begun``, ``go`` or ``no_go``.
+    :param subject: the procedure and what it is for: ``pre_deploy v1.2``, say.
+    :param lines: what else there is to say.
+    :param thread: the same in all announcements of one run, and in no other.
+    """
+
+    state: str
+    subject: str
+    lines: tuple[str, ...]
+    thread: str
+
+
+@dataclass(frozen=True)
 class Alert:
     """Conditions of one database, found by one procedure.
 
     :param source: the procedure: ``weekly``, say.
     :param findings: one for each condition, the worst first.
+    :param announcement: what is told beside them.
     """
 
     label: str
     environment: str
     source: str
     findings: tuple[Finding, ...]
+    announcement: Announcement | None = None
 
     def bad(self, severities: Collection[str]) -> list[Finding]:
         """The findings of these severities."""

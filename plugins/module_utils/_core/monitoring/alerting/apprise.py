@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from ...findings import FAILED
-from .alert import Alert
+from ...findings import FAILED, Finding
+from .alert import GO, NO_GO, Alert, Announcement
 from .channel import Channel, required
 from .retry import DeliveryError, Message, Patience
 from .text import cut, one_line, page, title
@@ -34,14 +34,14 @@ class AppriseChannel(Channel):
         return cls(**cls.common(options), apprise_url=required(options, "apprise_url"))
 
     def messages(self, alert: Alert) -> list[Message]:
-        findings = alert.bad(self.severities)
-        if not findings:
+        findings, announcement = alert.bad(self.severities), self.announcement(alert)
+        if not findings and announcement is None:
             return []
-        heading, text = title(alert, findings), page(alert, findings)
-        failed = any(finding.status == FAILED for finding in findings)
+        heading, text = title(alert, findings, announcement), page(alert, findings, announcement)
+        kind = _kind(findings, announcement)
 
         def deliver(_seconds: float) -> None:
-            self._notify(heading, text, "failure" if failed else "warning")
+            self._notify(heading, text, kind)
 
         def send(patience: Patience) -> None:
             patience.attempt(deliver)
@@ -61,6 +61,15 @@ class AppriseChannel(Channel):
                 raise DeliveryError(f"apprise does not know the address{_told(complaints)}", hint=_HINT)
             if not service.notify(body=text, title=heading, notify_type=kind, body_format="text"):
                 raise DeliveryError(f"apprise could not deliver the message{_told(complaints)}")
+
+
+def _kind(findings: Sequence[Finding], announcement: Announcement | None) -> str:
+    """What the library calls a message of this weight."""
+    if any(finding.status == FAILED for finding in findings):
+        return "failure"
+    if announcement is None:
+        return "warning"
+    return {GO: "success", NO_GO: "failure"}.get(announcement.state, "info")
 
 
 class _Collector(logging.Handler):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...errors import ConfigError
-from .alert import Alert
+from .alert import ANNOUNCEMENT, Alert, Announcement
 from .retry import Message
 
 STEP = "check the options"
@@ -18,11 +18,11 @@ STEP = "check the options"
 class Channel(ABC):
     """A way to people.
 
-    :param severities: ``critical`` and ``warning``, or one of them.
+    :param severities: what it is told of: ``critical``, ``warning`` and ``announcement``, or some of them.
     """
 
     type: ClassVar[str]
-    severities_by_default: ClassVar[tuple[str, ...]] = ("critical", "warning")
+    severities_by_default: ClassVar[tuple[str, ...]] = ("critical", "warning", ANNOUNCEMENT)
 
     name: str
     severities: tuple[str, ...]
@@ -30,6 +30,10 @@ class Channel(ABC):
     @abstractmethod
     def messages(self, alert: Alert) -> Sequence[Message]:
         """What is to be sent of *alert*; nothing if it has nothing for this channel."""
+
+    def announcement(self, alert: Alert) -> Announcement | None:
+        """What it announces; None where there is nothing, or the channel is not to hear of it."""
+        return alert.announcement if ANNOUNCEMENT in self.severities else None
 
     @classmethod
     def common(cls, options: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import email.policy
 import email.utils
+import hashlib
 import smtplib
 import ssl
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from ...errors import ConfigError
-from .alert import Alert
+from .alert import BEGUN, Alert, Announcement
 from .channel import STEP, Channel, optional, required
 from .retry import DeliveryError, Message, Patience
 from .text import cut, one_line, page, title
@@ -68,26 +69,33 @@ class EmailChannel(Channel):
         )
 
     def messages(self, alert: Alert) -> list[Message]:
-        findings = alert.bad(self.severities)
-        if not findings:
+        findings, announcement = alert.bad(self.severities), self.announcement(alert)
+        if not findings and announcement is None:
             return []
-        subject, text = title(alert, findings), page(alert, findings)
+        subject, text = title(alert, findings, announcement), page(alert, findings, announcement)
 
         def send(patience: Patience) -> None:
             # Made once: the servers on the way know a message that comes twice by its id.
-            message = self._message(subject, text)
+            message = self._message(subject, text, announcement)
             patience.attempt(lambda seconds: self._deliver(message, seconds))
 
         return [Message(subject, text, send)]
 
-    def _message(self, subject: str, text: str) -> EmailMessage:
+    def _message(self, subject: str, text: str, announcement: Announcement | None = None) -> EmailMessage:
         message = EmailMessage(policy=email.policy.SMTP)
         message["Subject"] = cut(one_line(subject), _SUBJECT_LIMIT)
         message["From"] = self.sender
         message["To"] = ", ".join(self.to)
         message["Date"] = datetime.now(timezone.utc)
         domain = email.utils.parseaddr(self.sender)[1].rpartition("@")[2]
-        message["Message-ID"] = email.utils.make_msgid(domain=domain)
+        thread = None if announcement is None else _thread_id(announcement.thread, domain)
+        if announcement is not None and announcement.state == BEGUN:
+            message["Message-ID"] = thread
+        else:
+            message["Message-ID"] = email.utils.make_msgid(domain=domain)
+            if thread is not None:
+                # An answer to the first one (RFC 5322, 3.6.4), so that readers show them as one thread.
+                message["In-Reply-To"] = message["References"] = thread
         # So that no absence notice answers it (RFC 3834).
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(text)
@@ -131,6 +139,11 @@ def _address(text: str) -> str:
             STEP, f"{text!r} is no mail address", hint="write ops@example.com, or Operations <ops@example.com>"
         )
     return text
+
+
+def _thread_id(thread: str, domain: str) -> str:
+    """The id of the message that an announcement's thread begins with, whoever has sent that."""
+    return f"<{hashlib.sha256(thread.encode('utf-8', 'replace')).hexdigest()[:32]}@{domain}>"
 
 
 def _leave(smtp: smtplib.SMTP) -> None:

@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...errors import ConfigError
 from ...findings import Finding
-from .alert import SEVERITIES, Alert
-from .channel import Channel, optional, required
+from .alert import ANNOUNCEMENT, SEVERITIES, Alert
+from .channel import STEP, Channel, optional, required
 from .http import check_url, post_json
 from .retry import DeliveryError, Message, Patience
 from .text import about, clean, condition, cut, one_line, title
@@ -38,6 +39,9 @@ class PagerDutyChannel(Channel):
     @classmethod
     def parse(cls, options: Mapping[str, Any]) -> PagerDutyChannel:
         """From the inventory's options; raise :class:`ConfigError` if one of them cannot be right."""
+        if ANNOUNCEMENT in (options.get("severities") or ()):
+            hint = "take announcement out of its severities: a procedure that fails opens an incident all the same"
+            raise ConfigError(STEP, "nobody is paged because a procedure begins or ends well", hint=hint)
         return cls(
             **cls.common(options),
             routing_key=required(options, "routing_key"),

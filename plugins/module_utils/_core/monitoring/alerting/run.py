@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import BackupError, ConfigError
 from ...findings import Finding
-from .alert import Alert, merge
+from .alert import Alert, Announcement, merge
 from .findings_of_results import findings_of, read_findings
 from .redaction import Redaction
 from .reporting import report
@@ -40,7 +40,8 @@ def run_alert(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
 
 def _alert(params: Mapping[str, Any], redaction: Redaction) -> Alert:
     result = params["result"]
-    if result is None and not params["findings"]:
+    announcement = _announcement(params["announcement"], redaction)
+    if result is None and not params["findings"] and announcement is None:
         raise ConfigError(
             "check the options", "there is nothing to tell", hint="give result: what a task has registered, or findings"
         )
@@ -55,4 +56,12 @@ def _alert(params: Mapping[str, Any], redaction: Redaction) -> Alert:
         )
         for one in found
     ]
-    return Alert(params["label"], params["environment"] or "", params["source"], merge(hidden))
+    return Alert(params["label"], params["environment"] or "", params["source"], merge(hidden), announcement)
+
+
+def _announcement(given: Mapping[str, Any] | None, redaction: Redaction) -> Announcement | None:
+    if not given:
+        return None
+    return Announcement(
+        given["state"], redaction.hide(given["subject"]), tuple(map(redaction.hide, given["lines"])), given["thread"]
+    )

@@ -12,18 +12,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...findings import FAILED, Finding
-from .alert import Alert
+from .alert import BEGUN, GO, NO_GO, Alert, Announcement
 from .channel import Channel, optional, required
 from .http import check_url, post_json
 from .retry import DeliveryError, Message, Patience
-from .text import clean, condition, page, signature, title
+from .text import announced, clean, condition, page, signature, title
 
 _SECTION_LIMIT = 3000
 _TEXT_LIMIT = 4000
 """Slack takes more, and then makes several messages of one."""
 _CONDITIONS_LIMIT = 45
-"""A message has 50 blocks at most: a title, the conditions, a word about the rest, and who says so."""
+"""A message has 50 blocks at most: a title, an announcement, the conditions, a word about the rest, who says so."""
 
+_SIGNS = {BEGUN: ":loudspeaker:", GO: ":white_check_mark:", NO_GO: ":no_entry:"}
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
@@ -43,10 +44,10 @@ class SlackChannel(Channel):
         return cls(**cls.common(options), webhook_url=url, ca_cert=optional(options, "ca_cert"))
 
     def messages(self, alert: Alert) -> list[Message]:
-        findings = alert.bad(self.severities)
-        if not findings:
+        findings, announcement = alert.bad(self.severities), self.announcement(alert)
+        if not findings and announcement is None:
             return []
-        document = _document(alert, findings)
+        document = _document(alert, findings, announcement)
 
         def deliver(seconds: float) -> None:
             status, answer = post_json(self.webhook_url, document, ca_cert=self.ca_cert, seconds=seconds)
@@ -57,15 +58,19 @@ class SlackChannel(Channel):
         def send(patience: Patience) -> None:
             patience.attempt(deliver)
 
-        return [Message(title(alert, findings), page(alert, findings), send)]
+        return [Message(title(alert, findings, announcement), page(alert, findings, announcement), send)]
 
 
-def _document(alert: Alert, findings: Sequence[Finding]) -> dict[str, Any]:
-    heading = title(alert, findings)
-    blocks = [_section(f"*{escape(heading, _SECTION_LIMIT - 2)}*"), *map(_condition, findings[:_CONDITIONS_LIMIT])]
+def _document(alert: Alert, findings: Sequence[Finding], announcement: Announcement | None) -> dict[str, Any]:
+    heading = title(alert, findings, announcement)
+    sign = "" if announcement is None else f"{_SIGNS[announcement.state]} "
+    blocks = [_section(f"{sign}*{escape(heading, _SECTION_LIMIT - len(sign) - 2)}*")]
+    if announcement is not None and announcement.lines:
+        blocks.append(_section(escape(announced(announcement), _SECTION_LIMIT)))
+    blocks += map(_condition, findings[:_CONDITIONS_LIMIT])
     if len(findings) > _CONDITIONS_LIMIT:
         blocks.append(_section(f"... and {len(findings) - _CONDITIONS_LIMIT} more conditions, cut"))
-    blocks.append({"type": "context", "elements": [_words(escape(signature(alert), _SECTION_LIMIT))]})
+    blocks.append({"type": "context", "elements": [_words(escape(signature(alert, announcement), _SECTION_LIMIT))]})
     # What notifications and screen readers take instead of the blocks.
     return {"text": escape(heading, _TEXT_LIMIT), "blocks": blocks}
 

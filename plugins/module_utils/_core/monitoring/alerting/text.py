@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from ...findings import FAILED, WARNING, Finding
 from ...texts import Page, visible
-from .alert import Alert
+from .alert import BEGUN, GO, NO_GO, Alert, Announcement
 
 _MESSAGE_LIMIT = 10_000
 """Characters of one condition's message in a page: more is no alert, and the run's output has it."""
 
 _CONDITIONS_LIMIT = 200
+_WORDS = {BEGUN: "begins", GO: "GO", NO_GO: "NO GO"}
 
 
 def clean(text: str) -> Page:
@@ -47,8 +48,10 @@ def about(alert: Alert) -> str:
     return one_line(f"{alert.label} ({alert.environment})" if alert.environment else alert.label)
 
 
-def title(alert: Alert, findings: Sequence[Finding]) -> str:
-    """One line for one or several conditions."""
+def title(alert: Alert, findings: Sequence[Finding], announcement: Announcement | None = None) -> str:
+    """One line for an announcement, or for one or several conditions."""
+    if announcement is not None:
+        return f"{about(alert)}: {one_line(announcement.subject)}: {_WORDS[announcement.state]}"
     if len(findings) == 1:
         (finding,) = findings
         word = "failed" if finding.status == FAILED else finding.status
@@ -61,9 +64,11 @@ def title(alert: Alert, findings: Sequence[Finding]) -> str:
     return f"{about(alert)}, {one_line(alert.source)}: {', '.join(counts)}"
 
 
-def page(alert: Alert, findings: Sequence[Finding]) -> str:
-    """All conditions as plain text."""
-    paragraphs = [title(alert, findings)]
+def page(alert: Alert, findings: Sequence[Finding], announcement: Announcement | None = None) -> str:
+    """The announcement and all conditions as plain text."""
+    paragraphs = [title(alert, findings, announcement)]
+    if announcement is not None and announcement.lines:
+        paragraphs.append(announced(announcement))
     for finding in findings[:_CONDITIONS_LIMIT]:
         lines = cut(clean(finding.message), _MESSAGE_LIMIT).strip().splitlines()
         paragraphs.append(
@@ -71,10 +76,16 @@ def page(alert: Alert, findings: Sequence[Finding]) -> str:
         )
     if len(findings) > _CONDITIONS_LIMIT:
         paragraphs.append(f"... and {len(findings) - _CONDITIONS_LIMIT} more conditions, cut")
-    paragraphs.append(signature(alert))
+    paragraphs.append(signature(alert, announcement))
     return "\n\n".join(paragraphs) + "\n"
 
 
-def signature(alert: Alert) -> str:
-    """Who says so."""
-    return f"mobul.backup, {one_line(alert.source)}, sent from {one_line(socket.gethostname())}"
+def announced(announcement: Announcement) -> str:
+    """What an announcement says, a line each."""
+    return cut("\n".join(map(one_line, announcement.lines)), _MESSAGE_LIMIT)
+
+
+def signature(alert: Alert, announcement: Announcement | None = None) -> str:
+    """Who says so; and of an announcement the name of its thread, which not every service can tie together."""
+    thread = f", {one_line(announcement.thread)}" if announcement is not None else ""
+    return f"mobul.backup, {one_line(alert.source)}, sent from {one_line(socket.gethostname())}{thread}"

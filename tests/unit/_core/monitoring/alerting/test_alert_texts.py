@@ -5,15 +5,21 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
 from ansible_collections.mobul.backup.plugins.module_utils._core.findings import Finding
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting import (
     pagerduty as pagerduty_module,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting import slack as slack_module
-from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.alert import Alert, merge
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.alert import (
+    Alert,
+    Announcement,
+    merge,
+)
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.channels import parse_channel
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.slack import escape
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.text import clean, cut, page, title
@@ -145,6 +151,39 @@ def test_severities_and_what_passed_find_their_way() -> None:
     assert told(type="slack", severities=["warning"]) == ["shop (production): b: warning"]
     assert told(type="pagerduty") == ["trigger: shop (production): a: failed", "resolve: shop (production): c: passed"]
     assert len(told(type="pagerduty", severities=["critical", "warning"])) == 3
+
+
+ANNOUNCED = st.builds(
+    Announcement, st.sampled_from(["begun", "go", "no_go"]), st.text(), st.lists(st.text()).map(tuple), st.text()
+)
+
+
+@given(alerts, ANNOUNCED)
+@example(alert(), Announcement("go", "a\r\nBcc: evil@example.com", ("x\r\n<!channel> ```" * 3000,), "t\r\nBcc: x"))
+def test_whatever_is_announced_slack_takes_it_and_an_email_is_one(one: Alert, announced: Announcement) -> None:
+    one = replace(one, announcement=announced)
+    with pytest.MonkeyPatch.context() as patch:
+        found = _recording(patch)
+        for message in SLACK.messages(one):
+            message.send(Now())  # type: ignore[arg-type]
+    assert [check_slack(document) for document in found] == [None]
+    (told,) = EMAIL.messages(one)
+    sent = EMAIL._message(told.title, told.text, announced).as_bytes()  # type: ignore[attr-defined]
+    assert b"\nBcc:" not in sent.partition(b"\r\n\r\n")[0]
+
+
+def test_an_announcement_is_a_thread_and_pages_nobody() -> None:
+    begun, ended = (Announcement(state, "pre_deploy v1", ("a line",), "thread-1") for state in ("begun", "go"))
+    first, second = (EMAIL._message("s", "t", one) for one in (begun, ended))  # type: ignore[attr-defined]
+    assert second["References"] == second["In-Reply-To"] == first["Message-ID"] != second["Message-ID"]
+    one = Alert("shop", "production", "pre_deploy", (), begun)
+    assert [message.title for message in SLACK.messages(one)] == ["shop (production): pre_deploy v1: begins"]
+    assert "thread-1" in SLACK.messages(one)[0].text
+    assert PAGERDUTY.messages(one) == []
+    critical = {"type": "slack", "webhook_url": "https://example.com/a", "severities": ["critical"]}
+    assert parse_channel(critical).messages(one) == []
+    with pytest.raises(ConfigError, match="nobody is paged"):
+        parse_channel({"type": "pagerduty", "routing_key": "0" * 32, "severities": ["critical", "announcement"]})
 
 
 def test_of_what_passed_nobody_is_told_by_mail_or_slack() -> None:
