@@ -96,3 +96,22 @@ RESTORE: dict[str, Any] = {
     "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "lock_timeout": {"type": "int", "default": 60},
 }
+
+PROCEDURE_RECORD: dict[str, Any] = {
+    "state": {"type": "str", "required": True, "choices": ["asked", "begun", "recorded", "finished"]},
+    "procedure": {
+        "type": "str",
+        "choices": ["pre_deploy", "pre_migration", "post_incident", "restore", "restore_table"],
+    },
+    "host": {"type": "str", "default": ""},
+    "hosts": {"type": "int", "default": 1},
+    "label": {"type": "str", "default": ""},
+    "environment": {"type": "str", "default": ""},
+    "told": {"type": "bool", "default": False},
+    "must_tell": {"type": "bool", "default": False},
+    "left_out": {"type": "dict", "default": {}},
+    "record": {"type": "dict"},
+    "step": {"type": "str"},
+    "result": {"type": "dict"},
+    "reused": {"type": "bool", "default": False},
+}

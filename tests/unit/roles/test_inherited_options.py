@@ -35,8 +35,8 @@ LOGIN = {
 ONE_NAME = {"verify_key", "record_verify_key", "record_signing_key", "record_signing_key_passphrase"}
 INHERITED = {*LOGIN, *ONE_NAME, "label", "locations", "environment", "identities", "gnupghome", "pg_bin_dir"}
 OTHER_NAMES = {"policy": "retention", "channels": "alerts"}
-# A drill restores into another server than the one that was backed up.
-NOT_INHERITED = {"restore_drill": LOGIN}
+# A drill restores into another server than the one that was backed up; a procedure's record keeps what it began with.
+NOT_INHERITED = {"restore_drill": LOGIN, "procedure_record": {"label", "environment"}}
 
 Task = tuple[str, dict[str, Any]]
 

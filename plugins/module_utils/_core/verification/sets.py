@@ -64,7 +64,7 @@ class CopyCheck:
     def run(self) -> list[Finding]:
         """Everything that was asked for; an error is a finding, too."""
         try:
-            loaded = self._load()
+            loaded = self.load()
             if loaded is not None:
                 good = GoodSet(self.location, loaded)
                 self._check_environment(loaded.manifest)
@@ -77,7 +77,8 @@ class CopyCheck:
     def _tell(self, check: str, status: str, message: str) -> None:
         self.findings.append(Finding(check=check, subject=self.location.name, status=status, message=message))
 
-    def _load(self) -> LoadedSet | None:
+    def load(self) -> LoadedSet | None:
+        """The manifest, as far as the keys vouch for it; None where it cannot be used, which is told."""
         keys = self._access.verify_keys
         try:
             loaded = load_set(self.location, self._request.label or "", self._id, keys)

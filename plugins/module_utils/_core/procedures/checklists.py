@@ -1,0 +1,108 @@
+"""The checklist of each procedure, in the order in which its steps are done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from .document import SKIPPED, Step
+
+BEGUN, VERIFIED, REVERTED = "begun", "verified", "reverted"
+RESTORED, FINALIZED = "restored", "finalized"
+
+ANNOUNCE, BACKUP, PROVE, DRILL, FIND, COMPARE, RELEASE = (
+    *("announce", "backup", "prove", "drill"),
+    *("find", "compare", "release"),
+)
+HOLD, FORENSIC_COPY = "hold", "forensic_copy"
+MAINTENANCE_ON, SAFETY_BACKUP, RESTORE, MAINTENANCE_OFF = (
+    "maintenance_on",
+    "safety_backup",
+    "restore",
+    "maintenance_off",
+)
+TELL, RECORD = "tell", "record"
+
+_PROVE = (PROVE, "Read every copy back and verify it")
+_DRILL = (DRILL, "Restore it into a scratch database and compare")
+_RESTORING = (
+    (PROVE, "Verify the backup's integrity, and the target"),
+    (MAINTENANCE_ON, "Put the application in maintenance mode"),
+    (SAFETY_BACKUP, "Back up what is there, for safety"),
+    (RESTORE, "Restore, and compare with the backup"),
+    (MAINTENANCE_OFF, "Let everybody in again"),
+)
+_FINALIZING = (RESTORE, "Drop what was replaced")
+_REVERTING = (RESTORE, "Bring back what was replaced")
+
+Titles = tuple[tuple[str, str], ...]
+
+_MIDDLES: Mapping[tuple[str, str | None], Titles] = {
+    ("pre_deploy", None): ((BACKUP, "Create the backup, or take one that is fresh"), _PROVE, _DRILL),
+    ("pre_migration", BEGUN): ((BACKUP, "Create the backup, kept until the migration is verified"), _PROVE, _DRILL),
+    ("pre_migration", VERIFIED): (
+        (FIND, "Find the backup that the migration began with"),
+        (COMPARE, "Compare objects and row counts with before"),
+        (RELEASE, "Let the backup go"),
+    ),
+    ("pre_migration", REVERTED): ((FIND, "Find the backup that the migration began with"), *_RESTORING),
+    ("post_incident", None): (
+        (BACKUP, "Back up the current state, with the incident's details in the set"),
+        _PROVE,
+        _DRILL,
+        (HOLD, "Keep it for the forensic analysis"),
+        (FORENSIC_COPY, "Copy it to the forensic location"),
+    ),
+    ("restore", RESTORED): _RESTORING,
+    ("restore", FINALIZED): (_FINALIZING,),
+    ("restore", REVERTED): (_REVERTING,),
+    ("restore_table", RESTORED): _RESTORING,
+    ("restore_table", FINALIZED): (_FINALIZING,),
+    ("restore_table", REVERTED): (_REVERTING,),
+}
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of a checklist was asked for.
+
+    :param told: whether there is anybody to tell.
+    :param must_tell: whether there is no go without them knowing.
+    :param left_out: steps that nobody asked for, and why they are left out.
+    """
+
+    told: bool = False
+    must_tell: bool = False
+    left_out: Mapping[str, str] | None = None
+
+
+def checklist(procedure: str, state: str | None, wanted: Wanted) -> tuple[Step, ...]:
+    """The steps of a run, none of them done.
+
+    :param state: which part of the procedure, where it has several.
+    """
+    return tuple(_steps(_MIDDLES[procedure, state], wanted))
+
+
+def _steps(middle: Titles, wanted: Wanted) -> Iterator[Step]:
+    left_out = wanted.left_out or {}
+    yield _telling(ANNOUNCE, "Announce it to the team", wanted)
+    for name, title in middle:
+        if name in left_out:
+            yield Step(name=name, title=title, required=False, status=SKIPPED, evidence=(left_out[name],))
+        else:
+            yield Step(name=name, title=title, required=True)
+    yield _telling(TELL, "Tell the team: go or no go", wanted)
+    yield Step(name=RECORD, title="Document where the backup is, and when it was made", required=True)
+
+
+def _telling(name: str, title: str, wanted: Wanted) -> Step:
+    if wanted.told:
+        return Step(name=name, title=title, required=wanted.must_tell)
+    nobody = "backup_alerts is empty: there is nobody to tell"
+    return Step(name=name, title=title, required=False, status=SKIPPED, evidence=(nobody,))
+
+
+def states_of(procedure: str) -> tuple[str, ...]:
+    """The parts of a procedure, the usual one first; none where it is one whole."""
+    return tuple(state for name, state in _MIDDLES if name == procedure and state is not None)

@@ -1,0 +1,103 @@
+"""What a task of the procedure returned, as a step's status and evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..texts import first_lines, readable_size, visible
+from .document import DONE, FAILED, PENDING, SKIPPED, Backup, Copy, File
+
+_LINES = 20
+_UNKNOWN = "ended before it could tell why (see the output of the run)"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a step.
+
+    :param backup: the set that it made, found or proved.
+    :param differences: what it found to be otherwise than before.
+    """
+
+    status: str
+    evidence: tuple[str, ...] = ()
+    backup: Backup | None = None
+    differences: tuple[str, ...] = ()
+
+
+def outcome_of(result: Mapping[str, Any], *, check_mode: bool, reused: bool = False) -> Outcome:
+    """Read a result as Ansible registers it; one that is empty is of a task that never came to its end.
+
+    :param check_mode: what went well then was planned, and not done.
+    :param reused: whether the set that it tells of was there before.
+    """
+    backup = backup_of(result, reused=reused)
+    differences = _lines(result.get("differences"))
+    if result.get("skipped") and check_mode:
+        return Outcome(PENDING, ("it is done only when the procedure is carried out",))
+    if result.get("skipped"):
+        return Outcome(SKIPPED, (str(result.get("skip_reason") or "it was not asked for"),))
+    if not result or result.get("failed") or result.get("unreachable"):
+        return Outcome(FAILED, (_reason(result),), backup, differences)
+    if because := result.get("skipped_because"):
+        return Outcome(FAILED, (visible(f"there is no new backup: {because}"),))
+    return Outcome(PENDING if check_mode else DONE, evidence_of(result), backup, differences)
+
+
+def evidence_of(result: Mapping[str, Any]) -> tuple[str, ...]:
+    """The lines that a module told, what it says of the set's files, and what one should know of it."""
+    files = [f"{one.name}: {readable_size(one.size)}, SHA-256 {one.sha256}" for one in _files(result)]
+    told = _lines(result.get("summary")) or _lines(result.get("msg"))
+    return tuple(first_lines([*told, *files, *_lines(result.get("warnings"))], limit=_LINES))
+
+
+def backup_of(result: Mapping[str, Any], *, reused: bool) -> Backup | None:
+    """The set that a result tells of, in the form of ``pg_backup``; None where it tells of none."""
+    copies = result.get("locations")
+    if not result.get("directory") or not isinstance(copies, list):
+        return None
+    signed = result.get("signed")
+    return Backup(
+        id=str(result["id"]),
+        label=str(result["label"]),
+        directory=str(result["directory"]),
+        manifest_sha256=result.get("manifest_sha256"),
+        signed=signed if isinstance(signed, bool) else None,
+        reused=reused,
+        copies=tuple(
+            Copy(
+                location=str(one.get("name")),
+                type=str(one.get("type")),
+                status=str(one.get("status")),
+                proof=one.get("proof"),
+                error=one.get("error"),
+            )
+            for one in copies
+        ),
+        files=tuple(_files(result)),
+    )
+
+
+def _files(result: Mapping[str, Any]) -> list[File]:
+    found = result.get("artifacts")
+    if not isinstance(found, list):
+        return []
+    return [
+        File(name=str(one["name"]), role=str(one["role"]), size=int(one["size"]), sha256=str(one["sha256"]))
+        for one in found
+    ]
+
+
+def _reason(result: Mapping[str, Any]) -> str:
+    told = str(result.get("msg") or result.get("censored") or "").strip() or _UNKNOWN
+    return visible(told)
+
+
+def _lines(told: object) -> tuple[str, ...]:
+    if isinstance(told, str):
+        told = [told]
+    if not isinstance(told, Sequence):
+        return ()
+    return tuple(visible(str(line)) for line in told if str(line).strip())

@@ -1,0 +1,144 @@
+"""A procedure under way: pure steps from one document to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from .checklists import RECORD, TELL, Wanted, checklist
+from .document import (
+    CHECKED,
+    DONE,
+    FAILED,
+    GO,
+    NO_GO,
+    PENDING,
+    SKIPPED,
+    Backup,
+    Custody,
+    Procedure,
+    Step,
+    missing_steps,
+)
+from .results import Outcome
+
+
+def begin(
+    procedure: str,
+    state: str | None,
+    *,
+    host: str,
+    label: str,
+    environment: str | None,
+    reference: str | None,
+    wanted: Wanted,
+    custody: Custody,
+    check_mode: bool,
+    now: datetime,
+) -> Procedure:
+    """The document of a run that has done nothing yet. It says no go, as does that of one that is killed.
+
+    :param now: UTC.
+    """
+    what = [procedure, *([state] if state else []), *([reference] if reference else [])]
+    found = Procedure(
+        procedure=procedure,
+        state=state,
+        host=host,
+        label=label,
+        environment=environment,
+        reference=reference,
+        thread=f"mobul.backup/{label}/{'/'.join(what)}/{now:%Y%m%dT%H%M%SZ}",
+        check_mode=check_mode,
+        started=now,
+        finished=None,
+        verdict=NO_GO,
+        reason="it has not begun",
+        steps=checklist(procedure, state, wanted),
+        backup=None,
+        differences=(),
+        custody=custody,
+    )
+    return replace(found, reason=_unfinished(found.steps))
+
+
+def current(document: Procedure) -> str | None:
+    """The step that the run is at; None where there is none left."""
+    return next((step.name for step in document.steps if step.status == PENDING), None)
+
+
+def failure(document: Procedure) -> Step | None:
+    """The first required step that failed."""
+    return next((step for step in document.steps if step.required and step.status == FAILED), None)
+
+
+def advance(document: Procedure, name: str, outcome: Outcome, now: datetime) -> Procedure:
+    """The document after a step has ended, whichever way."""
+    before = max((step.finished for step in document.steps if step.finished), default=document.started)
+    seconds = max(0, int((now - before).total_seconds()))
+    steps = tuple(
+        replace(step, status=outcome.status, evidence=outcome.evidence, finished=now, seconds=seconds)
+        if step.name == name
+        else step
+        for step in document.steps
+    )
+    return replace(
+        document,
+        steps=steps,
+        backup=_merged(document.backup, outcome.backup),
+        differences=outcome.differences or document.differences,
+        reason=_why(steps) or _unfinished(steps),
+    )
+
+
+def finish(document: Procedure, evidence: tuple[str, ...], now: datetime) -> Procedure:
+    """The document at its end: go only where every required step is done.
+
+    :param evidence: where the document is kept, which is its last step.
+    """
+    told = Outcome(PENDING if document.check_mode else DONE, evidence)
+    document = advance(document, RECORD, told, now)
+    if document.check_mode:
+        failed = _why(document.steps, of=(FAILED,))
+        return replace(document, finished=now, verdict=NO_GO if failed else CHECKED, reason=failed)
+    reason = _why(document.steps) or _left(document.steps)
+    return replace(document, finished=now, verdict=NO_GO if reason else GO, reason=reason)
+
+
+def conclude(document: Procedure, now: datetime) -> Procedure:
+    """What it will be at its end, once the team was told and it was recorded."""
+    if any(step.name == TELL and step.status == PENDING for step in document.steps):
+        document = advance(document, TELL, Outcome(DONE), now)
+    return finish(document, (), now)
+
+
+def _merged(known: Backup | None, found: Backup | None) -> Backup | None:
+    """What a later step says of the same set counts, but for what only an earlier one knew."""
+    if known is None or found is None or known.id != found.id:
+        return found or known
+    return replace(
+        found,
+        reused=known.reused,
+        files=found.files or known.files,
+        manifest_sha256=found.manifest_sha256 or known.manifest_sha256,
+    )
+
+
+def _why(steps: Sequence[Step], of: tuple[str, ...] = (FAILED, SKIPPED)) -> str | None:
+    """The first required step that went wrong, and why."""
+    for step in steps:
+        if step.required and step.status in of:
+            told = step.evidence[0] if step.evidence else "it does not say why"
+            return f"step '{step.name}' {'failed' if step.status == FAILED else 'was left out'}: {told}"
+    return None
+
+
+def _left(steps: Sequence[Step]) -> str | None:
+    missing = missing_steps(steps)
+    return f"it never came to step '{missing[0].name}'" if missing else None
+
+
+def _unfinished(steps: Sequence[Step]) -> str:
+    at = next((step.name for step in steps if step.status == PENDING), None)
+    return f"it has not ended: it is at step '{at}'" if at else "it has not ended"
