@@ -117,9 +117,9 @@ class FakePrograms:
             return []
         return [json.loads(line)[1:] for line in self._log.read_text().splitlines()]
 
-    def wait_until_held(self, count: int = 1, *, gate: int = 0) -> list[int]:
+    def wait_until_held(self, count: int = 1, *, gate: int = 0, seconds: float = 30) -> list[int]:
         """Wait until *count* runs have come to a gate, and return their process ids."""
-        wait_until(lambda: len(self._held(gate)) >= count, what="the program to reach its gate")
+        wait_until(lambda: len(self._held(gate)) >= count, what="the program to reach its gate", seconds=seconds)
         return self._held(gate)
 
     def open(self, gate: int | None = None) -> None:

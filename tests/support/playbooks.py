@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from .backup_runs import die_with_parent
+
 
 class Run:
     """How a run of ansible-playbook ended."""
@@ -56,6 +58,24 @@ class Playbooks:
         path = self.directory / "inventory.yml"
         path.write_text(yaml.safe_dump({group: {"hosts": dict(hosts), "vars": common}}))
         return path
+
+    def task(self, module: str, options: Mapping[str, Any]) -> Path:
+        """Write a playbook that runs one module on all hosts."""
+        path = self.directory / "playbook.yml"
+        path.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [{module: dict(options)}]}]))
+        return path
+
+    def start(self, playbook: str | Path, inventory: Path, **environment: str) -> subprocess.Popen[str]:
+        """A run under way; whoever starts it waits for it or kills it."""
+        return subprocess.Popen(
+            [Path(sys.executable).parent / "ansible-playbook", playbook, "-i", inventory],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            cwd=self.directory,
+            env={**self.environment, **environment},
+            preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509 - one system call
+        )
 
     def run(self, playbook: str | Path, inventory: Path, *arguments: str, **environment: str) -> Run:
         """Run a playbook; its status is the caller's to look at, and what it told is shown if the test fails."""

@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from . import workspace
-from .programs import TOOLS, Program, free_port
+from .programs import TOOLS, LabError, Program, free_port
 
 _CONFIG = """\
 ListenAddress 127.0.0.1
@@ -77,6 +77,13 @@ class SshServer:
         if self._program is not None:
             self._program.stop()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+    @property
+    def pid(self) -> int:
+        """The process id of the server, whose children are the sessions."""
+        if self._program is None:
+            raise LabError("the server does not run")
+        return self._program.process.pid
 
     def variables(self) -> dict[str, object]:
         """What an inventory says of a host that is reached through this server."""

@@ -210,3 +210,10 @@ def test_an_action_group_has_every_module_that_takes_its_options_and_no_other(gr
 def load(path: Path) -> dict:
     """A YAML file's mapping."""
     return yaml.safe_load(path.read_text()) or {}
+
+
+@pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.stem)
+def test_every_module_ends_with_its_run(path: Path) -> None:
+    action = (PROJECT / "plugins" / "action" / path.name).read_text()
+    assert "class ActionModule(GuardedAction):" in action
+    assert "run_module(" in path.read_text()

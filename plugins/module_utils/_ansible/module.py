@@ -8,10 +8,8 @@ from __future__ import annotations
 import atexit
 import gc
 import os
-import signal
 import traceback
 from collections.abc import Callable, Mapping
-from types import FrameType
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
@@ -19,6 +17,7 @@ from ansible.module_utils.basic import AnsibleModule
 from .._core.errors import BackupError
 from .._core.stream.process import give_way
 from .._core.texts import page, visible
+from .interruption import interruptible
 from .secrets import escaped, secrets
 from .showing import shown
 
@@ -51,9 +50,9 @@ def run_module(argument_spec: Mapping[str, Any], operation: Operation, **options
     give_way()
     # The interpreter would else walk all that was imported once more on its way out.
     atexit.register(gc.freeze)
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
-        result = operation(module.params, module.check_mode)
+        with interruptible():
+            result = operation(module.params, module.check_mode)
     except BackupError as error:
         report = _told(module, {"changed": error.changed, **(error.report or {})})
         _fail(module, msg=str(error), step=error.step, hint=error.hint, **report)
@@ -78,7 +77,3 @@ def _told(module: AnsibleModule, result: dict[str, Any]) -> dict[str, Any]:
     if not module._diff:
         result.pop("diff", None)
     return result
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

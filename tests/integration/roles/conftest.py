@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.backup_bench import Keys, make_keys
-from support.lab import PostgresServer, RcloneRemote, S3Server
+from support.lab import LabError, PostgresServer, RcloneRemote, S3Server
 from support.playbooks import Playbooks
+from support.sshd import SshServer, find_sshd
 
 TABLES = """
 CREATE TABLE recipients (id int PRIMARY KEY, phone text);
@@ -62,3 +65,19 @@ def locations(
 def stored(locations: list[dict[str, Any]], s3_server: S3Server, rclone_config: RcloneRemote) -> list[Path]:
     """The directories behind :func:`locations`; those that a backup made may not be there yet."""
     return [s3_server.root / locations[0]["bucket"], rclone_config.root / "Backups", Path(locations[2]["path"])]
+
+
+@pytest.fixture(scope="session")
+def ssh_server() -> Iterator[SshServer]:
+    """A real SSH server on loopback."""
+    program = find_sshd()
+    if program is None:
+        pytest.skip("sshd is not here: `make tools` found no way to get it; install openssh-server, or set MOBUL_SSHD")
+    if shutil.which("ssh") is None:
+        pytest.skip("ssh is not here: install openssh-client")
+    with contextlib.ExitStack() as stack:
+        try:
+            server = stack.enter_context(SshServer(program))
+        except LabError as error:
+            pytest.skip(f"sshd does not start here: {error}")
+        yield server

@@ -2,33 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from support.backup_bench import Keys
-from support.lab import LabError, S3Server
+from support.lab import S3Server
 from support.playbooks import Playbooks
-from support.sshd import SshServer, find_sshd
-
-
-@pytest.fixture
-def ssh_server() -> Iterator[SshServer]:
-    """A real SSH server on loopback."""
-    program = find_sshd()
-    if program is None:
-        pytest.skip("sshd is not here: `make tools` found no way to get it; install openssh-server, or set MOBUL_SSHD")
-    if shutil.which("ssh") is None:
-        pytest.skip("ssh is not here: install openssh-client")
-    with contextlib.ExitStack() as stack:
-        try:
-            server = stack.enter_context(SshServer(program))
-        except LabError as error:
-            pytest.skip(f"sshd does not start here: {error}")
-        yield server
+from support.sshd import SshServer
 
 
 def test_a_backup_is_made_on_the_host_that_is_reached_over_ssh(

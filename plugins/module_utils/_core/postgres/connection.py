@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
@@ -14,7 +15,15 @@ from .messages import connection_hint, first_lines
 from .pooler import refuse_transaction_pooler
 from .types import Connection
 
-__all__ = ["APPLICATION_NAME", "CONNECT_TIMEOUT", "Connection", "ConnectionOptions", "connect", "conninfo"]
+__all__ = [
+    "APPLICATION_NAME",
+    "CONNECT_TIMEOUT",
+    "Connection",
+    "ConnectionOptions",
+    "cancel_statements",
+    "connect",
+    "conninfo",
+]
 
 STEP = "connect to the database"
 APPLICATION_NAME = "mobul.backup"
@@ -29,6 +38,7 @@ EVENT_TRIGGERS_OFF = "event_triggers=off"
 _REFUSES_SETTING = re.compile("event_triggers|startup parameter")
 """What servers say that do not know it or do not allow it, in any language, and poolers."""
 _event_triggers_off: dict[tuple[str, int, str], bool] = {}
+_sessions: weakref.WeakSet[Connection] = weakref.WeakSet()
 
 _NETWORK = {
     "keepalives": "1",
@@ -60,6 +70,13 @@ SESSION = {
     "jit": "off",
 }
 """What a role or a database may have set otherwise: timeouts, how transactions begin, and what changes a text."""
+
+_NOTICE_OUR_END = """
+CASE WHEN pg_catalog.version() LIKE '%%linux%%'
+  THEN pg_catalog.set_config('client_connection_check_interval', '10s', false)
+END
+"""
+"""Else a statement and its session's locks outlive a client that was killed; not every system can tell of that."""
 
 
 @dataclass(frozen=True)
@@ -192,7 +209,17 @@ def connect(
         _settle(connection, lock_timeout)
     except psycopg2.Error as error:
         raise _refused(options, str(error)) from None
+    _sessions.add(connection)
     return connection
+
+
+def cancel_statements() -> None:
+    """Ask the servers to end what they do for any session of :func:`connect`, whichever thread waits for it."""
+    # A session that is opened or closed meanwhile, or whose server is gone, has nothing to be ended.
+    with contextlib.suppress(Exception):
+        for session in list(_sessions):
+            with contextlib.suppress(Exception):
+                session.cancel()
 
 
 def _open(options: ConnectionOptions, application_name: str) -> Connection:
@@ -257,9 +284,11 @@ def _settle(connection: Connection, lock_timeout: float | None) -> None:
     if connection.server_version >= 170000:
         settings["transaction_timeout"] = "0"
     # By SQL rather than as startup options, which connection poolers reject.
-    calls = ", ".join(["pg_catalog.set_config(%s, %s, false)"] * len(settings))
+    calls = ["pg_catalog.set_config(%s, %s, false)"] * len(settings)
+    if connection.server_version >= 140000:
+        calls.append(_NOTICE_OUR_END)
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {calls}", [text for item in settings.items() for text in item])
+        cursor.execute(f"SELECT {', '.join(calls)}", [text for item in settings.items() for text in item])
 
 
 def _refused(options: ConnectionOptions, message: str) -> PreflightError:
