@@ -194,10 +194,9 @@ def test_what_a_killed_run_left_is_ended_and_removed_by_the_next_and_what_runs_i
         postmaster = int((home / "data" / "postmaster.pid").read_text().splitlines()[0])
         assert reap(str(place)) == []
         process.send_signal(signal.SIGKILL)
-    assert Path(f"/proc/{postmaster}").exists()
+    wait_until(lambda: not Path(f"/proc/{postmaster}").exists(), what="the server to be gone")
     wait_until(lambda: running(f"sleep\0{marker}") != [], what="the daemon")
     assert reap(str(place)) == [home.name]
-    wait_until(lambda: not Path(f"/proc/{postmaster}").exists(), what="the server to be gone")
     assert running(f"sleep\0{marker}") == []
     assert os.listdir(place) == []
 

@@ -15,6 +15,7 @@ import signal
 import sys
 
 _CLONE_NEWNET = 0x40000000
+_PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _IPC_RMID = 0
 _MAX_PROCESSES = 1024
@@ -57,6 +58,8 @@ def _become(uid: int, gid: int, argv: list[str]) -> None:
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
     _check_none("CapPrm", "CapEff", "CapAmb")
+    # Only now: a change of user takes it back. A server whose run was killed ends at once, and its children with it.
+    libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGQUIT), 0, 0, 0)
     try:
         os.execv(argv[0], argv)  # noqa: S606
     except OSError as error:

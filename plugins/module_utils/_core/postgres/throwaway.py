@@ -6,7 +6,8 @@ A backup's own code runs in it, as its superuser. So it is a :class:`TransientUs
         data/               the user's: what is restored lies here in plain as long as the server runs
         socket/             root's as soon as the server listens, so that root always talks to it and nobody else
 
-and root opens nothing by its name in ``data``. A run that was killed leaves it behind; the next ends and removes it.
+and root opens nothing by its name in ``data``. When a run is killed, its server ends with it; the next run removes what
+was left.
 """
 
 from __future__ import annotations
