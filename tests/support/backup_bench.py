@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from .postgres import PostgresServer
 from .stored_sets import StoredSet
 
 LABEL = "shop"
+"""Of the first database that a bench backs up."""
 ENVIRONMENT = "staging"
 
 
@@ -53,6 +54,18 @@ class Bench:
 
     directory: Path
     keys: Keys
+    _labels: dict[str, str] = field(default_factory=dict)
+
+    def label(self, database: str | None = None) -> str:
+        """The label of a database's sets; for one that has none, or None, of the database that was backed up last."""
+        last = next(reversed(self._labels.values()), LABEL)
+        return last if database is None else self._labels.get(database, last)
+
+    def _label_for(self, database: str) -> str:
+        """The label of a database that is backed up now."""
+        found = self._labels.pop(database, None) or (f"{LABEL}_{len(self._labels) + 1}" if self._labels else LABEL)
+        self._labels[database] = found
+        return found
 
     @property
     def root(self) -> Path:
@@ -68,7 +81,7 @@ class Bench:
         return {
             **server.login(database),
             "pg_bin_dir": str(server.bin_dir),
-            "label": LABEL,
+            "label": self._label_for(database),
             "environment": ENVIRONMENT,
             "recipients": self.keys.recipients,
             "signing_key": str(self.keys.signing),

@@ -13,7 +13,6 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signi
 from ansible_collections.mobul.backup.plugins.module_utils._core.verification.drill.run import run_drill
 from ansible_collections.mobul.backup.plugins.modules import restore_drill
 
-from .backup_bench import LABEL
 from .module_parameters import parameters
 from .postgres import PostgresServer
 from .restore_runs import ENVIRONMENT, RestoreBench
@@ -58,7 +57,7 @@ def drill(bench: RestoreBench, server: PostgresServer, *, check_mode: bool = Fal
         **login,
         "target": "server",
         "pg_bin_dir": str(server.bin_dir),
-        "label": LABEL,
+        "label": bench.bench.label(),
         "locations": [bench.bench.location()],
         "identities": [str(bench.bench.keys.identity)],
         "verify_key": [str(bench.bench.keys.verify)],

@@ -12,7 +12,7 @@ from typing import Any
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.run import run_restore
 from ansible_collections.mobul.backup.plugins.modules import restore_database
 
-from .backup_bench import ENVIRONMENT, LABEL, Bench
+from .backup_bench import ENVIRONMENT, Bench
 from .module_parameters import parameters
 from .module_runs import start_module
 from .postgres import PostgresServer
@@ -45,7 +45,7 @@ class RestoreBench:
         options = {
             **server.login(database),
             "pg_bin_dir": str(server.bin_dir),
-            "label": LABEL,
+            "label": self.bench.label(changes.get("expect_database") or database),
             "locations": [self.bench.location()],
             "identities": [str(self.bench.keys.identity)],
             "verify_key": [str(self.bench.keys.verify)],

@@ -9,7 +9,7 @@ from typing import Any
 
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.run import run_restore_table
 
-from .backup_bench import ENVIRONMENT, LABEL, Bench
+from .backup_bench import ENVIRONMENT, Bench
 from .postgres import PostgresServer
 
 _RESTRICT = re.compile(r"^\\(?:un)?restrict .*\n", re.MULTILINE)
@@ -49,7 +49,7 @@ def restore_table(
     given: dict[str, Any] = {**DEFAULTS, **server.login(database), "pg_bin_dir": str(server.bin_dir), "table": table}
     if bench is not None:
         given |= {
-            "label": LABEL,
+            "label": bench.label(database),
             "locations": [bench.location()],
             "identities": [str(bench.keys.identity)],
             "verify_key": [str(bench.keys.verify)],

@@ -59,7 +59,7 @@ def open_archive(bench: Bench, root: str = "disk", **changes: Any) -> tuple[Good
     """The newest set of the location as one archive."""
     locations = open_locations([bench.location(root)])
     keys = changes.pop("verify", [*load_verify_keys(str(bench.keys.verify))])
-    good = find_good_set(locations, LABEL, verify_keys=keys)
+    good = find_good_set(locations, bench.label(), verify_keys=keys)
     return good, open_set_archive(good, Decryption.parse([str(bench.keys.identity)], **changes))
 
 
@@ -74,10 +74,11 @@ def archive_of(archive: SetArchive, keep: Collection[int] | None = None, *, data
 def test_the_whole_archive_restores_the_database(
     postgres: PostgresServer, filled: str, bench: Bench, jobs: int
 ) -> None:
-    report = bench.backup(postgres, filled, jobs=jobs, label=f"whole{jobs}")
+    label = f"whole{jobs}-{postgres.major}"
+    report = bench.backup(postgres, filled, jobs=jobs, label=label)
     assert len(bench.stored(report).artifacts("dump")) == jobs
     locations = open_locations([bench.location()])
-    good = find_good_set(locations, f"whole{jobs}")
+    good = find_good_set(locations, label)
     archive = open_set_archive(good, Decryption.parse([str(bench.keys.identity)]))
     with postgres.database(template="template0") as restored:
         pg_restore(postgres, archive_of(archive), "--exit-on-error", "--single-transaction", f"--dbname={restored}")
