@@ -7,6 +7,7 @@ from contextlib import ExitStack
 
 from ..errors import ConfigError
 from .base import Location
+from .places import place_of
 
 STEP = "check the locations"
 
@@ -26,7 +27,7 @@ def open_location(options: Mapping[str, object]) -> Location:
         told = "has no type" if kind is None else f"has the unknown type {kind!r}"
         raise ConfigError(STEP, f"location {options.get('name')!r} {told}", hint=f"one of {', '.join(TYPES)}")
     location = _backend(kind)(options)
-    location.place = _place(options)
+    location.place = place_of(options)
     return location
 
 
@@ -80,8 +81,3 @@ def enter_locations(stack: ExitStack, descriptions: Sequence[Mapping[str, object
     if not locations:
         raise ConfigError("check the options", "locations is empty", hint="give at least one location")
     return locations
-
-
-def _place(options: Mapping[str, object]) -> str:
-    where = ("type", "path", "endpoint_url", "bucket", "prefix", "config", "remote")
-    return "\n".join(f"{key}: {str(options[key]).rstrip('/')}" for key in where if options.get(key) is not None)
