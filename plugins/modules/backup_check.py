@@ -22,6 +22,7 @@ requirements:
 extends_documentation_fragment:
   - mobul.backup.locations
   - mobul.backup.catalogue
+  - mobul.backup.adopt
 attributes:
   check_mode:
     support: full
@@ -149,7 +150,7 @@ summary:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CATALOGUE
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import ADOPT, CATALOGUE
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.run import run_check
 
 
@@ -157,6 +158,7 @@ def main() -> None:
     run_module(
         {
             **CATALOGUE,
+            **ADOPT,
             "schedule": {"type": "dict", "default": {"weekly": "8d"}},
             "min_copies": {"type": "int", "default": 0},
             "read": {"type": "str", "choices": ["newest", "none"], "default": "newest"},

@@ -148,6 +148,21 @@ skipped:
   type: list
   elements: str
   sample: []
+databases:
+  description:
+    - The databases that the sets are of, one after another in the order of time, the newest 50.
+    - One change is an upgrade, a move or a renaming. One that comes back is a warning, as two databases are under the
+      label then.
+    - The system identifiers are texts. They have more digits than some programs keep of a number.
+  returned: success
+  type: list
+  elements: dict
+  sample:
+    - name: shop
+      system_identifier: "7318446153489713245"
+      first: weekly_20260802_000000
+      last: weekly_20261122_000000
+      sets: 17
 foreign:
   description:
     - What is damaged or does not belong where it lies, a line each.

@@ -13,6 +13,8 @@ description:
   - Looks at all locations of a label, decides on every set by the policy, and deletes what is due in each of them.
   - Nothing is deleted anywhere if a location cannot be looked at, if something below the label is damaged or does not
     belong there, or if the policy is shorter than a bucket's Object Lock.
+  - Nor is anything if the sets are of two databases in turn, unless O(adopt) names one of them. One change from one to
+    another is an upgrade or a move.
   - The newest good and the newest verified set of a label stay whatever the policy says, and so does the newest good
     copy of each location. What is held stays, and what the store itself protects is reported.
   - A set that is released by a record which no O(record_verify_key) vouches for goes only from the location where that
@@ -25,6 +27,7 @@ extends_documentation_fragment:
   - mobul.backup.locations
   - mobul.backup.catalogue
   - mobul.backup.policy
+  - mobul.backup.adopt
 attributes:
   check_mode:
     support: full
@@ -125,7 +128,7 @@ summary:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CATALOGUE, POLICY
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import ADOPT, CATALOGUE, POLICY
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.run import run_prune
 
 
@@ -134,6 +137,7 @@ def main() -> None:
         {
             **CATALOGUE,
             **POLICY,
+            **ADOPT,
             "unfinished_after": {"type": "int", "default": 24},
         },
         run_prune,

@@ -32,6 +32,7 @@ requirements:
 extends_documentation_fragment:
   - mobul.backup.connection
   - mobul.backup.locations
+  - mobul.backup.adopt
 attributes:
   check_mode:
     support: full
@@ -43,7 +44,8 @@ options:
   label:
     description:
       - Name of the database in the catalogue, the first part of every path in a location.
-      - One label belongs to one database.
+      - One label belongs to one database. Where its last set is of another one, by the system identifier of its
+        server or by its name, no backup is made unless O(adopt) names it.
     type: str
     required: true
   kind:
@@ -353,7 +355,7 @@ database:
   description: What was backed up.
   returned: when a set was made, also when the run failed because too few of its copies are good; in check mode
   type: dict
-  sample: {"name": "shop", "server_version": "17.10", "size": 1468006400}
+  sample: {"name": "shop", "system_identifier": "7318446153489713245", "server_version": "17.10", "size": 1468006400}
 missing_tables:
   description: Tables that O(tables) or O(exports) name and that are not in the database.
   returned: when a set was made, also when the run failed because too few of its copies are good; in check mode
@@ -428,7 +430,7 @@ warnings:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION, LOCATIONS
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import ADOPT, CONNECTION, LOCATIONS
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup.run import run_backup
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import KINDS
 
@@ -454,6 +456,7 @@ def main() -> None:
         {
             **CONNECTION,
             **LOCATIONS,
+            **ADOPT,
             "label": {"type": "str", "required": True},
             "kind": {"type": "str", "default": "manual", "choices": list(KINDS)},
             "environment": {"type": "str"},

@@ -12,6 +12,8 @@ version_added: 0.1.0
 description:
   - Restores one database from a set that M(mobul.backup.pg_backup) made, or from a file of an older procedure.
   - Nothing is changed before the source is proven good and the target is the one that was expected.
+  - A database that is there is replaced only by a set of the server that it is on, unless O(adopt) names another one. A
+    database that is not there yet is made of any set.
   - With O(strategy=side_by_side) the backup is restored into a new database, compared with the set's manifest, and only
     then exchanged with the old one in one short transaction. The old database is kept until O(state=finalized) or
     brought back by O(state=reverted).
@@ -31,6 +33,7 @@ requirements:
 extends_documentation_fragment:
   - mobul.backup.connection
   - mobul.backup.restore
+  - mobul.backup.adopt
   - mobul.backup.locations
   - mobul.backup.decryption
 attributes:
@@ -107,7 +110,9 @@ options:
     type: dict
     suboptions:
       label:
-        description: Name of the database in the catalogue. By default O(label).
+        description:
+          - Name of the database in the catalogue. By default O(label).
+          - Needed where what is replaced is another database than the one that the sets of O(label) are of.
         type: str
       locations:
         description: Names of those O(locations) that get it. By default all.
@@ -306,7 +311,12 @@ warnings:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION, DECRYPTION, RESTORE
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import (
+    ADOPT,
+    CONNECTION,
+    DECRYPTION,
+    RESTORE,
+)
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.run import run_restore
 
 SAFETY_BACKUP = {
@@ -328,6 +338,7 @@ def main() -> None:
         {
             **CONNECTION,
             **RESTORE,
+            **ADOPT,
             **DECRYPTION,
             "strategy": {"type": "str", "choices": ["side_by_side", "in_place"]},
             "jobs": {"type": "int", "default": 1},

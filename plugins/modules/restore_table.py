@@ -12,6 +12,8 @@ version_added: 0.1.0
 description:
   - Restores the rows of one table from a set that M(mobul.backup.pg_backup) made, or from a file.
   - Brings back a table that is gone, with all that belonged to it or depended on it and went with it.
+  - A set of a database of another name, or on another server, is refused unless O(adopt) names it. The server does not
+    matter for a table that is gone.
   - Of a set only the table of contents and the table's own block are read, by ranges, where the encryption allows
     that.
   - Everything happens in one transaction of one session. Whatever ends it leaves the table as it was, and nothing
@@ -30,6 +32,7 @@ requirements:
 extends_documentation_fragment:
   - mobul.backup.connection
   - mobul.backup.restore
+  - mobul.backup.adopt
   - mobul.backup.locations
   - mobul.backup.decryption
 attributes:
@@ -119,7 +122,6 @@ options:
       - Objects that stay as they are, or away, when a table that is gone is brought back.
       - Names as messages and the plan have them, with the kind in capitals, C(VIEW public.report), where C(*) stands
         for anything.
-      - The name C(DATABASE shop) makes the table in a database that is called otherwise than the one of the backup.
     type: list
     elements: str
     default: []
@@ -272,7 +274,12 @@ warnings:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION, DECRYPTION, RESTORE
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import (
+    ADOPT,
+    CONNECTION,
+    DECRYPTION,
+    RESTORE,
+)
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.run import run_restore_table
 
 
@@ -281,6 +288,7 @@ def main() -> None:
         {
             **CONNECTION,
             **RESTORE,
+            **ADOPT,
             **DECRYPTION,
             "table": {"type": "str", "required": True},
             "source_table": {"type": "str"},

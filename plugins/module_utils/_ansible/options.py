@@ -71,6 +71,8 @@ RECORD_SIGNING: dict[str, Any] = {
     "record_signing_key_passphrase": {"type": "str", "no_log": True},
 }
 
+ADOPT: dict[str, Any] = {"adopt": {"type": "str"}}
+
 POLICY: dict[str, Any] = {"policy": {"type": "dict"}}
 
 DECRYPTION: dict[str, Any] = {

@@ -32,7 +32,7 @@ LOGIN = {
     "ssl_key",
     "connect_params",
 }
-ONE_NAME = {"verify_key", "record_verify_key", "record_signing_key", "record_signing_key_passphrase"}
+ONE_NAME = {"verify_key", "record_verify_key", "record_signing_key", "record_signing_key_passphrase", "adopt"}
 INHERITED = {*LOGIN, *ONE_NAME, "label", "locations", "environment", "identities", "gnupghome", "pg_bin_dir"}
 OTHER_NAMES = {"policy": "retention", "channels": "alerts"}
 # A drill restores into another server than the one that was backed up; a procedure's record keeps what it began with.

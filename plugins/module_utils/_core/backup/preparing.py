@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from ..backupset.naming import SetId
 from ..backupset.signing import SigningKey, VerifyKey
 from ..catalogue import LoadedSet, free_id
+from ..catalogue.identity import Identity, refuse_other
 from ..encryption.recipients import Encryption
 from ..errors import BackupError, PreflightError
 from ..locations.base import Location
@@ -115,6 +116,8 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
         exports, missing_exports = find_exports(request, connection)
     surveys = surveyors.wait()
     previous = previous_set(surveys)
+    own = Identity(server.database, server.system_identifier)
+    adopted = refuse_other(request.label, own, previous, request.adopt)
     refuse_missing(request, [*missing_tables, *missing_exports], previous)
     expected = expected_size(server.size, None if previous is None else _set_size(previous))
     check_surveys(surveys, wanted=wanted, expected_bytes=expected)
@@ -160,6 +163,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
             *server.warnings,
             *unlogged,
             *left_out.warnings,
+            *adopted,
             *(one.told(previous) for one in gone),
             *_warn_of(ends, surveys, snapshot),
         ),

@@ -79,6 +79,7 @@ def _common(request: BackupRequest, ends: Ends, plan: Plan, duration: float) -> 
         "signed": ends.signing_key is not None,
         "database": {
             "name": plan.server.database,
+            "system_identifier": plan.server.system_identifier,
             "server_version": plan.server.version,
             "size": plan.server.size,
         },

@@ -133,6 +133,7 @@ class BackupRequest:
     lock_timeout: int = 60
     pg_bin_dir: str | None = None
     allow_unencrypted: bool = False
+    adopt: str | None = None
 
     def __post_init__(self) -> None:
         check_name(self.label, "label")

@@ -83,6 +83,7 @@ def parse_request(params: Mapping[str, Any]) -> BackupRequest:
         lock_timeout=params["lock_timeout"],
         pg_bin_dir=params["pg_bin_dir"],
         allow_unencrypted=params["allow_unencrypted"],
+        adopt=params.get("adopt"),
     )
 
 

@@ -51,6 +51,7 @@ class Summary:
     environment: str | None
     labels: Mapping[str, str]
     database: str
+    system_identifier: str | None
     server_version: str
     started: str
     finished: str
@@ -382,6 +383,7 @@ class _Reader:
             environment=manifest.environment,
             labels=dict(manifest.labels),
             database=manifest.database.name,
+            system_identifier=manifest.database.system_identifier,
             server_version=manifest.database.server_version,
             started=manifest.started.isoformat(),
             finished=manifest.finished.isoformat(),

@@ -13,6 +13,7 @@ from ..backupset.record_keys import record_verify_keys
 from ..backupset.signing import load_verify_keys
 from ..catalogue.all_locations import Catalogue, KnownSet, read_catalogue
 from ..catalogue.cache import default_directory
+from ..catalogue.identity import Row, databases_of, find_mixture
 from ..catalogue.index import objects_stay
 from ..errors import ConfigError, LocationError
 from ..locations import enter_locations
@@ -71,6 +72,8 @@ def report_catalogue(
     ]
     skipped = [str(one.id) for one in catalogue.sets if one.skipped]
     locations = _locations(catalogue)
+    databases = databases_of(catalogue)
+    mixture = find_mixture(databases)
     return {
         "changed": False,
         "label": catalogue.label,
@@ -82,12 +85,14 @@ def report_catalogue(
         "unfinished": unfinished[-_TOLD:],
         "unfinished_count": len(unfinished),
         "skipped": skipped[-_TOLD:],
+        "databases": [_describe_row(one) for one in databases[-_TOLD:]],
         "foreign": list(catalogue.foreign),
         "locations": locations,
         "policy": policy.to_dict(),
         "table": _table(sets),
         "summary": _summary(catalogue, locations, unfinished, skipped),
         "warnings": [
+            *([] if mixture is None else [f"{mixture}: {mixture.remedy}"]),
             *(str(error) for error in catalogue.failures.values()),
             *(f"{doubt.location}: {doubt}" for doubt in islice(catalogue.doubts(now), _DOUBTS_SHOWN)),
         ],
@@ -123,10 +128,21 @@ def _describe(one: KnownSet, decision: Decision, now: datetime) -> dict[str, Any
         "environment": None if summary is None else summary.environment,
         "labels": {} if summary is None else dict(summary.labels),
         "database": None if summary is None else summary.database,
+        "system_identifier": None if summary is None else summary.system_identifier,
         "server_version": None if summary is None else summary.server_version,
         "tables": None if summary is None else summary.tables,
         "started": None if summary is None else summary.started,
         "finished": None if summary is None else summary.finished,
+    }
+
+
+def _describe_row(row: Row) -> dict[str, Any]:
+    return {
+        "name": row.identity.name,
+        "system_identifier": row.identity.system,
+        "first": str(row.first),
+        "last": str(row.last),
+        "sets": row.sets,
     }
 
 

@@ -9,6 +9,7 @@ from ..backupset.claims import CountedDrill
 from ..backupset.naming import SKIPPED
 from ..backupset.set_records import Drill
 from ..catalogue.all_locations import Catalogue, KnownSet
+from ..catalogue.identity import databases_of, find_mixture
 from ..catalogue.wanted import is_ahead
 from ..durations import readable_duration
 from ..findings import FAILED, PASSED, WARNING, Finding
@@ -62,6 +63,14 @@ def check_clock(catalogue: Catalogue, now: datetime) -> Finding:
         f"from the future: {_joined(ahead)}: set the clock of the host that made them right, and delete them there"
     )
     return Finding(check="clock", status=FAILED, message=message)
+
+
+def check_identity(catalogue: Catalogue, request: CheckRequest) -> Finding:
+    """Whether all sets are of one database, upgrades and moves apart."""
+    mixture = find_mixture(databases_of(catalogue, request.adopt))
+    if mixture is None:
+        return Finding(check="identity", status=PASSED, message="no set of another database is among them")
+    return Finding(check="identity", status=FAILED, message=f"{mixture}: {mixture.remedy}")
 
 
 def check_skips(catalogue: Catalogue, request: CheckRequest) -> Iterator[Finding]:

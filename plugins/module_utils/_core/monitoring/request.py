@@ -28,6 +28,7 @@ class CheckRequest:
     :param drill_within: how long ago the last drill may be; None does not look for drills.
     :param holds_within: holds that end so soon are told.
     :param others: what was found by others and counts, too.
+    :param adopt: the system identifier of another database whose sets are this one's, too.
     """
 
     label: str
@@ -37,6 +38,7 @@ class CheckRequest:
     drill_within: timedelta | None
     holds_within: timedelta
     others: tuple[Finding, ...] = ()
+    adopt: str | None = None
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> CheckRequest:
@@ -61,6 +63,7 @@ class CheckRequest:
             drill_within=None if drills in ("", NONE) else parse_duration(drills, "drill_within"),
             holds_within=parse_duration(params["holds_within"], "holds_within"),
             others=(*_parse_findings(params["findings"]), *_bucket_findings(params["buckets"])),
+            adopt=params.get("adopt"),
         )
 
 

@@ -22,6 +22,7 @@ from .checks import (
     check_copies,
     check_drills,
     check_holds,
+    check_identity,
     check_integrity,
     check_recovery_points,
     check_sizes,
@@ -74,6 +75,7 @@ def find_all(
     found = [
         *check_recovery_points(catalogue, request, now),
         check_clock(catalogue, now),
+        check_identity(catalogue, request),
         *check_skips(catalogue, request),
         *check_copies(catalogue, request, [location.name for location in locations]),
         *check_integrity(catalogue, request, now),

@@ -34,6 +34,7 @@ def test_sound_backups_pass_every_check_by_name(bench: Bench) -> None:
     assert set(found) == {
         ("recovery_point", "weekly"),
         ("clock", ""),
+        ("identity", ""),
         ("skipped", "weekly"),
         ("copies", "first"),
         ("copies", "second"),
@@ -298,7 +299,7 @@ def test_a_report_tells_the_worst_first_and_counts_the_rest(bench: Bench) -> Non
     bench.remove(NEWEST, bench.second)
     report = report_findings("shop", list(bench.check().values()))
     assert report["verdict"] == "failed"
-    assert report["summary"][0] == "shop: failed: 1 failed, 0 warning, 13 passed"
+    assert report["summary"][0] == "shop: failed: 1 failed, 0 warning, 14 passed"
     assert report["summary"][1].startswith("  failed: copies (second): ")
     assert report["findings"][0]["subject"] == "second"
     assert report["table"][0].split() == ["check", "subject", "status", "what", "was", "found"]

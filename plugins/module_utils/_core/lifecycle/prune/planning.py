@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from ...backupset.claims import Doubt
 from ...backupset.naming import SetId
 from ...catalogue.all_locations import Catalogue
+from ...catalogue.identity import databases_of, find_mixture
 from ...catalogue.index import SetCopy
 from ...catalogue.unfinished import Unfinished, unfinished_among
 from ...errors import BackupError, ConfigError
@@ -49,13 +50,17 @@ class PrunePlan:
     doubts: tuple[Doubt, ...] = ()
 
 
-def plan_prune(catalogue: Catalogue, policy: Policy, now: datetime, older_than: timedelta) -> PrunePlan:
+def plan_prune(
+    catalogue: Catalogue, policy: Policy, now: datetime, older_than: timedelta, *, adopt: str | None = None
+) -> PrunePlan:
     """Plan a clean-up of everything that *catalogue* has.
 
     :param older_than: how old what a killed run left must be.
+    :param adopt: the system identifier of another database whose sets are this one's, too.
     :raises PruneRefused: it was not seen as a whole, or something in it cannot be understood.
     """
     _refuse_partial(catalogue)
+    _refuse_mixture(catalogue, adopt)
     candidates = [candidate_of(one, now) for one in catalogue.backups]
     decisions = plan_retention(candidates, policy, now)
     gone = frozenset(decision.id for decision in decisions if not decision.keep)
@@ -104,6 +109,13 @@ def _refuse_partial(catalogue: Catalogue) -> None:
             f"{'; '.join(first_lines(catalogue.foreign, catalogue.foreign_count, limit=_TOLD))}",
             hint="look at it, and remove it or move it elsewhere",
         )
+
+
+def _refuse_mixture(catalogue: Catalogue, adopt: str | None) -> None:
+    """Two databases under one label have one newest good set, one monthly and one yearly between them."""
+    mixture = find_mixture(databases_of(catalogue, adopt))
+    if mixture is not None:
+        raise PruneRefused(f"under '{catalogue.label}' {mixture}", hint=mixture.remedy)
 
 
 def refuse_locked(locations: Sequence[Location], policy: Policy) -> None:

@@ -54,7 +54,8 @@ def run_prune(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             record_keys=record_keys,
             leftovers=True,
         )
-        plan = plan_prune(catalogue, policy, now, timedelta(hours=params["unfinished_after"]))
+        older_than = timedelta(hours=params["unfinished_after"])
+        plan = plan_prune(catalogue, policy, now, older_than, adopt=params.get("adopt"))
         if not catalogue.failures:
             refuse_locked(locations, policy)
         if check_mode:

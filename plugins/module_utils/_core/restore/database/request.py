@@ -36,6 +36,7 @@ class RestoreRequest:
     :param expect_database: the name of the database that was backed up.
     :param expected: objects that may fail to be restored or be different.
     :param search_paths: of single entries of the dump.
+    :param adopt: the system identifier of the server whose set may replace something on another one.
     :param safety_backup: options of a backup of the target that is made before anything changes.
     :param end_connections: whether other sessions may be ended for the exchange.
     :param lock_timeout: seconds to wait for a lock.
@@ -55,6 +56,7 @@ class RestoreRequest:
     expect_database: str | None = None
     expected: ExpectedDifferences = NOTHING_EXPECTED
     search_paths: SearchPaths = NO_SEARCH_PATHS
+    adopt: str | None = None
     safety_backup: Mapping[str, Any] | None = field(default=None, repr=False)
     maintenance_db: str = "postgres"
     end_connections: bool = True

@@ -5,17 +5,22 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from ...catalogue.identity import Identity
 from ...errors import after_change
 from ...postgres.connection import ConnectionOptions
 from ...postgres.messages import database_errors
+from ...postgres.preflight import system_identifier
 from ...reading.access import open_access
+from ..origins import refuse_other
 from .contents import Contents, open_file, open_set
 from .expected_differences import ExpectedDifferences
 from .extensions import check_extensions
 from .in_place.in_place import InPlace
 from .locks import lock_target
+from .plan import RestorePlan
 from .preparing import prepare
 from .replaced_database import finalize, reap_unfinished, revert
 from .reporting import report_kept, report_planned, report_restored
@@ -60,7 +65,7 @@ def parse_request(params: Mapping[str, Any]) -> RestoreRequest:
     """What the parameters ask for, checked as far as that goes without touching the world."""
     names = (
         "label", "backup", "before", "location", "src", "state", "strategy", "jobs", "expect_environment",
-        "environment", "expect_database", "safety_backup", "maintenance_db", "end_connections", "lock_timeout",
+        "environment", "expect_database", "adopt", "safety_backup", "maintenance_db", "end_connections", "lock_timeout",
         "pg_bin_dir",
     )  # fmt: skip
     given = {name: params[name] for name in names if params.get(name) is not None}
@@ -77,7 +82,7 @@ def _restore(
     safety = check_safety(request, params)
     with contextlib.ExitStack() as stack:
         contents = _open(params, request, stack)
-        plan = check_extensions(prepare(request, options, contents, stack))
+        plan = _check_origin(check_extensions(prepare(request, options, contents, stack)))
         if check_mode:
             return report_planned(plan, time.monotonic() - began)
         reaped = reap_unfinished(plan.maintenance, plan.options, plan.target)
@@ -94,3 +99,12 @@ def _open(params: Mapping[str, Any], request: RestoreRequest, stack: contextlib.
     if access.file is not None:
         return open_file(request, access.decryption, access.file)
     return open_set(request, access)
+
+
+def _check_origin(plan: RestorePlan) -> RestorePlan:
+    """Refuse to replace a database by the set of one on another server; a new one may be of any."""
+    if plan.contents.manifest is None or plan.target.database is None:
+        return plan
+    there = Identity(plan.target.name, system_identifier(plan.maintenance))
+    told = refuse_other(plan.contents.manifest, there, plan.request.adopt, any_name=True)
+    return replace(plan, warnings=(*plan.warnings, *told))

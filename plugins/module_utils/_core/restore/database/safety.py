@@ -26,8 +26,11 @@ DEFAULTS: Mapping[str, Any] = {
     "missing_tables": "warn",
     "lock_timeout": 60,
     "if_running": "fail",
+    "adopt": None,
 }
-"""Of the options of ``pg_backup`` that the restore itself has no value for."""
+"""Of the options of ``pg_backup`` that the restore itself has no value for. Its own ``adopt`` is about the set: what is
+replaced may be another database, which belongs under another label.
+"""
 
 
 def check_safety(request: RestoreRequest, params: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -35,6 +35,7 @@ class TableRequest:
     :param max_row_size: MiB that a row of a JSON file may have.
     :param expected_differences: objects that stay as they are, or away, when a table is brought back, as patterns.
     :param search_paths: of single objects that are made then.
+    :param adopt: the system identifier of another database whose set is meant all the same.
     :param lock_timeout: seconds to wait for locks altogether.
     """
 
@@ -55,6 +56,7 @@ class TableRequest:
     max_row_size: int = 16
     expected_differences: tuple[str, ...] = ()
     search_paths: SearchPaths = NO_SEARCH_PATHS
+    adopt: str | None = None
     lock_timeout: int = 60
     pg_bin_dir: str | None = None
 
@@ -98,7 +100,7 @@ class TableRequest:
         """From the module's parameters."""
         names = (
             "label", "backup", "before", "location", "src", "source_table", "strategy", "state", "expect_environment",
-            "missing_only", "delete_extra", "max_row_size", "lock_timeout", "pg_bin_dir",
+            "missing_only", "delete_extra", "max_row_size", "adopt", "lock_timeout", "pg_bin_dir",
         )  # fmt: skip
         given = {name: params[name] for name in names if params.get(name) is not None}
         mapped = {str(old): "" if new is None else str(new) for old, new in (params.get("column_map") or {}).items()}
@@ -127,20 +129,6 @@ class TableRequest:
         for option in ("source_table", "column_map"):
             if getattr(self, option):
                 raise ConfigError(STEP, f"{gone}, and {option} is about one that is there", hint=hint)
-
-    def check_database(self, found: str, backed_up: str) -> None:
-        """Refuse to make a table in another database than the one that had it.
-
-        :param found: name of the database that is connected to.
-        :param backed_up: name of the one that the set is of.
-        """
-        if found != backed_up and not self.expects(f"DATABASE {backed_up}"):
-            raise ConfigError(
-                STEP,
-                f"there is no table {self.table!r} in the database {found!r}, and the backup is of {backed_up!r}",
-                hint=f"is login_db right? To make it there, name 'DATABASE {backed_up}' in expected_differences; "
-                "nothing was touched",
-            )
 
     def check_origin(self, environment: str | None) -> None:
         """Refuse a set of another environment than the one that is expected."""

@@ -7,14 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from ...catalogue.identity import Identity
 from ...errors import ConfigError, SourceError, after_change
 from ...postgres.archive import Toc
 from ...postgres.connection import Connection, ConnectionOptions, connect
 from ...postgres.messages import bounded_list
 from ...postgres.names import TableName, display_name
+from ...postgres.preflight import system_identifier
 from ...postgres.tables import NoSuchTableError, resolve_table
 from ...reading.access import open_access
 from ..environments import unknown_environment
+from ..origins import refuse_other
 from .dropped.belongings import Present, missing_around
 from .dropped.memory import recall
 from .dropped.run import return_table, undo_return
@@ -55,7 +58,7 @@ def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
             return _return(params, connection, target, tools, request, stack, check_mode)
         if request.state != "restored":
             return _settle(connection, target, tools, request, check_mode)
-        backup = _open(params, request, target, tools, stack)
+        backup = _open(params, request, connection, target, tools, stack)
         return _restore(connection, target, backup, tools, request, check_mode)
 
 
@@ -80,7 +83,8 @@ def _return(
     if request.src is not None:
         raise missing
     good, archive = open_set(request, open_access(params, stack))
-    request.check_database(connection.info.dbname, good.manifest.database.name)
+    adopted = refuse_other(good.manifest, _here(connection), request.adopt, any_server=True)
+    good = replace(good, warnings=(*good.warnings, *adopted))
     try:
         table = resolve_table(request.table, defined_tables(archive.toc))
     except NoSuchTableError as unknown:
@@ -194,19 +198,30 @@ def _settle_down(connection: Connection, table: TableName, *, swapped: bool = Fa
 
 
 def _open(
-    params: Mapping[str, Any], request: TableRequest, target: Target, tools: Tools, stack: contextlib.ExitStack
+    params: Mapping[str, Any],
+    request: TableRequest,
+    connection: Connection,
+    target: Target,
+    tools: Tools,
+    stack: contextlib.ExitStack,
 ) -> Backup:
     access = open_access(params, stack)
     if access.file is not None:
         return open_file(access.file, access.decryption, request, target, tools.pg_restore)
     good, archive = open_set(request, access)
+    adopted = refuse_other(good.manifest, _here(connection), request.adopt)
     wanted = target.table
     if request.source_table is None:
         _check_meant(request.table, target, archive.toc)
     if request.source_table is not None:
         wanted = find_in_backup(request.source_table, [*archive.tables(), *good.manifest.left_out])
     unknown = unknown_environment(good.manifest.environment, request.expect_environment)
-    return rows_of_set(good, archive, wanted, tools.pg_restore, unknown)
+    return rows_of_set(good, archive, wanted, tools.pg_restore, [*unknown, *adopted])
+
+
+def _here(connection: Connection) -> Identity:
+    """The database that is connected to."""
+    return Identity(connection.info.dbname, system_identifier(connection))
 
 
 def _check_meant(name: str, target: Target, toc: Toc) -> None:

@@ -1,0 +1,32 @@
+"""A restore puts nothing of one database in the place of another's, unless that is said."""
+
+from __future__ import annotations
+
+from ..backupset.manifest import Manifest
+from ..catalogue.identity import STEP, Identity, is_adopted
+from ..errors import ConfigError
+
+
+def refuse_other(
+    manifest: Manifest, there: Identity, adopt: str | None, *, any_name: bool = False, any_server: bool = False
+) -> list[str]:
+    """Refuse a set of another database than the one that is connected to.
+
+    :param adopt: the system identifier of the server that the set is of, where another one is meant.
+    :param any_name: the caller has looked at the names.
+    :param any_server: nothing is replaced, so that a set of any server will do.
+    :return: a warning where it is another one, and meant.
+    :raises ConfigError: it is another one; nothing was touched.
+    """
+    origin = Identity.of(manifest.database)
+    if not origin.is_other(Identity(origin.name if any_name else there.name, None if any_server else there.system)):
+        return []
+    told = f"{manifest.id} is of database {origin}, and this is {there}"
+    if is_adopted(origin, adopt):
+        return [told]
+    raise ConfigError(
+        STEP,
+        told,
+        hint="nothing was touched; are the label and the host right? If this set is meant all the same, after an "
+        f"upgrade or a move for example, say adopt: '{origin.adopted_as}' (backup_adopt)",
+    )
