@@ -86,7 +86,9 @@ reaped_count:
   type: int
   sample: 0
 protected:
-  description: Copies that are due, and that the store would not let go, the first 100.
+  description:
+    - Copies that are due, and that the store does not let go, the first 100, in check mode as well.
+    - In the plan a set has the rule C(locked) where all copies that are due are such.
   returned: success or partial failure
   type: list
   elements: dict

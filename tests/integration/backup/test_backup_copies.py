@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backup.run impo
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, PreflightError
 from support.backup_bench import Bench, make_older
 from support.fake_programs import FakePrograms
-from support.lab import PostgresServer, RcloneRemote, S3Server
+from support.lab import MotoServer, PostgresServer, RcloneRemote, S3Server
+from support.s3_proxy import Forward, Reply, Request, S3Proxy
 
 MIB = 1024 * 1024
 A_B_C = ("a", "b", "c")
@@ -222,3 +224,25 @@ def test_more_copies_than_locations_or_none_cannot_be_asked_for(
     with pytest.raises(ConfigError, match="min_copies is"):
         bench.backup(postgres17, database, locations=[bench.location("a"), bench.location("b")], min_copies=min_copies)
     assert bench.files("a") == bench.files("b") == set()
+
+
+def test_a_store_that_locks_for_longer_than_was_asked_for_is_told(
+    postgres17: PostgresServer, database: str, bench: Bench, moto_server: MotoServer
+) -> None:
+    def longer(request: Request, forward: Forward) -> Reply:
+        reply = forward(request)
+        if reply.status == 200:
+            until = datetime.now(timezone.utc) + timedelta(days=7)
+            reply.headers["x-amz-object-lock-retain-until-date"] = f"{until:%Y-%m-%dT%H:%M:%SZ}"
+        return reply
+
+    bucket = moto_server.create_bucket(ObjectLockEnabledForBucket=True)
+    as_asked = {**moto_server.location(bucket), "object_lock": {"mode": "GOVERNANCE", "days": 1}}
+    told = bench.backup(postgres17, database, locations=[as_asked])["warnings"]
+    assert not [text for text in told if "object_lock" in text]
+    with S3Proxy(moto_server.endpoint_url) as proxy:
+        proxy.inject("HeadObject", longer)
+        through = {**as_asked, "endpoint_url": proxy.endpoint_url}
+        told = bench.backup(postgres17, database, locations=[through, bench.location()])["warnings"]
+    (line,) = {text.rpartition(" until ")[0] for text in told if "object_lock" in text}
+    assert line == "s3: object_lock asks for 1 days, and the store keeps this"

@@ -163,7 +163,7 @@ def test_a_policy_that_cannot_be_meant_is_refused(
     assert all(there(root) == {*KEPT, *DUE} for root, _description in roots.values())
 
 
-def test_what_the_store_has_locked_stays_and_is_told(moto_server: MotoServer, tmp_path: Path) -> None:
+def test_what_the_store_has_locked_stays_and_is_told_in_check_mode_too(moto_server: MotoServer, tmp_path: Path) -> None:
     bucket = moto_server.create_bucket(ObjectLockEnabledForBucket=True)
     client = moto_server.client()
     for set_id in (*KEPT, *DUE):
@@ -171,11 +171,29 @@ def test_what_the_store_has_locked_stays_and_is_told(moto_server: MotoServer, tm
             client.put_object(Bucket=bucket, Key=f"{SetId.parse(set_id).directory('shop')}/{name}", Body=data)
     locked = f"{SetId.parse(DUE[1]).directory('shop')}/manifest.json"
     client.put_object_legal_hold(Bucket=bucket, Key=locked, LegalHold={"Status": "ON"})
-    given = options({"s3": (Path(), moto_server.location(bucket))}, tmp_path)
-    done = run_prune(given, check_mode=False)
-    assert [(one["location"], one["id"]) for one in done["protected"]] == [("s3", DUE[1])]
-    assert {one["id"] for one in done["deleted"]} == {DUE[0], DUE[2]}
-    assert {one["id"] for one in run_info(given, check_mode=False)["sets"]} == {*KEPT, DUE[1]}
+    until = datetime.now(timezone.utc) + timedelta(days=3)
+    client.put_object_retention(
+        Bucket=bucket,
+        Key=f"{SetId.parse(DUE[2]).directory('shop')}/manifest.json",
+        Retention={"Mode": "COMPLIANCE", "RetainUntilDate": until},
+    )
+    for set_id in DUE[1:]:
+        lay(tmp_path / "disk", set_id, small_set(set_id))
+    disk = {"name": "disk", "type": "local", "path": str(tmp_path / "disk")}
+    given = options({"s3": (Path(), moto_server.location(bucket)), "disk": (Path(), disk)}, tmp_path)
+    for check_mode in (True, False):
+        done = run_prune(given, check_mode=check_mode)
+        told = {(one["location"], one["id"]): one["reason"] for one in done["protected"]}
+        assert told.keys() == {("s3", DUE[1]), ("s3", DUE[2])}
+        assert f"Object Lock (COMPLIANCE) keeps it until {until:%Y-%m-%d %H:%M} UTC" in told["s3", DUE[2]]
+        assert {(one["location"], one["id"]) for one in done["deleted"]} == {("s3", DUE[0]), ("disk", DUE[1])}
+        assert [text for text in done["warnings"] if DUE[1] in text and "legal hold" in text]
+        plan = {one["id"]: one for one in done["plan"]}
+        assert (plan[DUE[2]]["keep"], plan[DUE[2]]["rule"], plan[DUE[2]]["goes_from"]) == (True, "locked", [])
+        assert (plan[DUE[1]]["keep"], plan[DUE[1]]["goes_from"]) == (False, ["disk"])
+        assert "stays in s3: it is under a legal hold" in plan[DUE[1]]["reason"]
+        assert plan[DUE[0]]["goes_from"] == ["s3"]
+    assert {one["id"] for one in run_info(given, check_mode=False)["sets"]} == {*KEPT, DUE[1], DUE[2]}
 
 
 def test_a_policy_shorter_than_the_buckets_lock_is_refused(moto_server: MotoServer, tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def report_written(
             *_missing(written.failures),
             *(text for one in cleared for text in one.warnings),
             *_unproven(locations),
+            *written.notices,
         ],
         "summary": summary,
         "diff": _diff(summary),

@@ -52,12 +52,14 @@ class Written:
 
     :param failures: name -> why a location does not have it.
     :param proofs: name -> what a location that has it has proven its copy by.
+    :param notices: what a store does otherwise than was asked for.
     """
 
     manifest: Manifest
     manifest_sha256: str
     failures: dict[str, BackupError]
     proofs: dict[str, str]
+    notices: list[str]
 
 
 @dataclass
@@ -121,7 +123,7 @@ class BackupRun:
             raise
         self._writer.clean_failed()
         failures = {**self._plan.failures, **self._writer.failures}
-        return Written(manifest, digest(data), failures, self._writer.proofs())
+        return Written(manifest, digest(data), failures, self._writer.proofs(), self._writer.notices())
 
     @contextlib.contextmanager
     def _exported_tables_held(self) -> Iterator[None]:

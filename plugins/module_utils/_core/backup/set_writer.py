@@ -123,6 +123,16 @@ class SetWriter:
             if receipts
         }
 
+    def notices(self) -> list[str]:
+        """What the stores do otherwise than was asked for, with the location's name."""
+        told = (
+            f"{location.name}: {receipt.notice}"
+            for location in self.live
+            for receipt in self.receipts[location.name]
+            if receipt.notice
+        )
+        return list(dict.fromkeys(told))
+
     def clean_failed(self) -> None:
         """Remove what the failed locations had received, as far as they let us."""
         for location in self._locations:

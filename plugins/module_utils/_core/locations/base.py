@@ -44,11 +44,13 @@ class Receipt:
     """What a store confirmed about an object after it was written.
 
     :param proof: how the store proved that it holds our bytes: ``sha256``, ``crc32``, ``md5`` ... or ``size``.
+    :param notice: what the store does otherwise than was asked for, and should be known; "" for nothing.
     """
 
     key: str
     size: int
     proof: str
+    notice: str = ""
 
 
 class Writer(Sink, ABC):

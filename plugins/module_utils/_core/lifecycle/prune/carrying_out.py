@@ -12,6 +12,7 @@ from ...catalogue.unfinished import Reaped, Unfinished, reap
 from ...errors import BackupError
 from ...locations.base import Location, ObjectInfo
 from ...stream.pipeline import as_backup_error
+from .locked import may_lock, protection_of
 
 _FIRST = (MANIFEST, SIGNATURE)
 _MARK = b'{"format": "mobul.backup/deletion", "version": 1}\n'
@@ -23,7 +24,7 @@ class Cleaned:
 
     :param deleted: newest first.
     :param freed: bytes.
-    :param protected: what the store itself would not let go, with its reason.
+    :param protected: what the store itself would not let go by then, with its reason.
     :param changed: what is not as it was when it was planned, and so was left alone.
     :param failure: what ended it early; the rest is left to the next run.
     """
@@ -45,7 +46,7 @@ def clean(location: Location, label: str, goes: Iterable[SetCopy], unfinished: I
     """
     cleaned = Cleaned(location.name)
     try:
-        locks = location.lock_state().enabled
+        locks = may_lock(location)
         for copy in sorted(goes, key=lambda one: one.id, reverse=True):
             _delete(location, label, copy, cleaned, locks=locks)
         cleaned.reaped = reap(location, unfinished)
@@ -62,7 +63,7 @@ def _delete(location: Location, label: str, copy: SetCopy, cleaned: Cleaned, *, 
     the two, whose requests may take any time, at least one sees the other; and where both do, both step back.
     """
     planned = sorted(copy.objects.values(), key=lambda info: info.key)
-    if locks and (reason := _protection(location, planned)) is not None:
+    if locks and (reason := protection_of(location, planned)) is not None:
         cleaned.protected[copy.id] = reason
         return
     mark = f"{copy.id.directory(label)}/{MARK}{secrets.token_hex(8)}"
@@ -78,10 +79,6 @@ def _delete(location: Location, label: str, copy: SetCopy, cleaned: Cleaned, *, 
         cleaned.freed += info.size
     location.delete(mark)
     cleaned.deleted.append(copy.id)
-
-
-def _protection(location: Location, objects: Iterable[ObjectInfo]) -> str | None:
-    return next((reason for info in objects if (reason := location.protection(info.key)) is not None), None)
 
 
 def _in_order(objects: Iterable[ObjectInfo]) -> Iterator[ObjectInfo]:

@@ -38,6 +38,7 @@ class PrunePlan:
     :param goes: by location, the copies that go.
     :param stays: by location, the copies that stay although their set goes: the newest good one of that location.
     :param unfinished: by location, what killed runs left there.
+    :param locked: by location, the copies that would go and stay because the store itself keeps them, and why.
     :param doubts: about records, as somebody should know of them.
     """
 
@@ -48,6 +49,7 @@ class PrunePlan:
     unfinished: Mapping[str, tuple[Unfinished, ...]]
     alone: Mapping[str, tuple[Decision, ...]] = field(default_factory=dict)
     doubts: tuple[Doubt, ...] = ()
+    locked: Mapping[str, Mapping[SetId, str]] = field(default_factory=dict)
 
 
 def plan_prune(

@@ -30,7 +30,7 @@ def report_planned(plan: PrunePlan) -> dict[str, Any]:
         one.size for found in plan.unfinished.values() for one in found
     )
     gone = {name: [str(copy.id) for copy in copies] for name, copies in plan.goes.items()}
-    return _report(plan, deleted, reaped, freed, gone, "would go", _doubtful(plan))
+    return _report(plan, deleted, reaped, freed, gone, "would go", _doubtful(plan), plan.locked)
 
 
 def report_cleaned(plan: PrunePlan, cleaned: Sequence[Cleaned]) -> dict[str, Any]:
@@ -43,11 +43,6 @@ def report_cleaned(plan: PrunePlan, cleaned: Sequence[Cleaned]) -> dict[str, Any
     ]
     reaped = [f"{one.location}: {key}" for one in cleaned for key in one.reaped.removed]
     warnings = _doubtful(plan)
-    warnings += [
-        f"{one.location}: {set_id} is due and stays: {reason}"
-        for one in cleaned
-        for set_id, reason in one.protected.items()
-    ]
     for one in cleaned:
         warnings += [
             f"{one.location}: {set_id} has changed since it was looked at, and stays" for set_id in one.changed
@@ -55,13 +50,8 @@ def report_cleaned(plan: PrunePlan, cleaned: Sequence[Cleaned]) -> dict[str, Any
         warnings += [f"{one.location}: {problem}" for problem in one.reaped.kept]
         warnings += [f"{one.location}: {error}" for error in one.reaped.failures]
     gone = {one.location: [str(set_id) for set_id in reversed(one.deleted)] for one in cleaned}
-    report = _report(plan, deleted, reaped, sum(one.freed for one in cleaned), gone, "went", warnings)
-    report["protected"] = [
-        {"location": one.location, "id": str(set_id), "reason": reason}
-        for one in cleaned
-        for set_id, reason in one.protected.items()
-    ][:_SHOWN]
-    return report
+    protected = {one.location: {**plan.locked.get(one.location, {}), **one.protected} for one in cleaned}
+    return _report(plan, deleted, reaped, sum(one.freed for one in cleaned), gone, "went", warnings, protected)
 
 
 def _doubtful(plan: PrunePlan) -> list[str]:
@@ -78,9 +68,16 @@ def _report(
     gone: dict[str, list[str]],
     went: str,
     warnings: list[str],
+    protected: Mapping[str, Mapping[SetId, str]],
 ) -> dict[str, Any]:
     staying, shown = sum(decision.keep for decision in plan.decisions), _shown(plan)
     leaving = _leaving(plan)
+    locked = [
+        {"location": name, "id": str(set_id), "reason": reason}
+        for name, found in protected.items()
+        for set_id, reason in found.items()
+    ]
+    warnings = [*warnings, *(f"{one['location']}: {one['id']} is due and stays: {one['reason']}" for one in locked)]
     summary = [
         f"'{plan.label}': {staying} of {len(plan.decisions)} sets stay; {len(deleted)} copies and {len(reaped)} "
         f"unfinished things {went}, {readable_size(freed)}"
@@ -94,7 +91,7 @@ def _report(
         f"{name}: {one.id} goes from there alone: {ALONE}"
         for name, found in plan.alone.items()
         for one in found
-        if one.id not in plan.stays[name]
+        if one.id not in plan.stays[name] and one.id not in plan.locked.get(name, {})
     ]
     return {
         "changed": bool(deleted or reaped),
@@ -102,7 +99,7 @@ def _report(
         "deleted_count": len(deleted),
         "reaped": reaped[:_SHOWN],
         "reaped_count": len(reaped),
-        "protected": [],
+        "protected": locked[:_SHOWN],
         "freed": freed,
         "plan": [{"id": str(one.id), **describe_decision(one), "goes_from": leaving.get(one.id, [])} for one in shown],
         "staying": staying,

@@ -18,6 +18,7 @@ from ...locations import enter_locations
 from ...locations.base import Location
 from ..retention import Policy
 from .carrying_out import Cleaned, clean
+from .locked import keep_locked
 from .planning import PrunePlan, PruneRefused, plan_prune, refuse_locked
 from .reporting import report_cleaned, report_planned
 
@@ -58,6 +59,7 @@ def run_prune(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         plan = plan_prune(catalogue, policy, now, older_than, adopt=params.get("adopt"))
         if not catalogue.failures:
             refuse_locked(locations, policy)
+        plan = keep_locked(plan, locations)
         if check_mode:
             return report_planned(plan)
         cleaned = _clean_all(locations, plan)

@@ -39,7 +39,8 @@ class Decision:
     """What becomes of one set.
 
     :param rule: what decided. It stays as it is ``held``; of the ``future``; kept ``until_released``; the ``yearly``
-        or the ``monthly`` one; within the ``period`` of its kind; the ``newest_good`` or the ``newest_verified`` one.
+        or the ``monthly`` one; within the ``period`` of its kind; the ``newest_good`` or the ``newest_verified`` one;
+        or, as a clean-up finds out, ``locked`` by the stores.
         It goes as it is ``released`` or ``expired``.
     :param reason: the same in words.
     :param classes: ``monthly``, ``yearly``: what it serves as, however long that has lasted.

@@ -19,6 +19,8 @@ from .store import Store
 _DAYS_OF_A_YEAR = 365
 _UPLOADED_WITHIN = timedelta(days=1)
 """A lock begins when its object's upload does, which may be hours before its end."""
+_LONGER = timedelta(hours=1)
+"""What a lock may last longer than was asked for before that is told: clocks differ."""
 _NONE_HERE = (
     "ObjectLockConfigurationNotFoundError",
     "NoSuchObjectLockConfiguration",
@@ -79,16 +81,17 @@ def require_lock(store: Store, step: str) -> LockState:
     return state
 
 
-def confirm_lock(store: Store, step: str, key: str) -> datetime | None:
-    """Until when the store says that it keeps the new object; None where no ``object_lock`` was asked for.
+def confirm_lock(store: Store, step: str, key: str) -> str:
+    """See to it that the store keeps the new object as ``object_lock`` asks for, if it does.
 
     A store that has forgotten the wish, as some do for multipart uploads, is asked once more by a request of its own.
 
+    :return: that it keeps it for longer, as nobody can remove it until then; "" otherwise.
     :raises S3Error: it does not keep it as was asked for.
     """
     own = store.settings.object_lock
     if own is None:
-        return None
+        return ""
     state = require_lock(store, step)
     kept, told = _kept(store, step, key, own)
     # Only where it is known: to a store that does not know the request it is a new object.
@@ -103,7 +106,9 @@ def confirm_lock(store: Store, step: str, key: str) -> datetime | None:
             f"the store locked {key!r} otherwise than object_lock asks for: it tells {told}",
             hint="the bucket needs Object Lock, and the credentials s3:PutObjectRetention and s3:GetObjectRetention",
         )
-    return kept
+    if kept <= datetime.now(timezone.utc) + own.period + _LONGER:
+        return ""
+    return f"object_lock asks for {own.period.days} days, and the store keeps this until {kept:%Y-%m-%d} UTC"
 
 
 def _kept(store: Store, step: str, key: str, own: ObjectLock) -> tuple[datetime | None, str]:

@@ -13,7 +13,6 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ...backupset.naming import check_key
@@ -233,7 +232,7 @@ def _result(request: UploadRequest, plan: UploadPlan, receipt: S3Receipt | None,
         etag, version, proof = receipt.etag, receipt.version_id, receipt.proof
         if proof == "size":
             warnings.append("the store's answers prove no more than the size of the object")
-        warnings += _longer_lock(request, receipt)
+        warnings += [receipt.notice] if receipt.notice else []
     facts = {
         "bucket": request.settings.bucket,
         "key": request.key,
@@ -251,14 +250,6 @@ def _result(request: UploadRequest, plan: UploadPlan, receipt: S3Receipt | None,
         "warnings": warnings,
         "diff": _diff(request, plan),
     }
-
-
-def _longer_lock(request: UploadRequest, receipt: S3Receipt) -> list[str]:
-    """A warning where the object stays for longer than was asked for: it cannot be removed until then."""
-    own, until = request.settings.object_lock, receipt.locked_until
-    if own is None or until is None or until <= datetime.now(timezone.utc) + own.period + timedelta(days=1):
-        return []
-    return [f"object_lock asks for {own.period.days} days, and the store locked the object until {until:%Y-%m-%d} UTC"]
 
 
 def _diff(request: UploadRequest, plan: UploadPlan) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 from uuid import uuid4
@@ -62,14 +61,10 @@ class ObjectDetails:
 
 @dataclass(frozen=True)
 class S3Receipt(Receipt):
-    """A :class:`Receipt` with the store's own names of what was written.
-
-    :param locked_until: how long the store says that it keeps the object, where that was asked for.
-    """
+    """A :class:`Receipt` with the store's own names of what was written."""
 
     etag: str | None = None
     version_id: str | None = None
-    locked_until: datetime | None = None
 
 
 class S3Writer(Writer):
@@ -125,7 +120,7 @@ class S3Writer(Writer):
         else:
             reply, proof = self._complete(self._upload)
         try:
-            locked_until = confirm_lock(self._store, self._step, self._key)
+            notice = confirm_lock(self._store, self._step, self._key)
         except S3Error:
             self._delete(reply)
             raise
@@ -133,9 +128,9 @@ class S3Writer(Writer):
             self._key,
             self._size,
             proof or "size",
+            notice,
             etag=reply.get("ETag"),
             version_id=reply.get("VersionId"),
-            locked_until=locked_until,
         )
 
     def abort(self) -> None:
