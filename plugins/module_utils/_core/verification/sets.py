@@ -10,7 +10,7 @@ from ..backupset.manifest import Manifest
 from ..backupset.naming import SetId
 from ..backupset.signing import CHECK_STEP
 from ..catalogue import LoadedSet, load_set
-from ..catalogue.good_set import GoodSet
+from ..catalogue.good_set import UNPROVEN, GoodSet
 from ..encryption.age.header import HeaderParser
 from ..errors import BackupError, CryptoError, LocationError
 from ..findings import FAILED, PASSED, WARNING, Finding
@@ -29,7 +29,6 @@ from .request import VerifyRequest
 from .unpacking import Unpacker
 
 _ENOUGH_RECIPIENTS = 2
-_UNPROVEN = {"unsigned": "it is not signed", "unverified": "it is signed, but no verify_key was given"}
 
 
 @dataclass
@@ -88,9 +87,8 @@ class CopyCheck:
             return None
         self.loaded = loaded
         self._tell("manifest", PASSED, f"{self._id}, {loaded.sha256}")
-        reason = _UNPROVEN.get(loaded.signature)
-        status = WARNING if reason else PASSED
-        self._tell("signature", status, f"nothing proves who made it: {reason}" if reason else "good")
+        reason = UNPROVEN.get(loaded.signature)
+        self._tell("signature", WARNING if reason else PASSED, reason or "good")
         return loaded
 
     def _check_environment(self, manifest: Manifest) -> None:

@@ -33,7 +33,7 @@ class ExpectedDifferences:
             raise ConfigError(
                 step,
                 "expected_differences would expect everything to be different",
-                hint="name objects as a drill's report does: 'EXTENSION pg_graphql'",
+                hint="name objects as messages and reports do: 'EXTENSION pg_graphql', 'VIEW public.report_*'",
             )
         return cls(patterns)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from typing import Any
 
 from ...backupset.naming import check_name
 from ...catalogue.wanted import LATEST, Wanted
 from ...errors import ConfigError
+from ..database.expected_differences import NOTHING_EXPECTED, ExpectedDifferences
 from ..database.search_paths import NO_SEARCH_PATHS, SearchPaths
 from ..environments import check_environment, require_environment
 
@@ -33,7 +33,7 @@ class TableRequest:
     :param column_map: a column's name in the backup -> its name in the table, or empty to leave it out.
     :param mask_columns: columns whose values are not shown in a diff.
     :param max_row_size: MiB that a row of a JSON file may have.
-    :param expected_differences: objects that stay as they are, or away, when a table is brought back, as patterns.
+    :param expected: objects that stay as they are, or away, when a table is brought back.
     :param search_paths: of single objects that are made then.
     :param adopt: the system identifier of another database whose set is meant all the same.
     :param lock_timeout: seconds to wait for locks altogether.
@@ -54,7 +54,7 @@ class TableRequest:
     delete_extra: bool = False
     mask_columns: tuple[str, ...] = ()
     max_row_size: int = 16
-    expected_differences: tuple[str, ...] = ()
+    expected: ExpectedDifferences = NOTHING_EXPECTED
     search_paths: SearchPaths = NO_SEARCH_PATHS
     adopt: str | None = None
     lock_timeout: int = 60
@@ -86,12 +86,6 @@ class TableRequest:
         require_environment(self.expect_environment)
         if self.strategy != "merge" and (self.missing_only or self.delete_extra):
             raise ConfigError(STEP, "missing_only and delete_extra belong to strategy: merge")
-        if any(not pattern.strip("*? ") for pattern in self.expected_differences):
-            raise ConfigError(
-                STEP,
-                "expected_differences would leave everything out",
-                hint="name the objects as the message does: VIEW public.report_*",
-            )
         if self.missing_only and self.delete_extra:
             raise ConfigError(STEP, "missing_only and delete_extra exclude each other")
 
@@ -109,13 +103,9 @@ class TableRequest:
             column_map=mapped,
             mask_columns=tuple(params.get("mask_columns") or ()),
             search_paths=SearchPaths.parse(params.get("entry_search_path"), STEP),
-            expected_differences=tuple(params.get("expected_differences") or ()),
+            expected=ExpectedDifferences.parse(params.get("expected_differences"), STEP),
             **given,
         )
-
-    def expects(self, name: str) -> bool:
-        """Whether an object, by its name, is to be left as it is."""
-        return any(fnmatchcase(name, pattern) for pattern in self.expected_differences)
 
     def check_return(self) -> None:
         """Refuse what makes no sense for a table that is gone.

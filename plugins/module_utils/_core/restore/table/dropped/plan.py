@@ -68,7 +68,7 @@ def plan_return(
     loose = good.manifest.database.server_version_num // 10000 != tools.server_version_num // 10000
     present = Present(before.toc, loose=loose)
     entry = find_table_entry(archive.toc, table)
-    belongings = find_belongings(archive.toc, entry, present, request.expects)
+    belongings = find_belongings(archive.toc, entry, present, request.expected)
     refuse_obstacles(session, belongings.made)
     rows: dict[TableName, Backup] = {}
     through: dict[TableName, TableName] = {}
