@@ -73,6 +73,13 @@ options:
         description: Whether the bucket is part of the path or of the host's name.
         type: str
         choices: [auto, path, virtual]
+      stall_timeout:
+        description:
+          - Seconds without a byte after which a store of O(locations[].type=s3) or O(locations[].type=rclone) is given
+            up, V(60) by default. So is one from which, or to which, fewer than 16 kB a second come over five times as
+            long.
+          - What waits for us, as a store does while a restore takes its time, does not count.
+        type: int
       remote:
         description: Remote and path as rclone writes them, V(gdrive:Backups) say, for O(locations[].type=rclone).
         type: str
@@ -84,8 +91,4 @@ options:
           - Path of the program C(rclone).
           - By default it is looked for beside the Python that runs the module and on E(PATH).
         type: path
-      timeout:
-        description:
-          - Seconds without any progress after which a store of O(locations[].type=rclone) is given up. By default 300.
-        type: int
 """

@@ -31,4 +31,9 @@ options:
     description: Whether the bucket is part of the path or of the host's name.
     type: str
     choices: [auto, path, virtual]
+  stall_timeout:
+    description:
+      - Seconds without a byte after which the store is given up, V(60) by default. So is one from which, or to which,
+        fewer than 16 kB a second come over five times as long.
+    type: int
 """

@@ -39,7 +39,8 @@ options:
     default: {weekly: 8d}
   min_copies:
     description:
-      - Number of good copies with which a missing one is a warning. With fewer it is a failure.
+      - Number of good copies with which a missing one, or a location that does not answer, is a warning. With fewer it
+        is a failure.
       - With V(0) any missing copy is a failure.
     type: int
     default: 0

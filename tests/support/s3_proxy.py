@@ -264,7 +264,7 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         query = parse_qs(parts.query, keep_blank_values=True)
         headers = {name.lower(): value for name, value in self.headers.items()} | {":method": str(self.command)}
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self._body()
         operation = _operation(str(self.command), parts.path, query)
         try:
             reply = self.answer(Request(operation, self.path, query, headers, body))
@@ -279,6 +279,16 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(reply.body[: reply.cut])
             # Not reset, which would also throw away what the client has not read yet.
             self.close_connection |= reply.cut is not None
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        chunks = []
+        while size := int(self.rfile.readline().partition(b";")[0], 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
 
     def _reset(self) -> None:
         self.close_connection = True

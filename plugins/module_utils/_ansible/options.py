@@ -34,6 +34,7 @@ S3_CONNECTION: dict[str, Any] = {
     "session_token": {"type": "str", "no_log": True},
     "ca_bundle": {"type": "path"},
     "addressing_style": {"type": "str", "choices": ["auto", "path", "virtual"]},
+    "stall_timeout": {"type": "int"},
 }
 
 LOCATION: dict[str, Any] = {
@@ -51,7 +52,6 @@ LOCATION: dict[str, Any] = {
     "remote": {"type": "str"},
     "config": {"type": "path"},
     "rclone_path": {"type": "path"},
-    "timeout": {"type": "int"},
 }
 
 LOCATIONS: dict[str, Any] = {

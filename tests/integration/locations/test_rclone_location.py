@@ -35,6 +35,7 @@ from support.lab import RcloneRemote, S3Server, new_directory, wait_until
 from support.location_backends.local import files_below
 from support.location_backends.rclone import bucket_config
 from support.locations import BytesSource, mounted_tmpfs
+from support.s3_proxy import S3Proxy, error
 
 MIB = 1024 * 1024
 CANARY = "canary-6c1f0e8b"
@@ -548,7 +549,7 @@ def test_a_store_that_stalls_is_given_up(rclone_webdav: RcloneRemote) -> None:
         text = rclone_webdav.config.read_text()
         url = f"url = http://127.0.0.1:{listener.getsockname()[1]}"
         rclone_webdav.config.write_text(re.sub("url = .*", url, text))
-        location = location_of({**rclone_webdav.location("x", remote="webdav"), "timeout": 1})
+        location = location_of({**rclone_webdav.location("x", remote="webdav"), "stall_timeout": 1})
         began = time.monotonic()
         with pytest.raises(LocationError, match="does not answer") as error:
             location.check()
@@ -597,7 +598,7 @@ def test_a_remote_that_cannot_be_right_is_refused_before_anything_is_touched(rem
 
 
 @pytest.mark.parametrize(
-    "options", [{"config": "relative.conf"}, {"timeout": 0}, {"timeout": "long"}, {"timeout": True}]
+    "options", [{"config": "relative.conf"}, {"stall_timeout": 0}, {"stall_timeout": "long"}, {"stall_timeout": True}]
 )
 def test_another_option_that_cannot_be_right_is_refused(options: dict[str, object]) -> None:
     with pytest.raises(ConfigError, match=next(iter(options))):
@@ -710,13 +711,56 @@ def test_rclone_that_died_is_started_again(drive: RcloneLocation) -> None:
 
 def test_rclone_that_dies_during_an_upload_fails_it(drive: RcloneLocation, files: Callable[[], set[str]]) -> None:
     writer = drive.writer("label/object")
-    writer.write(b"x" * MIB)
+    for _ in range(9):
+        writer.write(b"x" * MIB)
     os.kill(daemon_pid(drive), signal.SIGKILL)
     with pytest.raises(LocationError, match="broke the connection off"):
         for _ in range(100):
             writer.write(b"x" * MIB)
     writer.abort()
     assert files() == set()
+
+
+def test_what_is_still_in_memory_is_sent_again_should_rclone_die(
+    drive: RcloneLocation, files: Callable[[], set[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_TRY_PAUSES", (0.01,) * 4)
+    sink = drive.writer("label/object")
+    data = os.urandom(3 * MIB)
+    sink.write(data[:MIB])
+    os.kill(daemon_pid(drive), signal.SIGKILL)
+    sink.write(data[MIB:])
+    sink.commit()
+    assert drive.get("label/object", limit=len(data)) == data
+    assert files() == {"label/object"}
+
+
+@pytest.mark.parametrize("times", [2, 10**9])
+def test_an_upload_that_the_store_refuses_for_a_while_is_sent_again(
+    rclone_webdav: RcloneRemote, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    monkeypatch.setattr(writer, "_TRY_PAUSES", (0.01,) * 4)
+    data = os.urandom(300_000)
+    assert rclone_webdav.webdav is not None
+    with S3Proxy(rclone_webdav.webdav.url) as proxy:
+        text = rclone_webdav.config.read_text()
+        rclone_webdav.config.write_text(re.sub("url = .*", f"url = {proxy.endpoint_url}", text))
+        location = location_of(rclone_webdav.location("refusals", remote="webdav"))
+        location.check()
+        proxy.inject("PutObject", error(503, "ServiceUnavailable"), times=times)
+        proxy.requests.clear()
+        if times == 2:
+            location.put("label/object", data)
+            assert location.get("label/object") == data
+            assert len(proxy.of("PutObject")) == 3
+        else:
+            with pytest.raises(LocationError) as caught:
+                location.put("label/object", data)
+            assert caught.value.transient
+            assert len(proxy.of("PutObject")) == 5
+            assert list(location.leftovers("")) == []
+        location.delete("label/object")
+        location.close()
 
 
 def test_rclone_that_dies_during_a_download_fails_it(drive: RcloneLocation) -> None:
@@ -747,4 +791,4 @@ def test_our_own_cpu_is_a_small_part_of_an_upload(drive: RcloneLocation) -> None
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
     location = create({"name": "drive", "type": "rclone", "remote": "gdrive:Backups"})
-    assert location._store.timeout == 300
+    assert location._store.stall_timeout == 60

@@ -101,8 +101,9 @@ def check_copies(catalogue: Catalogue, request: CheckRequest, names: Sequence[st
     wanted = scheduled_sets(catalogue, request)
     for name in names:
         if name in catalogue.failures:
-            message = f"it could not be looked at: {catalogue.failures[name]}"
-            yield Finding(check="copies", subject=name, status=FAILED, message=message)
+            enough = bool(wanted) and all(0 < request.min_copies <= len(one.good) for one in wanted)
+            status, message = WARNING if enough else FAILED, f"it could not be looked at: {catalogue.failures[name]}"
+            yield Finding(check="copies", subject=name, status=status, message=message)
             continue
         problems, enough = [], True
         for one in wanted:

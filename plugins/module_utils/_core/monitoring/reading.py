@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from ..backupset.manifest import Manifest
 from ..catalogue import LoadedSet
 from ..catalogue.all_locations import Catalogue, KnownSet
 from ..catalogue.good_set import GoodSet
 from ..catalogue.loading import load_again
-from ..errors import BackupError
+from ..errors import BackupError, LocationError
 from ..findings import FAILED, PASSED, WARNING, Finding
 from ..locations.base import Location
 from ..postgres.names import TableName, display_name
@@ -28,11 +30,15 @@ _CRITICAL = 1
 _ROW_STATUS = {SMALL: FAILED, LARGE: WARNING, NORMAL: PASSED, UNKNOWN: PASSED}
 
 
-def check_checksums(catalogue: Catalogue, sets: Sequence[KnownSet], locations: Sequence[Location]) -> list[Finding]:
+def check_checksums(
+    catalogue: Catalogue, sets: Sequence[KnownSet], locations: Sequence[Location], min_copies: int = 0
+) -> list[Finding]:
     """Read every file of *sets* in every location that has a good copy, and compare its SHA-256; by location.
 
-    All locations are read at the same time; what is read is kept nowhere.
+    All locations are read at the same time; what is read is kept nowhere. A location that cannot be read to the end is
+    a warning where *min_copies* others could be.
     """
+    unread: list[str] = []
 
     def check(location: Location) -> Finding | None:
         here = [one for one in sets if location.name in one.good]
@@ -42,10 +48,16 @@ def check_checksums(catalogue: Catalogue, sets: Sequence[KnownSet], locations: S
             return _check_location(location, catalogue.label, here)
         except Exception as error:
             message = str(as_backup_error(error, f"{STEP}: {location.name}"))
+            if isinstance(error, LocationError):
+                unread.append(location.name)
             return Finding(check="checksum", subject=location.name, status=FAILED, message=message)
 
     with ThreadPoolExecutor(max_workers=max(1, len(locations)), thread_name_prefix="checksums") as pool:
-        return [found for found in pool.map(check, locations) if found is not None]
+        found = [one for one in pool.map(check, locations) if one is not None]
+    proven = {one.subject for one in found if one.status == PASSED}
+    if min_copies and all(len(proven & set(one.good)) >= min_copies for one in sets):
+        return [replace(one, status=WARNING) if one.subject in unread else one for one in found]
+    return found
 
 
 def _check_location(location: Location, label: str, sets: Sequence[KnownSet]) -> Finding:
@@ -101,7 +113,11 @@ def _critical(manifest: Manifest) -> dict[TableName, int]:
 
 def _manifests(sets: Sequence[KnownSet], label: str, locations: dict[str, Location]) -> list[Manifest]:
     def read(one: KnownSet) -> Manifest:
-        return _load(one, locations[one.good[0]], label).manifest
+        for name in one.good[:-1]:
+            # A location may have gone since it was looked at.
+            with contextlib.suppress(LocationError):
+                return _load(one, locations[name], label).manifest
+        return _load(one, locations[one.good[-1]], label).manifest
 
     with ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="manifests") as pool:
         return list(pool.map(read, sets))

@@ -86,7 +86,7 @@ def find_all(
         *request.others,
     ]
     if request.read:
-        found += check_checksums(catalogue, scheduled_sets(catalogue, request), locations)
+        found += check_checksums(catalogue, scheduled_sets(catalogue, request), locations, request.min_copies)
     return found
 
 

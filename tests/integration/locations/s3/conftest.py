@@ -51,7 +51,6 @@ def nothing_is_left(place: Place) -> bool:
 def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between tries, and for answers, that a test can afford."""
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
-    monkeypatch.setattr(client, "READ_SECONDS", 20)
     monkeypatch.setattr(client, "CONNECT_SECONDS", 5)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manif
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_records import Hold, Skip
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.all_locations import read_catalogue
-from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError, LocationError
 from ansible_collections.mobul.backup.plugins.module_utils._core.findings import Finding
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.request import CheckRequest
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.run import find_all, report_findings
@@ -147,16 +148,43 @@ def test_a_flipped_byte_fails_its_checksum_and_is_not_looked_for_where_that_cost
     assert not [name for name in bench.check(read="none") if name[0] == "checksum"]
 
 
-def test_a_location_that_is_down_fails_and_the_others_are_checked(
+def test_a_location_that_is_down_fails_or_warns_where_there_are_enough_others(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def down(prefix: str) -> None:
         raise OSError("connection refused")
 
     monkeypatch.setattr(bench.second, "list", down)
+    assert wrong(bench.check()) == {("copies", "second"): "failed"}
+    assert wrong(bench.check(min_copies=2)) == {("copies", "second"): "failed"}
     found = bench.check(min_copies=1)
-    assert wrong(found) == {("copies", "second"): "failed"}
+    assert wrong(found) == {("copies", "second"): "warning"}
     assert "it could not be looked at" in found["copies", "second"].message
+
+
+def test_with_the_only_location_down_nothing_is_warned_of_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(prefix: str) -> None:
+        raise OSError("connection refused")
+
+    for location in bench.locations:
+        monkeypatch.setattr(location, "list", down)
+    found = wrong(bench.check(min_copies=1))
+    assert found["copies", "first"] == found["copies", "second"] == found["recovery_point", "weekly"] == "failed"
+
+
+@pytest.mark.parametrize(("enough", "status"), [(0, "failed"), (1, "warning"), (2, "failed")])
+def test_a_location_that_goes_while_it_is_read_fails_or_warns_where_others_could_be_read(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, enough: int, status: str
+) -> None:
+    read = bench.first.read
+
+    def gone(key: str, **options: Any) -> Iterator[bytes]:
+        if "backup_" in key:
+            raise LocationError("first", f"read {key}", "no byte for 60 s", transient=True)
+        return read(key, **options)
+
+    monkeypatch.setattr(bench.first, "read", gone)
+    assert wrong(bench.check(min_copies=enough)) == {("checksum", "first"): status}
 
 
 def test_a_foreign_object_is_a_warning_and_a_damaged_manifest_a_failure(bench: Bench) -> None:

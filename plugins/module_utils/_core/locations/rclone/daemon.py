@@ -13,16 +13,20 @@ import json
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from .process import Helper, rclone_environment
+from ..patience import Patience, Stalled, Wait
+from .process import Helper, bytes_moved, rclone_environment
 from .socket import UnixConnection, new_socket_path, remove_socket
 
 _START_SECONDS = 30.0
 _DYING_SECONDS = 1.0
-CALL_PATIENCE = 4
-"""A call may take this many times the idle timeout: rclone itself gives up on a store that does not answer earlier."""
+_CONNECT_SECONDS = 10.0
+_UNSEEN = 20
+"""So many times the patience is granted where the kernel does not tell whether rclone moves anything."""
+_NOISE_BYTES = 1024
+"""What rclone reads and writes for itself while nothing comes from the store."""
 
 
 class RcloneError(Exception):
@@ -47,16 +51,26 @@ class RcloneBrokenError(RcloneError):
         super().__init__(f"rclone broke the connection off: {type(cause).__name__}")
 
 
+class RcloneStalledError(RcloneError):
+    """The store behind rclone was given up."""
+
+    def __init__(self, stalled: Stalled) -> None:
+        super().__init__(f"no progress: {stalled}")
+
+
 class RcloneDaemon:
     """Started with the first request, and again should it have died.
 
+    What rclone moves is what it reads and writes as a process: the connection to it shows little of a listing, and
+    nothing of a store that takes its time with what was sent.
+
     :param program: path of rclone.
     :param config: path of its configuration file; None leaves the choice to rclone.
-    :param timeout: seconds without any progress after which a store is given up.
+    :param stall_timeout: see :class:`Patience`, seconds.
     """
 
-    def __init__(self, program: str, config: str | None, timeout: float) -> None:
-        self.timeout = timeout
+    def __init__(self, program: str, config: str | None, stall_timeout: float) -> None:
+        self._patience = Patience(stall_timeout, self._moved)
         self._program = program
         self._config = config
         self._lock = threading.Lock()
@@ -88,27 +102,55 @@ class RcloneDaemon:
         return helper.last_words()
 
     def _call(self, method: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        with self.answering(self.connect(self.timeout * CALL_PATIENCE)) as connection:
+        with self.answering(self.connect(self._wait(self._read))) as connection:
             body = json.dumps(parameters).encode()
             connection.request("POST", f"/{method}", body, {"Content-Type": "application/json"})
             return read_answer(connection.getresponse())
 
-    def connect(self, timeout: float | None = None) -> UnixConnection:
+    def reading(self) -> UnixConnection:
+        """A new open connection for the bytes of an object; raise :class:`RcloneError`."""
+        return self.connect(self._wait(None))
+
+    def writing(self) -> UnixConnection:
+        """The same for an upload, which rclone may hold back for as long as it moves anything."""
+        return self.connect(self._wait(self._moved))
+
+    def _wait(self, progress: Callable[[], int] | None) -> Wait:
+        """
+        :param progress: bytes so far whose growth shows that something goes on; None where the connection shows it.
+        """
+        if progress is None:
+            wait = Wait(self._patience)
+        elif self._helper is not None and self._helper.running and bytes_moved(self._helper.pid) is None:
+            return Wait(Patience(self._patience.seconds * _UNSEEN))
+        else:
+            wait = Wait(self._patience, _steps(progress))
+        wait.begin(rated=True)
+        return wait
+
+    def _read(self) -> int:
+        counts = bytes_moved(self.pid or 0)
+        return 0 if counts is None else counts[0]
+
+    def _moved(self) -> int:
+        return sum(bytes_moved(self.pid or 0) or (0, 0))
+
+    def connect(self, wait: Wait) -> UnixConnection:
         """A new open connection; raise :class:`RcloneError`."""
         with self._lock:
             if self._helper is None or not self._helper.running:
                 self._restart()
             try:
                 with contextlib.suppress(ConnectionRefusedError, FileNotFoundError):
-                    return self._open(timeout)
+                    return self._open(wait)
                 # It has ended in this moment.
                 self._restart()
-                return self._open(timeout)
+                return self._open(wait)
             except OSError as error:
                 raise RcloneBrokenError(error) from error
 
-    def _open(self, timeout: float | None) -> UnixConnection:
-        connection = UnixConnection(self._path, self.timeout if timeout is None else timeout)
+    def _open(self, wait: Wait) -> UnixConnection:
+        connection = UnixConnection(self._path, _CONNECT_SECONDS, wait)
         connection.connect()
         return connection
 
@@ -117,8 +159,8 @@ class RcloneDaemon:
         """Close *connection* in the end, and turn its failures into :class:`RcloneError`."""
         try:
             yield connection
-        except TimeoutError:
-            raise RcloneError(f"no progress for {connection.timeout:g} s") from None
+        except Stalled as stalled:
+            raise RcloneStalledError(stalled) from None
         except (OSError, http.client.HTTPException, ValueError) as error:
             raise RcloneBrokenError(error) from error
         finally:
@@ -155,15 +197,15 @@ class RcloneDaemon:
 
     def _environment(self) -> dict[str, str]:
         """Settings go by the environment, where an old rclone ignores what it does not know."""
-        seconds = f"{self.timeout:g}s"
         settings = {
             "RC_SERVE": "true",
             "RC_SERVE_NO_MODTIME": "true",
             # These count from the start of a request; an upload may last longer than any such limit.
             "RC_SERVER_READ_TIMEOUT": "0s",
             "RC_SERVER_WRITE_TIMEOUT": "0s",
-            "TIMEOUT": seconds,
-            "CONTIMEOUT": f"{min(60.0, self.timeout):g}s",
+            # Its own limit on silence also ends a connection over which we have nothing to send for a while.
+            "TIMEOUT": "0s",
+            "CONTIMEOUT": f"{min(60.0, self._patience.seconds):g}s",
             # What arrives is compared here, with a hash that the store has for nothing; rclone's would cost a second
             # of CPU for 290 MB on a store that has none.
             "IGNORE_CHECKSUM": "true",
@@ -177,6 +219,19 @@ class RcloneDaemon:
         if self._config is not None:
             settings["CONFIG"] = self._config
         return rclone_environment() | {f"RCLONE_{name}": value for name, value in settings.items()}
+
+
+def _steps(progress: Callable[[], int]) -> Callable[[], int]:
+    """A number that grows whenever *progress* has grown by more than noise since it was asked for last."""
+    last, steps = progress(), 0
+
+    def elsewhere() -> int:
+        nonlocal last, steps
+        before, last = last, progress()
+        steps += last - before >= _NOISE_BYTES
+        return steps
+
+    return elsewhere
 
 
 def read_answer(response: http.client.HTTPResponse) -> dict[str, Any]:

@@ -11,14 +11,14 @@ from ...backupset.naming import check_key
 from ...stream.partial import finished_name, partial_name, refuse_partial
 from ..base import Leftover, Location, ObjectInfo, check_prefix
 from ..options import Options
+from ..patience import STALL_SECONDS
 from .daemon import RcloneError, refusal
 from .folder import folder_could_be_made, make_folder
 from .store import Entry, RcloneStore, parent_of
 from .writer import RcloneWriter
 
-OPTIONS = ("remote", "config", "rclone_path", "timeout")
+OPTIONS = ("remote", "config", "rclone_path", "stall_timeout")
 READ_BYTES = 1024 * 1024
-TIMEOUT_SECONDS = 300.0
 
 _REMOTE = re.compile(r"[\w.+@][\w.+@ -]*(,.+)?:.*")
 
@@ -36,8 +36,9 @@ def create(options: Mapping[str, object]) -> RcloneLocation:
     config = given.text("config")
     if config is not None and not config.startswith("/"):
         raise given.error(f"config {config!r} is not absolute", hint="begin it with '/'")
-    timeout = given.number("timeout", TIMEOUT_SECONDS, minimum=1)
-    return RcloneLocation(given.name, remote, config=config, program=given.text("rclone_path"), timeout=timeout)
+    stall_timeout = given.number("stall_timeout", STALL_SECONDS, minimum=1)
+    program = given.text("rclone_path")
+    return RcloneLocation(given.name, remote, config=config, program=program, stall_timeout=stall_timeout)
 
 
 class RcloneLocation(Location):
@@ -52,10 +53,10 @@ class RcloneLocation(Location):
     type = "rclone"
 
     def __init__(
-        self, name: str, remote: str, *, config: str | None, program: str | None, timeout: float = TIMEOUT_SECONDS
+        self, name: str, remote: str, *, config: str | None, program: str | None, stall_timeout: float = STALL_SECONDS
     ) -> None:
         self.name = name
-        self._store = RcloneStore(name, remote, config, program, timeout)
+        self._store = RcloneStore(name, remote, config, program, stall_timeout)
 
     def check(self, *, trial: bool = False) -> bool:
         """Find rclone and the remote, make the folder where it is missing, and store and remove an object."""
@@ -103,7 +104,7 @@ class RcloneLocation(Location):
             return
         until = "" if length is None else offset + length - 1
         target = urllib.parse.quote(f"/[{store.remote}]/{key}")
-        with store.translated(step), store.daemon.answering(store.daemon.connect()) as connection:
+        with store.translated(step), store.daemon.answering(store.daemon.reading()) as connection:
             connection.request("GET", target, headers={"Range": f"bytes={offset}-{until}"})
             response = connection.getresponse()
             left = _range_size(response)

@@ -27,7 +27,7 @@ ctypes.CDLL(None).prctl(1, 15)  # PR_SET_PDEATHSIG, SIGTERM
 os.getppid() == int(sys.argv[1]) or sys.exit(1)
 os.execv(sys.argv[2], sys.argv[2:])
 """
-_GRACE_SECONDS = 10.0
+_GRACE_SECONDS = 5.0
 
 
 def find_program(given: str | None) -> str | None:
@@ -48,6 +48,16 @@ def program_version(program: str) -> tuple[int, ...] | None:
         return None
     match = re.match(r"rclone v(\d+)\.(\d+)\.(\d+)", told.stdout)
     return tuple(map(int, match.groups())) if match else None
+
+
+def bytes_moved(pid: int) -> tuple[int, int] | None:
+    """How many bytes a process has read and written so far, sockets included; None where the kernel does not tell."""
+    try:
+        with open(f"/proc/{pid}/io", encoding="ascii") as counts:
+            told = dict(line.split(": ") for line in counts.read().splitlines())
+        return int(told["rchar"]), int(told["wchar"])
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def rclone_environment() -> dict[str, str]:

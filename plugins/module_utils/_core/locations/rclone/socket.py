@@ -9,6 +9,9 @@ import os
 import socket
 import tempfile
 import time
+from typing import Any
+
+from ..patience import Wait, WatchedSocket
 
 _PREFIX = "mobul-rclone-"
 _NAME = "socket"
@@ -17,11 +20,18 @@ _ABANDONED_SECONDS = 3600.0
 
 
 class UnixConnection(http.client.HTTPConnection):
-    """HTTP over a Unix socket."""
+    """HTTP over a Unix socket.
 
-    def __init__(self, path: str, timeout: float) -> None:
+    :param timeout: seconds, for the opening; and for each answer, where there is no *wait*.
+    :param wait: what tells whether an answer has been waited for long enough.
+    """
+
+    sock: Any
+
+    def __init__(self, path: str, timeout: float, wait: Wait | None = None) -> None:
         super().__init__("rclone", timeout=timeout)
         self._path = path
+        self._wait = wait
 
     def connect(self) -> None:
         """Open the socket."""
@@ -32,7 +42,7 @@ class UnixConnection(http.client.HTTPConnection):
         except OSError:
             connection.close()
             raise
-        self.sock = connection
+        self.sock = connection if self._wait is None else WatchedSocket(connection, self._wait)
 
 
 def new_socket_path() -> str:

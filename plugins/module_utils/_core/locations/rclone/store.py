@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 from uuid import uuid4
 
 from ...errors import LocationError, name_taken
-from .daemon import RcloneDaemon, RcloneError, RcloneStartError
+from .daemon import RcloneDaemon, RcloneError, RcloneStalledError, RcloneStartError
 from .errors import explain
 from .process import find_program, program_version
 
@@ -70,18 +71,19 @@ class RcloneStore:
     :param remote: as rclone writes it: ``name:path`` or ``name,option=value:path``.
     :param config: absolute path of rclone's configuration; None for its own choice.
     :param program: name or path of rclone; None to look for it.
-    :param timeout: seconds without progress after which the store is given up.
+    :param stall_timeout: see :class:`Patience`, seconds.
     """
 
-    def __init__(self, name: str, remote: str, config: str | None, program: str | None, timeout: float) -> None:
+    def __init__(self, name: str, remote: str, config: str | None, program: str | None, stall_timeout: float) -> None:
         self.name = name
         self.remote = remote
-        self.timeout = timeout
+        self.stall_timeout = stall_timeout
         self._config = config
         self._program = program
         self._lock = threading.Lock()
         self._open: tuple[RcloneDaemon, Traits] | None = None
         self._being_published: set[str] = set()
+        self._silent_until = 0.0
 
     @property
     def daemon(self) -> RcloneDaemon:
@@ -112,6 +114,8 @@ class RcloneStore:
         try:
             yield
         except RcloneError as error:
+            if isinstance(error, RcloneStalledError):
+                self._silent_until = time.monotonic() + self.stall_timeout
             meaning = explain(str(error), confidential=_parameters(self.remote))
             raise self.error(step, meaning.message, hint=meaning.hint, transient=meaning.transient) from None
 
@@ -236,9 +240,13 @@ class RcloneStore:
 
     def _opened(self) -> tuple[RcloneDaemon, Traits]:
         with self._lock:
+            # A hundred files shall not wait for the store one after the other.
+            if time.monotonic() < self._silent_until:
+                told = "the store was given up a moment ago: it did not answer"
+                raise self.error(_OPEN, told, hint="look after the store and the network", transient=True)
             if self._open is None:
                 program = self._find_program()
-                daemon = RcloneDaemon(program, self._config, self.timeout)
+                daemon = RcloneDaemon(program, self._config, self.stall_timeout)
                 with self.translated(_OPEN):
                     self._require_version(daemon, program)
                     self._require_remote(daemon)

@@ -8,10 +8,10 @@ import secrets
 import socket
 import urllib.parse
 
-from .daemon import CALL_PATIENCE, RcloneBrokenError, RcloneDaemon, RcloneError, read_answer
+from ..patience import Stalled
+from .daemon import RcloneBrokenError, RcloneDaemon, RcloneError, RcloneStalledError, read_answer
 
 _PIECE_BYTES = 256 * 1024
-_CANCEL_SECONDS = 30.0
 
 
 class Upload:
@@ -32,7 +32,7 @@ class Upload:
         if not buffered:
             parameters["_config"] = json.dumps({"StreamingUploadCutoff": "0"})
         self._end = f"\r\n--{boundary}--\r\n".encode()
-        self._connection = daemon.connect(daemon.timeout * CALL_PATIENCE)
+        self._connection = daemon.writing()
         self._daemon = daemon
         # RFC 8187, since a name may contain quotes and letters that are not of ASCII.
         disposition = f"form-data; name=\"file\"; filename*=UTF-8''{urllib.parse.quote(name, safe='')}"
@@ -55,26 +55,24 @@ class Upload:
                 self._connection.sock.sendall(b"%x\r\n" % len(piece))
                 self._connection.sock.sendall(piece)
                 self._connection.sock.sendall(b"\r\n")
-        except TimeoutError:
+        except Stalled as stalled:
             self._connection.close()
-            raise RcloneError(f"no progress for {self._daemon.timeout * CALL_PATIENCE:g} s") from None
+            raise RcloneStalledError(stalled) from None
         except OSError:
             # rclone answers before the end only when it failed, and then takes no more.
             self._answer()
             raise RcloneError("rclone ended the upload") from None
 
-    def finish(self, patience: float) -> None:
-        """End the object and wait, for *patience* seconds at most, until the store has it."""
+    def finish(self) -> None:
+        """End the object and wait until the store has it."""
         self.send(self._end)
         with contextlib.suppress(OSError):
             self._connection.sock.sendall(b"0\r\n\r\n")
-        self._connection.sock.settimeout(patience)
         self._answer()
 
     def cancel(self) -> None:
         """Break the body off and wait until rclone has cleaned up after it."""
         with contextlib.suppress(OSError, RcloneError, AttributeError):
-            self._connection.sock.settimeout(_CANCEL_SECONDS)
             self._connection.sock.shutdown(socket.SHUT_WR)
             self._answer()
         self._connection.close()

@@ -11,11 +11,16 @@ from typing import Any
 from ...errors import LocationError, name_taken
 from ...stream.partial import partial_name
 from ..base import Receipt, Writer
-from .daemon import CALL_PATIENCE
+from .daemon import RcloneBrokenError, RcloneStalledError
 from .store import Entry, RcloneStore, parent_of
 from .upload import Upload
 
-_SPOOLED_BYTES_PER_SECOND = 100_000
+_KEPT_BYTES = 8 * 1024 * 1024
+"""So much of an object is kept in memory, so that it can be sent again. Of what is larger rclone itself sends a chunk
+again, on stores that take chunks; a stream that comes but once cannot begin anew."""
+_SENT_AGAIN_BYTES = 100 * 1024
+"""What rclone collects before it stores it, and stores again by itself."""
+_TRY_PAUSES = (0.5, 1.0, 2.0, 4.0)
 _PAUSES = (0.1, 0.3, 1.0, 2.0)
 
 
@@ -30,12 +35,11 @@ class RcloneWriter(Writer):
         self._store = store
         self._key = key
         self._traits = store.traits()
-        directory, _slash, name = key.rpartition("/")
-        hidden = f"{directory}/{partial_name(name)}".lstrip("/")
-        self._path = hidden if self._traits.moves else key
+        self._path = self._hidden() if self._traits.moves else key
         self._upload: Upload | None = None
         self._touched = False
         self._size = 0
+        self._kept: list[bytes] | None = []
         self._digest = hashlib.new(self._traits.digest, usedforsecurity=False) if self._traits.digest else None
         self._refuse_existing()
 
@@ -43,9 +47,12 @@ class RcloneWriter(Writer):
         """Send *chunk*."""
         if self._digest is not None:
             self._digest.update(chunk)
-        with self._store.translated(f"write {self._key}"):
-            self._started().send(chunk)
         self._size += len(chunk)
+        if self._kept is not None:
+            self._kept.append(chunk)
+            if self._size > _KEPT_BYTES:
+                self._kept = None
+        self._trying(f"write {self._key}", lambda: self._started().send(chunk), self._send_kept)
 
     def commit(self) -> None:
         """Complete the upload, compare what arrived, and give it its name."""
@@ -69,6 +76,10 @@ class RcloneWriter(Writer):
             with contextlib.suppress(LocationError):
                 self._store.remove(f"remove the unfinished {self._key}", self._path)
 
+    def _hidden(self) -> str:
+        directory, _slash, name = self._key.rpartition("/")
+        return f"{directory}/{partial_name(name)}".lstrip("/")
+
     def _started(self) -> Upload:
         if self._upload is None:
             daemon = self._store.daemon
@@ -78,12 +89,49 @@ class RcloneWriter(Writer):
         return self._upload
 
     def _finish(self) -> None:
-        patience = self._store.timeout * CALL_PATIENCE
-        if not self._traits.streams:
-            patience += self._size / _SPOOLED_BYTES_PER_SECOND
-        with self._store.translated(f"finish {self._key}"):
-            self._started().finish(patience)
+        def again() -> None:
+            self._send_kept()
+            self._started().finish()
+
+        self._trying(f"finish {self._key}", lambda: self._started().finish(), again)
         self._upload = None
+
+    def _trying(self, step: str, act: Callable[[], None], again: Callable[[], None]) -> None:
+        """*act*; where that fails for a time, and all that was sent is still there, *again* after a pause."""
+        for pause in (*_TRY_PAUSES, None):
+            try:
+                with self._store.translated(step):
+                    act()
+                return
+            except LocationError as error:
+                if pause is None or not error.transient or not self._may_try_again(error.__context__):
+                    raise
+            self.abort()
+            time.sleep(pause)
+            if self._traits.moves:
+                self._path = self._hidden()
+            elif self._has_arrived(step):
+                return
+            act = again
+
+    def _may_try_again(self, cause: BaseException | None) -> bool:
+        """Whether all that was sent is still there, and rclone has not tried again and again itself."""
+        if self._kept is None or isinstance(cause, RcloneStalledError):
+            return False
+        tried = self._traits.buckets or self._size <= _SENT_AGAIN_BYTES
+        return isinstance(cause, RcloneBrokenError) or not tried
+
+    def _send_kept(self) -> None:
+        upload = self._started()
+        for chunk in self._kept or ():
+            upload.send(chunk)
+
+    def _has_arrived(self, step: str) -> bool:
+        """Whether the store has the object after all; one that is not ours is an error."""
+        found = _named(self._entries(step), self._key)
+        if found and (self._difference(found[0]) or not found[0].hashes):
+            raise self._store.exists_already(self._key)
+        return bool(found)
 
     def _compare(self) -> str:
         """Hold what the store says about the object against what was sent; return the proof's name."""

@@ -13,10 +13,10 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from ..patience import Patience, watched
 from .settings import S3Settings
 
 CONNECT_SECONDS = 10
-READ_SECONDS = 60
 ATTEMPTS = 5
 
 _session_lock = threading.Lock()
@@ -26,8 +26,9 @@ _sessions: list[Any] = []
 class LazyClient:
     """The client of one bucket; it begins to load when it is made, and whoever needs it waits for it."""
 
-    def __init__(self, settings: S3Settings, connections: int) -> None:
+    def __init__(self, settings: S3Settings, connections: int, patience: Patience) -> None:
         self._settings = settings
+        self._patience = patience
         self._connections = connections
         self._client: Any = None
         self._error: Exception | None = None
@@ -49,13 +50,13 @@ class LazyClient:
 
     def _load(self) -> None:
         try:
-            self._client = make_client(self._settings, self._connections)
+            self._client = make_client(self._settings, self._connections, self._patience)
         except Exception as error:
             self._error = error
 
 
-def make_client(settings: S3Settings, connections: int) -> Any:
-    """A botocore client for *settings*."""
+def make_client(settings: S3Settings, connections: int, patience: Patience) -> Any:
+    """A botocore client for *settings*, whose connections give the store up by *patience*."""
     import botocore.config
     import botocore.session
 
@@ -74,7 +75,6 @@ def make_client(settings: S3Settings, connections: int) -> Any:
             s3["payload_signing_enabled"] = not is_private_line(settings.endpoint_url)
         config = botocore.config.Config(
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=READ_SECONDS,
             max_pool_connections=connections,
             # What is signed beforehand must not fall back to the second version, which few stores know.
             signature_version="s3v4",
@@ -82,7 +82,7 @@ def make_client(settings: S3Settings, connections: int) -> Any:
             s3=s3,
             **_without_own_checksums(botocore.config.Config),
         )
-        return session.create_client(
+        client = session.create_client(
             "s3",
             region_name=settings.region or _default_region(session, settings),
             endpoint_url=settings.endpoint_url,
@@ -92,6 +92,15 @@ def make_client(settings: S3Settings, connections: int) -> Any:
             verify=settings.ca_bundle,
             config=config,
         )
+    _watch(client, patience)
+    return client
+
+
+def _watch(client: Any, patience: Patience) -> None:
+    """Make the client's connections those of ours. The library has no other way to choose them."""
+    pools = client._endpoint.http_session._pool_classes_by_scheme
+    for scheme, base in tuple(pools.items()):
+        pools[scheme] = type(base.__name__, (base,), {"ConnectionCls": watched(base.ConnectionCls, patience)})
 
 
 class Signer:

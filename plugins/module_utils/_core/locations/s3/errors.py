@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from ...errors import LocationError
 from .settings import S3Settings
@@ -154,7 +155,8 @@ def _answered(response: Mapping[str, Any], settings: S3Settings, step: str, key:
     elif code in _REDIRECTS:
         region = headers.get("x-amz-bucket-region") or said.get("Region")
         where = f"the bucket is in region {region}" if region else "the bucket is in another region"
-        message, hint, transient = where, f"set region: {region}" if region else "set its region", False
+        hint = f"set region: {region}" if region else f"set its region{_redirected(headers)}"
+        message, transient = where, False
     elif code.upper().startswith("KMS"):
         message = f"the store cannot use the KMS key: {text or code}"
         hint, transient = "allow kms:GenerateDataKey and kms:Decrypt, or correct sse_kms_key_id", False
@@ -177,6 +179,9 @@ def _unanswered(error: Exception, settings: S3Settings, step: str) -> S3Error:
     message, hint, transient = f"{kind}: {text}", None, False
     if isinstance(error, ImportError):
         message, hint = "the Python library boto3 is missing", "pip install boto3 on the host that runs the module"
+    elif isinstance(error, RecursionError):
+        # So the client library ends when it asks for the region, and is sent elsewhere with that question, too.
+        message, hint = "the store redirects in a circle", "set region, or correct endpoint_url"
     elif kind == "SSLError":
         message = f"no trusted TLS connection: {text}"
         hint = "correct endpoint_url, or give the store's certificate authority as ca_bundle"
@@ -204,6 +209,12 @@ def _skew(headers: Mapping[str, str]) -> str:
         return told
     amount = timedelta(seconds=round(abs(ahead.total_seconds())))
     return f"{told}: it is {amount} {'ahead' if ahead > timedelta(0) else 'behind'}"
+
+
+def _redirected(headers: Mapping[str, str]) -> str:
+    """Where the store sends us, as far as that may be shown."""
+    parts = urlsplit(headers.get("location", ""))
+    return f", or endpoint_url: it names {parts.scheme}://{parts.hostname}" if parts.hostname else ""
 
 
 def _options_to_blame(text: str, settings: S3Settings) -> str:

@@ -17,7 +17,8 @@ from urllib.parse import unquote_plus, urlsplit
 from urllib.request import getproxies, proxy_bypass
 from xml.etree import ElementTree
 
-from .client import READ_SECONDS, Signer, parse_time
+from ..patience import Patience, watched
+from .client import CONNECT_SECONDS, Signer, parse_time
 from .settings import S3Settings
 
 _OK = 200
@@ -29,13 +30,14 @@ class Fetcher:
     """Reads from one bucket; safe for threads.
 
     :param client: botocore's, which signs.
+    :param patience: by which the store is given up, which raises :class:`Stalled`.
     """
 
-    def __init__(self, client: Any, settings: S3Settings) -> None:
+    def __init__(self, client: Any, settings: S3Settings, patience: Patience) -> None:
         self._client = client
         self._settings = settings
         self._signer = Signer(client, settings)
-        self._connections = _connect(client.meta.endpoint_url, settings.ca_bundle)
+        self._connections = _connect(client.meta.endpoint_url, settings.ca_bundle, patience)
 
     def fetch(self, key: str, limit: int) -> bytes | None:
         """The bytes of a small object; None where the client should be asked instead.
@@ -77,8 +79,10 @@ class _Connections:
     The library's own pool takes as long again for each request as the request itself.
     """
 
-    def __init__(self, ca_bundle: str | None) -> None:
+    def __init__(self, ca_bundle: str | None, patience: Patience) -> None:
         self._ca_bundle = ca_bundle
+        self._plain = watched(http.client.HTTPConnection, patience)
+        self._secure = watched(http.client.HTTPSConnection, patience)
         self._context: ssl.SSLContext | None = None
         self._open: dict[tuple[int, str], http.client.HTTPConnection] = {}
         self._lock = threading.Lock()
@@ -92,13 +96,16 @@ class _Connections:
             return self._open[place]
 
     def _make(self, scheme: str, host: str) -> http.client.HTTPConnection:
+        made: http.client.HTTPConnection
         if scheme != "https":
-            return http.client.HTTPConnection(host, timeout=READ_SECONDS)
+            made = self._plain(host, timeout=CONNECT_SECONDS)
+            return made
         if self._context is None:
             from botocore.httpsession import get_cert_path
 
             self._context = ssl.create_default_context(cafile=self._ca_bundle or get_cert_path(True))
-        return http.client.HTTPSConnection(host, timeout=READ_SECONDS, context=self._context)
+        made = self._secure(host, timeout=CONNECT_SECONDS, context=self._context)
+        return made
 
     def close(self) -> None:
         with self._lock:
@@ -126,12 +133,12 @@ def _get(connections: _Connections, url: str, headers: Mapping[str, str], *, lim
     return data if reply.status == _OK else None
 
 
-def _connect(endpoint: str, ca_bundle: str | None) -> _Connections | None:
+def _connect(endpoint: str, ca_bundle: str | None, patience: Patience) -> _Connections | None:
     """Connections; None where they would need a proxy, whose many settings only the client knows."""
     parts = urlsplit(endpoint)
     if parts.scheme in getproxies() and not proxy_bypass(parts.hostname or ""):
         return None
-    return _Connections(ca_bundle)
+    return _Connections(ca_bundle, patience)
 
 
 def read_listing(data: bytes) -> dict[str, Any]:

@@ -67,6 +67,7 @@ class S3Location(Location):
     def stat(self, key: str) -> ObjectInfo | None:
         """See :meth:`Location.stat`."""
         step = f"look at {key}"
+        self._store.refuse_stalled(step)
         found = self._store.head(step, check_key(key))
         if found is None:
             self._store.require_bucket(step)
@@ -205,6 +206,9 @@ class S3Location(Location):
             if not page.get("IsTruncated"):
                 return
             following = _marks(page)
+            if not following and (marker := _marker(page)):
+                # The store knows the first version of this request only, and has answered that.
+                operation, following = "list_objects", {"Marker": marker}
             if not following or following == marks:
                 raise self._store.error(step, "the store says there is more and not where")
             marks = following
@@ -218,6 +222,13 @@ def _marks(page: Mapping[str, Any]) -> dict[str, str]:
         "UploadIdMarker": page.get("NextUploadIdMarker"),
     }
     return {name: value for name, value in marks.items() if value}
+
+
+def _marker(page: Mapping[str, Any]) -> str:
+    """Where the page behind *page* begins, as ListObjects has it; "" for a page of another request."""
+    names = [entry["Key"] for entry in page.get("Contents", ())]
+    names += [entry["Prefix"] for entry in page.get("CommonPrefixes", ())]
+    return page.get("NextMarker") or max(names, default="")
 
 
 def _utc(time: datetime) -> datetime:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
+from ..patience import Rate, Stalled
 from .checksums import bare_etag
 from .errors import S3Error, explain
 from .store import Store
@@ -29,8 +31,11 @@ def read_object(store: Store, key: str, offset: int = 0, length: int | None = No
         return
     end = None if length is None else offset + length
     asked, etag = bare_etag({"ETag": tag}), ""
+    # Over all connections: a store may trickle, break off, and trickle again.
+    rate = Rate(store.patience)
     failures = 0
     while True:
+        store.refuse_stalled(step)
         reply = _open(store, step, key, offset, end)
         if reply is None:
             return
@@ -41,11 +46,16 @@ def read_object(store: Store, key: str, offset: int = 0, length: int | None = No
         etag = found
         body = reply["Body"]
         try:
-            while chunk := body.read(READ_BYTES if end is None else min(READ_BYTES, end - offset)):
+            while chunk := _next(body, READ_BYTES if end is None else min(READ_BYTES, end - offset), rate):
                 offset += len(chunk)
                 failures = 0
                 yield chunk
             return
+        except Stalled as stalled:
+            # The connection may have died; whether the store has, the next request shows.
+            failures = max(failures + 1, _ATTEMPTS - 1)
+            if failures == _ATTEMPTS or not stalled.silent:
+                raise store.stalled(step, stalled) from None
         except Exception as error:
             failures += 1
             told = explain(error, store.settings, step, key)
@@ -53,6 +63,14 @@ def read_object(store: Store, key: str, offset: int = 0, length: int | None = No
                 raise told from error
         finally:
             body.close()
+
+
+def _next(body: Any, count: int, rate: Rate) -> bytes:
+    """The next piece of a body, and whether the store is quick enough with it."""
+    began = time.monotonic()
+    chunk: bytes = body.read(count)
+    rate.waited(time.monotonic() - began)
+    return chunk
 
 
 def _open(store: Store, step: str, key: str, offset: int, end: int | None) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from ...backupset.naming import check_key
 from ..options import Options
+from ..patience import STALL_SECONDS
 
 OPTIONS = (
     "bucket",
@@ -27,6 +28,7 @@ OPTIONS = (
     "checksums",
     "ca_bundle",
     "addressing_style",
+    "stall_timeout",
 )
 SSE_CHOICES = ("AES256", "aws:kms", "none")
 ADDRESSING_STYLES = ("auto", "path", "virtual")
@@ -53,6 +55,7 @@ class S3Settings:
     :param name: the location's name, for errors; "" where the bucket is none.
     :param prefix: "" or the key below which everything is, without a slash at its end.
     :param sse: ``AES256``, ``aws:kms`` or None for what the bucket does by itself.
+    :param stall_timeout: see :class:`Patience`, seconds.
     :param checksums: whether additional checksums (``x-amz-checksum-*``) are sent.
     """
 
@@ -71,6 +74,7 @@ class S3Settings:
     checksums: bool = True
     ca_bundle: str | None = None
     addressing_style: str = "auto"
+    stall_timeout: float = STALL_SECONDS
 
     @property
     def endpoint(self) -> str:
@@ -116,6 +120,7 @@ def parse_settings(options: Mapping[str, object]) -> S3Settings:
         checksums=given.flag("checksums", True),
         ca_bundle=_ca_bundle(given),
         addressing_style=_choice(given, "addressing_style", ADDRESSING_STYLES) or "auto",
+        stall_timeout=given.number("stall_timeout", STALL_SECONDS, minimum=1),
     )
 
 

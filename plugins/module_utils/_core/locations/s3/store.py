@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from ...errors import name_taken
+from ..patience import Patience, Stalled
 from .client import LazyClient
 from .errors import S3Error, explain
 from .fetch import Fetcher, is_listing
-from .parts import PART_BYTES, ByteBudget, SpareBuffers
+from .parts import PART_BYTES, ByteBudget, PartBody, SpareBuffers
 from .settings import S3Settings
 
 PARTS_IN_FLIGHT = 4
 _LOCKS = 32
-_LISTING = "list_objects_v2"
+_LISTINGS = ("list_objects_v2", "list_objects")
+_STALLED = "look after the store and the network; a larger stall_timeout waits longer"
+Result = TypeVar("Result")
 # More connections than parts, for the small requests beside them.
 _FURTHER_CONNECTIONS = 6
 
@@ -38,11 +42,13 @@ class Store:
         self.spare = SpareBuffers(PARTS_IN_FLIGHT + 1)
         self.knows_conditions = True
         self.echoes_checksums = settings.checksums
-        self._client = LazyClient(settings, concurrency + _FURTHER_CONNECTIONS)
+        self.patience = Patience(settings.stall_timeout)
+        self._client = LazyClient(settings, concurrency + _FURTHER_CONNECTIONS, self.patience)
         self._locks = [threading.Lock() for _lock in range(_LOCKS)]
         self._answered = False
         self._fetcher: Fetcher | None = None
         self._fetcher_lock = threading.Lock()
+        self._silent_until = 0.0
 
     def call(self, step: str, operation: str, key: str | None = None, **parameters: Any) -> dict[str, Any]:
         """Make one request, with the client library's own retries.
@@ -53,12 +59,19 @@ class Store:
         """
         if key is not None:
             parameters["Key"] = self.settings.object_key(key)
+        body = parameters.get("Body")
+
+        def ask() -> dict[str, Any]:
+            if isinstance(body, PartBody):
+                body.seek(0)
+            reply: dict[str, Any] = getattr(self._client.get(), operation)(Bucket=self.settings.bucket, **parameters)
+            return reply
+
         try:
-            method = getattr(self._client.get(), operation)
-            reply: dict[str, Any] = method(Bucket=self.settings.bucket, **parameters)
+            reply = self._patiently(step, ask)
         except Exception as error:
             raise explain(error, self.settings, step, key) from error
-        if operation == _LISTING and not is_listing(reply, self.settings.bucket, parameters.get("Prefix", "")):
+        if operation in _LISTINGS and not is_listing(reply, self.settings.bucket, parameters.get("Prefix", "")):
             raise self.error(
                 step,
                 "the answer is no listing of this bucket",
@@ -67,6 +80,28 @@ class Store:
             )
         self._answered = True
         return reply
+
+    def _patiently(self, step: str, ask: Callable[[], Result]) -> Result:
+        """What *ask* returns; once more where the store said nothing, since connections die of old age."""
+        for last in (False, True):
+            try:
+                return ask()
+            except Stalled as stalled:
+                if last or not stalled.silent:
+                    raise self.stalled(step, stalled) from None
+        raise AssertionError("the last try returns or raises")
+
+    def stalled(self, step: str, stalled: Stalled) -> S3Error:
+        """The error of a store that is given up; for as long again nothing more is read from it."""
+        self._silent_until = time.monotonic() + self.patience.seconds
+        return self.error(step, f"the store does not answer: {stalled}", hint=_STALLED, transient=True)
+
+    def refuse_stalled(self, step: str) -> None:
+        """Raise if the store was given up a moment ago: a hundred files shall not wait for it one after the other."""
+        if time.monotonic() < self._silent_until:
+            raise self.error(
+                step, "the store was given up a moment ago: it did not answer", hint=_STALLED, transient=True
+            )
 
     def head(self, step: str, key: str, **parameters: Any) -> dict[str, Any] | None:
         """What the store says of one object; None when it is not there."""
@@ -82,7 +117,9 @@ class Store:
 
         :param limit: bytes that it may have.
         """
-        data = self._quick().fetch(key, limit)
+        step = f"read {key}"
+        self.refuse_stalled(step)
+        data = self._patiently(step, lambda: self._quick().fetch(key, limit))
         self._answered |= data is not None
         return data
 
@@ -91,14 +128,15 @@ class Store:
 
         :raises S3Error: it failed for good.
         """
-        page = self._quick().listing(**parameters)
+        self.refuse_stalled(step)
+        page = self._patiently(step, lambda: self._quick().listing(**parameters))
         self._answered |= page is not None
         return self.call(step, "list_objects_v2", **parameters) if page is None else page
 
     def _quick(self) -> Fetcher:
         with self._fetcher_lock:
             if self._fetcher is None:
-                self._fetcher = Fetcher(self._client.get(), self.settings)
+                self._fetcher = Fetcher(self._client.get(), self.settings, self.patience)
         return self._fetcher
 
     def require_bucket(self, step: str) -> None:
