@@ -19,7 +19,10 @@ NEXT_TESTS := tests/unit tests/integration/roles tests/integration/molecule test
 	tests/integration/restore/table/test_restore_table_module.py \
 	tests/integration/restore/database/test_restore_playbook.py
 
-LINTERS := lint-ruff lint-mypy lint-yaml lint-ansible lint-sanity lint-docs lint-changelog
+# The longest first, so that none of them is left to run alone.
+LINTERS := lint-sanity lint-ansible lint-docs lint-mypy lint-changelog lint-yaml lint-ruff
+# What runs beside the linters: make lint ALSO="lint-next demo"
+ALSO :=
 
 .PHONY: help setup tools lint $(LINTERS) lint-next test test-next demo bench docs build clean
 
@@ -39,7 +42,7 @@ tools: .cache/tools/.stamp ## unpack age, restic, Ceph and others from Debian's 
 	@touch $@
 
 lint: setup ## check style, types, documentation and Ansible's rules
-	@$(MAKE) -j2 -k --output-sync=target $(LINTERS)
+	@$(MAKE) -j2 -k --output-sync=target $(ALSO) $(LINTERS)
 
 lint-ruff: setup
 	ruff check .

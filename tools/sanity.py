@@ -2,7 +2,8 @@
 
 ansible-test wants a path that ends in ansible_collections/mobul/backup, so it gets a copy of what git would track. It
 fills an environment for each test from the package index, but wants to download pip itself from elsewhere: a home
-directory of its own, with a pip bootstrap that takes the one that every Python carries, makes that needless.
+directory of its own, with a pip bootstrap that takes the one that every Python carries, makes that needless. Copy and
+home are each Python's own, so that runs for two versions of ansible-core do not meet.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
-CACHE = PROJECT / ".cache"
-HOME = CACHE / "sanity-home"
-COPY = CACHE / "sanity" / "ansible_collections" / "mobul" / "backup"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+CACHE = PROJECT / ".cache" / f"sanity-{PYTHON}"
+HOME = CACHE / "home"
+COPY = CACHE / "ansible_collections" / "mobul" / "backup"
 
 _BOOTSTRAP = "import ensurepip\nensurepip.bootstrap(default_pip=True)\n"
 
@@ -32,7 +34,7 @@ _LEFT_OUT = re.compile(r"tests/(?!config\.yml|sanity/)|tools/|\.ci/")
 
 def copy_tree() -> None:
     """Copy the shipped ones of the tracked files and of the new files that git does not ignore."""
-    shutil.rmtree(CACHE / "sanity", ignore_errors=True)
+    shutil.rmtree(CACHE / "ansible_collections", ignore_errors=True)
     argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
     names = subprocess.run(argv, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
     for name in names.split("\0")[:-1]:
@@ -61,13 +63,12 @@ def prepare_home() -> None:
 def main(arguments: list[str]) -> int:
     copy_tree()
     prepare_home()
-    python = f"{sys.version_info.major}.{sys.version_info.minor}"
     argv = [
         str(Path(sys.executable).parent / "ansible-test"),
         "sanity",
         "--local",
         "--python",
-        python,
+        PYTHON,
         "--truncate",
         "0",
     ]
