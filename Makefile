@@ -12,13 +12,6 @@ PYTEST_ARGS :=
 # Part of the reference database that make bench works on: 1 is 1.4 GB.
 SCALE := 1
 
-# All pure logic, and what meets Ansible: the rest of the integration tests knows neither Ansible nor its version.
-NEXT_TESTS := tests/unit tests/integration/roles tests/integration/molecule tests/integration/encryption \
-	tests/integration/locations/s3/test_s3_upload_module.py tests/integration/postgres/test_table_export.py \
-	$(addprefix tests/integration/backup/test_backup_,returns.py secrets.py sets.py kills.py) \
-	tests/integration/restore/table/test_restore_table_module.py \
-	tests/integration/restore/database/test_restore_playbook.py
-
 # The longest first, so that none of them is left to run alone.
 LINTERS := lint-sanity lint-ansible lint-docs lint-mypy lint-changelog lint-yaml lint-ruff
 # What runs beside the linters: make lint ALSO="lint-next demo"
@@ -73,8 +66,8 @@ test: setup tools ## run all tests (TESTS=path PYTEST_ARGS="...")
 	pytest -n 2 $(PYTEST_ARGS) $(TESTS)
 
 test-next: .cache/venv-next/.stamp tools ## run what meets Ansible on ansible-core 2.21, if a Python >= 3.12 is found
-	PATH="$(CURDIR)/.cache/venv-next/bin:$$PATH" .cache/venv-next/bin/pytest -n 2 $(PYTEST_ARGS) \
-		$(or $(TESTS),$(NEXT_TESTS))
+	PATH="$(CURDIR)/.cache/venv-next/bin:$$PATH" \
+		.cache/venv-next/bin/pytest -n 2 -m next --hypothesis-profile=quick $(PYTEST_ARGS) $(TESTS)
 
 .cache/venv-next/.stamp: requirements.txt requirements-test.txt tools/setup.sh
 	@tools/setup.sh .cache/venv-next 3.12 -r requirements-test.txt 'ansible-core~=2.21.0'

@@ -23,10 +23,13 @@ from support.lab import (
 )
 
 MAJORS = (15, 17, 18)
+_UNIT = Path(__file__).parent / "unit"
 
 
 # Programs of a busy machine have no deadline; what must be quick has a test that says so.
 settings.register_profile("laboratory", deadline=None, print_blob=True)
+# For a second pass over what is the same on every version of Python and Ansible, unless something is badly wrong.
+settings.register_profile("quick", settings.get_profile("laboratory"), max_examples=10)
 settings.load_profile("laboratory")
 
 
@@ -46,6 +49,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """All below ``unit`` is tried on the newest ansible-core, too."""
+    if _UNIT in item.path.parents:
+        item.add_marker("next")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -104,6 +104,7 @@ def modes(root: Path) -> dict[str, str]:
     return {str(path.relative_to(root)): stat.filemode(path.lstat().st_mode) for path in root.rglob("*")}
 
 
+@pytest.mark.next
 def test_files_and_directories_are_private_whatever_the_umask(
     postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path, rclone_config: RcloneRemote
 ) -> None:

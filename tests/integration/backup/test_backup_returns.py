@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import yaml
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.snapshot import Snapshot
@@ -23,6 +24,7 @@ def returned(report: dict[str, Any]) -> set[str]:
     return set(report) - OF_EVERY_MODULE
 
 
+@pytest.mark.next
 def test_a_set_that_was_made(postgres17: PostgresServer, database: str, bench: Bench) -> None:
     report = bench.backup(postgres17, database)
     assert returned(report) == documented("success", "when a set was made")

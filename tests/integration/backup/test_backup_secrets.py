@@ -174,6 +174,7 @@ def assert_nothing_is_left(
         assert scene.found_in(item["Key"], json.dumps(told["Metadata"]), told["Body"].read()) == set()
 
 
+@pytest.mark.next
 @pytest.mark.parametrize("ending", ["success", "pg_dump is killed"])
 def test_no_secret_is_seen_in_processes_files_logs_and_results(
     scene: Scene,

@@ -492,6 +492,7 @@ def test_a_step_that_fails_tells_what_was_done_before_it(bench: Bench) -> None:
     assert "s3:PutLifecycleConfiguration" in str(caught.value)
 
 
+@pytest.mark.next
 def test_the_playbook_brings_every_bucket_to_its_state_once_and_shows_no_secret(
     playbooks: Playbooks, moto_server: MotoServer
 ) -> None:

@@ -138,6 +138,7 @@ def test_a_missing_copy_warns_where_others_are_enough_and_wakes_nobody(
     assert {event["event_action"] for event in desk.services.events} == {"resolve"}
 
 
+@pytest.mark.next
 def test_an_alert_is_sent_whatever_keeps_the_backup_from_its_beginning(
     playbooks: Playbooks, variables: dict[str, Any], desk: Desk
 ) -> None:
@@ -162,6 +163,7 @@ def test_an_alert_is_sent_whatever_keeps_the_backup_from_its_beginning(
     assert open_incidents(desk) == {f"{host}/test/job/weekly" for host in wrong}
 
 
+@pytest.mark.next
 def test_without_channels_a_host_that_cannot_be_reached_is_unreachable(
     playbooks: Playbooks, variables: dict[str, Any]
 ) -> None:
@@ -198,6 +200,7 @@ def test_the_inventory_of_the_page_about_alerts_reaches_everybody(playbooks: Pla
     assert "nobody would hear" in nobody.failure("shop")["msg"]
 
 
+@pytest.mark.next
 @pytest.mark.parametrize("good", [True, False])
 def test_an_alert_that_fails_is_told_and_changes_nothing(
     playbooks: Playbooks, variables: dict[str, Any], desk: Desk, good: bool

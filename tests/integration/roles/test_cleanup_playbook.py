@@ -39,6 +39,7 @@ def there(root: Path) -> set[str]:
     return {path.parent.name for path in root.glob("shop/*/*/*/*/manifest.json")}
 
 
+@pytest.mark.next
 def test_the_plan_is_shown_first_and_then_carried_out_with_what_was_missing(
     playbooks: Playbooks, locations: list[dict[str, Any]], filled: list[Path]
 ) -> None:

@@ -147,6 +147,7 @@ def findings(result: Run, name: str) -> list[dict[str, str]]:
     return found
 
 
+@pytest.mark.next
 def test_every_condition_is_found_told_to_every_channel_and_taken_back_when_it_is_good_again(
     playbooks: Playbooks, databases: dict[str, Database], tmp_path: Path
 ) -> None:

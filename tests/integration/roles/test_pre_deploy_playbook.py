@@ -26,6 +26,7 @@ def inventory(playbooks: Playbooks, keys: Keys, login: dict[str, Any], tmp_path:
     )
 
 
+@pytest.mark.next
 def test_a_pipeline_gets_the_set_of_the_one_database_that_it_asked_for(
     playbooks: Playbooks, inventory: Path, tmp_path: Path
 ) -> None:
@@ -75,6 +76,7 @@ def test_a_limit_that_names_no_database_is_no_success(playbooks: Playbooks, inve
     assert run.status != 0
 
 
+@pytest.mark.next
 def test_module_defaults_of_the_group_reach_every_module(
     playbooks: Playbooks, keys: Keys, login: dict[str, Any], inventory: Path, tmp_path: Path
 ) -> None:

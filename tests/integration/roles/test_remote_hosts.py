@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.backup_bench import Keys
 from support.lab import S3Server
 from support.playbooks import Playbooks
 from support.sshd import SshServer
 
 
+@pytest.mark.next
 def test_a_backup_is_made_on_the_host_that_is_reached_over_ssh(
     playbooks: Playbooks,
     keys: Keys,

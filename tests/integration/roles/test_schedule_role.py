@@ -38,6 +38,7 @@ def analyze(*arguments: str | Path) -> str:
     return result.stdout + result.stderr
 
 
+@pytest.mark.next
 def test_units_are_valid_and_a_second_run_changes_nothing(playbooks: Playbooks, tmp_path: Path) -> None:
     arguments = ['--vault-password-file=/etc/mobul/it\'s "here"']
     options = variables(tmp_path, schedule_arguments=arguments, schedule_on_failure="notify@%n.service")

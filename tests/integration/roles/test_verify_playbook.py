@@ -50,6 +50,7 @@ def records(stored: list[Path]) -> list[str]:
     return [json.loads(path.read_bytes())["verdict"] for root in stored for path in root.rglob("verified_*.json")]
 
 
+@pytest.mark.next
 def test_the_newest_backup_of_every_location_is_restored_compared_and_told_of(
     playbooks: Playbooks, inventory: Path, stored: list[Path], keys: Keys
 ) -> None:

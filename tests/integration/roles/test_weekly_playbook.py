@@ -22,6 +22,7 @@ UNSET = ("backup_label", "backup_environment", "backup_jobs", "backup_gnupghome"
 NO_RECIPIENTS = {"backup_recipients": []}
 
 
+@pytest.mark.next
 def test_each_database_gets_its_set_and_one_that_fails_stops_no_other(
     playbooks: Playbooks,
     keys: Keys,
@@ -79,6 +80,7 @@ def test_each_database_gets_its_set_and_one_that_fails_stops_no_other(
     assert StoredSet(next(stored[2].glob("shop/*/*/*/*")), keys.identity).manifest
 
 
+@pytest.mark.next
 def test_check_mode_says_what_would_be_made_and_makes_nothing(
     playbooks: Playbooks, keys: Keys, login: dict[str, Any], locations: list[dict[str, Any]], stored: list[Path]
 ) -> None:
@@ -98,6 +100,7 @@ def test_check_mode_says_what_would_be_made_and_makes_nothing(
     assert [path for root in stored for path in root.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.next
 def test_a_configuration_that_is_wrong_is_named_before_anything_is_written(
     playbooks: Playbooks, keys: Keys, login: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -204,6 +207,7 @@ def test_too_few_copies_fail_and_those_that_are_good_are_shown(
     assert run.recap()["shop"]["failed"] == 1
 
 
+@pytest.mark.next
 def test_numbers_on_the_command_line_are_numbers(
     playbooks: Playbooks, keys: Keys, login: dict[str, Any], tmp_path: Path
 ) -> None:

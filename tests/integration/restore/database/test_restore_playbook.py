@@ -53,6 +53,7 @@ def run(playbooks: Playbooks, inventory: Path, shop: str, **variables: Any) -> R
     return playbooks.run("mobul.backup.restore", inventory, *arguments)
 
 
+@pytest.mark.next
 def test_the_checklist_is_run_in_order_and_everybody_gets_in_again(
     playbooks: Playbooks,
     inventory: Path,
@@ -81,6 +82,7 @@ def test_the_checklist_is_run_in_order_and_everybody_gets_in_again(
     assert databases(postgres17, shop) == {shop}
 
 
+@pytest.mark.next
 def test_the_maintenance_mode_ends_when_the_restore_fails(
     playbooks: Playbooks, inventory: Path, bench: RestoreBench, postgres17: PostgresServer, shop: str
 ) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from support.backup_bench import LABEL, Bench, make_keys
 from support.playbooks import Playbooks
 from support.postgres import PostgresServer
 
 
+@pytest.mark.next
 def test_the_playbook_restores_one_table_and_settles_it(
     postgres17: PostgresServer, database: str, tmp_path: Path
 ) -> None:

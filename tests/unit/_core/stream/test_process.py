@@ -20,6 +20,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.stream.process 
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.effort import examples
 
 PYTHON = sys.executable
 
@@ -100,7 +101,7 @@ subprocess.run([sys.executable, "-c", "import os; print(os.nice(0))"])
     assert thread == child == max(before, 5)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=examples(15), deadline=None)
 @given(st.lists(st.binary(max_size=100_000), max_size=8))
 def test_a_filter_returns_all_bytes_in_order(chunks: list[bytes]) -> None:
     process = ProcessFilter(["cat"], environment=child_environment(), step="filter")

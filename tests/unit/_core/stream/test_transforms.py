@@ -35,6 +35,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.stream.transfor
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.effort import examples
 
 MIB = 1024 * 1024
 TEXT = b"".join(b"%d\tclient %d\t2026-11-24\n" % (n, n * 7) for n in range(20_000))
@@ -116,7 +117,7 @@ def test_every_truncation_is_an_error(form: str) -> None:
 
 
 @FORMATS
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(data=st.data())
 def test_a_changed_byte_is_an_error_or_changes_nothing(form: str, data: st.DataObject) -> None:
     content = NOISE[:200] + b"some text " * 50

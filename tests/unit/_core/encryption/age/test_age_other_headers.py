@@ -25,6 +25,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age.
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age.header import Header, HeaderParser
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.effort import examples
 
 OLD, NEW, STRANGER = (X25519Identity.generate() for _number in range(3))
 PLAIN = os.urandom(150_000)
@@ -85,7 +86,7 @@ def test_a_header_for_another_file_key_is_passed_by_and_hides_no_good_one() -> N
 
 
 @given(st.integers(0, len(OTHER) - 1), st.integers(1, 255))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 def test_a_header_that_was_changed_anywhere_opens_nothing(place: int, change: int) -> None:
     changed = bytearray(OTHER)
     changed[place] ^= change

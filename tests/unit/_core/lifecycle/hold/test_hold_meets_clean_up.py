@@ -18,6 +18,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.retention import Policy
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from support.effort import examples
 from support.memory_location import LONG_AGO, MemoryLocation
 from support.small_sets import small_set
 
@@ -155,7 +156,7 @@ def meet(store: MemoryLocation, order: list[str], killed: str | None = None) -> 
 ORDERS = st.lists(st.sampled_from(["hold", "prune"]), max_size=24)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(ORDERS, st.sampled_from([None, None, "prune", "hold"]))
 def test_a_set_that_was_told_as_held_is_there_and_whole(order: list[str], killed: str | None) -> None:
     store = filled()

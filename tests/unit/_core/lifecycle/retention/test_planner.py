@@ -15,6 +15,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.reten
 )
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from support.effort import examples
 from support.retention_histories import HOUR, ids, situations
 
 SERVERS = {"monthly": ("weekly", "monthly"), "yearly": ("weekly", "monthly", "yearly")}
@@ -80,7 +81,7 @@ def kept(plan: tuple[Decision, ...], history: list[Candidate]) -> list[Candidate
     return [one for one in history if one.id in stays]
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(situations())
 def test_every_decision_is_that_of_the_model(situation: Situation) -> None:
     history, policy, now = situation

@@ -16,6 +16,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.archives import NO_DATA, PREAMBLE, SMALL, ArchiveBuilder, Entry
+from support.effort import examples
 
 VERSIONS = [(1, 12, 0), (1, 13, 0), (1, 14, 0), (1, 15, 0), (1, 16, 0)]
 ARCHIVE = ArchiveBuilder(SMALL).build()
@@ -161,7 +162,7 @@ def test_names_that_the_encoding_cannot_read_stay_distinct() -> None:
     assert toc.by_id[5].tag != toc.by_id[6].tag
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.sets(st.integers(0, len(ARCHIVE)), max_size=60))
 def test_any_split_into_chunks_gives_the_same_result(cuts: set[int]) -> None:
     whole, split = walk(ARCHIVE), walk(ARCHIVE, cuts)
@@ -195,7 +196,7 @@ def test_bytes_behind_the_end_are_an_error(trailer: bytes) -> None:
         walk(ARCHIVE + trailer)
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(st.binary(max_size=400))
 def test_random_bytes_are_no_archive(data: bytes) -> None:
     for start in (b"", ARCHIVE[:12], ARCHIVE[: len(ArchiveBuilder(SMALL).header())]):
@@ -203,7 +204,7 @@ def test_random_bytes_are_no_archive(data: bytes) -> None:
             walk(start + data)
 
 
-@settings(max_examples=1500)
+@settings(max_examples=examples(1500))
 @given(st.data())
 def test_a_mutated_archive_is_read_or_refused_but_nothing_else(data: st.DataObject) -> None:
     raw = bytearray(ARCHIVE)
