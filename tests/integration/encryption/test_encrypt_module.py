@@ -1,4 +1,4 @@
-"""The module encrypt_artifact in real runs of Ansible: check, apply, apply again; and no secret anywhere."""
+"""The module encrypt_artifact: check, apply, apply again; and no secret anywhere in real runs of Ansible."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
 from support.gpg_keys import processes_with
+from support.module_runs import run_module
 
 CANARY = "canary-9e1b4f passphrase"
 DATA = b"id,phone\n" + b"17,+15550100\n" * 100_000
@@ -33,12 +34,10 @@ class Play:
         """Run the tasks, failed or not, with -vvv and --diff; their results and all output."""
         steps: list[dict[str, Any]] = []
         for number, task in enumerate(tasks):
-            check_mode = task.pop("check_mode", False)
             steps.append(
                 {
                     "mobul.backup.encrypt_artifact": task,
                     "register": f"result{number}",
-                    "check_mode": check_mode,
                     "ignore_errors": True,
                 }
             )
@@ -75,6 +74,7 @@ def src(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.next
 def test_check_apply_apply_again_in_both_directions(src: Path, tmp_path: Path) -> None:
     identities = [X25519Identity.generate() for _ in range(2)]
     key = tmp_path / "key"
@@ -82,29 +82,35 @@ def test_check_apply_apply_again_in_both_directions(src: Path, tmp_path: Path) -
     back = tmp_path / "back.csv"
     to_encrypt = {"src": str(src), "recipients": [str(each.recipient) for each in identities]}
     to_decrypt = {"src": f"{src}.age", "dest": str(back), "state": "decrypted", "identities": ["{{ secret_key }}"]}
+    checked = run_module("encrypt_artifact", check_mode=True, **to_encrypt)
+    assert not Path(f"{src}.age").exists()
     play = Play(tmp_path, {"secret_key": str(identities[1])})
     results, output = play.run(
-        {**to_encrypt, "check_mode": True},
         {**to_encrypt},
         {**to_encrypt},
-        {**to_encrypt, "check_mode": True},
-        {**to_decrypt, "check_mode": True},
         {**to_decrypt},
-        {**to_decrypt, "identities": [str(key)]},
         {**to_encrypt, "dest": str(tmp_path / "other.age"), "recipients": ["{{ secret_key }}"]},
     )
-    *good, mistake = results
-    assert [result["changed"] for result in good] == [True, True, False, False, True, True, False]
-    assert not any(result["failed"] for result in good)
-    assert "diff" in good[1] and good[1]["sha256"] == good[2]["sha256"]
-    assert good[1]["sha256"] == hashlib.sha256((tmp_path / "export.csv.age").read_bytes()).hexdigest()
+    made, again, decrypted, mistake = results
+    assert [result["changed"] for result in (checked, made, again, decrypted)] == [True, True, False, True]
+    assert not any(result["failed"] for result in (made, again, decrypted))
+    assert "diff" in made and made["sha256"] == again["sha256"]
+    assert made["sha256"] == hashlib.sha256((tmp_path / "export.csv.age").read_bytes()).hexdigest()
     assert back.read_bytes() == DATA
     assert {stat.S_IMODE(path.stat().st_mode) for path in (back, tmp_path / "export.csv.age")} == {0o600}
     assert mistake["failed"] and "recipient 1 is a private key" in mistake["msg"] and mistake["step"]
+
+    assert not run_module("encrypt_artifact", check_mode=True, **to_encrypt)["changed"]
+    to_decrypt["identities"] = [str(key)]
+    assert not run_module("encrypt_artifact", **to_decrypt)["changed"]
+    back.unlink()
+    assert run_module("encrypt_artifact", check_mode=True, **to_decrypt)["changed"]
+    assert not back.exists()
     for identity in identities:
         assert str(identity) not in output + json.dumps(results)
 
 
+@pytest.mark.next
 def test_a_secret_is_nowhere_to_be_found(src: Path, tmp_path: Path) -> None:
     play = Play(tmp_path, {"secret": CANARY, "wrong": CANARY + " but wrong"})
     scheme = "gpg" if shutil.which("gpg") else "age"

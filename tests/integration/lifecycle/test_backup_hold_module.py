@@ -1,4 +1,4 @@
-"""The module backup_hold in a real run of Ansible: check, apply, apply again; exchange, release; and mistakes."""
+"""The module backup_hold: check, apply, apply again (in a real run of Ansible); exchange, release; and mistakes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_locations
 from support.lab import RcloneRemote, S3Server
 from support.manifests import make_manifest
+from support.module_runs import run_module
 
 MANIFEST = make_manifest("post_incident_20261122_000000", artifacts=())
 SET_ID = str(MANIFEST.id)
@@ -82,48 +83,58 @@ def states(result: Result) -> list[str]:
     return [one["state"] for one in result["copies"]]
 
 
-def test_check_apply_apply_again_exchange_and_release_in_every_kind_of_location(
-    tmp_path: Path, locations: list[dict[str, Any]]
-) -> None:
+@pytest.mark.next
+def test_check_apply_apply_again_in_every_kind_of_location(tmp_path: Path, locations: list[dict[str, Any]]) -> None:
     before = names(locations)
-    (checked,), output = play(tmp_path, locations, {**HELD, "check_mode": True})
+    checked = run_module("backup_hold", check_mode=True, locations=locations, **HELD)
     assert names(locations) == before == [["manifest.json"]] * 3 + [[]]
-    assert "+local: held: INC-4711" in output
-    results, output = play(tmp_path, locations, HELD, HELD, {**HELD, "until": "2999-01-01"})
-    assert [result["changed"] for result in (checked, *results)] == [True, True, False, True]
+    results, output = play(tmp_path, locations, {**HELD, "check_mode": True}, HELD, HELD)
+    assert [result["changed"] for result in (checked, *results)] == [True, True, True, False]
     for result in (checked, *results):
         assert states(result) == ["held", "held", "held", "missing"]
         assert result["id"] == SET_ID
     assert checked["summary"][0] == f"shop: {SET_ID} would be held: INC-4711"
-    assert results[0]["summary"][0] == f"shop: {SET_ID} is held: INC-4711"
-    assert results[2]["copies"][1]["hold"]["until"] == "2999-01-01T00:00:00Z"
-    assert "-gdrive: held: INC-4711" in output
-    assert names(locations) == [["hold.json", "manifest.json"]] * 3 + [[]]
-    results, output = play(tmp_path, locations, {**RELEASED, "check_mode": True}, RELEASED, RELEASED)
-    assert [result["changed"] for result in results] == [True, True, False]
-    assert states(results[1]) == ["released", "released", "released", "missing"]
-    assert "+s3: released: INC-4711 closed" in output
-    assert names(locations) == [["manifest.json", "released.json"]] * 3 + [[]]
-    (again,), _output = play(tmp_path, locations, {**HELD, "backup": "latest"})
-    assert (again["changed"], again["id"]) == (True, SET_ID)
+    assert results[1]["summary"][0] == f"shop: {SET_ID} is held: INC-4711"
+    assert "+local: held: INC-4711" in output
     assert names(locations) == [["hold.json", "manifest.json"]] * 3 + [[]]
 
 
-def test_a_location_that_is_down_fails_the_module_with_what_was_done(
-    tmp_path: Path, locations: list[dict[str, Any]]
+def test_a_hold_is_exchanged_and_released_and_set_again_in_every_kind_of_location(
+    locations: list[dict[str, Any]],
 ) -> None:
+    def run(**options: Any) -> Result:
+        return run_module("backup_hold", diff=True, locations=locations, **options)
+
+    assert run(**HELD)["changed"]
+    exchanged = run(**HELD, until="2999-01-01")
+    assert exchanged["changed"]
+    assert exchanged["copies"][1]["hold"]["until"] == "2999-01-01T00:00:00Z"
+    assert "gdrive: held: INC-4711" in exchanged["diff"]["before"]
+    assert run_module("backup_hold", check_mode=True, locations=locations, **RELEASED)["changed"]
+    assert names(locations) == [["hold.json", "manifest.json"]] * 3 + [[]]
+    released, again = run(**RELEASED), run(**RELEASED)
+    assert (released["changed"], again["changed"]) == (True, False)
+    assert states(released) == ["released", "released", "released", "missing"]
+    assert "s3: released: INC-4711 closed" in released["diff"]["after"]
+    assert names(locations) == [["manifest.json", "released.json"]] * 3 + [[]]
+    held = run(**{**HELD, "backup": "latest"})
+    assert (held["changed"], held["id"]) == (True, SET_ID)
+    assert names(locations) == [["hold.json", "manifest.json"]] * 3 + [[]]
+
+
+def test_a_location_that_is_down_fails_the_module_with_what_was_done(locations: list[dict[str, Any]]) -> None:
     down = {**locations[1], "name": "down", "endpoint_url": "http://127.0.0.1:9", "bucket": "nowhere"}
-    (result,), output = play(tmp_path, [locations[0], down], HELD)
+    result = run_module("backup_hold", locations=[locations[0], down], **HELD)
     assert result["failed"]
     assert "location 'down'" in result["msg"]
     assert f"run it again with backup: {SET_ID}" in result["msg"]
     assert states(result) == ["held", "failed"]
     assert result["changed"] is True
     assert names(locations[:1]) == [["hold.json", "manifest.json"]]
-    assert locations[1]["secret_key"] not in output
+    assert locations[1]["secret_key"] not in json.dumps(result)
 
 
-def test_mistakes_are_told_and_nothing_is_changed(tmp_path: Path, locations: list[dict[str, Any]]) -> None:
+def test_mistakes_are_told_and_nothing_is_changed(locations: list[dict[str, Any]]) -> None:
     before = names(locations)
     mistakes = {
         "is past": {"until": "2026-01-01"},
@@ -135,12 +146,9 @@ def test_mistakes_are_told_and_nothing_is_changed(tmp_path: Path, locations: lis
         "missing required arguments: reason": {"reason": None},
         "there is no good backup of 'other'": {"label": "other", "backup": "latest"},
     }
-    tasks = [
-        {name: value for name, value in {**HELD, **changes}.items() if value is not None}
-        for changes in mistakes.values()
-    ]
-    results, _output = play(tmp_path, locations, *tasks)
-    for told, result in zip(mistakes, results, strict=True):
+    for told, changes in mistakes.items():
+        given = {name: value for name, value in {**HELD, **changes}.items() if value is not None}
+        result = run_module("backup_hold", locations=locations, **given)
         assert result["failed"]
         assert told in result["msg"]
     assert names(locations) == before

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
@@ -12,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
-from support.module_runs import start_module
+from support.module_runs import ForkedModule, run_module
 from support.small_sets import contents, directory_of, lay, small_set
 
 NOW = datetime.now(timezone.utc).replace(microsecond=0)
@@ -56,14 +54,7 @@ def manifests(root: Path) -> int:
     return sum((directory_of(root, set_id) / "manifest.json").exists() for set_id in (*KEPT, *DUE))
 
 
-def finish(process: subprocess.Popen[str]) -> dict[str, Any]:
-    output, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, output + errors
-    result: dict[str, Any] = json.loads(output)
-    return result
-
-
-def kill_when(process: subprocess.Popen[str], reached: Callable[[], bool]) -> None:
+def kill_when(process: ForkedModule, reached: Callable[[], bool]) -> None:
     """Kill it as soon as it has come so far; at its end if it never does."""
     while process.poll() is None and not reached():
         time.sleep(0.001)
@@ -76,10 +67,10 @@ def test_a_clean_up_that_is_killed_again_and_again_loses_nothing_that_is_kept_an
 ) -> None:
     given = options(tmp_path, "first", policy={"daily": "7d"})
     for left in range(len(DUE), 0, -len(DUE) // KILLS):
-        kill_when(start_module("backup_prune", given), lambda left=left: manifests(root) < left)
+        kill_when(ForkedModule("backup_prune", given), lambda left=left: manifests(root) < left)
         assert whole(root) >= set(KEPT)
     assert whole(root) < {*KEPT, *DUE}
-    finish(start_module("backup_prune", given))
+    assert not run_module("backup_prune", **given).get("failed")
     assert whole(root) == set(KEPT)
 
 
@@ -90,9 +81,9 @@ def test_a_replication_that_is_killed_again_and_again_shows_no_half_set_and_is_f
     second.mkdir(mode=0o700)
     given = options(tmp_path, "first", "second", policy={"daily": "1y"})
     for made in range(1, len(DUE), len(DUE) // KILLS):
-        kill_when(start_module("backup_replicate", given), lambda made=made: manifests(second) >= made)
+        kill_when(ForkedModule("backup_replicate", given), lambda made=made: manifests(second) >= made)
         assert whole(root) == {*KEPT, *DUE}
         whole(second)
     assert whole(second)
-    finish(start_module("backup_replicate", given))
+    assert not run_module("backup_replicate", **given).get("failed")
     assert whole(second) == {*KEPT, *DUE}

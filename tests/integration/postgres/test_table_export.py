@@ -34,6 +34,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connec
     ConnectionOptions,
 )
 from support.lab import PostgresServer, wait_until
+from support.module_runs import run_module
 
 CSV = b"i,v\n1,a\n2,b\n"
 PLAIN = Encryption.parse([])
@@ -229,8 +230,7 @@ def play(directory: Path, *tasks: dict[str, Any]) -> tuple[list[dict[str, Any]],
     """Run tasks of the module on localhost, failed or not, with -vvv and --diff; their results and all output."""
     steps: list[dict[str, Any]] = [
         {
-            "mobul.backup.table_export": {name: value for name, value in task.items() if name != "check_mode"},
-            "check_mode": task.get("check_mode", False),
+            "mobul.backup.table_export": task,
             "register": f"result{number}",
             "ignore_errors": True,
         }
@@ -248,20 +248,17 @@ def play(directory: Path, *tasks: dict[str, Any]) -> tuple[list[dict[str, Any]],
     return json.loads((directory / "results.json").read_text()), result.stdout + result.stderr
 
 
+@pytest.mark.next
 def test_the_module_checks_applies_and_applies_again(
     postgres17: PostgresServer, database: str, table: Connection, tmp_path: Path
 ) -> None:
     # Faults 39 and 48.
     dest = tmp_path / "out.json"
     task = {**postgres17.login(database), "table": "public.t", "format": "json", "dest": str(dest)}
-    results, output = play(
-        tmp_path,
-        {**task, "check_mode": True},
-        task,
-        task,
-        {**task, "personal_data": True},
-    )
-    checked, made, again, personal = results
+    checked = run_module("table_export", check_mode=True, **task)
+    assert not dest.exists()
+    (made, again), output = play(tmp_path, task, task)
+    personal = run_module("table_export", personal_data=True, **task)
     assert [result["changed"] for result in (checked, made, again)] == [True, True, False]
     assert json.loads(dest.read_text()) == [{"i": 1, "v": "a"}, {"i": 2, "v": "b"}]
     expected = {"source": "public.t", "rows": 2, "format": "json", "compress": "none", "encryption": "none"}

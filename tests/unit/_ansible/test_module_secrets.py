@@ -3,43 +3,24 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from typing import Any
 
 import pytest
 from support.lab import PROJECT
+from support.module_runs import ForkedModule
 
 MODULES = sorted(path.stem for path in (PROJECT / "plugins" / "modules").glob("*.py"))
 CONNECT = {"password": "canary'1", "sslpassword": 'canary\\"2', "connect_timeout": 1}
 REMOTE = "webdav,user=shown,pass=canary3,bearer_token='canary''4':x"
 KEY = "-----BEGIN PRIVATE KEY-----\ncanary5\n-----END PRIVATE KEY-----\n"
 
-# Ansible gives a module its parameters and the way it wants them told by these two.
-_DRIVER = """\
-import importlib, json, sys, syslog
-from ansible.module_utils import basic
-
-basic.has_journal = False
-syslog.syslog = lambda priority, message: print(message, file=sys.stderr)
-basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": json.load(sys.stdin)}).encode()
-basic._ANSIBLE_PROFILE = "legacy"
-importlib.import_module("ansible_collections.mobul.backup.plugins.modules." + sys.argv[1]).main()
-"""
-
 
 def told(module: str, parameters: dict[str, Any]) -> tuple[dict[str, Any], str]:
     """What a module returns to Ansible, and what it sends to the system's log."""
-    run = subprocess.run(
-        [sys.executable, "-c", _DRIVER, module],
-        input=json.dumps(parameters),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert run.returncode == 1, run.stdout + run.stderr
-    return json.loads(run.stdout), run.stderr
+    run = ForkedModule(module, parameters)
+    output, journal = run.communicate()
+    assert run.poll() == 1, output + journal
+    return json.loads(output), journal
 
 
 def locations() -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""The module s3_upload in a real run of Ansible: check, apply, apply again; mistakes; and no secret anywhere."""
+"""The module s3_upload: check, apply, apply again; mistakes; and no secret anywhere in a real run of Ansible."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+
+import pytest
+from support.module_runs import run_module
 
 from .conftest import MIB, Place, payload
 
@@ -22,8 +25,7 @@ def play(directory: Path, variables: dict[str, Any], tasks: list[dict[str, Any]]
     results = directory / "results.json"
     steps: list[dict[str, Any]] = [
         {
-            "mobul.backup.s3_upload": {name: value for name, value in task.items() if name != "check_mode"},
-            "check_mode": task.get("check_mode", False),
+            "mobul.backup.s3_upload": task,
             "register": f"result{number}",
             "ignore_errors": True,
         }
@@ -43,29 +45,36 @@ def play(directory: Path, variables: dict[str, Any], tasks: list[dict[str, Any]]
     return json.loads(results.read_text()), run.stdout + run.stderr
 
 
+@pytest.mark.next
 def test_check_apply_apply_again_and_mistakes(place: Place, tmp_path: Path) -> None:
     src = tmp_path / "backup.bin"
     src.write_bytes(DATA)
     names = ("bucket", "endpoint_url", "region", "access_key")
     good = {name: place.options[name] for name in names} | {"src": str(src), "secret_key": "{{ secret }}"}
     variables = {"secret": place.options["secret_key"], "token": TOKEN, "wrong": WRONG}
+    here = {**good, "secret_key": place.options["secret_key"]}
+    planned = run_module("s3_upload", check_mode=True, **here)
+    assert place.stored() == {}
     results, output = play(
         tmp_path,
         variables,
         [
-            {**good, "check_mode": True},
             {**good, "tags": {"incident": "INC-1"}, "metadata": {"run": 17}, "sse": "none"},
             {**good},
-            {**good, "check_mode": True},
             {**good, "secret_key": "{{ wrong }}"},
-            {**good, "object": "new", "secret_key": "{{ wrong }}", "check_mode": True},
             {**good, "object": "new", "session_token": "{{ token }}", "bucket": "no-such-bucket"},
-            {**good, "src": str(tmp_path / "missing")},
-            {**good, "bucket": "s3://bucket"},
         ],
     )
-    planned, done, again, checked, *mistakes = results
+    done, again, unfit, nowhere = results
+    checked = run_module("s3_upload", check_mode=True, **here)
     assert [result["changed"] for result in (planned, done, again, checked)] == [True, True, False, False]
+    mistakes = [
+        unfit,
+        run_module("s3_upload", check_mode=True, **{**here, "object": "new", "secret_key": WRONG}),
+        nowhere,
+        run_module("s3_upload", **{**here, "src": str(tmp_path / "missing")}),
+        run_module("s3_upload", **{**here, "bucket": "s3://bucket"}),
+    ]
     assert place.stored() == {"backup.bin": DATA}
     assert done["object"]["sha256"] == hashlib.sha256(DATA).hexdigest()
     assert done["object"]["proof"] == "md5"
@@ -80,6 +89,6 @@ def test_check_apply_apply_again_and_mistakes(place: Place, tmp_path: Path) -> N
     assert "without s3://" in mistakes[-1]["msg"]
     assert mistakes[2]["hint"]
 
-    everything = output + json.dumps(results)
+    everything = output + json.dumps([*results, *mistakes, planned, checked])
     for secret in (str(place.options["secret_key"]), TOKEN, WRONG):
         assert secret not in everything
