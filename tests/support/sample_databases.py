@@ -58,14 +58,20 @@ INSERT INTO measurements SELECT '2025-06-01'::date + i, i FROM generate_series(1
 INSERT INTO ancestor VALUES (1), (2), (NULL);
 INSERT INTO descendant VALUES (3, 4);
 INSERT INTO unlogged VALUES (1);
-INSERT INTO large SELECT 1, string_agg(md5(i::text), ''), NULL FROM generate_series(1, 700000) i;
-INSERT INTO large SELECT 2, NULL, decode(repeat('00ff5c0a', 500000), 'hex');
+INSERT INTO large SELECT 1, string_agg(md5(i::text), ''), NULL FROM generate_series(1, 35000) i;
+INSERT INTO large SELECT 2, NULL, decode(repeat('00ff5c0a', 25000), 'hex');
 REFRESH MATERIALIZED VIEW crm.stored;
 SELECT lo_from_bytea(700001, decode(repeat('00ff', 20000), 'hex'));
 SELECT lo_from_bytea(700002, '');
 SELECT lo_from_bytea(4000000001, 'an OID above 2^31');
 """
-"""Types, tables and values that a backup could spoil (one value of 22 MB), views, partitions and large objects."""
+"""Types, tables and values that a backup could spoil (one of 1.1 MB), views, partitions and large objects."""
+
+HUGE = """
+INSERT INTO large SELECT 3, string_agg(md5(i::text), ''), NULL FROM generate_series(1, 700000) i;
+INSERT INTO large SELECT 4, NULL, decode(repeat('00ff5c0a', 500000), 'hex');
+"""
+"""Beside it, a value of 22 MB and one of 2 MB: larger than any buffer, and dear to compare again and again."""
 
 
 def fill(server: PostgresClient, database: str, megabytes: int, table: str = "filling") -> None:

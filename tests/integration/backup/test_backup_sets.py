@@ -16,7 +16,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manif
 from jsonschema import Draft202012Validator
 from support.backup_bench import LABEL, Bench, Keys
 from support.lab import PROJECT, PostgresServer, require_tool
-from support.sample_databases import EVERYTHING
+from support.sample_databases import EVERYTHING, HUGE
 from support.stored_sets import StoredSet, assert_same_contents, pg_restore, script_of
 
 LARGE_OBJECTS = "SELECT oid::bigint, md5(lo_get(oid)) FROM pg_largeobject_metadata ORDER BY 1"
@@ -37,7 +37,7 @@ class Made:
 def made(postgres: PostgresServer, keys: Keys, tmp_path_factory: pytest.TempPathFactory, age: Path) -> Iterator[Made]:
     bench = Bench(tmp_path_factory.mktemp(f"pg{postgres.major}"), keys)
     with postgres.database() as database:
-        postgres.query(database, EVERYTHING)
+        postgres.query(database, EVERYTHING + HUGE)
         report = bench.backup(
             postgres,
             database,
