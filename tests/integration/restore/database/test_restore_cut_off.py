@@ -22,7 +22,8 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.restore.databas
     rename as exchanging,
 )
 from support.lab import PostgresServer, wait_until
-from support.restore_runs import RestoreBench, databases, start_restore
+from support.module_runs import ForkedModule
+from support.restore_runs import RestoreBench, databases
 
 OLD, RESTORED = (3, 0), (5000, 1)
 STATE = """
@@ -164,7 +165,7 @@ def test_killing_the_client_at_any_time_leaves_the_old_or_the_new_state(
     for number, delay in enumerate(itertools.chain(KILL_DELAYS, itertools.repeat(0, 40))):
         if number >= len(KILL_DELAYS) and OLD in seen:
             break
-        process = start_restore(options)
+        process = ForkedModule("restore_database", options)
         wait_until(lambda: not is_quiet(postgres17), what="the restore to begin", seconds=30)
         time.sleep(delay)
         process.kill()
