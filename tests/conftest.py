@@ -96,6 +96,12 @@ def postgres15(_postgres_servers: dict[int, PostgresServer]) -> PostgresServer:
     return _server(_postgres_servers, 15)
 
 
+@pytest.fixture(scope="session")
+def postgres18(_postgres_servers: dict[int, PostgresServer]) -> PostgresServer:
+    """A server that is newer than what most sets are of."""
+    return _server(_postgres_servers, 18)
+
+
 @pytest.fixture
 def database(postgres17: PostgresServer) -> Iterator[str]:
     """The name of a fresh database on :func:`postgres17`."""

@@ -33,6 +33,7 @@ class BackupError(Exception):
         self.step = visible(step)
         self.message = visible(message)
         self.hint = None if hint is None else visible(hint)
+        self._added: list[str] = []
         super().__init__(self.step, self.message, self.hint)
 
     def __str__(self) -> str:
@@ -41,7 +42,13 @@ class BackupError(Exception):
 
     def add(self, text: str) -> None:
         """Say one thing more, which came to light while the failure was dealt with."""
-        self.message = f"{self.message}; {visible(text)}"
+        self._added.append(visible(text))
+        self.message = f"{self.message}; {self._added[-1]}"
+        self.args = (self.step, self.message, self.hint)
+
+    def explain(self, message: str, hint: str) -> None:
+        """Say what the failure comes of, in the place of what it looked like; what was added stays."""
+        self.message, self.hint = "; ".join([visible(message), *self._added]), visible(hint)
         self.args = (self.step, self.message, self.hint)
 
 

@@ -15,6 +15,7 @@ from ..errors import ConfigError, PreflightError
 from ..postgres.blockers import blockers_named
 from ..postgres.connection import Connection, ConnectionOptions, connect
 from ..postgres.copying import CopyQuery, TableSource, prepare_copy
+from ..postgres.standby import conflicts_named, in_recovery
 from ..stream.files import PRIVATE_MODE, RegularFile, ReplacingFileSink, file_digest
 from ..stream.pipeline import Pipeline, Sink
 from ..stream.stages import Transform
@@ -94,7 +95,9 @@ def export_table(
         )
     comparable = _comparable(request.dest) and not encryption.enabled
     connection = connect(options, lock_timeout=request.lock_timeout)
-    with contextlib.closing(connection), blockers_named(connection):
+    with connection.cursor() as cursor:
+        standby = in_recovery(cursor)
+    with contextlib.closing(connection), conflicts_named(options, in_recovery=standby), blockers_named(connection):
         query = _prepared(connection, request)
         # An encrypted file is never the same twice.
         present = _digest(request.dest) if comparable else None

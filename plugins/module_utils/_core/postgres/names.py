@@ -16,10 +16,11 @@ _NAME = re.compile(rf"(?P<first>{_PART})(?:\.(?P<second>{_PART}))?")
 
 def display_name(table: TableName) -> str:
     """``schema.table``, quoted where SQL needs it; control characters are escaped, so that it stays one line."""
-    return ".".join(_display(part) for part in table)
+    return ".".join(quoted(part) for part in table)
 
 
-def _display(name: str) -> str:
+def quoted(name: str) -> str:
+    """One name, of a role say, for a statement that a person is to execute."""
     if _PLAIN.fullmatch(name):
         return name
     text = '"' + name.replace('"', '""') + '"'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
-from ..errors import BackupError
+from ..errors import BackupError, PreflightError
 from .connection import ConnectionOptions, connect
 from .types import Cursor
 
@@ -22,6 +22,23 @@ _REMEDY = (
     "set hot_standby_feedback = on or a longer max_standby_streaming_delay (-1 waits for ever) on the standby, or back "
     "up from the primary"
 )
+
+
+def in_recovery(cursor: Cursor) -> bool:
+    """Whether the server is a standby."""
+    cursor.execute("SELECT pg_catalog.pg_is_in_recovery()")
+    row = cursor.fetchone()
+    return row is not None and bool(row[0])
+
+
+def refuse_standby(cursor: Cursor, step: str) -> None:
+    """Refuse a server in recovery, for whoever is to change something.
+
+    :raises PreflightError: nothing can be changed there.
+    """
+    if in_recovery(cursor):
+        told = "the server is a standby, in which nothing can be changed"
+        raise PreflightError(step, told, hint="nothing was touched; connect to its primary")
 
 
 def standby_warnings(cursor: Cursor) -> list[str]:
@@ -47,7 +64,7 @@ def conflicts_named(options: ConnectionOptions, *, in_recovery: bool) -> Iterato
         yield
     except BackupError as error:
         if in_recovery and _conflicts(options) > before:
-            error.add(f"the standby broke a session off that was in its way: a conflict with recovery: {_REMEDY}")
+            error.explain("the standby broke a session off that was in its way: a conflict with recovery", _REMEDY)
         raise
 
 

@@ -16,6 +16,7 @@ from support.drill_runs import drill, failures
 from support.lab import PostgresServer, installations
 from support.restore_runs import RestoreBench, databases
 from support.stored_sets import contents_of, script_of
+from support.throwaway import as_root, bin_dir
 
 BOTH = ("side_by_side", "in_place")
 
@@ -196,6 +197,19 @@ def test_tablespaces_that_the_server_lacks_are_done_without_and_named(
             assert contents_of(postgres17, "elsewhere") == before
     finally:
         postgres17.drop_database("elsewhere")
+        postgres15.query("postgres", "DROP TABLESPACE fastdisk")
+
+
+@as_root
+def test_a_throwaway_server_does_without_tablespaces(bench: RestoreBench, postgres15: PostgresServer) -> None:
+    postgres15.psql("postgres", "SET allow_in_place_tablespaces = on;\nCREATE TABLESPACE fastdisk LOCATION ''")
+    try:
+        with case_database(postgres15, "tablespace") as database:
+            bench.backup(postgres15, database)
+            report = drill(bench, postgres15, target="throwaway", pg_bin_dir=bin_dir(15))
+            assert failures(report) == {}
+            assert any("lacks the tablespaces fastdisk" in told for told in report["warnings"])
+    finally:
         postgres15.query("postgres", "DROP TABLESPACE fastdisk")
 
 
@@ -390,6 +404,10 @@ def test_an_extension_that_cannot_be_made_is_named_before_anything_is_touched(
         with_extension.query("postgres", "ALTER ROLE postgres RESET extension_control_path")
         with pytest.raises(BackupError, match=r"does not have the extensions dup .*\['EXTENSION dup'\]"):
             bench.restore(with_extension, other, expect_database=database, check_mode=True)
+        told = failures(drill(bench, with_extension))["restore"]
+        assert re.search(r"EXTENSION dup: .*install the extension on this server; or expected_differences: ", told)
+        known = ["EXTENSION dup", "COMMENT EXTENSION dup", "TABLE DATA dup.status", "SCHEMA dup"]
+        assert failures(drill(bench, with_extension, expected_differences=known)) == {}
     with postgres17.database(owner=role) as database:
         postgres17.query(database, "CREATE EXTENSION file_fdw")
         bench.backup(postgres17, database)

@@ -208,7 +208,7 @@ def test_a_role_without_the_rights_is_told_what_it_lacks(
     with pytest.raises(BackupError, match=f"role '{role}' does not own database"):
         bench.restore(postgres17, shop, **login)
     postgres17.query("postgres", f"ALTER ROLE {role} CREATEDB; ALTER DATABASE {shop} OWNER TO {role}")
-    with pytest.raises(BackupError, match=r"cannot make objects of roles that it is no member of: .*postgres"):
+    with pytest.raises(BackupError, match=r"no member, with INHERIT and SET, of roles that own .*: postgres"):
         bench.restore(postgres17, shop, **login)
     assert_untouched(postgres17, shop)
 
@@ -310,6 +310,6 @@ def test_tablespaces_and_owners_that_the_server_lacks_are_named(
     postgres17.query(shop, f"ALTER TABLE orders OWNER TO {role}")
     postgres17.run("pg_dump", "-Fc", "-f", bench.bench.directory / "old.dump", database=shop)
     postgres17.query(shop, f"ALTER TABLE orders OWNER TO postgres; DROP ROLE {role}")
-    with pytest.raises(BackupError, match=f"roles that own something in the backup are not on the server: {role}"):
+    with pytest.raises(BackupError, match=f"roles that own something in the backup, .* not on the server: {role}"):
         bench.restore(postgres17, shop, label=None, src=bench.bench.directory / "old.dump")
     assert databases(postgres17, shop) == {shop}

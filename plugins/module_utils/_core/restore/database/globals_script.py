@@ -47,10 +47,14 @@ class RoleStatement:
 
 @dataclass(frozen=True)
 class RolePlan:
-    """Which roles will be made, and how."""
+    """Which roles will be made, and how.
+
+    :param left: those that the server lacks and that are not made.
+    """
 
     roles: tuple[str, ...] = ()
     statements: tuple[RoleStatement, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 def plan_roles(script: str, existing: Collection[str]) -> RolePlan:

@@ -24,7 +24,7 @@ def lost_settings(toc: Toc | None, existing: ExistingDatabase | None) -> list[st
         return []
     there = {(setting.role, setting.name) for setting in existing.settings}
     names = [
-        name if role is None else f"{name} for {role}" for role, name in _settings(toc) if (role, name) not in there
+        name if role is None else f"{name} for {role}" for role, name in settings_of(toc) if (role, name) not in there
     ]
     if not names:
         return []
@@ -34,8 +34,9 @@ def lost_settings(toc: Toc | None, existing: ExistingDatabase | None) -> list[st
     ]
 
 
-def _settings(toc: Toc) -> Iterator[tuple[str | None, str]]:
-    for entry in toc.entries:
+def settings_of(toc: Toc | None) -> Iterator[tuple[str | None, str]]:
+    """Role, None for everybody, and name of each setting of the database of a dump."""
+    for entry in toc.entries if toc is not None else ():
         if entry.desc != "DATABASE PROPERTIES":
             continue
         for statement in split_statements(entry.defn):

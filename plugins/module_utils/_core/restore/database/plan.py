@@ -26,6 +26,7 @@ class RestorePlan:
     """What will be restored into what, and how.
 
     :param options: the way to the server.
+    :param owner: of the restored database.
     :param maintenance: a session beside the target, which holds the restore's lock.
     :param psql: where a script is executed; None where nothing needs it.
     :param subscriptions: of the database that is there.
@@ -41,6 +42,7 @@ class RestorePlan:
     target: Target
     strategy: str
     roles: RolePlan
+    owner: str
     maintenance: Connection
     pg_restore: Program
     pg_dump: Program | None

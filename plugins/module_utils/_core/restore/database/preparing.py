@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ...backupset.manifest import Manifest
 from ...errors import PreflightError
 from ...postgres.connection import ConnectionOptions
+from ...postgres.memberships import refuse_strange_owners
 from ...postgres.messages import bounded_list, database_errors
 from ...postgres.pooler import is_pooled
 from ...postgres.programs import Program, find_program
@@ -23,14 +24,15 @@ from .memory import archive_in_memory
 from .plan import RestorePlan
 from .psql_filter import check_restricts
 from .request import RestoreRequest
-from .roles import plan_missing_roles
+from .reserved import told_of_reserved
+from .rights import check_settings, choose_strategy, owner_of_restored, told_of_owner, told_of_sessions
+from .roles import carried_out, plan_missing_roles, roles_left
 from .subscriptions import subscriptions_of, warn_before
 from .target import (
     STEP,
     Target,
     check_quiet,
     check_space,
-    choose_strategy,
     close_maintenance,
     look_at,
     missing_names,
@@ -65,6 +67,10 @@ def prepare(
     warnings += warn_before(subscriptions, request.database, strategy)
     if contents.manifest is not None and strategy == "side_by_side":
         check_space(maintenance, contents.manifest.database.size)
+    roles = plan_missing_roles(maintenance, target, contents, request)
+    owner = owner_of_restored(maintenance, target, contents.toc, roles)
+    warnings += [*roles_left(roles, target), *told_of_sessions(maintenance, target)]
+    warnings += _rights(maintenance, target, contents, request, strategy, owner)
     pg_restore, pg_dump, psql = _programs(request, contents, target, strategy, version)
     check_readable(pg_restore, contents)
     plan = RestorePlan(
@@ -73,7 +79,8 @@ def prepare(
         contents=contents,
         target=target,
         strategy=strategy,
-        roles=plan_missing_roles(maintenance, target, contents),
+        roles=roles,
+        owner=owner,
         maintenance=maintenance,
         pg_restore=pg_restore,
         pg_dump=pg_dump,
@@ -84,6 +91,20 @@ def prepare(
         warnings=tuple(warnings),
     )
     return with_surroundings(plan) if strategy == "in_place" else plan
+
+
+def _rights(
+    connection: Connection, target: Target, contents: Contents, request: RestoreRequest, strategy: str, owner: str
+) -> Iterator[str]:
+    """Refuse what the role cannot do as far as that is certain, and warn of what it may not be allowed to do."""
+    if not target.superuser:
+        yield from told_of_reserved(list(carried_out(target, contents, request)), target.version_num)
+    if not request.scratch and strategy == "side_by_side":
+        check_settings(connection, target, contents.toc)
+        with connection.cursor() as cursor:
+            # To inherit its owner's rights is enough to have a database, but not to make one for them.
+            refuse_strange_owners(cursor, STEP, [owner], "the database")
+        yield from told_of_owner(target, contents.toc, owner)
 
 
 def _missing_tablespaces(connection: Connection, contents: Contents) -> list[str]:

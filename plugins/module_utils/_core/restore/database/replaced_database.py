@@ -12,6 +12,7 @@ from ...postgres.messages import bounded_list
 from ...postgres.types import Composable, Connection
 from .naming import LOADING, REPLACED, UNDONE, beside
 from .request import RestoreRequest
+from .rights import check_may_create, check_owned
 from .sessions import sessions
 from .side_by_side.creating import drop_database, set_template
 from .side_by_side.rename import Exchange, exchange
@@ -59,6 +60,8 @@ def finalize(
             f"there is no database {target.name!r}: {', '.join(kept)} may be all there is",
             hint="nothing was dropped",
         )
+    if kept:
+        check_owned(target.database, target)
     for name in kept:
         if not request.end_connections and (there := sessions(connection, name)):
             raise PreflightError(
@@ -98,6 +101,8 @@ def revert(
     note = target.others[name]
     if note.kind == UNDONE:
         return Kept(False)
+    check_owned(target.database, target)
+    check_may_create(target)
     now = datetime.now(timezone.utc)
     aside = beside(target.name, "old", now, target.names) if target.database is not None else None
     if check_mode:

@@ -34,6 +34,7 @@ class RestoreRequest:
         the same.
     :param environment: what the inventory says that the target is.
     :param expect_database: the name of the database that was backed up.
+    :param scratch: whether nobody is to use what is restored, so that nobody has to log in as a role that is made.
     :param expected: objects that may fail to be restored or be different.
     :param search_paths: of single entries of the dump.
     :param adopt: the system identifier of the server whose set may replace something on another one.
@@ -54,6 +55,7 @@ class RestoreRequest:
     expect_environment: str | None = None
     environment: str | None = None
     expect_database: str | None = None
+    scratch: bool = False
     expected: ExpectedDifferences = NOTHING_EXPECTED
     search_paths: SearchPaths = NO_SEARCH_PATHS
     adopt: str | None = None

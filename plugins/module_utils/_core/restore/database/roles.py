@@ -1,51 +1,113 @@
-"""Roles that the database needs and the server lacks, from the globals of the backup."""
+"""Roles that the database needs and the server lacks, from the globals of the backup, and those that it has."""
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from dataclasses import replace
+
 from ...errors import BackupError, PreflightError
+from ...postgres.archive import TocEntry, object_name
+from ...postgres.memberships import OPTIONS_SINCE, refuse_strange_owners
 from ...postgres.messages import bounded_list, server_message
+from ...postgres.names import quoted
 from ...postgres.types import Connection, Cursor
 from .contents import Contents
 from .globals_script import RolePlan, RoleStatement, plan_roles, roles_of
+from .named_roles import IMPLICIT, roles_of_entry
+from .request import RestoreRequest
+from .role_attributes import given, is_essential, without_denials, without_login
+from .side_by_side.creating import owner_of
 from .target import STEP, Target
 
-_IMPLICIT = "pg_database_owner"
-"""The owner of a database is a member of it without being told so."""
-_MEMBER = """
-SELECT r.rolname FROM pg_catalog.pg_roles r
-WHERE r.rolname = ANY (%s) AND NOT pg_catalog.pg_has_role(r.oid, 'MEMBER') ORDER BY 1
-"""
+_OF_DATABASE = ("DATABASE PROPERTIES", "ACL DATABASE", "COMMENT DATABASE")
 
 
-def plan_missing_roles(connection: Connection, target: Target, contents: Contents) -> RolePlan:
+def plan_missing_roles(connection: Connection, target: Target, contents: Contents, request: RestoreRequest) -> RolePlan:
     """Which roles will be made.
 
-    :raises PreflightError: roles that own something are neither on the server nor in the backup.
+    :raises PreflightError: the backup names roles that are neither on the server nor in the backup, or that the
+        session's role can neither make nor act for.
     """
-    toc = contents.toc
-    owners = sorted({entry.owner for entry in toc.entries} - {"", _IMPLICIT}) if toc is not None else []
+    entries = list(carried_out(target, contents, request))
+    owners = {entry.owner for entry in entries} - {"", IMPLICIT}
+    named = {role for entry in entries for role in roles_of_entry(entry)} - {IMPLICIT}
     with connection.cursor() as cursor:
         cursor.execute("SELECT rolname FROM pg_catalog.pg_roles")
         existing = {row[0] for row in cursor.fetchall()}
-        unknown = [name for name in owners if name not in existing and name not in roles_of(contents.globals_script)]
-        if unknown:
+        if unknown := sorted(named - existing - roles_of(contents.globals_script)):
             raise PreflightError(
                 STEP,
-                f"roles that own something in the backup are not on the server: {bounded_list(unknown)}",
+                f"roles that own something in the backup, or have rights in it, are not on the server: "
+                f"{bounded_list(unknown)}",
                 hint="nothing was touched; CREATE ROLE them first",
             )
-        if not target.superuser:
-            _check_member(cursor, target, owners)
-    return plan_roles(contents.globals_script, existing)
+        plan = plan_roles(contents.globals_script, existing)
+        if request.scratch:
+            plan = without_login(plan, superuser=target.superuser)
+        if target.superuser:
+            return plan
+        refuse_strange_owners(cursor, STEP, owners, "something in the backup")
+    plan = _as_far_as_allowed(without_denials(plan), target, named)
+    acts_for = {*owners, owner_of(contents.toc) or ""}
+    return replace(plan, statements=(*plan.statements, *_own_memberships(connection, target, plan, acts_for)))
 
 
-def _check_member(cursor: Cursor, target: Target, owners: list[str]) -> None:
-    cursor.execute(_MEMBER, [owners])
-    if others := [row[0] for row in cursor.fetchall()]:
+def carried_out(target: Target, contents: Contents, request: RestoreRequest) -> Iterator[TocEntry]:
+    """The entries of the dump that will be; a database that is there keeps what is its own.
+
+    Whose a new database is, is no condition: see :func:`rights.owner_of_restored`.
+    """
+    for entry in contents.toc.entries if contents.toc is not None else ():
+        name = object_name(entry)
+        if entry.desc == "DATABASE" or request.expected(name):
+            continue
+        if target.database is None or not name.startswith(_OF_DATABASE):
+            yield entry
+
+
+def _as_far_as_allowed(plan: RolePlan, target: Target, named: Collection[str]) -> RolePlan:
+    """What the session's role may make of *plan*; the backup can do without what it does not name."""
+    if not plan.roles:
+        return plan
+    beyond = dict(given(plan, target.cannot_give))
+    if not target.may_make_roles:
+        beyond = dict.fromkeys(plan.roles, "")
+    if refused := [role for role in plan.roles if role in beyond and role in named]:
+        told = [f"{role} with {beyond[role]}" if beyond[role] else role for role in refused]
+        own = "" if target.may_make_roles else f"ALTER ROLE {quoted(target.role)} CREATEROLE, or "
         raise PreflightError(
             STEP,
-            f"role {target.role!r} cannot make objects of roles that it is no member of: {bounded_list(others)}",
-            hint=f"nothing was touched; GRANT them to {target.role}, or connect as a superuser",
+            f"role {target.role!r} may not make roles that the backup names and the server lacks: {bounded_list(told)}",
+            hint=f"nothing was touched; {own}have them made first, or connect as a superuser",
+        )
+    return RolePlan(
+        tuple(role for role in plan.roles if role not in beyond),
+        tuple(statement for statement in plan.statements if statement.role not in beyond),
+        tuple(beyond),
+    )
+
+
+def _own_memberships(
+    connection: Connection, target: Target, plan: RolePlan, owners: Collection[str]
+) -> Iterator[RoleStatement]:
+    """Whoever makes a role without being a superuser cannot act for it without a grant of their own."""
+    from psycopg2 import sql
+
+    options = " WITH INHERIT TRUE, SET TRUE" if target.version_num >= OPTIONS_SINCE else ""
+    for role in plan.roles:
+        if role in owners:
+            grant = sql.SQL("GRANT {} TO {}{}").format(
+                sql.Identifier(role), sql.Identifier(target.role), sql.SQL(options)
+            )
+            yield RoleStatement(role, grant.as_string(connection))
+
+
+def roles_left(plan: RolePlan, target: Target) -> Iterator[str]:
+    """A warning of roles that are not made."""
+    if plan.left:
+        yield (
+            f"role {target.role!r} may not make these roles, which the server lacks and the backup of this database "
+            f"does not name: {bounded_list(list(plan.left))}"
         )
 
 
@@ -94,7 +156,7 @@ def _execute(cursor: Cursor, statement: RoleStatement) -> list[str]:
             cursor.execute("ROLLBACK TO SAVEPOINT mobul_role")
         else:
             return []
-    if statement.text.startswith(("CREATE ROLE", "ALTER ROLE")):
+    if is_essential(statement):
         raise BackupError(
             "make the roles",
             f"role {statement.role!r}: {message}",

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from ...errors import PreflightError, SourceError
 from ...postgres.connection import ConnectionOptions, connect
+from ...postgres.memberships import OPTIONS_SINCE
 from ...postgres.messages import server_message
+from ...postgres.standby import refuse_standby
 from ...postgres.types import Connection, Cursor
 from .naming import Note, is_beside
 
 STEP = "check the target"
 
 _ROLE = """
-SELECT rolname, rolsuper, rolcreatedb, pg_catalog.current_setting('server_version')
+SELECT rolname, rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls,
+       pg_catalog.current_setting('server_version')
 FROM pg_catalog.pg_roles WHERE rolname = current_user
 """
 _DATABASE = """
@@ -91,6 +94,7 @@ class ExistingDatabase:
 class Target:
     """The server, the role, and the database if it is there.
 
+    :param cannot_give: attributes that the role cannot give to roles that it makes.
     :param others: name -> note of the databases that our restores have made or kept of it.
     :param unborn: those that a restore was about to make when it was cut off.
     """
@@ -101,6 +105,8 @@ class Target:
     role: str
     superuser: bool
     may_create: bool
+    may_make_roles: bool
+    cannot_give: frozenset[str]
     database: ExistingDatabase | None
     names: tuple[str, ...]
     others: dict[str, Note]
@@ -146,11 +152,13 @@ def look_at(connection: Connection, name: str) -> Target:
 
     try:
         with connection.cursor() as cursor:
+            refuse_standby(cursor, STEP)
             cursor.execute(_ROLE)
             row = cursor.fetchone()
             if row is None:
                 raise AssertionError("the query returned no row")
-            role, superuser, may_create, version = row
+            role, superuser, may_create, may_make_roles, replication, bypassrls, version = row
+            own = {"CREATEDB": may_create, "REPLICATION": replication, "BYPASSRLS": bypassrls}
             cursor.execute(_NAMES)
             rows = cursor.fetchall()
             notes = {other: Note.parse(comment) for other, comment, _allows in rows}
@@ -161,6 +169,8 @@ def look_at(connection: Connection, name: str) -> Target:
                 role=role,
                 superuser=superuser,
                 may_create=may_create or superuser,
+                may_make_roles=may_make_roles or superuser,
+                cannot_give=_cannot_give(connection.server_version, own, superuser=superuser),
                 database=_existing(cursor, name),
                 names=tuple(notes),
                 others={other: note for other, note in notes.items() if note is not None and note.database == name},
@@ -172,6 +182,15 @@ def look_at(connection: Connection, name: str) -> Target:
             )
     except Error as error:
         raise SourceError(STEP, f"database {name!r}: {server_message(error)}") from None
+
+
+def _cannot_give(version_num: int, own: Mapping[str, bool], *, superuser: bool) -> frozenset[str]:
+    """Since PostgreSQL 16 others than superusers give what they have, before that no more than to make databases."""
+    if superuser:
+        return frozenset()
+    if version_num < OPTIONS_SINCE:
+        return frozenset({"SUPERUSER", "REPLICATION", "BYPASSRLS"})
+    return frozenset({"SUPERUSER", *(attribute for attribute, has in own.items() if not has)})
 
 
 def _existing(cursor: Cursor, name: str) -> ExistingDatabase | None:
@@ -198,33 +217,6 @@ def _existing(cursor: Cursor, name: str) -> ExistingDatabase | None:
         grants=grants if has_grants else None,
         settings=tuple(Setting(*setting) for setting in settings),
     )
-
-
-def choose_strategy(target: Target, wanted: str | None) -> str:
-    """The strategy that was asked for, or else the safest that the role may carry out.
-
-    :raises PreflightError: the role may not; says what would help.
-    """
-    existing = target.database
-    owned = target.superuser or existing is None or existing.owned
-    strategy = wanted or ("side_by_side" if target.may_create and owned else "in_place")
-    if strategy == "side_by_side" and not target.may_create:
-        raise PreflightError(
-            STEP, f"role {target.role!r} may not create databases", hint=f"ALTER ROLE {target.role} CREATEDB"
-        )
-    if strategy == "in_place" and existing is None:
-        raise PreflightError(
-            STEP,
-            f"there is no database {target.name!r} on the server, and in_place makes none",
-            hint="check login_db, or use strategy side_by_side",
-        )
-    if not owned and existing is not None:
-        raise PreflightError(
-            STEP,
-            f"role {target.role!r} does not own database {target.name!r}",
-            hint=f"connect as {existing.owner} or as a superuser",
-        )
-    return strategy
 
 
 def check_quiet(connection: Connection, target: Target) -> list[str]:

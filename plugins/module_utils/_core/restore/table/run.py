@@ -14,6 +14,7 @@ from ...postgres.connection import Connection, ConnectionOptions, connect
 from ...postgres.messages import bounded_list
 from ...postgres.names import TableName, display_name
 from ...postgres.preflight import system_identifier
+from ...postgres.standby import refuse_standby
 from ...postgres.tables import NoSuchTableError, resolve_table
 from ...reading.access import open_access
 from ..environments import unknown_environment
@@ -32,7 +33,7 @@ from .source.file_rows import open_file
 from .source.sources import Backup, defined_tables, find_in_backup, open_set, quoted, rows_of_set
 from .swap.schema_dump import Tools
 from .swap.swap import SwapPlan, plan_swap, swap, verify_swap
-from .target import Target, describe, look_at
+from .target import STEP, Target, describe, look_at
 
 _OVER_SEVERAL_COLUMNS = """
 SELECT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext WHERE stxrelid = pg_catalog.to_regclass(%s))
@@ -50,6 +51,8 @@ def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
     with contextlib.ExitStack() as stack:
         connection = connect(options, lock_timeout=request.lock_timeout)
         stack.callback(connection.close)
+        with connection.cursor() as cursor:
+            refuse_standby(cursor, STEP)
         tools = Tools.find(options, connection.server_version, request.pg_bin_dir)
         target = _find(connection, request)
         if isinstance(target, NoSuchTableError) and request.state != "restored":

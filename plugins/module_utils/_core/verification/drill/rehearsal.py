@@ -33,7 +33,7 @@ from ...restore.database.side_by_side.new_database import NewDatabase
 from .compared import CHECKS, compared, joined, listed
 from .queries import run_query
 from .request import DrillRequest
-from .roles import drop_roles, without_login
+from .roles import drop_roles
 
 _QUERY_SECONDS = 600
 _NO_LOCALE = "locale"
@@ -166,6 +166,7 @@ class Drill:
             backup=str(self._id),
             strategy="side_by_side",
             jobs=request.jobs,
+            scratch=True,
             expected=request.expected,
             search_paths=request.search_paths,
             expect_environment=manifest.environment or "unknown",
@@ -184,9 +185,8 @@ class Drill:
         scratch = NewDatabase(plan, name, note)
         made: tuple[str, ...] = ()
         try:
-            roles = without_login(plan.roles)
-            told.warnings += make_roles(plan.maintenance, plan.target, roles)
-            made = roles.roles
+            told.warnings += make_roles(plan.maintenance, plan.target, plan.roles)
+            made = plan.roles.roles
             self._load(scratch, told)
             comparison = scratch.compare()
             told.restore_seconds = time.monotonic() - began

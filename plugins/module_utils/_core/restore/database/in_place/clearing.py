@@ -9,12 +9,15 @@ from dataclasses import dataclass
 
 from ....errors import PreflightError
 from ....postgres.archive import Toc, TocEntry, is_borrowed, object_name
+from ....postgres.memberships import refuse_strange_owners
 from ....postgres.messages import bounded_list, database_errors
 from ....postgres.names import TableName
 from ....postgres.types import Composable, Connection
 from ..expected_differences import ExpectedDifferences
 from ..extension_rows import ExtensionRows, extension_rows
 from ..globals_script import unquote
+from ..lent_rights import NOTHING_LENT, LentRights, plan_lent_rights
+from ..named_roles import IMPLICIT
 from .strangers import NO_STRANGERS, STEP, Strangers, find_strangers, reachable
 
 _EXTENSIONS = """
@@ -108,6 +111,7 @@ class Clearing:
     schemas: tuple[KeptSchema, ...] = ()
     strangers: Strangers = NO_STRANGERS
     refresh: tuple[TableName, ...] = ()
+    lent: LentRights = NOTHING_LENT
     warnings: tuple[str, ...] = ()
 
     def before(self) -> Iterator[Composable]:
@@ -118,10 +122,12 @@ class Clearing:
         for entry in self.strangers.dropped:
             if entry.drop_stmt.strip() and entry.desc not in _UNLINKED:
                 yield sql.SQL("{}\n").format(sql.SQL(entry.drop_stmt))
+        yield from map(_ended, self.lent.lend_in_database())
         for schema in self.schemas:
             yield from schema.statements()
         for rows in reversed(self.rows):
             yield rows.delete()
+        yield from map(_ended, self.lent.lend_in_schemas())
 
     def after(self) -> Iterator[Composable]:
         """What comes behind the strangers' own statements."""
@@ -129,6 +135,8 @@ class Clearing:
 
         for view in self.refresh:
             yield sql.SQL("REFRESH MATERIALIZED VIEW {};\n").format(sql.Identifier(*view))
+        yield from map(_ended, self.lent.take_back())
+        yield from map(_ended, self.lent.tell_again())
 
 
 def plan_clearing(
@@ -137,6 +145,7 @@ def plan_clearing(
     present: Toc,
     expected: ExpectedDifferences,
     *,
+    owner: str,
     superuser: bool,
     subscriptions: Collection[str] = (),
 ) -> Clearing:
@@ -144,6 +153,7 @@ def plan_clearing(
 
     :param present: what the database has.
     :param expected: what may be left out.
+    :param owner: of the database.
     :param subscriptions: those that are there; no transaction can drop them.
     :raises PreflightError: something that can neither stay, nor be dropped, nor be made again; it is named.
     """
@@ -155,18 +165,41 @@ def plan_clearing(
     names = {object_name(entry) for entry in backup.entries if entry.dump_id in left}
     strangers = find_strangers(backup, present, names)
     carried_out = [entry for entry in backup.entries if entry.dump_id not in left]
-    kept_schemas = (one for one in backup.entries if one.desc == "SCHEMA" and not expected(object_name(one)))
+    schemas = [one for one in backup.entries if one.desc == "SCHEMA" and not expected(object_name(one))]
+    kept_schemas = [one for one in schemas if one.tag in found.schemas]
+    lent = NOTHING_LENT
+    if not superuser:
+        _refuse_strange_owners(connection, present, carried_out, strangers)
+        made = [*schemas, *(one for one in carried_out if one.desc != "SCHEMA"), *strangers.kept]
+        lent = plan_lent_rights(connection, made, owner, [one.tag for one in kept_schemas])
     return Clearing(
         left=frozenset(left),
         tables=tuple((one.namespace, one.tag) for one in carried_out if one.desc in _TABLES),
         rows=tuple(one for one in found.rows if one.entry.dump_id not in left),
-        schemas=tuple(
-            KeptSchema(one.tag, one.owner, *found.schemas[one.tag]) for one in kept_schemas if one.tag in found.schemas
-        ),
+        schemas=tuple(KeptSchema(one.tag, one.owner, *found.schemas[one.tag]) for one in kept_schemas),
         strangers=strangers,
         refresh=tuple((one.namespace, one.tag) for one in strangers.kept if one.oid in found.populated),
+        lent=lent,
         warnings=(*_warnings(strangers), *_left_out(backup, unwanted)),
     )
+
+
+def _refuse_strange_owners(
+    connection: Connection, present: Toc, carried_out: Sequence[TocEntry], strangers: Strangers
+) -> None:
+    """Refuse where something that is in the way belongs to roles for which the session cannot act."""
+    names = {object_name(entry) for entry in carried_out}
+    dropped = [entry for entry in present.entries if object_name(entry) in names]
+    dropped += [*strangers.kept, *strangers.replaced, *strangers.lost]
+    owners = {entry.owner for entry in dropped if entry.desc not in ("DATABASE", "SCHEMA")} - {"", IMPLICIT}
+    with connection.cursor() as cursor:
+        refuse_strange_owners(cursor, STEP, owners, "what is in the database and gives way to the backup")
+
+
+def _ended(statement: Composable) -> Composable:
+    from psycopg2 import sql
+
+    return sql.SQL("{};\n").format(statement)
 
 
 @dataclass(frozen=True)

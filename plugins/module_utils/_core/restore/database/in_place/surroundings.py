@@ -29,6 +29,7 @@ def with_surroundings(plan: RestorePlan) -> RestorePlan:
             toc,
             present.toc,
             plan.request.expected,
+            owner=plan.owner,
             superuser=plan.target.superuser,
             subscriptions=[one.name for one in plan.subscriptions],
         )

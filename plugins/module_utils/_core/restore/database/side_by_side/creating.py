@@ -42,6 +42,7 @@ def create_database(
     connection: Connection,
     name: str,
     like: ExistingDatabase | None,
+    owner: str,
     note: Note,
     *,
     toc: Toc | None,
@@ -49,13 +50,15 @@ def create_database(
 ) -> None:
     """Make it, empty, closed to the public, with a comment that says what it is.
 
-    :param like: whose encoding, locale, owner and tablespace it gets.
-    :param toc: where the encoding and locale are from if there is none to be like.
+    :param like: whose encoding, locale and tablespace it gets.
+    :param owner: whose it is; that decides what others may make in it, as the schema public is its owner's.
+    :param toc: where encoding and locale are from if there is none to be like.
     :param any_locale: of these, take the encoding alone.
     """
     from psycopg2 import Error, sql
 
     words: list[Composable] = [sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))]
+    words.append(sql.SQL("OWNER {}").format(sql.Identifier(owner)))
     words += _like(like) if like is not None else [sql.SQL(_locale(toc, any_locale))]
     try:
         with connection.cursor() as cursor:
@@ -111,16 +114,20 @@ def _locale(toc: Toc | None, any_locale: bool) -> str:
     return ""
 
 
+def owner_of(toc: Toc | None) -> str | None:
+    """Whom the database of a dump belonged to; None where it does not tell."""
+    entries = toc.entries if toc is not None else ()
+    return next((entry.owner for entry in entries if entry.desc == "DATABASE" and entry.owner), None)
+
+
 def properties_of(toc: Toc | None, name: str) -> Iterator[Composable]:
-    """Owner, settings, grants and comment as a dump has them of its database, to be executed under that *name*."""
+    """Settings, grants and comment as a dump has them of its database, to be executed under that *name*."""
     from psycopg2 import sql
 
     if toc is None or toc.database != name:
         return
     for entry in toc.entries:
-        if entry.desc == "DATABASE" and entry.owner:
-            yield sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(name), sql.Identifier(entry.owner))
-        elif entry.desc == "DATABASE PROPERTIES" or (
+        if entry.desc == "DATABASE PROPERTIES" or (
             entry.desc in ("ACL", "COMMENT") and not entry.namespace and entry.tag.startswith("DATABASE ")
         ):
             yield sql.SQL(entry.defn)
@@ -130,7 +137,6 @@ def _like(existing: ExistingDatabase) -> Iterator[Composable]:
     from psycopg2 import sql
 
     row = existing.row
-    yield sql.SQL("OWNER {}").format(sql.Identifier(existing.owner))
     if existing.tablespace != _DEFAULT_TABLESPACE:
         # Even to name the default one takes a right of its own.
         yield sql.SQL("TABLESPACE {}").format(sql.Identifier(existing.tablespace))

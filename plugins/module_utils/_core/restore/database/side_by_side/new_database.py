@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain
 
 from ....errors import BackupError
 from ....postgres.archive import Toc
 from ....postgres.connection import ConnectionOptions, connect
 from ....postgres.globals import conninfo_safe
 from ....postgres.known_settings import unknown_settings
+from ....postgres.messages import database_errors
 from ....stream.pipeline import Pipeline
 from ....stream.stages import Transform
 from ..children import Child, ChildSink
@@ -24,6 +27,7 @@ from ..comparing import (
 )
 from ..complaints import Complaint, Complaints
 from ..extension_rows import make_room
+from ..lent_rights import carry_out, plan_lent_rights
 from ..naming import Note
 from ..plan import RestorePlan
 from ..psql_filter import KnownSettings, Restricted
@@ -69,6 +73,7 @@ class NewDatabase:
             plan.maintenance,
             self.name,
             plan.target.database,
+            plan.owner,
             self._note,
             toc=plan.contents.toc,
             any_locale=any_locale,
@@ -77,7 +82,7 @@ class NewDatabase:
     def load(self) -> None:
         """Load everything; tables that are complete are compared meanwhile."""
         plan = self._plan
-        with plan.environment(self.name, bulk=True) as environment:
+        with plan.environment(self.name, bulk=True) as environment, self._rights_lent():
             target = f"--dbname={conninfo_safe(self.name)}"
             tools = Tools(
                 plan.pg_restore, environment, target, self._complaints, plan.tablespaces, plan.request.search_paths
@@ -92,6 +97,20 @@ class NewDatabase:
                 read_file(contents.file.path, tools, jobs)
             elif contents.file is not None:
                 feed(contents.file.source(), tools)
+
+    @contextlib.contextmanager
+    def _rights_lent(self) -> Iterator[None]:
+        """Let a role that is no superuser make what belongs to others."""
+        plan, toc = self._plan, self._plan.contents.toc
+        if toc is None or plan.target.superuser:
+            yield
+            return
+        with database_errors(STEP), contextlib.closing(connect(self.options)) as connection:
+            lent = plan_lent_rights(connection, toc.entries, plan.owner)
+            carry_out(connection, chain(lent.lend_in_database(), lent.lend_in_schemas()))
+        yield
+        with database_errors(STEP), contextlib.closing(connect(self.options)) as connection:
+            carry_out(connection, chain(lent.take_back(), lent.tell_again()), leniently=True)
 
     def _make_room(self) -> None:
         toc = self._plan.contents.toc

@@ -9,8 +9,11 @@ from ....errors import PreflightError
 from ....postgres.archive import TocEntry, object_name
 from ....postgres.messages import bounded_list
 from ....postgres.names import display_name
+from ...database.globals_script import unquote
+from ...database.named_roles import roles_of_entry
+from ..rights import Needed, check_rights, owners_of, places_of
 from ..session import Session
-from ..swap.statements import IDENTIFIER, split_statements
+from ..swap.statements import IDENTIFIER
 from .belongings import NOTHING_TOUCHED, STEP
 
 _RELATIONS = ("TABLE", "FOREIGN TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "INDEX")
@@ -33,14 +36,6 @@ JOIN ROWS FROM (pg_catalog.unnest(%(schemas)s::text[]), pg_catalog.unnest(%(name
   ON n.nspname = w.schema AND t.typname = w.name
 WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = t.oid)
 """
-_GRANT = re.compile(
-    rf"(?:GRANT|REVOKE) .* (?:TO|FROM) ({IDENTIFIER})(?: WITH GRANT OPTION)?;"
-    rf"|SET SESSION AUTHORIZATION ({IDENTIFIER});",
-    re.DOTALL,
-)
-_POLICY = re.compile(rf"CREATE POLICY .*? TO ({IDENTIFIER}(?:, {IDENTIFIER})*)(?: USING | WITH CHECK |;)", re.DOTALL)
-_ROLE = re.compile(IDENTIFIER)
-_NO_ROLE = ("PUBLIC", "CURRENT_USER", "DEFAULT", "")
 
 
 def refuse_obstacles(session: Session, made: Sequence[TocEntry]) -> None:
@@ -69,6 +64,17 @@ def refuse_obstacles(session: Session, made: Sequence[TocEntry]) -> None:
                 f"the backup uses tablespaces that the server does not have: {bounded_list(absent)}",
                 hint=f"CREATE TABLESPACE them first; {NOTHING_TOUCHED}",
             )
+        check_rights(session, _needed(made))
+
+
+def _needed(made: Sequence[TocEntry]) -> Needed:
+    """What only a role may do that may do something in the database and in its schemas."""
+    return Needed(
+        owners=owners_of(made),
+        what="what is to be made",
+        in_database=("CREATE",) if any(entry.desc == "SCHEMA" for entry in made) else (),
+        in_schemas=places_of(made),
+    )
 
 
 def _taken(session: Session, made: Sequence[TocEntry]) -> list[str]:
@@ -85,28 +91,13 @@ def _relation_names(entry: TocEntry) -> Iterator[tuple[str, str]]:
     if entry.desc in _RELATIONS:
         yield entry.namespace, entry.tag
     elif entry.desc == "CONSTRAINT" and (match := re.search(rf" ADD CONSTRAINT ({IDENTIFIER}) ", entry.defn)):
-        yield entry.namespace, _unquoted(match[1])
+        yield entry.namespace, unquote(match[1])
 
 
 def _lacking_roles(session: Session, made: Sequence[TocEntry]) -> list[str]:
     known = {name for (name,) in session.rows("SELECT rolname FROM pg_catalog.pg_roles")}
     lacking: dict[str, list[str]] = {}
     for entry in made:
-        for role in _roles(entry) - known:
+        for role in roles_of_entry(entry) - known:
             lacking.setdefault(role, []).append(object_name(entry))
     return [f"{role!r} ({bounded_list(names, limit=3)})" for role, names in sorted(lacking.items())]
-
-
-def _roles(entry: TocEntry) -> set[str]:
-    found = {entry.owner}
-    if entry.desc == "ACL":
-        for statement in split_statements(entry.defn):
-            if match := _GRANT.fullmatch(statement):
-                found.add(_unquoted(match[1] or match[2]))
-    elif entry.desc == "POLICY" and (match := _POLICY.match(entry.defn)):
-        found |= {_unquoted(one) for one in _ROLE.findall(match[1])}
-    return found - set(_NO_ROLE)
-
-
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name

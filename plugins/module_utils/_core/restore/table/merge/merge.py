@@ -11,6 +11,7 @@ from ..columns import Matching, match_columns
 from ..comparing import compare_rows
 from ..loading import load
 from ..request import TableRequest
+from ..rights import Needed, check_rights
 from ..sequences import advance
 from ..session import Session
 from ..source.sources import Backup
@@ -191,6 +192,7 @@ class Merged:
 
 def prepare_merge(session: Session, target: Target, backup: Backup, request: TableRequest) -> Merge:
     """Match the columns and load the rows beside the table; nothing of it is touched."""
+    check_rights(session, Needed(in_database=("TEMPORARY",)))
     matching = match_columns(backup.rows.columns, target, request.column_map)
     replace = request.strategy == "replace"
     merge = Merge(

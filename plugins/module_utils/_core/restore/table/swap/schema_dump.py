@@ -22,8 +22,8 @@ STEP = "read the schema"
 _BEGIN = re.compile(r"\A((?:--[^\n]*\n|\n)*)\\restrict [^\n]*\n")
 _END = re.compile(r"\n\\unrestrict [^\n]*\n\s*\Z")
 _HINT = (
-    "strategy swap compares the schema of the whole database, which the role must be able to read: connect as a "
-    "superuser, or use strategy: merge or replace"
+    "strategy swap compares the schema of the whole database, which the role must be able to read: GRANT "
+    "pg_read_all_data to it, or use strategy: merge or replace"
 )
 _BODIES = frozenset({"FUNCTION", "PROCEDURE", "AGGREGATE"})
 """What has text in it that is not the server's own."""

@@ -15,6 +15,7 @@ from ..comparing import compare_rows
 from ..kept_versions import REPLACED, Note, stamp
 from ..loading import load
 from ..request import TableRequest
+from ..rights import Needed, check_rights, owners_of, places_of
 from ..session import BrokenKey, Session
 from ..source.sources import Backup
 from ..target import Target, describe
@@ -72,7 +73,20 @@ def plan_swap(
     before = dump_schema(tools)
     dependents = classify(before.toc, target, Catalogue.read(session, target))
     check_labels(session, dependents, target)
+    _check_rights(session, target, dependents)
     return SwapPlan(target, matching, before, dependents, watch)
+
+
+def _check_rights(session: Session, target: Target, dependents: Dependents) -> None:
+    around = [*dependents.built, *dependents.carried, *dependents.kept, *dependents.rebound]
+    needed = Needed(
+        owners=owners_of(around),
+        what=f"parts of {target.name} or what depends on it",
+        in_database=("CREATE",),
+        in_schemas={(target.table[0], ""), *places_of(dependents.carried)},
+        referencing=target.oid,
+    )
+    check_rights(session, needed)
 
 
 def swap(session: Session, plan: SwapPlan, backup: Backup, request: TableRequest, *, kind: str = REPLACED) -> Swapped:
