@@ -52,7 +52,10 @@ options:
     description:
       - Role to connect as.
       - For O(strategy=side_by_side) it must be a superuser, or own the database, be allowed to create databases and be
-        a member of every role that owns something in the backup.
+        a member of every role that owns something in the backup. For O(strategy=in_place) it need not be allowed to
+        create databases.
+      - What it lacks is named before anything is touched. C(docs/rights.md) has the SQL of such roles, and says what
+        only superusers restore.
   backup:
     description:
       - Id of the set, or V(latest).

@@ -50,7 +50,8 @@ options:
     description:
       - Role to connect as, with O(target=server).
       - It must be a superuser, or be allowed to create databases and be a member of every role that owns something in
-        the backup. Roles that the server lacks are made without the right to log in, and dropped afterwards.
+        the backup. Roles that the server lacks are made, where it may make roles, without the right to log in, and
+        dropped afterwards. C(docs/rights.md) has the SQL of such a role.
   label:
     description: Name of the database in the catalogue.
     type: str

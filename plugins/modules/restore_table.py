@@ -48,7 +48,9 @@ attributes:
     description: With O(strategy=merge), shows up to 20 of the rows that change.
 options:
   login_user:
-    description: Role to connect as. It must be the owner of the table, or a superuser.
+    description:
+      - Role to connect as. It must be a superuser, or the owner of the table and of what belongs to it or depends on
+        it, or a member of these. C(docs/rights.md) has the SQL of such a role.
   table:
     description:
       - Name of the table to restore, with its schema where it is not in V(public).

@@ -21,6 +21,7 @@ DEFAULTS: Mapping[str, Any] = {
     "compress": "auto",
     "tables": (),
     "exports": (),
+    "exclude_table_data": (),
     "fingerprint": "marked",
     "min_copies": None,
     "missing_tables": "warn",
