@@ -21,8 +21,8 @@ options:
   backup:
     description:
       - Id of the set, or V(latest), the newest one in any of the locations.
-      - The newest one is never the safety backup of a restore, nor a set from the future, which a wrong clock has made;
-        these are taken by their ids.
+      - The newest one is never the safety backup of a restore, nor an export, nor a set from the future, which a wrong
+        clock has made; these are taken by their ids.
     type: str
     default: latest
   before:

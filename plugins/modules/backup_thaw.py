@@ -31,7 +31,9 @@ options:
     type: str
     required: true
   backup:
-    description: Id of the set, or V(latest), the newest good one that is neither a safety backup nor from the future.
+    description:
+      - Id of the set, or V(latest), the newest good one that is neither a safety backup nor an export nor from the
+        future.
     type: str
     required: true
   days:

@@ -49,10 +49,14 @@ options:
     type: str
     required: true
   kind:
-    description: Why the backup is made. The retention is derived from it.
+    description:
+      - Why the backup is made. The retention is derived from it.
+      - V(export) makes no backup, but a set of the O(exports) alone, in every location like any other.
+        M(mobul.backup.restore_table) takes rows from it by its id. It is never the newest backup, and no check counts
+        it as one.
     type: str
     default: manual
-    choices: [daily, weekly, monthly, yearly, pre_deploy, pre_migration, post_incident, pre_restore, manual]
+    choices: [daily, weekly, monthly, yearly, pre_deploy, pre_migration, post_incident, pre_restore, manual, export]
   environment:
     description: Environment that the database belongs to, V(production) say. A restore checks it.
     type: str
@@ -170,7 +174,7 @@ options:
       - What to do when a table that O(tables) or O(exports) name is not in the database. It may have been dropped.
       - V(warn) makes the backup without it. A warning names it, with the last set if that has it.
       - V(fail) makes no backup.
-      - V(fail_critical) makes none where the table has priority 1, and warns of any other.
+      - V(fail_critical) makes none where the table has priority 1, or with O(kind=export), and warns of any other.
     type: str
     default: fail_critical
     choices: [fail_critical, warn, fail]
@@ -251,6 +255,18 @@ EXAMPLES = r"""
     exports:
       - table: security_audit_log
         where: created_at > now() - interval '90 days'
+
+- name: Export the consents as JSON, without a backup
+  mobul.backup.pg_backup:
+    login_db: shop
+    login_unix_socket: /run/postgresql
+    label: shop
+    kind: export
+    recipients: "{{ backup_recipients }}"
+    locations: "{{ backup_locations }}"
+    exports:
+      - table: sms_opt_ins
+        format: json
 
 - name: Take the set that a deployment waits for
   mobul.backup.pg_backup:

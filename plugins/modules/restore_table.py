@@ -14,6 +14,8 @@ description:
   - Brings back a table that is gone, with all that belonged to it or depended on it and went with it.
   - A set of a database of another name, or on another server, is refused unless O(adopt) names it. The server does not
     matter for a table that is gone.
+  - An export (a set of kind V(export)) is taken by its id. Where it has a part of the rows or columns, or the
+    result of a query, it takes O(strategy=merge).
   - Of a set only the table of contents and the table's own block are read, by ranges, where the encryption allows
     that.
   - Everything happens in one transaction of one session. Whatever ends it leaves the table as it was, and nothing
@@ -58,7 +60,9 @@ options:
     type: str
     required: true
   source_table:
-    description: Name of the table in the backup, where it is another than O(table).
+    description:
+      - Name of the table in the backup, where it is another than O(table).
+      - Of an export also the name of one of its exports, of a query say.
     type: str
   src:
     description:

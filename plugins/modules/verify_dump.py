@@ -39,7 +39,7 @@ options:
   backup:
     description:
       - Id of the set, or V(latest), the newest that any of O(locations) has.
-      - The newest one is never the safety backup of a restore, nor a set from the future.
+      - The newest one is never the safety backup of a restore, nor an export, nor a set from the future.
     type: str
     default: latest
   before:

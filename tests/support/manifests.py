@@ -43,7 +43,9 @@ def make_manifest(set_id: str = "weekly_20261122_000000", label: str = "shop", *
             snapshot=m.Snapshot(id="00000003-0000001B-1", time=parsed.time, wal_lsn="1F/2B003C40"),
         ),
         tools={"pg_dump": "17.10", "python": "3.11.2"},
-        artifacts=(make_dump(parsed), make_globals(parsed), make_export(parsed)),
+        artifacts=(make_dump(parsed), make_globals(parsed), make_export(parsed))
+        if parsed.is_backup
+        else (make_export(parsed),),
         tables=(
             m.Table(schema="public", name="audit_log", rows=6_000_000),
             m.Table(
@@ -214,8 +216,9 @@ def _artifacts(draw: st.DrawFn, role: str, part: int | None, name: str) -> Artif
 def manifests(draw: st.DrawFn) -> m.Manifest:
     """Every kind of manifest that may be written."""
     set_id = draw(SET_IDS)
-    parts = draw(st.integers(0, 2))
-    roles = ["dump"] * parts + draw(st.lists(st.sampled_from(["globals", "export"]), max_size=2))
+    parts = draw(st.integers(0, 2)) if set_id.is_backup else 0
+    beside = st.lists(st.sampled_from(["globals", "export"]), max_size=2)
+    roles = ["dump"] * parts + draw(beside if set_id.is_backup else st.just(["export"]))
     name = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,80}(\.[a-z0-9]{1,8}){0,3}", fullmatch=True)
     names = draw(st.lists(name, min_size=len(roles), max_size=len(roles), unique=True))
     tables = draw(st.lists(st.tuples(_NAMES, _NAMES), max_size=3, unique=True))

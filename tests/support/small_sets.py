@@ -9,7 +9,7 @@ from typing import Any
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
 
-from .manifests import make_dump, make_globals, make_manifest
+from .manifests import make_dump, make_export, make_globals, make_manifest
 
 DUMP = b"the dump of a small database\n" * 3000
 GLOBALS = b"its roles\n"
@@ -22,7 +22,8 @@ def small_set(
     parsed = SetId.parse(set_id)
     artifacts = []
     files: dict[str, bytes] = {}
-    for make, content in ((make_dump, dump), (make_globals, GLOBALS)):
+    whole = ((make_dump, dump), (make_globals, GLOBALS))
+    for make, content in whole if parsed.is_backup else ((make_export, GLOBALS),):
         artifact = make(parsed, size=len(content), sha256=hashlib.sha256(content).hexdigest())
         artifacts.append(artifact)
         files[artifact.name] = content

@@ -122,8 +122,8 @@ def _describe_fingerprint(fingerprint: Fingerprint | None) -> ManifestFingerprin
 
 
 def describe_schema(dumps: Sequence[PartDump]) -> SchemaFingerprint:
-    """The digest of the schema, from the definitions in the first part's table of contents."""
-    objects = schema_objects(dumps[0].walker.toc)
+    """The digest of the schema, from the definitions in the first part's table of contents; without one, of nothing."""
+    objects = schema_objects(dumps[0].walker.toc) if dumps else {}
     return SchemaFingerprint(algorithm=SCHEMA_ALGORITHM, fingerprint=schema_fingerprint(objects), objects=objects)
 
 

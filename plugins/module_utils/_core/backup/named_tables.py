@@ -127,7 +127,9 @@ def missing_finding(missing: Sequence[MissingTable], previous: LoadedSet | None)
 
 
 def _is_fatal(request: BackupRequest, missing: MissingTable) -> bool:
-    return request.missing_tables == FAIL or (request.missing_tables == FAIL_CRITICAL and missing.priority == 1)
+    # What is exported by itself was asked for by name, and a set of nothing is none.
+    critical = missing.priority == 1 or not request.dumps
+    return request.missing_tables == FAIL or (request.missing_tables == FAIL_CRITICAL and critical)
 
 
 def _priority(request: BackupRequest, name: str) -> int | None:

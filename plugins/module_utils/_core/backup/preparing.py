@@ -31,7 +31,7 @@ from ..postgres.types import Connection
 from ..postgres.unchanged import Unchanged, relation_states
 from ..stream.zstd import require_library
 from .dumping import DumpCompression, resolve_compression
-from .left_out import find_left_out
+from .left_out import LeftOut, find_left_out
 from .named_tables import MissingTable, find_exports, find_policies, refuse_missing
 from .parts import Part, TableName, plan_parts
 from .preflight import Survey, Surveyors, check_surveys, disagreements, expected_size, previous_set, reason_against
@@ -118,8 +118,12 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     previous = previous_set(surveys)
     own = Identity(server.database, server.system_identifier)
     adopted = refuse_other(request.label, own, previous, request.adopt)
-    refuse_missing(request, [*missing_tables, *missing_exports], previous)
-    expected = expected_size(server.size, None if previous is None else _set_size(previous))
+    refuse_missing(request, [*(missing_tables if request.dumps else ()), *missing_exports], previous)
+    if not request.dumps and not exports:
+        raise PreflightError(
+            "check the tables", "none of the exports is of a table that is there", hint="check their names"
+        )
+    expected = expected_size(server.size, None if previous is None else _set_size(previous)) if request.dumps else 0
     check_surveys(surveys, wanted=wanted, expected_bytes=expected)
     failures = {survey.location.name: reason for survey in surveys if (reason := reason_against(survey, expected))}
     usable = tuple(location for location in ends.locations if location.name not in failures)
@@ -129,10 +133,11 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     # What pg_dump will see, whatever has come and gone since the options were checked.
     tables = user_tables(snapshot.connection)
     policies, missing_tables = find_policies(request, tables)
-    gone = (*missing_tables, *missing_exports)
+    gone = (*(missing_tables if request.dumps else ()), *missing_exports)
     refuse_missing(request, gone, previous)
-    left_out = find_left_out(request, tables, policies, snapshot.connection)
-    unlogged = _check_unlogged(tables, policies) if server.in_recovery else []
+    stored = [info for info in tables if info.relkind == "r"] if request.dumps else []
+    left_out = find_left_out(request, tables, policies, snapshot.connection) if request.dumps else LeftOut()
+    unlogged = _check_unlogged(stored, policies) if server.in_recovery else []
     version = None if server.pooled else server.version_num
     return Plan(
         set_id=free_id([one for one in usable if one.name not in missing], request.label, request.kind, started),
@@ -144,9 +149,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
         pg_dump=pg_dump,
         pg_dumpall=pg_dumpall,
         compression=compression,
-        parts=plan_parts(
-            [(info.table, info.bytes) for info in tables if info.relkind == "r"], request.jobs, left_out.tables
-        ),
+        parts=_plan_parts(request, stored, left_out),
         policies=policies,
         exports=exports,
         locations=usable,
@@ -170,12 +173,19 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     )
 
 
+def _plan_parts(request: BackupRequest, stored: Sequence[TableInfo], left_out: LeftOut) -> tuple[Part, ...]:
+    if not request.dumps:
+        return ()
+    return plan_parts([(info.table, info.bytes) for info in stored], request.jobs, left_out.tables)
+
+
 def _check_unlogged(tables: Sequence[TableInfo], policies: Mapping[TableName, TablePolicy]) -> list[str]:
     """Warn of tables that a standby has no rows of.
 
+    :param tables: those that store rows.
     :raises PreflightError: the inventory names one of them.
     """
-    unlogged = [info.table for info in tables if info.unlogged and info.relkind == "r"]
+    unlogged = [info.table for info in tables if info.unlogged]
     if named := [display_name(table) for table in unlogged if table in policies]:
         raise PreflightError(
             "check the tables",

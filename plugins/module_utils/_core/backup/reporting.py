@@ -44,7 +44,6 @@ def report_written(
     manifest = written.manifest
     locations = _locations(ends, written.failures, good="good", proofs=written.proofs)
     size = sum(artifact.size for artifact in manifest.artifacts)
-    rows = sum(table.rows for table in manifest.tables)
     summary = _summary(request, plan, manifest, locations, duration)
     return {
         "changed": True,
@@ -57,7 +56,7 @@ def report_written(
         ],
         "manifest_sha256": written.manifest_sha256,
         "tables": len(manifest.tables),
-        "rows": rows,
+        "rows": _rows(manifest),
         "size": size,
         "reaped": [text for one in cleared for text in one.removed],
         "warnings": [
@@ -137,15 +136,22 @@ def _summary(
     request: BackupRequest, plan: Plan, manifest: Manifest, locations: list[dict[str, Any]], duration: float
 ) -> list[str]:
     good = sum(location["status"] == "good" for location in locations)
-    rows = sum(table.rows for table in manifest.tables)
+    held = f"{len(manifest.tables)} tables" if request.dumps else f"{len(manifest.artifacts)} exports"
     return [
         f"{request.label}: {manifest.id}, {good} of {len(locations)} copies good, {duration:.1f} s",
         f"database {plan.server.database!r}, PostgreSQL {plan.server.version}, {readable_size(plan.server.size)}: "
-        f"{len(manifest.tables)} tables, {rows:,} rows",
+        f"{held}, {_rows(manifest):,} rows",
         *_left_out(plan),
         *(f"  {artifact.name}  {readable_size(artifact.size)}" for artifact in manifest.artifacts),
         *(_location_line(location, plan.directory(request.label)) for location in locations),
     ]
+
+
+def _rows(manifest: Manifest) -> int:
+    """Of all tables; of all exports where there is nothing else."""
+    if manifest.id.is_backup:
+        return sum(table.rows for table in manifest.tables)
+    return sum(artifact.export.rows for artifact in manifest.artifacts if artifact.export is not None)
 
 
 def _left_out(plan: Plan) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..backupset.naming import check_kind, check_name
+from ..backupset.naming import EXPORT, check_kind, check_name
 from ..errors import ConfigError
 from ..postgres.names import parse_name
 
@@ -151,6 +151,10 @@ class BackupRequest:
         for name, value in self.labels.items():
             if not name or "\0" in name or "\0" in value:
                 raise ConfigError(STEP, f"labels has {name!r}: {value!r}", hint="names that are not empty, no NUL")
+        if self.kind == EXPORT and not self.exports:
+            raise ConfigError(
+                STEP, "exports is empty, and kind is 'export'", hint="name the tables or queries to export"
+            )
         _check_unique("table", [table.name for table in self.tables])
         _check_unique("export", [export.name for export in self.exports])
         for pattern in self.exclude_table_data:
@@ -159,6 +163,11 @@ class BackupRequest:
                 raise ConfigError(
                     STEP, f"exclude_table_data: {pattern!r} would leave everything out", hint="demo_*, say"
                 )
+
+    @property
+    def dumps(self) -> bool:
+        """Whether the whole database is asked for, and not exports alone."""
+        return self.kind != EXPORT
 
     def check_encryption(self, *, encrypted: bool) -> None:
         """Refuse to write data unencrypted, personal data always and other data unless that was asked for."""

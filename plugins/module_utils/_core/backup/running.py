@@ -147,7 +147,7 @@ class BackupRun:
     def _stream(self) -> None:
         """Dump, count, and make the artifacts beside, all at the same time; the first failure ends them all."""
         tasks: list[Callable[[], None]] = [self._dump_task(dump) for dump in self._dumps]
-        tasks += [self._count, self._write_sides]
+        tasks += [self._count, self._write_sides] if tasks else [self._write_sides]
         tasks = [self._explaining(task) for task in tasks]
         with ThreadPoolExecutor(max_workers=len(tasks), thread_name_prefix="backup") as pool:
             futures = [pool.submit(task) for task in tasks]
@@ -275,6 +275,9 @@ class BackupRun:
 
     def _side_artifacts(self) -> list[SideArtifact]:
         plan, encryption = self._plan, self._ends.encryption
+        exports = [self._export(export, encryption) for export in plan.exports]
+        if not self._request.dumps:
+            return exports
         source = globals_source(
             plan.pg_dumpall,
             plan.environment,
@@ -288,7 +291,7 @@ class BackupRun:
                 f"globals_{stamp}", source, role="globals", data_format="sql", compression="none", encryption=encryption
             )
         ]
-        return sides + [self._export(export, encryption) for export in plan.exports]
+        return sides + exports
 
     def _export(self, export: ResolvedExport, encryption: Encryption) -> SideArtifact:
         spec = export.spec
@@ -311,8 +314,10 @@ class BackupRun:
         request, plan, encryption = self._request, self._plan, self._ends.encryption
         artifacts: list[Artifact] = [describe_dump(dump, encryption) for dump in self._dumps]
         artifacts += [describe_side(side, encryption) for side in self._sides]
-        versions = [(program.name, program.version_text) for program in (plan.pg_dump, plan.pg_dumpall)]
-        previous = plan.previous
+        programs = (plan.pg_dump, plan.pg_dumpall) if request.dumps else ()
+        versions = [(program.name, program.version_text) for program in programs]
+        # What is no backup is not in the chain of backups.
+        previous = plan.previous if request.dumps else None
         return Manifest(
             id=plan.set_id,
             kind=request.kind,
@@ -347,6 +352,6 @@ class BackupRun:
 
     def _messages(self) -> list[str]:
         messages = [*self._counts.warnings, *(message for dump in self._dumps for message in dump.messages)]
-        if self._plan.server.can_read_passwords and not self._ends.encryption.enabled:
+        if self._request.dumps and self._plan.server.can_read_passwords and not self._ends.encryption.enabled:
             messages.append("the passwords of the roles were left out, because the set is not encrypted")
         return messages

@@ -145,7 +145,9 @@ class Manifest:
 
 
 def check_manifest(manifest: Manifest) -> None:
-    """The id's kind is the manifest's; artifacts and tables are there once; a dump's parts are all there."""
+    """The id's kind is the manifest's; artifacts and tables are there once; a dump's parts are all there, but for a set
+    of exported tables, which has nothing else.
+    """
     if manifest.kind != manifest.id.kind:
         raise Mismatch(f"{manifest.id.kind!r}, as its id says", manifest.kind, path=["kind"])
     check_unique((artifact.name for artifact in manifest.artifacts), "name", ["artifacts"])
@@ -153,6 +155,8 @@ def check_manifest(manifest: Manifest) -> None:
     parts = sorted(artifact.part for artifact in manifest.artifacts if artifact.part is not None)
     if parts != list(range(1, len(parts) + 1)):
         raise Mismatch(f"the parts of a dump numbered 1, 2, ..., each once; found {parts[:20]}", path=["artifacts"])
+    if not manifest.id.is_backup and {artifact.role for artifact in manifest.artifacts} != {"export"}:
+        raise Mismatch("exported tables only, as its kind is 'export'", path=["artifacts"])
     if manifest.previous is not None and manifest.previous.id == manifest.id:
         raise Mismatch("another set than this one", str(manifest.id), path=["previous", "id"])
 

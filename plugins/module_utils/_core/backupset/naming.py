@@ -23,7 +23,10 @@ KINDS = (
     "post_incident",
     "pre_restore",
     "manual",
+    "export",
 )
+EXPORT = "export"
+"""The kind of a set that holds exported tables and no dump: no backup of the database, and so never the newest one."""
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.json.sig"
 HOLD = "hold.json"
@@ -111,6 +114,11 @@ class SetId(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.kind}_{self.time:%Y%m%d_%H%M%S}"
+
+    @property
+    def is_backup(self) -> bool:
+        """Whether the set is one of the whole database."""
+        return self.kind != EXPORT
 
     @property
     def stamp(self) -> str:

@@ -122,9 +122,14 @@ class Catalogue:
     vouching: bool = False
 
     @cached_property
-    def backups(self) -> tuple[KnownSet, ...]:
-        """The sets that have a manifest somewhere."""
+    def finished(self) -> tuple[KnownSet, ...]:
+        """The sets that have a manifest somewhere, exports among them."""
         return tuple(one for one in self.sets if one.state != "unfinished")
+
+    @cached_property
+    def backups(self) -> tuple[KnownSet, ...]:
+        """Those of the whole database."""
+        return tuple(one for one in self.finished if one.id.is_backup)
 
     @property
     def foreign_count(self) -> int:

@@ -29,10 +29,10 @@ def check_chain(sets: Iterable[LoadedSet]) -> tuple[ChainFinding, ...]:
     """What is wrong with the links between the sets of one label, oldest first.
 
     Retention takes sets out of the chain, so a missing one is a warning; a set whose bytes are not those that its
-    successor saw is a failure. Copies of one set from several locations may all be given.
+    successor saw is a failure. Exports are not in the chain. Copies of one set from several locations may all be given.
     """
     versions: dict[SetId, dict[str, LoadedSet]] = defaultdict(dict)
-    for loaded in sets:
+    for loaded in (one for one in sets if one.id.is_backup):
         versions[loaded.manifest.id][loaded.sha256] = loaded
     ordered = sorted(versions)
     successors: dict[SetId, SetId] = {}

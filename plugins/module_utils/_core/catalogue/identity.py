@@ -95,7 +95,7 @@ def databases_of(catalogue: Catalogue, adopt: str | None = None) -> list[Row]:
     """
     told = (
         (one.id, Identity(*whose))
-        for one in catalogue.backups
+        for one in catalogue.finished
         if not is_ahead(one.id)
         for whose in dict.fromkeys(
             (copy.summary.database, copy.summary.system_identifier)

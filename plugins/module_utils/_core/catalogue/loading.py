@@ -49,7 +49,7 @@ def load_set(
 ) -> LoadedSet:
     """Read the manifest of one set.
 
-    ``latest`` is the newest set with a manifest. When that one is damaged or forged it is an error, too: an older
+    ``latest`` is the newest backup with a manifest. When that one is damaged or forged it is an error, too: an older
     one is never taken in its place without a word.
 
     :param backup: the set's id or ``latest``.
@@ -62,7 +62,7 @@ def load_set(
     check_name(label, "label")
     if backup == LATEST:
         for set_id in set_ids(location, label, []):
-            if (found := _load(location, label, set_id, verify_keys)) is not None:
+            if set_id.is_backup and (found := _load(location, label, set_id, verify_keys)) is not None:
                 return found
         raise LocationError(location.name, _STEP, f"there is no backup of '{label}'")
     set_id = backup if isinstance(backup, SetId) else SetId.parse(backup)
@@ -77,7 +77,7 @@ def load_set(
 def newest_set(
     location: Location, label: str, problems: list[Problem], verify_keys: Sequence[VerifyKey] = ()
 ) -> LoadedSet | None:
-    """The newest set of *label* whose manifest can be read and belongs where it lies.
+    """The newest backup of *label* whose manifest can be read and belongs where it lies.
 
     :param problems: what is passed by on the way to it is added here.
     :param verify_keys: with any, a set that was not signed by one of them is passed by.
@@ -85,7 +85,7 @@ def newest_set(
     try:
         for set_id in set_ids(location, label, problems):
             try:
-                if (found := _load(location, label, set_id, verify_keys)) is not None:
+                if set_id.is_backup and (found := _load(location, label, set_id, verify_keys)) is not None:
                     return found
             except (FormatError, CryptoError) as error:
                 problems.append(Problem(f"{set_id.directory(label)}/{MANIFEST}", error.message))

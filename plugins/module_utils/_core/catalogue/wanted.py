@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from ..backupset.naming import SetId
+from ..backupset.naming import EXPORT, SetId
 from ..durations import STEP, parse_time
 from ..errors import ConfigError
 
@@ -20,8 +20,8 @@ AHEAD = timedelta(minutes=5)
 class Wanted:
     """What was asked for.
 
-    :param id: None for the newest. That is never a safety backup, which holds what somebody wanted to be rid of, nor a
-        set from the future, which a wrong clock would make the newest one for ever.
+    :param id: None for the newest. That is never a safety backup, which holds what somebody wanted to be rid of, nor
+        an export, which is no backup, nor a set from the future, which a wrong clock would make the newest for ever.
     :param before: only sets whose snapshot is older than this, UTC.
     :param mistyped: what was given as an id and is none; told where sets are looked for, with the ids that are like it.
     """
@@ -49,7 +49,7 @@ class Wanted:
         """Whether a set may be meant, as far as its id tells; one that is begun before a time may end after it."""
         if self.id is not None:
             return set_id == self.id
-        if self.mistyped is not None or set_id.kind == SAFETY or is_ahead(set_id, now):
+        if self.mistyped is not None or set_id.kind in (SAFETY, EXPORT) or is_ahead(set_id, now):
             return False
         return self.before is None or set_id.time < self.before
 

@@ -60,8 +60,8 @@ def report_catalogue(
     :param kinds: show only these; none for all.
     :param limit: show no more than the newest so many; 0 for all.
     """
-    decisions = {one.id: one for one in plan_retention([candidate_of(s, now) for s in catalogue.backups], policy, now)}
-    shown = [one for one in catalogue.backups if not kinds or one.id.kind in kinds]
+    decisions = {one.id: one for one in plan_retention([candidate_of(s, now) for s in catalogue.finished], policy, now)}
+    shown = [one for one in catalogue.finished if not kinds or one.id.kind in kinds]
     told = _told(shown[-limit:] if limit else shown)
     sets = [_describe(one, decisions[one.id], now) for one in reversed(told)]
     unfinished = [
@@ -168,7 +168,7 @@ def _locations(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
         found[name] = {
             "good": states.count("good"),
             "damaged": states.count("damaged"),
-            "missing": sum(name in one.missing for one in catalogue.backups),
+            "missing": sum(name in one.missing for one in catalogue.finished),
             "bytes": sum(copy.size for copy in index.copies.values()),
             "read": index.read,
             "error": None,
@@ -200,9 +200,9 @@ def _summary(
     unfinished: Sequence[Any],
     skipped: Sequence[str],
 ) -> list[str]:
-    backups = catalogue.backups
-    good = sum(1 for one in backups if one.good)
-    lines = [f"'{catalogue.label}': {len(backups)} sets, {good} of them good"]
+    sets = catalogue.finished
+    good = sum(1 for one in sets if one.good)
+    lines = [f"'{catalogue.label}': {len(sets)} sets, {good} of them good"]
     for name, here in locations.items():
         if here["error"] is not None:
             lines.append(f"{name}: {here['error']}")
@@ -215,7 +215,7 @@ def _summary(
         lines.append(f"{len(unfinished)} unfinished")
     if skipped:
         lines.append(f"{len(skipped)} skipped because another backup was running")
-    damaged = sum(not one.good for one in backups)
+    damaged = sum(not one.good for one in sets)
     if damaged > _TOLD:
         lines.append(f"{damaged} damaged, of which the newest {_TOLD} are told one by one")
     return [*lines, *(f"damaged or foreign: {told}" for told in catalogue.foreign)]

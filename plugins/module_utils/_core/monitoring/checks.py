@@ -24,8 +24,9 @@ _SIZE_STATUS = {SMALL: FAILED, LARGE: WARNING, NORMAL: PASSED, UNKNOWN: PASSED}
 
 
 def newest_good(catalogue: Catalogue, kind: str | None = None) -> KnownSet | None:
-    """The newest set of a kind, or of any, that has a good copy and is not from the future."""
-    found = (one for one in reversed(catalogue.backups) if one.good and kind in (None, one.id.kind))
+    """The newest set of a kind, or backup of any, that has a good copy and is not from the future."""
+    sets = catalogue.backups if kind is None else [one for one in catalogue.finished if one.id.kind == kind]
+    found = (one for one in reversed(sets) if one.good)
     return next((one for one in found if not is_ahead(one.id)), None)
 
 
@@ -45,7 +46,7 @@ def check_recovery_points(catalogue: Catalogue, request: CheckRequest, now: date
             age = now - newest.id.time
             status = FAILED if age > limit else PASSED
             message = f"{newest.id} is {readable_duration(age)} old, {readable_duration(limit)} are allowed"
-        younger = (one for one in catalogue.backups if newest is None or one.id > newest.id)
+        younger = (one for one in catalogue.finished if newest is None or one.id > newest.id)
         worse = [one for one in younger if one.id.kind == kind and not one.good]
         if worse:
             message += f"; {worse[-1].id} came later and is damaged: {'; '.join(worse[-1].problems[:_SHOWN])}"
@@ -153,8 +154,8 @@ def check_integrity(catalogue: Catalogue, request: CheckRequest, now: datetime) 
 
 
 def check_sizes(catalogue: Catalogue, request: CheckRequest) -> Iterator[Finding]:
-    """Whether the newest set of each kind has a likely size, by kind."""
-    for one in scheduled_sets(catalogue, request):
+    """Whether the dump of the newest backup of each kind has a likely size, by kind."""
+    for one in (one for one in scheduled_sets(catalogue, request) if one.id.is_backup):
         history = [other.dump_size for other in catalogue.backups if other.good and other.id < one.id]
         judged = judge_size(one.dump_size, history)
         status = _SIZE_STATUS[judged.status]
@@ -209,7 +210,7 @@ def _last_good(
 def check_holds(catalogue: Catalogue, request: CheckRequest, now: datetime) -> Iterator[Finding]:
     """Whether holds are about to end."""
     ending = []
-    for one in catalogue.backups:
+    for one in catalogue.finished:
         hold = one.counted(now).hold
         if hold is not None and hold.until is not None and hold.until - now <= request.holds_within:
             ending.append(f"{one.id} on {hold.until:%Y-%m-%d %H:%M} UTC ({hold.reason})")

@@ -99,7 +99,7 @@ def metrics_text(catalogue: Catalogue, environment: str, now: datetime) -> str:
     _add_kinds(catalogue, own, gauge)
     _add_locations(catalogue, own, gauge)
     _add_drills(all_drills(catalogue, now), own, gauge)
-    held = sum(one.counted(now).hold is not None for one in catalogue.backups)
+    held = sum(one.counted(now).hold is not None for one in catalogue.finished)
     gauge("held_sets", "Sets that are held.").labels(*own).set(held)
     text: str = generate_latest(registry).decode()
     return text
@@ -113,13 +113,13 @@ def _add_kinds(catalogue: Catalogue, own: tuple[str, str], gauge: Any) -> None:
     size = gauge("last_size_bytes", "Size of the newest good set.", "kind")
     copies = gauge("last_copies", "Good copies of the newest good set.", "kind")
     expected = gauge("expected_copies", "Copies that it should have: one in each location.", "kind")
-    newest: dict[str, KnownSet] = {one.id.kind: one for one in catalogue.backups if one.good}
+    newest: dict[str, KnownSet] = {one.id.kind: one for one in catalogue.finished if one.good}
     for kind, one in sorted(newest.items()):
         summary = one.summary
         if summary is None:
             continue
         began, ended = (datetime.fromisoformat(time) for time in (summary.started, summary.finished))
-        sets.labels(*own, kind).set(sum(bool(other.good) and other.id.kind == kind for other in catalogue.backups))
+        sets.labels(*own, kind).set(sum(bool(other.good) and other.id.kind == kind for other in catalogue.finished))
         finished.labels(*own, kind).set(ended.timestamp())
         snapshot.labels(*own, kind).set(one.id.time.timestamp())
         duration.labels(*own, kind).set((ended - began).total_seconds())

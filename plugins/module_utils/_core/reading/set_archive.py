@@ -162,7 +162,12 @@ def open_set_archive(good: GoodSet, decryption: Decryption) -> SetArchive:
     """
     artifacts = good.dumps()
     if not artifacts:
-        raise FormatError(STEP, f"{good.manifest.id} has no dump")
+        hint = (
+            None
+            if good.manifest.id.is_backup
+            else "it is an export: restore_table takes rows from it, and needs its id"
+        )
+        raise FormatError(STEP, f"{good.manifest.id} has no dump", hint=hint)
     readers = [open_plain(good, artifact, decryption) for artifact in artifacts]
     texts = [_read_toc(reader, decryption.max_toc) for reader in readers]
     text, numbers = texts[0].with_data(texts[1:])

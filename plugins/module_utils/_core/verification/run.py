@@ -71,9 +71,9 @@ def _verify_set(request: VerifyRequest, access: Access, cache_dir: str) -> tuple
 
     with ThreadPoolExecutor(max_workers=len(copies), thread_name_prefix="verify") as pool:
         findings = [finding for found in pool.map(check, copies) for finding in found]
-    known = next((one for one in catalogue.backups if one.id == set_id), None)
+    known = next((one for one in catalogue.finished if one.id == set_id), None)
     # Of a set that nobody vouches for nothing is known but its name, and each copy's own finding says so.
-    if known is not None and known.summary is not None:
+    if known is not None and known.summary is not None and set_id.is_backup:
         findings += _check_history(catalogue, known)
         # A copy that is not what it should be fails its own checks.
         loaded = next((copy.loaded for copy in copies if copy.loaded is not None), None)

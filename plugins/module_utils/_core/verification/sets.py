@@ -110,18 +110,16 @@ class CopyCheck:
         total = sum(artifact.size for artifact in good.manifest.artifacts)
         sound = f"{len(good.manifest.artifacts)} files, {readable_size(total)}"
         self._tell("files", FAILED if wrong else PASSED, joined(wrong) if wrong else sound)
-        check_size(sum(artifact.size for artifact in good.dumps()), self._request, self._tell)
+        check_size(sum(artifact.size for artifact in _measured(good)), self._request, self._tell)
         return not wrong
 
     def _check_contents(self, good: GoodSet) -> None:
         self._check_recipients(good)
+        if not self._id.is_backup:
+            self._check_exports(good)
+            return
         archive = self._open(good)
         read = self._read(good, unpack=self._request.content and archive is not None)
-        if read.wrong:
-            told = f"not what was written: {', '.join(read.wrong)} (restore from another copy, and replace this one)"
-            self._tell("checksum", FAILED, told)
-        else:
-            self._tell("checksum", PASSED, f"{readable_size(read.size)} read, each file has its SHA-256")
         if archive is None:
             index = {(block.schema or "", block.table or "") for block in _blocks(good) if block.table is not None}
             check_tables(index, self._request, self._tell, "the manifest's index")
@@ -139,6 +137,18 @@ class CopyCheck:
             self._tell("left_out", PASSED, left_out)
         if self._request.content:
             self._tell_contents(good.manifest, read)
+
+    def _check_exports(self, good: GoodSet) -> None:
+        """Of exported tables there is no dump: their files are read to the end."""
+        readable = self._has_key(good)
+        read = self._read(good, unpack=self._request.content and readable)
+        found = [artifact.export for artifact in good.manifest.artifacts if artifact.export is not None]
+        tables = {(one.schema or "", one.table or "") for one in found if one.table is not None}
+        check_tables(tables, self._request, self._tell, "the export")
+        if self._request.content and readable:
+            rows = sum(one.rows for one in found)
+            sound = f"{len(found)} files were decrypted, unpacked and read to their ends: {rows:,} rows by the manifest"
+            self._tell("contents", FAILED if read.broken else PASSED, joined(read.broken) or sound)
 
     def _check_recipients(self, good: GoodSet) -> None:
         problems, fewest = [], None
@@ -167,15 +177,21 @@ class CopyCheck:
         found, count = 0 if header is None else len(header.stanzas), len(artifact.recipients)
         return "" if found == count else f"{artifact.name} is for {found} recipients, and the manifest names {count}"
 
+    def _has_key(self, good: GoodSet) -> bool:
+        """Whether there is a key, where one is needed; what that means is told."""
+        # gpg may find a key by itself.
+        encrypted = any(artifact.encryption == "age" for artifact in _measured(good))
+        if not encrypted or self._access.decryption.given:
+            return True
+        recipients = sorted({one for artifact in _measured(good) for one in artifact.recipients})
+        status = FAILED if self._request.content else WARNING
+        told = f"not opened: no key was given; it was encrypted for {', '.join(recipients)}"
+        self._tell("contents", status, told)
+        return False
+
     def _open(self, good: GoodSet) -> SetArchive | None:
         """The dump's table of contents; None where nobody can read it, which is told."""
-        # gpg may find a key by itself.
-        encrypted = any(artifact.encryption == "age" for artifact in good.dumps())
-        if encrypted and not self._access.decryption.given:
-            recipients = sorted({one for artifact in good.dumps() for one in artifact.recipients})
-            status = FAILED if self._request.content else WARNING
-            told = f"not opened: no key was given; it was encrypted for {', '.join(recipients)}"
-            self._tell("contents", status, told)
+        if not self._has_key(good):
             return None
         try:
             return open_set_archive(good, self._access.decryption)
@@ -186,6 +202,7 @@ class CopyCheck:
             return None
 
     def _read(self, good: GoodSet, *, unpack: bool) -> _Read:
+        """Every file to its end, and what came of that."""
         found = _Read()
         for artifact in good.manifest.artifacts:
             file = StoredArtifact(good, artifact)
@@ -200,6 +217,11 @@ class CopyCheck:
                 found.wrong.append(artifact.name)
             else:
                 found.size += artifact.size
+        if found.wrong:
+            told = f"not what was written: {', '.join(found.wrong)} (restore from another copy, and replace this one)"
+            self._tell("checksum", FAILED, told)
+        else:
+            self._tell("checksum", PASSED, f"{readable_size(found.size)} read, each file has its SHA-256")
         return found
 
     def _unpack(self, file: StoredArtifact, stored: Iterator[bytes], found: _Read) -> None:
@@ -245,6 +267,11 @@ class CopyCheck:
             differences.append(f"{read.objects} large objects in the dump instead of {manifest.large_objects}")
         sound = f"{sum(read.rows.values()):,} rows, as many as the manifest says"
         self._tell("rows", FAILED if differences else PASSED, joined(differences) or sound)
+
+
+def _measured(good: GoodSet) -> list[Artifact]:
+    """The files that have the set's contents: its dump, or all of an export."""
+    return good.dumps() or list(good.manifest.artifacts)
 
 
 def _blocks(good: GoodSet) -> Iterator[IndexBlock]:

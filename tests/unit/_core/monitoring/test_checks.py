@@ -61,6 +61,24 @@ def test_a_backup_that_is_too_old_fails_and_a_younger_one_of_another_kind_does_n
     assert id_before(0.5, "pre_deploy") in message
 
 
+def test_an_export_is_no_backup_unless_exports_are_scheduled(bench: Bench) -> None:
+    before = bench.check()
+    export = id_before(0.5, "export")
+    bench.add(export)
+    after = bench.check()
+    assert {name: one.status for name, one in after.items()} == {name: one.status for name, one in before.items()}
+    assert after["size", "weekly"] == before["size", "weekly"]
+    assert after["rows", "public.recipients"] == before["rows", "public.recipients"]
+    assert export not in after["recovery_point", "weekly"].message
+
+    bench.remove(NEWEST, bench.first)
+    bench.remove(NEWEST, bench.second)
+    assert bench.check()["recovery_point", "weekly"].status == "failed"
+    found = bench.check(schedule={"export": "1d"})
+    assert found["recovery_point", "export"].status == "passed"
+    assert ("size", "export") not in found
+
+
 def test_a_kind_that_was_never_backed_up_fails(bench: Bench) -> None:
     found = bench.check(schedule={"weekly": "8d", "daily": "26h"})
     assert found["recovery_point", "daily"].status == "failed"

@@ -63,19 +63,19 @@ def plan_prune(
     """
     _refuse_partial(catalogue)
     _refuse_mixture(catalogue, adopt)
-    candidates = [candidate_of(one, now) for one in catalogue.backups]
+    candidates = [candidate_of(one, now) for one in catalogue.finished]
     decisions = plan_retention(candidates, policy, now)
     gone = frozenset(decision.id for decision in decisions if not decision.keep)
     goes: dict[str, tuple[SetCopy, ...]] = {}
     stays: dict[str, tuple[SetId, ...]] = {}
     alone: dict[str, tuple[Decision, ...]] = {}
     for name, index in catalogue.indexes.items():
-        said = (one for one in catalogue.backups if name in one.copies and one.has_records)
+        said = (one for one in catalogue.finished if name in one.copies and one.has_records)
         here_alone = [candidate_of(one, now, name) for one in said]
         alone[name] = _going_alone(candidates, here_alone, policy, now, gone)
         going = gone | {decision.id for decision in alone[name]}
         here = [copy for copy in index.copies.values() if copy.state != "unfinished"]
-        newest = max((copy.id for copy in here if copy.state == "good"), default=None)
+        newest = max((copy.id for copy in here if copy.state == "good" and copy.id.is_backup), default=None)
         goes[name] = tuple(copy for copy in here if copy.id in going and copy.id != newest)
         stays[name] = tuple(copy.id for copy in here if copy.id in going and copy.id == newest)
     unfinished = {

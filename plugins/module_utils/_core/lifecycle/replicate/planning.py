@@ -98,14 +98,14 @@ def plan_replication(
 
 def _wanted(catalogue: Catalogue, request: ReplicationRequest, now: datetime) -> Sequence[KnownSet]:
     if request.backup == ALL:
-        decisions = plan_retention([candidate_of(known, now) for known in catalogue.backups], request.policy, now)
+        decisions = plan_retention([candidate_of(known, now) for known in catalogue.finished], request.policy, now)
         staying = {decision.id for decision in decisions if decision.keep}
-        recent = [one for one in catalogue.backups if request.since is None or one.id.time >= request.since]
+        recent = [one for one in catalogue.finished if request.since is None or one.id.time >= request.since]
         return [known for known in recent if known.id in staying]
     if request.backup == LATEST:
-        return [known for known in catalogue.backups if NEWEST.may_be(known.id, now)][-1:]
+        return [known for known in catalogue.finished if NEWEST.may_be(known.id, now)][-1:]
     set_id = SetId.parse(request.backup)
-    found = [known for known in catalogue.backups if known.id == set_id]
+    found = [known for known in catalogue.finished if known.id == set_id]
     if not found:
         raise ConfigError(STEP, f"no location has the backup {set_id} of '{request.label}'", hint="is the id right?")
     return found

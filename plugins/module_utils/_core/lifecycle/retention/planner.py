@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ...backupset.naming import SetId
+from ...backupset.naming import EXPORT, SetId
 from .policy import SERVED_BY, Policy
 
 _PLACES = {"monthly": "%Y-%m", "yearly": "%Y"}
@@ -135,16 +135,20 @@ def _lifetime(one: Candidate, rule: str, policy: Policy) -> tuple[str, str]:
     if rule != "period":
         return str(policy.classes[rule]), f"the {rule} set of {one.id.time.strftime(_PLACES[rule])}"
     # A policy's "monthly: 1y" is about the one set of a month; of a second one this must not be told.
-    return str(policy.periods[kind]), "no more than a weekly set" if kind in SERVED_BY else f"a {kind} set"
+    return str(policy.periods[kind]), "no more than a weekly set" if kind in SERVED_BY else _named(kind)
+
+
+def _named(kind: str) -> str:
+    return f"a {kind} set" if kind != EXPORT else "an export"
 
 
 def _guards(ordered: Iterable[Candidate], now: datetime) -> Mapping[SetId, tuple[str, str]]:
     """The label's last line of defence: set -> rule, and what it is.
 
     A set that claims to be of the future stays anyway, and must not cost a real one its guard; nor must a set that
-    was damaged after its drill.
+    was damaged after its drill, nor an export, which brings no database back.
     """
-    past = [one for one in ordered if one.id.time <= now]
+    past = [one for one in ordered if one.id.time <= now and one.id.is_backup]
     good = [one for one in past if one.good]
     newest: list[tuple[str, str, Candidate]] = []
     for name in sorted(frozenset[str]().union(*(one.verified for one in past))):

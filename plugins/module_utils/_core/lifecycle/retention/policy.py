@@ -23,6 +23,7 @@ DEFAULT: Mapping[str, str | None] = MappingProxyType(
         "post_incident": UNTIL_RELEASED,
         "pre_restore": "7d",
         "manual": UNTIL_RELEASED,
+        "export": "90d",
     }
 )
 """What holds for every name that a policy does not have."""

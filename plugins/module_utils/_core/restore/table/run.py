@@ -17,6 +17,7 @@ from ...postgres.preflight import system_identifier
 from ...postgres.standby import refuse_standby
 from ...postgres.tables import NoSuchTableError, resolve_table
 from ...reading.access import open_access
+from ...reading.set_archive import open_set_archive
 from ..environments import unknown_environment
 from ..origins import refuse_other
 from .dropped.belongings import Present, missing_around
@@ -29,8 +30,9 @@ from .merge.sample import hidden_columns, sample
 from .reporting import report_absent, report_merged, report_planned, report_settled, report_swapped
 from .request import TableRequest
 from .session import Session
+from .source.export_rows import rows_of_export
 from .source.file_rows import open_file
-from .source.sources import Backup, defined_tables, find_in_backup, open_set, quoted, rows_of_set
+from .source.sources import Backup, defined_tables, find_in_backup, find_set, quoted, rows_of_set
 from .swap.schema_dump import Tools
 from .swap.swap import SwapPlan, plan_swap, swap, verify_swap
 from .target import STEP, Target, describe, look_at
@@ -85,9 +87,14 @@ def _return(
     """Bring back a table that is gone, if the backup has it."""
     if request.src is not None:
         raise missing
-    good, archive = open_set(request, open_access(params, stack))
+    access = open_access(params, stack)
+    good = find_set(request, access)
     adopted = refuse_other(good.manifest, _here(connection), request.adopt, any_server=True)
     good = replace(good, warnings=(*good.warnings, *adopted))
+    if not good.manifest.id.is_backup:
+        told = f"{missing.message}, and {good.manifest.id} is an export, which has rows only"
+        raise ConfigError(missing.step, told, hint="take a backup, or make the table first; nothing was touched")
+    archive = open_set_archive(good, access.decryption)
     try:
         table = resolve_table(request.table, defined_tables(archive.toc))
     except NoSuchTableError as unknown:
@@ -211,15 +218,18 @@ def _open(
     access = open_access(params, stack)
     if access.file is not None:
         return open_file(access.file, access.decryption, request, target, tools.pg_restore)
-    good, archive = open_set(request, access)
+    good = find_set(request, access)
     adopted = refuse_other(good.manifest, _here(connection), request.adopt)
+    unknown = [*unknown_environment(good.manifest.environment, request.expect_environment), *adopted]
+    if not good.manifest.id.is_backup:
+        return rows_of_export(good, access.decryption, request, target, unknown)
+    archive = open_set_archive(good, access.decryption)
     wanted = target.table
     if request.source_table is None:
         _check_meant(request.table, target, archive.toc)
     if request.source_table is not None:
         wanted = find_in_backup(request.source_table, [*archive.tables(), *good.manifest.left_out])
-    unknown = unknown_environment(good.manifest.environment, request.expect_environment)
-    return rows_of_set(good, archive, wanted, tools.pg_restore, [*unknown, *adopted])
+    return rows_of_set(good, archive, wanted, tools.pg_restore, unknown)
 
 
 def _here(connection: Connection) -> Identity:

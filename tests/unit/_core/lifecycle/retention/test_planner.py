@@ -53,10 +53,12 @@ def grounds(one: Candidate, among: list[Candidate], policy: Policy, now: datetim
     for name, length in policy.classes.items():
         if serves(one, name, among) and now < length.after(one.id.time):
             found[name] = length.after(one.id.time)
-    others = [other for other in among if one.id < other.id <= SetId(now, "~")]
-    if one.id.time <= now and one.good and not any(other.good for other in others):
+    if one.id.time > now or not one.id.is_backup:
+        return found
+    others = [other for other in among if one.id < other.id <= SetId(now, "~") and other.id.is_backup]
+    if one.good and not any(other.good for other in others):
         found["newest_good"] = None
-    for place in one.verified if one.id.time <= now else ():
+    for place in one.verified:
         newest = not any(place in other.verified for other in others)
         newest_whole = one.good and not any(place in other.verified and other.good for other in others)
         if newest or newest_whole:
@@ -111,6 +113,7 @@ def test_every_decision_is_that_of_the_model(situation: Situation) -> None:
 def test_the_newest_good_and_the_newest_verified_set_never_go(situation: Situation) -> None:
     history, policy, now = situation
     stays = ids(kept(plan_retention(history, policy, now), history))
+    history = [one for one in history if one.id.is_backup]
     for found in (
         {one.id for one in history if one.good},
         *({one.id for one in history if place in one.verified} for place in "ab"),
@@ -263,6 +266,15 @@ def test_a_set_that_claims_to_be_of_the_future_costs_no_real_one_its_guard() -> 
     real = Candidate(SetId.parse("daily_20260101_000000"), verified=HERE)
     claimed = Candidate(SetId.parse("daily_99991231_235959"), verified=HERE)
     assert [one.rule for one in plan_retention([real, claimed], Policy.parse(None), now)] == ["newest_good", "future"]
+
+
+def test_an_export_costs_no_backup_its_guard_and_has_none() -> None:
+    now = datetime(2026, 11, 22, tzinfo=timezone.utc)
+    backup = Candidate(SetId.parse("daily_20260101_000000"), verified=HERE)
+    exports = [Candidate(SetId.parse(f"export_2026{month}01_000000"), verified=HERE) for month in ("02", "11")]
+    plan = plan_retention([backup, *exports], Policy.parse(None), now)
+    assert [one.rule for one in plan] == ["newest_good", "expired", "period"]
+    assert plan[1].reason == "its 90d as an export ended on 2026-05-02"
 
 
 def test_a_set_that_is_given_twice_is_an_error_of_the_caller() -> None:

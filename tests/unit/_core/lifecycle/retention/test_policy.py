@@ -45,6 +45,7 @@ def test_the_default_is_that_of_the_procedures() -> None:
         "post_incident": None,
         "pre_restore": Period(7, "d"),
         "manual": None,
+        "export": Period(90, "d"),
     }
     assert policy.endless() == ("pre_migration", "post_incident", "manual")
     assert policy.to_dict() == dict(DEFAULT)

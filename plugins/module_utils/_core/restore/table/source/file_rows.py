@@ -10,11 +10,9 @@ from ..target import Target
 from .archive_file import rows_of_archive
 from .json_file import DocumentRows, first_columns
 from .plain_file import PlainFile, csv_header, json_rows, without_mark
-from .rows import CopiedRows, RowSource
+from .rows import CSV_OPTIONS, CopiedRows, RowSource
 from .script_file import rows_of_script
 from .sources import Backup
-
-_CSV = "(FORMAT csv, HEADER true, ENCODING 'UTF8')"
 
 
 def open_file(
@@ -37,5 +35,5 @@ def open_file(
         rows = DocumentRows(plain.name, columns, json_rows(plain.pieces(), plain.name, longest))
     else:
         columns = csv_header(plain.pieces(), plain.name)
-        rows = CopiedRows(plain.name, columns, without_mark(plain.pieces()), _CSV)
+        rows = CopiedRows(plain.name, columns, without_mark(plain.pieces()), CSV_OPTIONS)
     return Backup(plain.name, rows, warnings=tuple(plain.warnings))

@@ -18,6 +18,8 @@ from ....stream.process import READ_BYTES, child_environment, describe_status, r
 from ..session import Session, explained
 
 STEP = "load the rows"
+CSV_OPTIONS = "(FORMAT csv, HEADER true, ENCODING 'UTF8')"
+"""How COPY reads the CSV files that are exported, and those of others."""
 _END = b"\n\\.\n"
 
 

@@ -15,7 +15,7 @@ from ....postgres.programs import Program
 from ....postgres.tables import TableInfo
 from ....reading.access import Access
 from ....reading.left_out import refuse_left_out
-from ....reading.set_archive import SetArchive, open_set_archive
+from ....reading.set_archive import SetArchive
 from ..request import TableRequest
 from .copy_statement import copy_of_entry
 from .rows import CopiedRows, RowSource, SeveralRows, copy_data, restored_text
@@ -54,14 +54,14 @@ class Backup:
     toc: Toc | None = None
 
 
-def open_set(request: TableRequest, access: Access) -> tuple[GoodSet, SetArchive]:
-    """The set that was asked for, proven.
+def find_set(request: TableRequest, access: Access) -> GoodSet:
+    """The set that was asked for.
 
-    :raises BackupError: it is not the one that was expected, it is not authentic, or no key fits.
+    :raises BackupError: it is not the one that was expected, or it is not authentic.
     """
     good = find_good_set(access.locations, request.label or "", request.wanted, access.verify_keys)
     request.check_origin(good.manifest.environment)
-    return good, open_set_archive(good, access.decryption)
+    return good
 
 
 def rows_of_set(
