@@ -13,8 +13,9 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.all_l
     Catalogue,
     read_catalogue,
 )
-from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError, LocationError
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.carrying_out import Cleaned, clean
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.locked import keep_locked
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.planning import (
     PrunePlan,
     PruneRefused,
@@ -268,6 +269,30 @@ def test_what_the_store_protects_stays_as_a_whole_and_is_told() -> None:
     assert cleaned.protected == {SetId.parse(IDS[5]): "locked until 2027"}
     assert there(location) == [IDS[5], *IDS[9:]]
     assert IDS[5] in with_manifest(location)
+
+
+def test_a_store_that_cannot_be_asked_for_locks_is_refused_and_what_it_keeps_is_no_plan() -> None:
+    class Locking(MemoryLocation):
+        def lock_state(self) -> object:
+            return dataclasses.replace(super().lock_state(), unknown="access is denied")
+
+        def protection(self, key: str) -> str | None:
+            if self.name == "silent":
+                raise LocationError(self.name, "look for locks", "it does not answer")
+            return "locked until 2027" if IDS[5] in key else None
+
+    locking, plain, silent = (fill(one, *IDS) for one in (Locking("s3"), MemoryLocation("disk"), Locking("silent")))
+    alone = keep_locked(plan(locking), [locking])
+    decided = {str(one.id): one for one in alone.decisions}[IDS[5]]
+    assert (decided.keep, decided.rule) == (True, "locked")
+    assert decided.reason.startswith("s3: locked until 2027, although its 7d")
+    both = keep_locked(plan(locking, plain), [locking, plain])
+    assert {name: IDS[5] in {str(copy.id) for copy in goes} for name, goes in both.goes.items()} == {
+        "s3": False,
+        "disk": True,
+    }
+    with pytest.raises(PruneRefused, match="it does not answer; nothing was deleted"):
+        keep_locked(plan(locking, silent), [locking, silent])
 
 
 @pytest.mark.parametrize(("days", "refused"), [(None, False), (7, False), (8, True), (3650, True)])
