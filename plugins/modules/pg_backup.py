@@ -164,6 +164,22 @@ options:
         type: str
         choices: [zstd, gzip, none]
         default: zstd
+  attachments:
+    description:
+      - Small files that are kept in the set beside the data, the details of an incident say.
+      - They are encrypted already, to the recipients of the set, so that this host never has them in the open.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      name:
+        description: Name with an extension, V(incident.txt) say. The time is put between the two.
+        type: str
+        required: true
+      content:
+        description: The encrypted file in base64, 8 MiB at most.
+        type: str
+        required: true
   fingerprint:
     description: Which tables get a fingerprint of their contents, those marked in O(tables), all, or none.
     type: str
@@ -346,7 +362,7 @@ artifacts:
       type: str
       sample: backup_20261122_0000.dump.age
     role:
-      description: V(dump), V(globals) or V(export).
+      description: V(dump), V(globals), V(export) or V(attachment).
       type: str
       sample: dump
     size:
@@ -456,6 +472,7 @@ TABLE = {
     "personal_data": {"type": "bool", "default": False},
     "fingerprint": {"type": "bool", "default": False},
 }
+ATTACHMENT = {"name": {"type": "str", "required": True}, "content": {"type": "str", "required": True}}
 EXPORT = {
     "name": {"type": "str"},
     "table": {"type": "str"},
@@ -486,6 +503,7 @@ def main() -> None:
             "compress": {"type": "str", "default": "auto"},
             "tables": {"type": "list", "elements": "dict", "default": [], "options": TABLE},
             "exports": {"type": "list", "elements": "dict", "default": [], "options": EXPORT},
+            "attachments": {"type": "list", "elements": "dict", "default": [], "options": ATTACHMENT},
             "fingerprint": {"type": "str", "choices": ["none", "marked", "all"], "default": "marked"},
             "missing_tables": {
                 "type": "str",

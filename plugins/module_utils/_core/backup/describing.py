@@ -59,7 +59,7 @@ def _index_block(block: Block) -> IndexBlock:
 
 
 def describe_side(side: SideArtifact, encryption: Encryption) -> Artifact:
-    """The manifest's entry of the globals or of an export."""
+    """The manifest's entry of the globals, of an export or of an attachment."""
     return Artifact(
         name=side.name,
         role=side.role,
@@ -69,7 +69,7 @@ def describe_side(side: SideArtifact, encryption: Encryption) -> Artifact:
         recipients=encryption.recipients,
         size=side.hash.size,
         sha256=side.hash.hexdigest(),
-        plain_size=side.plain.size,
+        plain_size=None if side.sealed else side.plain.size,
         export=None if side.export is None else _describe_export(side),
     )
 

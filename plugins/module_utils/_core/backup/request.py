@@ -10,6 +10,7 @@ from typing import Any
 from ..backupset.naming import EXPORT, check_kind, check_name
 from ..errors import ConfigError
 from ..postgres.names import parse_name
+from .attachments import Attachment
 
 STEP = "check the options"
 FINGERPRINT_CHOICES = ("none", "marked", "all")
@@ -134,6 +135,7 @@ class BackupRequest:
     pg_bin_dir: str | None = None
     allow_unencrypted: bool = False
     adopt: str | None = None
+    attachments: tuple[Attachment, ...] = ()
 
     def __post_init__(self) -> None:
         check_name(self.label, "label")
@@ -157,6 +159,7 @@ class BackupRequest:
             )
         _check_unique("table", [table.name for table in self.tables])
         _check_unique("export", [export.name for export in self.exports])
+        _check_unique("attachment", [attachment.stem for attachment in self.attachments])
         for pattern in self.exclude_table_data:
             parse_name(pattern)
             if not pattern.strip("*?. "):

@@ -15,9 +15,10 @@ from ..locations import enter_locations
 from ..postgres.connection import ConnectionOptions
 from ..postgres.snapshot import LockBusy
 from ..postgres.standby import conflicts_named
+from .attachments import Attachment
 from .preparing import Ends, prepare
 from .reporting import report_planned, report_written
-from .request import BackupRequest, Compression, ExportSpec, TablePolicy
+from .request import RESERVED_NAMES, BackupRequest, Compression, ExportSpec, TablePolicy
 from .running import BackupRun
 from .skipping import note_skip, report_skipped
 
@@ -84,13 +85,21 @@ def parse_request(params: Mapping[str, Any]) -> BackupRequest:
         pg_bin_dir=params["pg_bin_dir"],
         allow_unencrypted=params["allow_unencrypted"],
         adopt=params.get("adopt"),
+        attachments=_attachments(params),
     )
+
+
+def _attachments(params: Mapping[str, Any]) -> tuple[Attachment, ...]:
+    taken = {*RESERVED_NAMES, *(ExportSpec.parse(export).name for export in params["exports"])}
+    return tuple(Attachment.parse(one, taken) for one in params["attachments"])
 
 
 def _open_ends(params: Mapping[str, Any], request: BackupRequest, stack: contextlib.ExitStack) -> Ends:
     request.check_encryption(encrypted=bool(params["recipients"]))
     encryption = Encryption.parse(params["recipients"], gnupghome=params["gnupghome"])
     stack.callback(encryption.close)
+    for attachment in request.attachments:
+        attachment.check(encryption)
     signing_key = load_signing_key(params["signing_key"]) if params["signing_key"] else None
     verify_keys = load_verify_keys(params["verify_key"] or ())
     if signing_key is not None:

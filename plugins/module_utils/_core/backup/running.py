@@ -33,6 +33,7 @@ from ..postgres.messages import bounded_list
 from ..postgres.names import display_name
 from ..postgres.types import Connection
 from ..stream.pipeline import Progress, as_backup_error
+from .attachments import Attachment, AttachmentSource
 from .describing import describe_dump, describe_schema, describe_side, describe_tables, describe_tools, second
 from .dumping import PartDump, TocCollector, dump_argv
 from .parts import Part, TableName
@@ -274,10 +275,13 @@ class BackupRun:
         return self._request.fingerprint == "all"
 
     def _side_artifacts(self) -> list[SideArtifact]:
-        plan, encryption = self._plan, self._ends.encryption
-        exports = [self._export(export, encryption) for export in plan.exports]
-        if not self._request.dumps:
-            return exports
+        encryption = self._ends.encryption
+        exports = [self._export(export, encryption) for export in self._plan.exports]
+        attachments = [self._attachment(one, encryption) for one in self._request.attachments]
+        return [*([self._globals(encryption)] if self._request.dumps else []), *exports, *attachments]
+
+    def _globals(self, encryption: Encryption) -> SideArtifact:
+        plan = self._plan
         source = globals_source(
             plan.pg_dumpall,
             plan.environment,
@@ -285,13 +289,19 @@ class BackupRun:
             # A password's hash opens the server to whoever reads it, so it is never written in the open.
             with_passwords=plan.server.can_read_passwords and encryption.enabled,
         )
-        stamp = plan.set_id.stamp
-        sides = [
-            SideArtifact(
-                f"globals_{stamp}", source, role="globals", data_format="sql", compression="none", encryption=encryption
-            )
-        ]
-        return sides + exports
+        name = f"globals_{plan.set_id.stamp}"
+        return SideArtifact(name, source, role="globals", data_format="sql", compression="none", encryption=encryption)
+
+    def _attachment(self, attachment: Attachment, encryption: Encryption) -> SideArtifact:
+        return SideArtifact(
+            f"{attachment.stem}_{self._plan.set_id.stamp}",
+            AttachmentSource(attachment),
+            role="attachment",
+            data_format=attachment.extension,
+            compression="none",
+            encryption=encryption,
+            sealed=True,
+        )
 
     def _export(self, export: ResolvedExport, encryption: Encryption) -> SideArtifact:
         spec = export.spec

@@ -27,6 +27,7 @@ class ResolvedExport:
 class SideArtifact:
     """One small artifact on its way into the locations; use it once.
 
+    :param sealed: whether what *source* gives is encrypted already.
     :param source: its bytes; one with a ``rows`` attribute tells how many rows it had.
     """
 
@@ -40,12 +41,14 @@ class SideArtifact:
         compression: str,
         encryption: Encryption,
         export: ResolvedExport | None = None,
+        sealed: bool = False,
     ) -> None:
         self.name = f"{stem}.{data_format}{_SUFFIXES[compression]}{encryption.suffix}"
         self.role = role
-        self.format = data_format
+        self.format = "file" if sealed else data_format
         self.compression = compression
         self.export = export
+        self.sealed = sealed
         self.plain = Sha256()
         self.hash = Sha256()
         self._source = source
@@ -53,8 +56,10 @@ class SideArtifact:
 
     def run(self, writer: SetWriter) -> None:
         """Move it into every location that is still good."""
-        transforms: list[Transform] = [self.plain, *_compressors(self.compression)]
-        transforms += [*self._encryption.transforms(), self.hash]
+        transforms: list[Transform] = []
+        if not self.sealed:
+            transforms = [self.plain, *_compressors(self.compression), *self._encryption.transforms()]
+        transforms.append(self.hash)
         writer.write(self.name, self._source, transforms)
 
     @property

@@ -17,7 +17,7 @@ _RESERVED = (
 ARTIFACT_NAME = rf"(?!.*\.\.)(?!{_RESERVED}$)[A-Za-z0-9][A-Za-z0-9._-]{{0,126}}"
 """A file name for every store, that is none of the names a set uses for itself."""
 
-_FORMATS = {"dump": ("pg_custom",), "globals": ("sql",), "export": ("csv", "json")}
+_FORMATS = {"dump": ("pg_custom",), "globals": ("sql",), "export": ("csv", "json"), "attachment": ("file",)}
 
 
 def check_artifact_name(name: str) -> str:
@@ -109,11 +109,13 @@ class Artifact:
     """One file of the set. Read it in this order: decrypt, unwrap the compression, then it is of its format."""
 
     name: Annotated[str, _ARTIFACT_NAME, "The file's name in the set's directory."]
-    role: Annotated[str, Choice("dump", "globals", "export")]
+    role: Annotated[str, Choice("dump", "globals", "export", "attachment")]
     part: Annotated[int | None, Nullable(Integer(1)), "1, 2, ... for a dump; all parts together are the database."] = (
         None
     )
-    format: Annotated[str, Choice("pg_custom", "sql", "csv", "json")]
+    format: Annotated[
+        str, Choice("pg_custom", "sql", "csv", "json", "file"), "What it is inside; its name says more of a file."
+    ]
     compression: Annotated[str, Choice("none", "gzip", "zstd", "lz4"), "Around the format."]
     inner_compression: Annotated[str | None, Nullable(NAMED), "Inside the format, as pg_dump was told it."] = None
     encryption: Annotated[str, Choice("age", "gpg", "none")]
@@ -147,6 +149,7 @@ ARTIFACT_CONDITIONS: dict[str, Any] = {
     "allOf": [
         _when("dump", {"part": {"type": "integer"}, "export": _NULL}),
         _when("globals", {"part": _NULL, "index": _NULL, "export": _NULL}),
+        _when("attachment", {"part": _NULL, "index": _NULL, "export": _NULL}),
         _when("export", {"part": _NULL, "index": _NULL, "export": {"type": "object"}}),
         {
             "if": {"properties": {"encryption": {"const": "none"}}},

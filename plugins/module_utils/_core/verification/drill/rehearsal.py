@@ -143,7 +143,7 @@ class Drill:
 
     def _prove_exports(self, good: GoodSet, told: Rehearsal) -> None:
         """Compare the SHA-256 of what no restore of the database reads."""
-        exports = [artifact for artifact in good.manifest.artifacts if artifact.role == "export"]
+        exports = [artifact for artifact in good.manifest.artifacts if artifact.role in ("export", "attachment")]
         wrong = []
         for artifact in exports:
             try:
