@@ -62,6 +62,13 @@ options:
   expect_database:
     description: Name of the database that the set must be of. By default any.
     type: str
+  exclude_table_data:
+    description:
+      - Tables whose rows may be missing in the set, as M(mobul.backup.pg_backup) takes them. With O(within) a set that
+        was made without the rows of any other is passed by.
+    type: list
+    elements: str
+    default: []
   min_copies:
     description: Number of good copies that are needed. By default one in every location.
     type: int
@@ -190,6 +197,7 @@ def main() -> None:
             "labels": {"type": "dict", "default": {}},
             "expect_environment": {"type": "str"},
             "expect_database": {"type": "str"},
+            "exclude_table_data": {"type": "list", "elements": "str", "default": []},
             "min_copies": {"type": "int"},
             "read_back": {"type": "bool", "default": True},
         },

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from ..backup.left_out import matches
 from ..backupset.manifest import Manifest
 from ..backupset.naming import SetId, check_kind, check_name
 from ..backupset.record_keys import record_verify_keys
@@ -25,6 +26,8 @@ from ..errors import BackupError, ConfigError
 from ..findings import FAILED, Finding
 from ..lifecycle.retention.policy import Policy
 from ..locations import enter_locations
+from ..postgres.messages import bounded_list
+from ..postgres.names import display_name
 from ..reading.access import Access
 from ..texts import readable_size
 from .request import VerifyRequest
@@ -45,6 +48,7 @@ class ProofRequest:
     :param kinds: what it must be one of; none for all.
     :param labels: what its manifest must have among its labels.
     :param min_copies: how many copies must be good; None for one in every location.
+    :param exclude: tables whose rows may be missing, as a new set would leave them out; counts with *within*.
     :param read_back: whether every byte is read; otherwise only what the listings and manifests tell.
     """
 
@@ -59,6 +63,7 @@ class ProofRequest:
     min_copies: int | None
     policy: Policy
     read_back: bool = True
+    exclude: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> ProofRequest:
@@ -76,6 +81,7 @@ class ProofRequest:
             min_copies=params["min_copies"],
             policy=Policy.parse(params["policy"]),
             read_back=params["read_back"],
+            exclude=tuple(params["exclude_table_data"]),
         )
 
     def wants(self, known: KnownSet, now: datetime) -> bool:
@@ -88,6 +94,13 @@ class ProofRequest:
         if self.within is not None and (now - time > self.within or kind in _NEVER):
             return False
         return self._fits(known) and (not self.kept_as or self._stays(known, now))
+
+    def lacking(self, manifest: Manifest | None) -> str:
+        """The tables whose rows a new set would have, and this one has not; "" for none."""
+        if self.within is None or manifest is None:
+            return ""
+        missing = [table for table in manifest.left_out if not any(matches(pattern, table) for pattern in self.exclude)]
+        return bounded_list(list(map(display_name, missing))) if missing else ""
 
     def _fits(self, known: KnownSet) -> bool:
         summary = known.summary
@@ -162,8 +175,12 @@ def run_proof(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         for known in reversed([one for one in catalogue.backups if request.wants(one, now)]):
             proof = _prove(request, known, access, catalogue)
             report = _report(request, proof, wanted, now)
-            if proof.copies >= wanted:
+            lacking = request.lacking(proof.manifest)
+            if proof.copies >= wanted and not lacking:
                 return {**report, "passed_by": passed}
+            if lacking:
+                passed.append(f"{known.id} was made without the rows of {lacking}")
+                continue
             message = f"{proof.copies} of {len(locations)} copies of {known.id} are good, {wanted} needed: "
             message += "; ".join(str(one["error"]) for one in proof.locations if one["error"])
             if request.within is None:
