@@ -16,6 +16,8 @@ description:
     read it.
   - With O(state=asked) it checks what the caller gave, and with O(state=begun) it writes a document that says no go. So
     does that of a run that is killed. Only O(state=finished) can make it go, where every required step is done.
+  - With O(state=sealed) an incident's details are encrypted, for M(mobul.backup.pg_backup) to keep them in a set. They
+    are told to nobody else, and lie in the open on no other host.
   - The caller's values (C(deployment_id), C(migration_id), C(incident_reference), C(procedure_result_path) and others)
     are read by their names from the variables, or from environment variables such as E(MOBUL_DEPLOYMENT_ID). What comes
     from the command line or a survey is taken as it stands, and never as a template.
@@ -35,7 +37,7 @@ options:
     description: What to do.
     type: str
     required: true
-    choices: [asked, begun, recorded, finished]
+    choices: [asked, sealed, begun, recorded, finished]
   procedure:
     description: Name of the procedure, with O(state=asked) and O(state=begun).
     type: str
@@ -83,6 +85,23 @@ options:
     description: Whether the set that O(result) tells of was there before the procedure.
     type: bool
     default: false
+  recipients:
+    description: To whom details are encrypted, with O(state=sealed), as M(mobul.backup.pg_backup) takes them.
+    type: list
+    elements: str
+    default: []
+  gnupghome:
+    description: Home directory of GnuPG with the public keys, where O(recipients) are OpenPGP keys.
+    type: path
+  document_key:
+    description:
+      - Ed25519 private key that signs the document, with O(state=finished), as PEM text or the path of a file with it.
+      - The signature lies beside the document, under its name with C(.sig). Where the key cannot be read the document
+        says so.
+    type: str
+  document_key_passphrase:
+    description: Passphrase of O(document_key), where it has one.
+    type: str
 """
 
 EXAMPLES = r"""
@@ -135,6 +154,12 @@ findings:
   type: list
   elements: dict
   sample: [{check: job, subject: pre_deploy, status: passed, message: "pre_deploy v1.2: go"}]
+attachments:
+  description: The details as M(mobul.backup.pg_backup) takes them.
+  returned: with O(state=sealed)
+  type: list
+  elements: dict
+  sample: [{name: incident.txt, content: YWdlLWVuY3J5cHRpb24ub3JnL3YxCi0+IFgyNTUxOQ==}]
 summary:
   description: What was done, for a person.
   returned: at the end

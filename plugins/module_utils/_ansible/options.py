@@ -100,7 +100,7 @@ RESTORE: dict[str, Any] = {
 }
 
 PROCEDURE_RECORD: dict[str, Any] = {
-    "state": {"type": "str", "required": True, "choices": ["asked", "begun", "recorded", "finished"]},
+    "state": {"type": "str", "required": True, "choices": ["asked", "sealed", "begun", "recorded", "finished"]},
     "procedure": {
         "type": "str",
         "choices": ["pre_deploy", "pre_migration", "post_incident", "restore", "restore_table"],
@@ -116,4 +116,8 @@ PROCEDURE_RECORD: dict[str, Any] = {
     "step": {"type": "str"},
     "result": {"type": "dict"},
     "reused": {"type": "bool", "default": False},
+    "recipients": {"type": "list", "elements": "str", "default": []},
+    "gnupghome": {"type": "path"},
+    "document_key": {"type": "str", "no_log": True},
+    "document_key_passphrase": {"type": "str", "no_log": True},
 }

@@ -36,7 +36,7 @@ ONE_NAME = {"verify_key", "record_verify_key", "record_signing_key", "record_sig
 INHERITED = {*LOGIN, *ONE_NAME, "label", "locations", "environment", "identities", "gnupghome", "pg_bin_dir"}
 OTHER_NAMES = {"policy": "retention", "channels": "alerts"}
 # A drill restores into another server than the one that was backed up; a procedure's record keeps what it began with.
-NOT_INHERITED = {"restore_drill": LOGIN, "procedure_record": {"label", "environment"}}
+NOT_INHERITED = {"restore_drill": LOGIN, "procedure_record": {"label", "environment", "gnupghome"}}
 
 Task = tuple[str, dict[str, Any]]
 

@@ -50,13 +50,18 @@ _MIDDLES: Mapping[tuple[str, str | None], Titles] = {
         (BACKUP, "Back up the current state, with the incident's details in the set"),
         _PROVE,
         _DRILL,
-        (HOLD, "Keep it for the forensic analysis"),
         (FORENSIC_COPY, "Copy it to the forensic location"),
+        (HOLD, "Keep it for the forensic analysis"),
     ),
     ("restore", RESTORED): _RESTORING,
     ("restore", FINALIZED): (_FINALIZING,),
     ("restore", REVERTED): (_REVERTING,),
-    ("restore_table", RESTORED): _RESTORING,
+    ("restore_table", RESTORED): (
+        (MAINTENANCE_ON, "Put the application in maintenance mode"),
+        (SAFETY_BACKUP, "Back up what is there, for safety"),
+        (RESTORE, "Restore the table, and compare with the backup"),
+        (MAINTENANCE_OFF, "Let everybody in again"),
+    ),
     ("restore_table", FINALIZED): (_FINALIZING,),
     ("restore_table", REVERTED): (_REVERTING,),
 }
@@ -86,8 +91,12 @@ def checklist(procedure: str, state: str | None, wanted: Wanted) -> tuple[Step, 
 
 def _steps(middle: Titles, wanted: Wanted) -> Iterator[Step]:
     left_out = wanted.left_out or {}
+    # What it is about is known before anybody is told.
+    found = tuple(one for one in middle if one[0] == FIND)
+    for name, title in found:
+        yield Step(name=name, title=title, required=True)
     yield _telling(ANNOUNCE, "Announce it to the team", wanted)
-    for name, title in middle:
+    for name, title in middle[len(found) :]:
         if name in left_out:
             yield Step(name=name, title=title, required=False, status=SKIPPED, evidence=(left_out[name],))
         else:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import stat
 
+from ..backupset.naming import signature_of
+from ..backupset.signing import SigningKey
 from ..documents.strict_json import MAX_UNPROVEN_BYTES
 from ..errors import BackupError, ConfigError
 from ..stream.files import RegularFile, ReplacingFileSink
@@ -64,12 +66,19 @@ def _refused(given: str, message: str, hint: str) -> ConfigError:
     return ConfigError(_CHECK_STEP, f"procedure_result_path {given!r} {message}", hint=hint)
 
 
-def write_result(path: str, document: Procedure) -> None:
+def write_result(path: str, document: Procedure, key: SigningKey | None = None) -> None:
     """Put *document* in the place of the one before; at every moment a whole one is there.
 
+    :param key: whose signature is put beside it, under its name with ``.sig``.
     :raises BackupError: it cannot be written.
     """
     data = document.to_bytes()
+    if key is not None:
+        _replace(signature_of(path), key.sign(data))
+    _replace(path, data)
+
+
+def _replace(path: str, data: bytes) -> None:
     sink = ReplacingFileSink(path, step=_STEP)
     try:
         sink.write(data)

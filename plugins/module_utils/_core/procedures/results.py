@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..texts import first_lines, readable_size, visible
+from ..backupset.naming import SetId
+from ..texts import first_lines, visible
 from .document import DONE, FAILED, PENDING, SKIPPED, Backup, Copy, File
 
 _LINES = 20
@@ -19,12 +20,14 @@ class Outcome:
 
     :param backup: the set that it made, found or proved.
     :param differences: what it found to be otherwise than before.
+    :param needed: False where the step turned out to be about nothing, so that there is a go without it.
     """
 
     status: str
     evidence: tuple[str, ...] = ()
     backup: Backup | None = None
     differences: tuple[str, ...] = ()
+    needed: bool = True
 
 
 def outcome_of(result: Mapping[str, Any], *, check_mode: bool, reused: bool = False) -> Outcome:
@@ -35,10 +38,12 @@ def outcome_of(result: Mapping[str, Any], *, check_mode: bool, reused: bool = Fa
     """
     backup = backup_of(result, reused=reused)
     differences = _lines(result.get("differences"))
+    if reason := result.get("not_needed"):
+        return Outcome(SKIPPED, (visible(str(reason)),), needed=False)
     if result.get("skipped") and check_mode:
         return Outcome(PENDING, ("it is done only when the procedure is carried out",))
     if result.get("skipped"):
-        return Outcome(SKIPPED, (str(result.get("skip_reason") or "it was not asked for"),))
+        return Outcome(SKIPPED, ("it was not done",))
     if not result or result.get("failed") or result.get("unreachable"):
         return Outcome(FAILED, (_reason(result),), backup, differences)
     if because := result.get("skipped_because"):
@@ -47,15 +52,16 @@ def outcome_of(result: Mapping[str, Any], *, check_mode: bool, reused: bool = Fa
 
 
 def evidence_of(result: Mapping[str, Any]) -> tuple[str, ...]:
-    """The lines that a module told, what it says of the set's files, and what one should know of it."""
-    files = [f"{one.name}: {readable_size(one.size)}, SHA-256 {one.sha256}" for one in _files(result)]
+    """The lines that a module told, and what one should know of it."""
     told = _lines(result.get("summary")) or _lines(result.get("msg"))
-    return tuple(first_lines([*told, *files, *_lines(result.get("warnings"))], limit=_LINES))
+    return tuple(first_lines([*told, *_lines(result.get("warnings"))], limit=_LINES))
 
 
 def backup_of(result: Mapping[str, Any], *, reused: bool) -> Backup | None:
-    """The set that a result tells of, in the form of ``pg_backup``; None where it tells of none."""
+    """The set that a result tells of, as a backup or a restore does; None where it tells of none."""
     copies = result.get("locations")
+    if result.get("state") == "restored" and result.get("label") and result.get("location"):
+        return _restored(str(result["id"]), str(result["label"]), str(result["location"]), result.get("signature"))
     if not result.get("directory") or not isinstance(copies, list):
         return None
     signed = result.get("signed")
@@ -77,6 +83,20 @@ def backup_of(result: Mapping[str, Any], *, reused: bool) -> Backup | None:
             for one in copies
         ),
         files=tuple(_files(result)),
+    )
+
+
+def _restored(name: str, label: str, location: str, signature: object) -> Backup:
+    """The set that is restored; nothing is known of other copies than the one that is read."""
+    return Backup(
+        id=name,
+        label=label,
+        directory=SetId.parse(name).directory(label),
+        manifest_sha256=None,
+        signed=signature in ("good", "unverified"),
+        reused=True,
+        copies=(Copy(location=location, type="", status="good", proof="read_back", error=None),),
+        files=(),
     )
 
 

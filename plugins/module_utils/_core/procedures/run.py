@@ -7,19 +7,20 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
+from ..backupset.signing import SigningKey, load_signing_key
 from ..documents.strict_json import dumps
 from ..errors import BackupError, ConfigError, FormatError
 from .announcing import announcement, findings, title
 from .checklists import Wanted
 from .custody import custody
+from .details import check_details, sealed_details
 from .document import NO_GO, SHAPE, Procedure
 from .result_file import result_path, write_result
 from .results import outcome_of
 from .running import advance, begin, conclude, current, failure, finish
-from .values import check_values, reference_of, state_of
+from .values import VALUES, check_values, reference_of, state_of
 
-ASKED, BEGUN, RECORDED, FINISHED = "asked", "begun", "recorded", "finished"
-STATES = (ASKED, BEGUN, RECORDED, FINISHED)
+ASKED, SEALED, BEGUN, FINISHED = "asked", "sealed", "begun", "finished"
 
 _STEP = "record the procedure"
 
@@ -32,19 +33,26 @@ def run_record(params: Mapping[str, Any], given: Mapping[str, object], check_mod
     :raises BackupError: a value cannot be right, or the document cannot be written.
     """
     now = datetime.now(timezone.utc).replace(microsecond=0)
+    if params["state"] == SEALED:
+        values = check_values(params["procedure"], given, now)
+        return {"changed": False, "attachments": sealed_details(values, params["recipients"], params["gnupghome"])}
     if params["state"] in (ASKED, BEGUN):
         return _begin(params, given, check_mode, now)
     document, path = _so_far(params["record"])
     values = params["record"].get("given") or {}
     if params["state"] == FINISHED:
-        ended = finish(document, _kept(path), now)
-        return _written(ended, path, check_mode, values, ended)
+        key, unsigned = _document_key(params)
+        told = _kept(path if path is None or key is None else f"{path}, signed by the key {key.key_id}", unsigned)
+        ended = finish(document, told, now)
+        return _written(ended, path, check_mode, values, ended, key)
     name = params["step"] or current(document)
     # A failure ends the checklist: what comes of it later is no matter of the steps that follow.
     if name is not None and (params["step"] or failure(document) is None):
         outcome = outcome_of(params["result"] or {}, check_mode=check_mode, reused=params["reused"])
         document = advance(document, name, outcome, now)
     report = _written(document, path, check_mode, values, conclude(document, now))
+    # The run's statistics have it from the beginning, and as it ended.
+    del report["ansible_stats"]
     if params["step"] and (failed := failure(document)) is not None and failed.name == name:
         error = BackupError(_STEP, f"{title(document)}: {document.reason}")
         error.report = report
@@ -57,12 +65,13 @@ def _begin(params: Mapping[str, Any], given: Mapping[str, object], check_mode: b
     if not procedure:
         raise ConfigError("check the options", "procedure is missing", hint="name it")
     values = check_values(procedure, given, now)
+    check_details(values)
     path = result_path(values["procedure_result_path"], procedure, params["host"], params["hosts"])
     if params["must_tell"] and not params["told"]:
         hint = "name a channel, or set procedure_must_tell: false"
         raise ConfigError("check the options", "backup_alerts is empty, and somebody must be told", hint=hint)
     if params["state"] == ASKED:
-        return {"changed": False, "given": values}
+        return {"changed": False, "given": _told(procedure, values)}
     document = begin(
         procedure,
         state_of(procedure, values),
@@ -75,7 +84,7 @@ def _begin(params: Mapping[str, Any], given: Mapping[str, object], check_mode: b
         check_mode=check_mode,
         now=now,
     )
-    return _written(document, path, check_mode, values, document)
+    return _written(document, path, check_mode, _told(procedure, values), document)
 
 
 def _left_out(params: Mapping[str, Any]) -> dict[str, str]:
@@ -92,12 +101,34 @@ def _so_far(record: Mapping[str, Any] | None) -> tuple[Procedure, str | None]:
         raise ConfigError(_STEP, f"record has no document of a procedure: {error.message}") from None
 
 
-def _kept(path: str | None) -> tuple[str, ...]:
-    return (*([path] if path else []), "statistics of the run: procedure_result")
+def _told(procedure: str, values: Mapping[str, str]) -> dict[str, str]:
+    """The values without texts that are to be read by nobody but those who can open the set."""
+    private = {value.name for value in VALUES[procedure] if value.kind == "text"}
+    return {name: "" if name in private else text for name, text in values.items()}
+
+
+def _document_key(params: Mapping[str, Any]) -> tuple[SigningKey | None, tuple[str, ...]]:
+    """The key that signs the document, or why there is none although one was given."""
+    if not params["document_key"]:
+        return None, ()
+    try:
+        return load_signing_key(params["document_key"], params["document_key_passphrase"], option="document_key"), ()
+    except BackupError as error:
+        # It may be a file of the database's host.
+        return None, (f"the document is not signed: {error}",)
+
+
+def _kept(path: str | None, unsigned: tuple[str, ...]) -> tuple[str, ...]:
+    return (*([path] if path else []), "statistics of the run: procedure_result", *unsigned)
 
 
 def _written(
-    document: Procedure, path: str | None, check_mode: bool, values: Mapping[str, str], told: Procedure
+    document: Procedure,
+    path: str | None,
+    check_mode: bool,
+    values: Mapping[str, str],
+    told: Procedure,
+    key: SigningKey | None = None,
 ) -> dict[str, Any]:
     """Write the document; return what the module does.
 
@@ -107,7 +138,7 @@ def _written(
     if path is None or check_mode:
         return _report(document, path, False, values, told)
     try:
-        write_result(path, document)
+        write_result(path, document, key)
     except BackupError as error:
         failed = replace(document, verdict=NO_GO, reason=str(error))
         error.report = _report(failed, path, False, values, failed)

@@ -78,7 +78,14 @@ def advance(document: Procedure, name: str, outcome: Outcome, now: datetime) -> 
     before = max((step.finished for step in document.steps if step.finished), default=document.started)
     seconds = max(0, int((now - before).total_seconds()))
     steps = tuple(
-        replace(step, status=outcome.status, evidence=outcome.evidence, finished=now, seconds=seconds)
+        replace(
+            step,
+            status=outcome.status,
+            evidence=outcome.evidence,
+            finished=now,
+            seconds=seconds,
+            required=step.required and outcome.needed,
+        )
         if step.name == name
         else step
         for step in document.steps
@@ -114,11 +121,13 @@ def conclude(document: Procedure, now: datetime) -> Procedure:
 
 
 def _merged(known: Backup | None, found: Backup | None) -> Backup | None:
-    """What a later step says of the same set counts, but for what only an earlier one knew."""
+    """Of two sets the first one. Of one what a later step says of it, but for what only an earlier one knew."""
     if known is None or found is None or known.id != found.id:
-        return found or known
+        return known or found
+    places = {copy.location: copy for copy in (*known.copies, *found.copies)}
     return replace(
         found,
+        copies=tuple(places.values()),
         reused=known.reused,
         files=found.files or known.files,
         manifest_sha256=found.manifest_sha256 or known.manifest_sha256,

@@ -28,7 +28,8 @@ _SHOWN = 60
 class Value:
     """One variable that the caller sets.
 
-    :param kind: ``reference``, ``duration``, ``until``, ``state``, ``text``, ``path`` or ``plain``.
+    :param kind: ``reference``, ``duration``, ``until``, ``state``, ``time``,
+        ``names`` (a list), ``text``, ``path`` or ``plain``.
     :param meant: what to give, in words; of one that cannot be left out.
     """
 
@@ -51,6 +52,9 @@ VALUES: Mapping[str, tuple[Value, ...]] = {
     "pre_migration": (
         Value("migration_id", "reference", "give the migration that waits: -e migration_id=..."),
         Value("migration_state", "state"),
+        Value("migration_expected_differences", "names"),
+        Value("expect_environment", "plain"),
+        Value("expect_database", "plain"),
     ),
     "post_incident": (
         Value("incident_reference", "reference", "give the incident's: -e incident_reference=..."),
@@ -115,6 +119,8 @@ def state_of(procedure: str, values: Mapping[str, str]) -> str | None:
 def _text(value: Value, given: object) -> str:
     if given is None:
         return ""
+    if value.kind == "names" and isinstance(given, list):
+        return "\n".join(_text(value, one) for one in given)
     if isinstance(given, bool) or not isinstance(given, str | int | float):
         raise ConfigError(STEP, f"{value.name} is {_shown(given)}", hint=f"give a text in quotes; {_how(value)}")
     text = str(given)

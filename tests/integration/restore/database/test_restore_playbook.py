@@ -64,8 +64,14 @@ def test_the_checklist_is_run_in_order_and_everybody_gets_in_again(
 ) -> None:
     report = bench.backup(postgres17, shop)
     postgres17.query(shop, "DELETE FROM orders")
-    result = run(playbooks, inventory, shop)
+    path = tmp_path / "result.json"
+    result = run(playbooks, inventory, shop, procedure_result_path=path)
     assert result.status == 0, result.output
+    document = json.loads(path.read_text())
+    assert (document["verdict"], document["backup"]["id"]) == ("go", report["id"])
+    assert {step["name"] for step in document["steps"] if step["status"] == "done"} == {
+        *("prove", "maintenance_on", "safety_backup", "restore", "maintenance_off", "record")
+    }
     assert postgres17.query(shop, "SELECT count(*) FROM orders") == [(5000,)]
     assert (tmp_path / "log").read_text() == f"notify {report['id']}\nafter {report['id']}\n"
     limits = postgres17.query(
@@ -90,9 +96,16 @@ def test_the_maintenance_mode_ends_when_the_restore_fails(
     hook = inventory.parent / "maintenance_on.yml"
     source = PROJECT / "roles" / "restore" / "tasks" / "maintenance_on.yml"
     hook.write_text(f"{source.read_text()}\n- name: Fail\n  ansible.builtin.fail:\n    msg: the dog ate it\n")
-    result = run(playbooks, inventory, shop, restore_maintenance_on_tasks=hook)
+    path = inventory.parent / "result.json"
+    result = run(playbooks, inventory, shop, restore_maintenance_on_tasks=hook, procedure_result_path=path)
     assert result.status == 2
     assert "the dog ate it" in result.output
+    document = json.loads(path.read_text())
+    assert document["verdict"] == "no_go"
+    assert document["reason"] == "step 'maintenance_on' failed: the dog ate it"
+    assert [step["name"] for step in document["steps"] if step["status"] == "done"] == [
+        *("prove", "maintenance_off", "record")
+    ]
     properties = postgres17.query(
         "postgres",
         "SELECT datconnlimit, (SELECT setconfig FROM pg_db_role_setting WHERE setdatabase = d.oid)"
@@ -162,6 +175,31 @@ def test_a_set_that_the_inventorys_key_has_not_signed_is_refused(
     assert result.status == 2
     assert "is not signed, and a verify key was given" in result.failure("shop")["msg"]
     assert databases(postgres17, shop) == {shop}
+
+
+def test_a_table_is_restored_by_a_checklist_too(
+    playbooks: Playbooks, inventory: Path, bench: RestoreBench, postgres17: PostgresServer, shop: str, tmp_path: Path
+) -> None:
+    bench.backup(postgres17, shop)
+    postgres17.query(shop, "DELETE FROM orders WHERE id > 10")
+    path = tmp_path / "result.json"
+    given = {
+        "table": "orders",
+        "expect_environment": ENVIRONMENT,
+        "restore_table_identities": [str(bench.bench.keys.identity)],
+        "procedure_table_maintenance": True,
+        "procedure_table_safety_backup": True,
+        "procedure_result_path": str(path),
+    }
+    result = playbooks.run("mobul.backup.restore_table", inventory, "-e", json.dumps(given))
+    assert result.status == 0, result.output
+    assert postgres17.query(shop, "SELECT count(*) FROM orders") == [(5000,)]
+    document = json.loads(path.read_text())
+    assert document["verdict"] == "go"
+    assert {step["status"] for step in document["steps"] if step["required"]} == {"done"}
+    kinds = sorted(path.parent.name.rsplit("_", 2)[0] for path in bench.bench.root.rglob("manifest.json"))
+    assert kinds == ["manual", "pre_restore"]
+    assert postgres17.query("postgres", "SELECT datconnlimit FROM pg_database WHERE datname = %s", [shop]) == [(-1,)]
 
 
 def test_in_maintenance_mode_only_superusers_get_in(
