@@ -42,7 +42,7 @@ DUMP_PREFIX = "backup_"
 """What the name of each part of a dump begins with."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-_ID = re.compile(r"([a-z_]+)_([0-9]{8})_([0-9]{6})")
+_ID = re.compile(r"([a-z_]+)_([1-9][0-9]{7})_((?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9])")
 _NO_KEY = re.compile(r"[\x00-\x1f\x7f\\]")
 _MAX_KEY_BYTES = 1024
 
@@ -99,21 +99,16 @@ class SetId(NamedTuple):
         match = _ID.fullmatch(text) if isinstance(text, str) else None
         if match and match[1] in KINDS:
             try:
-                # strptime takes seven times as long.
-                day, clock = match[2], match[3]
-                date = (int(day[:4]), int(day[4:6]), int(day[6:]))
-                time = datetime(*date, int(clock[:2]), int(clock[2:4]), int(clock[4:]), tzinfo=timezone.utc)
+                # strptime takes many times as long.
+                return cls(datetime.fromisoformat(f"{match[2]}T{match[3]}Z"), match[1])
             except ValueError:
                 pass
-            else:
-                found = cls(time=time, kind=match[1])
-                # Digits of other scripts and years before 1000 have no text form of their own.
-                if str(found) == text:
-                    return found
         raise ConfigError("check the names", f"{text!r} is not the id of a backup", hint="weekly_20261123_000000, say")
 
     def __str__(self) -> str:
-        return f"{self.kind}_{self.time:%Y%m%d_%H%M%S}"
+        # strftime takes three times as long.
+        at = self.time
+        return f"{self.kind}_{at.year:04}{at.month:02}{at.day:02}_{at.hour:02}{at.minute:02}{at.second:02}"
 
     @property
     def is_backup(self) -> bool:
@@ -127,7 +122,11 @@ class SetId(NamedTuple):
 
     def directory(self, label: str) -> str:
         """The key of the set's directory, without a slash at its end."""
-        return f"{label}/{self.time:%Y/%m/%d}/{self}"
+        return f"{self.day(label)}/{self}"
+
+    def day(self, label: str) -> str:
+        """The key of the directory of its day."""
+        return f"{label}/{self.time.year:04}/{self.time.month:02}/{self.time.day:02}"
 
 
 def next_id(kind: str, now: datetime, taken: Callable[[SetId], bool]) -> SetId:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from ..backupset.claims import Counted, Doubt, count
+from ..backupset.claims import Claim, Counted, Doubt, count
 from ..backupset.naming import DUMP_PREFIX, SetId, check_name
 from ..backupset.signing import VerifyKey
 from ..errors import BackupError
 from ..locations.base import Location
 from ..stream.pipeline import as_backup_error
 from .cache import RecordCache
-from .index import LocationIndex, SetCopy, Summary, read_index
+from .index import LocationIndex, SetCopy, read_index
+from .reader import Summary
 from .search import STEP
 
 
@@ -25,13 +26,15 @@ class KnownSet:
 
     :param copies: by location, unfinished ones too.
     :param missing: the locations that were looked at and have nothing of it.
-    :param unknown: the locations that could not be looked at.
+    :param unknown: the locations that could not be looked at, and those in which it was not.
+    :param elsewhere: by such a location, the records that lie beside it there.
     """
 
     id: SetId
     copies: Mapping[str, SetCopy]
     missing: tuple[str, ...]
     unknown: tuple[str, ...] = ()
+    elsewhere: Mapping[str, tuple[Claim, ...]] = field(default_factory=dict)
 
     @cached_property
     def good(self) -> tuple[str, ...]:
@@ -80,13 +83,13 @@ class KnownSet:
     @property
     def has_records(self) -> bool:
         """Whether anything is said of it beside one of its copies; of most sets nothing is."""
-        return any(copy.claims for copy in self.copies.values())
+        return bool(self.elsewhere) or any(copy.claims for copy in self.copies.values())
 
     def counted(self, now: datetime) -> Counted:
         """What counts of the records beside its copies, and where."""
         if not self.has_records:
             return Counted()
-        claims = {name: copy.claims for name, copy in self.copies.items()}
+        claims = {**self.elsewhere, **{name: copy.claims for name, copy in self.copies.items()}}
         return count(claims, (*self.copies, *self.missing, *self.unknown), self._manifests, now)
 
     def released_everywhere(self, counted: Counted) -> bool:
@@ -141,6 +144,11 @@ class Catalogue:
         """What is damaged or does not belong there, with the location's name: the first of it, and how much more."""
         return tuple(f"{name}: {line}" for name, index in self.indexes.items() for line in index.problems.told())
 
+    @property
+    def unseen(self) -> tuple[str, ...]:
+        """What is to be known of sets that were not looked at, with the location's name."""
+        return tuple(f"{name}: {told}" for name, index in self.indexes.items() for told in index.told_unseen())
+
     def doubts(self, now: datetime) -> Iterator[Doubt]:
         """What somebody should look at of the records beside its sets."""
         for one in self.sets:
@@ -184,4 +192,6 @@ def read_catalogue(
 
 def _known(set_id: SetId, indexes: Mapping[str, LocationIndex], unknown: tuple[str, ...]) -> KnownSet:
     copies = {name: index.copies[set_id] for name, index in indexes.items() if set_id in index.copies}
-    return KnownSet(set_id, copies, tuple(name for name in indexes if name not in copies), unknown)
+    elsewhere = {name: index.unseen[set_id] for name, index in indexes.items() if set_id in index.unseen}
+    missing = tuple(name for name in indexes if name not in copies and name not in elsewhere)
+    return KnownSet(set_id, copies, missing, (*unknown, *elsewhere), elsewhere)

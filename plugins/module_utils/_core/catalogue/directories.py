@@ -59,32 +59,30 @@ def gather(location: Location, label: str, prefixes: Iterable[str], *, leftovers
     found = Gathered()
     known: dict[str, SetDirectory | None] = {}
     for prefix in prefixes:
-        for number, info in enumerate(location.list(prefix)):
+        for number, one in enumerate(location.list_all(prefix) if leftovers else location.list(prefix)):
             if number == MAX_OBJECTS:
                 raise FormatError(
                     STEP,
                     f"location '{location.name}' has more than {MAX_OBJECTS:,} objects below {prefix!r}",
                     hint="remove what does not belong there",
                 )
-            _place(info, label, found, known)
-        if leftovers:
-            for leftover in location.leftovers(prefix):
-                _place(leftover, label, found, known)
+            _place(one, label, found, known)
     return found
 
 
 def _place(one: ObjectInfo | Leftover, label: str, found: Gathered, known: dict[str, SetDirectory | None]) -> None:
-    parts = one.key.split("/")
-    key = "/".join(parts[: _DEPTH + 1])
+    key, _slash, name = one.key.rpartition("/")
+    if key.count("/") > _DEPTH:
+        key, name = "/".join(one.key.split("/")[: _DEPTH + 1]), ""
     if key not in known:
         set_id = parse_directory(key, label)
         known[key] = None if set_id is None else found.directories.setdefault(set_id, SetDirectory(set_id))
     directory = known[key]
     if directory is None:
         found.problems.append(Problem(one.key, "does not belong to any set"))
-    elif len(parts) != _DEPTH + 2 or not _OWN_NAME.fullmatch(parts[-1]):
+    elif not _OWN_NAME.fullmatch(name):
         directory.foreign.append(Problem(one.key, "is nothing that a set holds"))
     elif isinstance(one, ObjectInfo):
-        directory.objects[parts[-1]] = one
+        directory.objects[name] = one
     else:
         directory.leftovers.append(one)

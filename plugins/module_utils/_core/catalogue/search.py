@@ -58,7 +58,8 @@ class Problems(list[Problem]):
     def __init__(self, problems: Iterable[Problem] = ()) -> None:
         super().__init__()
         self.more = 0
-        self.extend(problems)
+        if problems:
+            self.extend(problems)
 
     def append(self, problem: Problem) -> None:
         """Keep *problem*, or count it."""
@@ -156,11 +157,12 @@ def _days(listings: _Listings, directory: str, depth: int, problems: list[Proble
 
 def parse_directory(directory: str, label: str) -> SetId | None:
     """The set whose directory this is; None if it is that of no set of *label*."""
+    day, _slash, name = directory.rpartition("/")
     try:
-        set_id = SetId.parse(directory.rpartition("/")[2])
+        set_id = SetId.parse(name)
     except ConfigError:
         return None
-    return set_id if set_id.directory(label) == directory else None
+    return set_id if day == set_id.day(label) else None
 
 
 def set_exists(location: Location, label: str, set_id: SetId) -> bool:

@@ -94,7 +94,8 @@ def find_unfinished(
 
 def unfinished_among(directories: Iterable[SetDirectory], label: str, before: datetime) -> list[Unfinished]:
     """What of *directories* may go, as nothing in it has moved since *before*."""
-    found = [_unfinished(one, label, before) for one in sorted(directories, key=lambda one: one.id)]
+    wanted = (one for one in directories if one.leftovers or MANIFEST not in one.objects)
+    found = [_unfinished(one, label, before) for one in sorted(wanted, key=lambda one: one.id)]
     return [one for one in found if one.objects or one.leftovers]
 
 

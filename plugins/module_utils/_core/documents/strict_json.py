@@ -43,7 +43,7 @@ def loads(data: bytes, step: str, *, proven: bool = False) -> Any:
     """
     check_size(data, step, proven=proven)
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+        return _decode(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise FormatError(step, f"is not UTF-8 at byte {error.start}") from None
     except json.JSONDecodeError as error:
@@ -85,6 +85,9 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
+
+
+_decode = json.JSONDecoder(object_pairs_hook=_unique_keys, parse_constant=_no_constant).decode
 
 
 def _lay_out(value: object, indent: str, start: str, lines: list[str], end: str = "") -> None:

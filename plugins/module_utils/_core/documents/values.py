@@ -22,6 +22,7 @@ _shown.maxstring = _shown.maxother = 100
 _LARGEST_INTEGER = 2**63 - 1
 _TEXT = r"[^\u0000]*"
 _TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{6})?Z"
+_is_time = re.compile(_TIME).fullmatch
 
 
 class Mismatch(ValueError):
@@ -84,10 +85,10 @@ class Text(Shape[str]):
     def __init__(self, pattern: str | None = None, expected: str = "a text without NUL", *, empty: bool = True) -> None:
         self._expected = expected if empty else "a text that is not empty"
         self._source = pattern or (_TEXT if empty else _TEXT[:-1] + "+")
-        self._pattern = re.compile(self._source)
+        self._matches = re.compile(self._source).fullmatch
 
     def read(self, value: object) -> str:
-        if not isinstance(value, str) or not self._pattern.fullmatch(value):
+        if not isinstance(value, str) or not self._matches(value):
             raise Mismatch(self._expected, value)
         if not value.isascii():
             try:
@@ -148,7 +149,7 @@ class Time(Shape[datetime]):
     """A moment in UTC: ``2026-11-23T00:00:00Z`` (RFC 3339), with six digits of a second's fraction if it has one."""
 
     def read(self, value: object) -> datetime:
-        if isinstance(value, str) and re.fullmatch(_TIME, value):
+        if isinstance(value, str) and _is_time(value):
             try:
                 return datetime.fromisoformat(value)
             except ValueError:

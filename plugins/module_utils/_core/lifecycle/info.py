@@ -94,6 +94,7 @@ def report_catalogue(
         "warnings": [
             *([] if mixture is None else [f"{mixture}: {mixture.remedy}"]),
             *(str(error) for error in catalogue.failures.values()),
+            *catalogue.unseen,
             *(f"{doubt.location}: {doubt}" for doubt in islice(catalogue.doubts(now), _DOUBTS_SHOWN)),
         ],
     }

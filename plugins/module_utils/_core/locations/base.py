@@ -179,6 +179,11 @@ class Location(ABC):
     def leftovers(self, prefix: str) -> Iterator[Leftover]:
         """What killed runs left unfinished below the directory *prefix*."""
 
+    def list_all(self, prefix: str) -> Iterator[ObjectInfo | Leftover]:
+        """What :meth:`list` and :meth:`leftovers` tell, in no order."""
+        yield from self.list(prefix)
+        yield from self.leftovers(prefix)
+
     @abstractmethod
     def discard(self, leftover: Leftover) -> None:
         """Remove one leftover."""

@@ -111,7 +111,8 @@ def check_copies(catalogue: Catalogue, request: CheckRequest, names: Sequence[st
             if name in one.good:
                 continue
             copy = one.copies.get(name)
-            problems.append(f"{one.id} is {'missing' if copy is None else f'{copy.state}: ' + _joined(copy.problems)}")
+            absent = "not looked at" if name in one.unknown else "missing"
+            problems.append(f"{one.id} is {absent if copy is None else f'{copy.state}: ' + _joined(copy.problems)}")
             enough = enough and 0 < request.min_copies <= len(one.good)
         if problems:
             status = WARNING if enough else FAILED
@@ -128,17 +129,18 @@ def check_integrity(catalogue: Catalogue, request: CheckRequest, now: datetime) 
     looked_at = {one.id for one in scheduled_sets(catalogue, request)}
     for name, index in catalogue.indexes.items():
         damaged = [one for one in index.copies.values() if one.state == "damaged" and one.id not in looked_at]
-        texts = [f"{one.id}: {'; '.join(one.problems[:_SHOWN])}" for one in damaged]
-        status = FAILED if damaged else PASSED
+        texts = [*index.told_unseen(), *(f"{one.id}: {'; '.join(one.problems[:_SHOWN])}" for one in damaged)]
+        bad = bool(damaged or index.unseen)
+        status = FAILED if bad else PASSED
         known = [*damaged, *(index.copies[one] for one in looked_at if one in index.copies)]
         inside = {one.id.directory(catalogue.label) for one in known}
         foreign = [str(one) for one in index.problems if "/".join(one.key.split("/")[:_SET_PARTS]) not in inside]
         if foreign:
             texts += [f"not of this collection: {text}" for text in foreign]
-            status = FAILED if damaged else WARNING
+            status = FAILED if bad else WARNING
         if doubtful := [str(doubt) for doubt in doubts if doubt.location == name]:
             texts.append(f"records in doubt: {_joined(doubtful)}")
-            status = FAILED if damaged else WARNING
+            status = FAILED if bad else WARNING
         good = sum(one.state == "good" for one in index.copies.values())
         message = _joined(texts) if texts else f"{good} good sets, and no damaged ones as far as a listing shows"
         yield Finding(check="integrity", subject=name, status=status, message=message)

@@ -12,8 +12,15 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import Manifest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_records import Hold
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
-from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue import Problems, newest_set, search, set_ids
+from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue import (
+    Problems,
+    newest_set,
+    reader,
+    search,
+    set_ids,
+)
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.all_locations import (
     Catalogue,
     read_catalogue,
@@ -67,6 +74,11 @@ class CountedLocation(MemoryLocation):
 
 def directory(number: int, minutes: int = 17) -> str:
     return SetId(NOW - timedelta(minutes=minutes * number), "daily").directory("shop")
+
+
+def add_set(location: MemoryLocation, place: str) -> None:
+    for name, data in small_set(place.rpartition("/")[2]).items():
+        location.add(f"{place}/{name}", data)
 
 
 def read(*locations: MemoryLocation, keyed: bool = True) -> Catalogue:
@@ -198,6 +210,83 @@ def test_records_are_read_up_to_a_bound() -> None:
     catalogue = read(location)
     assert any("verified_20261121_0000.json' is too large" in line for line in catalogue.foreign)
     assert sum("is not read: the records have more than" in line for line in catalogue.foreign) == 8
+
+
+def test_of_sets_that_no_key_vouches_for_the_newest_are_looked_at_and_the_others_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reader, "MAX_UNPROVEN_SETS", 30)
+    location = MemoryLocation()
+    for number in range(30):
+        add_set(location, directory(number, minutes=1))
+    catalogue = read(location, keyed=False)
+    assert sum(bool(one.good) for one in catalogue.backups) == 30
+    assert not catalogue.unseen
+    for number in range(30, 40):
+        add_set(location, directory(number, minutes=1))
+    location.requests.clear()
+    catalogue = read(location, keyed=False)
+    assert location.requests["read"] == 30
+    newest = [SetId.parse(directory(number, minutes=1).rpartition("/")[2]) for number in range(40)]
+    assert [one.id for one in catalogue.backups] == newest[29::-1]
+    assert catalogue.indexes["memory"].unseen == dict.fromkeys(reversed(newest[30:]), ())
+    told = results(catalogue, location)
+    assert all("10 others are not looked at and stay" in told[name] for name in ("info", "check", "prune"))
+    plan = plan_prune(catalogue, Policy.parse({"daily": "1d"}), NOW + timedelta(days=9), timedelta(hours=24))
+    assert {copy.id for copy in plan.goes["memory"]} == set(newest[1:30])
+
+
+def test_strangers_keep_no_signed_set_from_being_seen_unless_they_forge_signatures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reader, "MAX_UNPROVEN_SETS", 30)
+    location = with_good_set(CountedLocation())
+    for number in range(40):
+        location.add(f"{directory(number, minutes=1)}/manifest.json", b"{}")
+    catalogue = read(location)
+    assert [str(one.id) for one in catalogue.backups if one.good] == [GOOD]
+    assert (len(catalogue.backups), len(catalogue.indexes["memory"].unseen)) == (31, 10)
+    assert location.bytes["manifest.json.sig"] == 64
+    for number in range(40):
+        location.add(f"{directory(number, minutes=1)}/manifest.json.sig", STRANGER.sign(b"{}"))
+    location.bytes.clear()
+    catalogue = read(location)
+    assert not any(one.good for one in catalogue.backups)
+    assert location.bytes["manifest.json.sig"] == 64 * 30
+    # What was not looked at goes nowhere, whatever the policy says.
+    plan = plan_prune(catalogue, Policy.parse({"weekly": "1d"}), NOW + timedelta(days=99), timedelta(hours=24))
+    assert GOOD not in {str(copy.id) for copy in plan.goes["memory"]}
+
+
+def test_a_hold_beside_a_set_that_is_not_looked_at_keeps_the_copies_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MAX_UNPROVEN_SETS", 30)
+    flooded, other = with_good_set(MemoryLocation("flooded")), with_good_set(MemoryLocation("other"))
+    for number in range(30):
+        flooded.add(f"{directory(number, minutes=1)}/manifest.json", b"{}")
+    newer = SetId.parse("weekly_20261121_000000")
+    add_set(other, newer.directory("shop"))
+    catalogue = read(flooded, other, keyed=False)
+    held = next(one for one in catalogue.backups if str(one.id) == GOOD)
+    assert (held.good, held.missing, held.unknown) == (("other",), (), ("flooded",))
+    assert held.counted(NOW).hold is None
+    plans = plan_replication([flooded, other], catalogue, ReplicationRequest("shop"), NOW)
+    assert not next(plan for plan in plans if plan.id == held.id).targets
+    hold = Hold(id=held.id, label="shop", held_at=NOW, reason="an incident")
+    flooded.add(f"{held.id.directory('shop')}/hold.json", hold.to_bytes())
+    catalogue = read(flooded, other, keyed=False)
+    held = next(one for one in catalogue.backups if str(one.id) == GOOD)
+    assert held.counted(NOW).hold == hold
+
+
+def test_of_records_the_newest_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MAX_RECORDS", 3)
+    location = MemoryLocation()
+    for number in range(5):
+        location.add(f"{directory(number)}/hold.json", b"{}")
+    catalogue = read(location)
+    assert location.requests["read"] == 3
+    unread = [line for line in catalogue.foreign if "is not read: there are more than 3 records" in line]
+    assert [directory(number) in line for number, line in zip((4, 3), unread, strict=True)] == [True, True]
 
 
 def test_the_set_before_is_one_that_a_key_has_signed_and_the_others_are_told() -> None:

@@ -40,6 +40,7 @@ class PrunePlan:
     :param unfinished: by location, what killed runs left there.
     :param locked: by location, the copies that would go and stay because the store itself keeps them, and why.
     :param doubts: about records, as somebody should know of them.
+    :param unseen: what is to be known of sets that were not looked at, which stay.
     """
 
     label: str
@@ -50,6 +51,7 @@ class PrunePlan:
     alone: Mapping[str, tuple[Decision, ...]] = field(default_factory=dict)
     doubts: tuple[Doubt, ...] = ()
     locked: Mapping[str, Mapping[SetId, str]] = field(default_factory=dict)
+    unseen: tuple[str, ...] = ()
 
 
 def plan_prune(
@@ -82,7 +84,8 @@ def plan_prune(
         name: tuple(unfinished_among(index.directories, catalogue.label, now - older_than))
         for name, index in catalogue.indexes.items()
     }
-    return PrunePlan(catalogue.label, decisions, goes, stays, unfinished, alone, tuple(catalogue.doubts(now)))
+    doubts = tuple(catalogue.doubts(now))
+    return PrunePlan(catalogue.label, decisions, goes, stays, unfinished, alone, doubts, unseen=catalogue.unseen)
 
 
 def _going_alone(

@@ -55,9 +55,9 @@ def report_cleaned(plan: PrunePlan, cleaned: Sequence[Cleaned]) -> dict[str, Any
 
 
 def _doubtful(plan: PrunePlan) -> list[str]:
-    shown = [f"{doubt.location}: {doubt}" for doubt in plan.doubts[:_DOUBTS_SHOWN]]
-    more = len(plan.doubts) - len(shown)
-    return [*shown, f"and {more:,} more records are in doubt; backup_check tells of them"] if more else shown
+    shown = [*plan.unseen, *(f"{doubt.location}: {doubt}" for doubt in plan.doubts[:_DOUBTS_SHOWN])]
+    more = len(plan.doubts) - _DOUBTS_SHOWN
+    return [*shown, f"and {more:,} more records are in doubt; backup_check tells of them"] if more > 0 else shown
 
 
 def _report(

@@ -9,7 +9,8 @@ from datetime import datetime
 from ...backupset.naming import SIGNATURE, SetId
 from ...backupset.signing import VerifyKey
 from ...catalogue.all_locations import Catalogue, KnownSet
-from ...catalogue.index import SetCopy, Summary
+from ...catalogue.index import SetCopy
+from ...catalogue.reader import Summary
 from ...catalogue.unfinished import DEFAULT_AGE
 from ...catalogue.wanted import LATEST, NEWEST
 from ...errors import ConfigError
@@ -124,7 +125,7 @@ def _plan_set(known: KnownSet, places: Mapping[str, Location], request: Replicat
     waiting: list[str] = []
     for name, location in places.items():
         copy = copies.get(name)
-        if name in good or (name in damaged and not request.repair):
+        if name in good or name in known.unknown or (name in damaged and not request.repair):
             continue
         if copy is not None and copy.state == "unfinished" and _may_be_running(known.id, now):
             waiting.append(name)

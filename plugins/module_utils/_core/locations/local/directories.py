@@ -13,6 +13,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _RENAME_NOREPLACE = 1
@@ -164,7 +165,7 @@ def walk(directory: int, parts: tuple[str, ...]) -> Iterator[FoundFile]:
     """
     for name, status in _children(directory, parts):
         path = (*parts, name)
-        if stat.S_ISREG(status.st_mode):
+        if status is not None and stat.S_ISREG(status.st_mode):
             yield FoundFile(path, status)
             continue
         try:
@@ -179,14 +180,20 @@ def walk(directory: int, parts: tuple[str, ...]) -> Iterator[FoundFile]:
 
 def directories(directory: int, parts: tuple[str, ...]) -> list[str]:
     """The names of the directories in an open directory, ascending; raises like :func:`walk`."""
-    return sorted(name for name, status in _children(directory, parts) if stat.S_ISDIR(status.st_mode))
+    return sorted(name for name, status in _children(directory, parts) if status is None)
 
 
-def _children(descriptor: int, parts: tuple[str, ...]) -> list[tuple[str, os.stat_result]]:
-    children: list[tuple[str, str, os.stat_result]] = []
-    for name in os.listdir(descriptor):
-        with contextlib.suppress(FileNotFoundError):
-            status = require_plain(descriptor, name, "/".join((*parts, name)))
-            # With its slash a directory sorts where its files' whole paths do.
-            children.append((f"{name}/" if stat.S_ISDIR(status.st_mode) else name, name, status))
-    return [(name, status) for _key, name, status in sorted(children, key=lambda child: child[0])]
+def _children(descriptor: int, parts: tuple[str, ...]) -> list[tuple[str, os.stat_result | None]]:
+    """The names in a directory and what ``lstat`` says of each that is none itself."""
+    children: list[tuple[str, str, os.stat_result | None]] = []
+    with os.scandir(descriptor) as entries:
+        for entry in entries:
+            name = entry.name
+            if entry.is_dir(follow_symlinks=False):
+                # With its slash a directory sorts where its files' whole paths do.
+                children.append((f"{name}/", name, None))
+                continue
+            with contextlib.suppress(FileNotFoundError):
+                children.append((name, name, require_plain(descriptor, name, "/".join((*parts, name)))))
+    children.sort(key=itemgetter(0))
+    return [(name, status) for _key, name, status in children]
