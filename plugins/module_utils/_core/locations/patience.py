@@ -189,7 +189,11 @@ def watched(connection: Any, patience: Patience) -> Any:
             self.wait = Wait(patience, lambda: _unsent(self.sock))
 
         def connect(self) -> None:
-            super().connect()
+            try:
+                super().connect()
+            except TimeoutError:
+                # Of a library's own kind where the store cannot be reached; so ends a greeting (TLS) without an answer.
+                raise Stalled("no connection was made in time", silent=True) from None
             for name, value in _KEEP_ALIVE.items():
                 with contextlib.suppress(OSError, AttributeError):
                     self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...locations.s3.errors import DENIED_CODES, S3Error
+from ...locations.s3.errors import S3Error
 from ...locations.s3.store import Store
 from .declared import Declared
 from .features import ENCRYPTION, LIFECYCLE, OBJECT_LOCK, PUBLIC_ACCESS, VERSIONING
@@ -133,7 +133,7 @@ def _public_access(store: Store, *, asked: bool) -> Mapping[str, bool] | None:
         found = PUBLIC_ACCESS.read(store).get("PublicAccessBlockConfiguration") or {}
     except S3Error as error:
         # Where it cannot be looked at, there is nothing of ours to be taken away.
-        if asked or error.code == "NoSuchBucket" or not (PUBLIC_ACCESS.unknown(error) or error.code in DENIED_CODES):
+        if asked or error.code == "NoSuchBucket" or error.transient:
             raise
         return None
     return {name: bool(found.get(name)) for name in PUBLIC_FLAGS}

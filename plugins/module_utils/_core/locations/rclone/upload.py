@@ -7,6 +7,7 @@ import json
 import secrets
 import socket
 import urllib.parse
+from collections.abc import Iterator
 
 from ..patience import Stalled
 from .daemon import RcloneBrokenError, RcloneDaemon, RcloneError, RcloneStalledError, read_answer
@@ -40,7 +41,8 @@ class Upload:
             self._connection.putrequest("POST", f"/operations/uploadfile?{urllib.parse.urlencode(parameters)}")
             self._connection.putheader("Content-Type", f"multipart/form-data; boundary={boundary}")
             self._connection.putheader("Transfer-Encoding", "chunked")
-            self._connection.endheaders()
+            with self._given_up():
+                self._connection.endheaders()
             self.send(f"--{boundary}\r\nContent-Disposition: {disposition}\r\n\r\n".encode())
         except OSError as error:
             self._connection.close()
@@ -49,15 +51,13 @@ class Upload:
     def send(self, chunk: bytes) -> None:
         """Send the next bytes; raise :class:`RcloneError` with rclone's reason where it has given one."""
         try:
-            view = memoryview(chunk)
-            for start in range(0, len(view), _PIECE_BYTES):
-                piece = view[start : start + _PIECE_BYTES]
-                self._connection.sock.sendall(b"%x\r\n" % len(piece))
-                self._connection.sock.sendall(piece)
-                self._connection.sock.sendall(b"\r\n")
-        except Stalled as stalled:
-            self._connection.close()
-            raise RcloneStalledError(stalled) from None
+            with self._given_up():
+                view = memoryview(chunk)
+                for start in range(0, len(view), _PIECE_BYTES):
+                    piece = view[start : start + _PIECE_BYTES]
+                    self._connection.sock.sendall(b"%x\r\n" % len(piece))
+                    self._connection.sock.sendall(piece)
+                    self._connection.sock.sendall(b"\r\n")
         except OSError:
             # rclone answers before the end only when it failed, and then takes no more.
             self._answer()
@@ -66,7 +66,7 @@ class Upload:
     def finish(self) -> None:
         """End the object and wait until the store has it."""
         self.send(self._end)
-        with contextlib.suppress(OSError):
+        with self._given_up(), contextlib.suppress(OSError):
             self._connection.sock.sendall(b"0\r\n\r\n")
         self._answer()
 
@@ -76,6 +76,15 @@ class Upload:
             self._connection.sock.shutdown(socket.SHUT_WR)
             self._answer()
         self._connection.close()
+
+    @contextlib.contextmanager
+    def _given_up(self) -> Iterator[None]:
+        """Turn :class:`Stalled` into :class:`RcloneError`."""
+        try:
+            yield
+        except Stalled as stalled:
+            self._connection.close()
+            raise RcloneStalledError(stalled) from None
 
     def _answer(self) -> None:
         with self._daemon.answering(self._connection) as connection:
