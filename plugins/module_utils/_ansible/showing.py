@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._core.texts import visible
+from .._core.texts import visible, whole
 
 FOR_PEOPLE = frozenset(
     (
@@ -17,7 +17,8 @@ FOR_PEOPLE = frozenset(
         *("plan", "differences", "extra_objects"),
     )
 )
-"""Names of what a result tells in sentences, at whatever depth; all else are data, which stay exactly as they are."""
+"""Names of what a result tells in sentences, at whatever depth; all else are data, which stay exactly as they are, but
+for bytes of no encoding, of which Ansible takes none."""
 
 _NAMES = ("table", "subject")
 """A text of this name is that of an object; what is for people under it is a list of lines."""
@@ -31,9 +32,13 @@ def shown(value: Any, name: str = "", *, inside: bool = False) -> Any:
     """
     inside = inside or name in FOR_PEOPLE
     if isinstance(value, str):
-        return visible(value) if inside and name not in _NAMES else value
+        return visible(value) if inside and name not in _NAMES else whole(value)
     if isinstance(value, Mapping):
-        return {key: shown(item, key, inside=inside) for key, item in value.items()}
+        return {_key(key): shown(item, key, inside=inside) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [shown(item, inside=inside) for item in value]
     return value
+
+
+def _key(key: Any) -> Any:
+    return whole(key) if isinstance(key, str) else key

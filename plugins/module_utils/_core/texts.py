@@ -29,6 +29,11 @@ def visible(text: str) -> str:
     return "".join(character if _is_visible(character) else repr(character)[1:-1] for character in text)
 
 
+def whole(text: str) -> str:
+    """*text* with half characters, each of which is a byte of no encoding, written as ``\\udce9``; else as it is."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
+
+
 def page(lines: Iterable[str]) -> Page:
     """Lines, each ended by a line break, whatever is in them."""
     return Page("".join(f"{visible(line)}\n" for line in lines))

@@ -146,3 +146,8 @@ def told_for_people() -> list[str]:
 @pytest.mark.parametrize("name", told_for_people())
 def test_what_is_documented_as_for_people_is_shown_as_such(name: str) -> None:
     assert name in FOR_PEOPLE
+
+
+def test_bytes_of_no_encoding_are_written_out_wherever_they_stand() -> None:
+    told = shown({"rows": {"t\udce9": 1}, "name": "caf\udcff é\n", "list": ["\udc80"]})
+    assert told == {"rows": {r"t\udce9": 1}, "name": "caf\\udcff é\n", "list": [r"\udc80"]}

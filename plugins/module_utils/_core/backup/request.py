@@ -9,7 +9,7 @@ from typing import Any
 
 from ..backupset.naming import EXPORT, check_kind, check_name
 from ..errors import ConfigError
-from ..postgres.names import parse_name
+from ..postgres.names import from_text, parse_name
 from .attachments import Attachment
 
 STEP = "check the options"
@@ -85,7 +85,7 @@ class ExportSpec:
             name=name,
             table=table,
             query=options.get("query"),
-            columns=tuple(columns) if columns else None,
+            columns=tuple(map(from_text, columns)) if columns else None,
             where=options.get("where"),
             format=options.get("format") or "csv",
             compress=options.get("compress") or "zstd",

@@ -15,6 +15,7 @@ from ..errors import ConfigError, PreflightError
 from ..postgres.blockers import blockers_named
 from ..postgres.connection import Connection, ConnectionOptions, connect
 from ..postgres.copying import CopyQuery, TableSource, prepare_copy
+from ..postgres.names import from_text
 from ..postgres.standby import conflicts_named, in_recovery
 from ..stream.files import PRIVATE_MODE, RegularFile, ReplacingFileSink, file_digest
 from ..stream.pipeline import Pipeline, Sink
@@ -57,7 +58,11 @@ class ExportRequest:
         names = {"format": "data_format"}
         known = {item.name for item in fields(cls)}
         given = {names.get(name, name): value for name, value in parameters.items() if value is not None}
-        given = {name: tuple(value) if name == "columns" else value for name, value in given.items() if name in known}
+        given = {
+            name: tuple(map(from_text, value)) if name == "columns" else value
+            for name, value in given.items()
+            if name in known
+        }
         return cls(**given)
 
 

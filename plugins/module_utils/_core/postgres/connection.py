@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..errors import ConfigError, PreflightError
+from .any_bytes import read_as_stored
 from .messages import connection_hint, first_lines
 from .pooler import refuse_transaction_pooler
 from .types import Connection
@@ -206,6 +207,7 @@ def connect(
         connection.autocommit = True
         # Before anything is set: behind a transaction pooler our settings would stay with other people's sessions.
         refuse_transaction_pooler(connection, options.host, options.port, conninfo(options, application_name))
+        read_as_stored(connection)
         _settle(connection, lock_timeout)
     except psycopg2.Error as error:
         raise _refused(options, str(error)) from None

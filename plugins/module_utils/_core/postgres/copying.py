@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from ..errors import Cancelled, ConfigError, FormatError, SourceError
 from ..stream.pipeline import Emit
+from .any_bytes import script_encoding, server_encoding
 from .foreign_code import ReadRelation, refuse_foreign_code, relations_locked_by
 from .json_rows import json_rows
 from .locking import lock_trees
@@ -129,7 +130,7 @@ def prepare_copy(
         read = _check_select(connection, select, data_format)
     except Error as error:
         raise _rejected(name or (display_name(found) if found else "the query"), error) from None
-    encoding = "SQL_ASCII" if connection.info.parameter_status("server_encoding") == "SQL_ASCII" else "UTF8"
+    encoding = script_encoding(server_encoding(connection))
     title = name or (display_name(found) if found else "query")
     return CopyQuery(title, select, data_format, "UTF8" if data_format == "json" else encoding, found, read)
 

@@ -11,6 +11,7 @@ TableName = tuple[str, str]
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 _PART = r'"(?:[^"]|"")+"|[^".\x00]+'
+_BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
 _NAME = re.compile(rf"(?P<first>{_PART})(?:\.(?P<second>{_PART}))?")
 
 
@@ -28,12 +29,24 @@ def quoted(name: str) -> str:
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 
 
+def from_text(text: str) -> str:
+    """A name as a person can write it: a byte of no encoding stands in it as it is shown, ``\\udce9``."""
+    return _BYTE.sub(lambda match: chr(0xDC00 + int(match[1], 16)), text)
+
+
+def shortened(name: str, size: int) -> str:
+    """As many of the name's characters as have *size* bytes."""
+    while len(name.encode("utf-8", "surrogateescape")) > size:
+        name = name[:-1]
+    return name
+
+
 def parse_name(text: str) -> tuple[str | None, str]:
     """Split ``table``, ``schema.table`` or ``"we.ird"."ta ble"`` into schema (or None) and table.
 
-    What is not quoted is taken as it stands, capitals and spaces too.
+    What is not quoted is taken as it stands, capitals and spaces too; for bytes of no encoding see :func:`from_text`.
     """
-    match = _NAME.fullmatch(text) if isinstance(text, str) else None
+    match = _NAME.fullmatch(from_text(text)) if isinstance(text, str) else None
     if match is None:
         raise ConfigError(
             "find the table",

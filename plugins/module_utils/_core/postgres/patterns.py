@@ -18,12 +18,12 @@ def dump_pattern(schema: str, table: str, *, encoding: str = "UTF8") -> str:
     :return: text that becomes bytes of *encoding* when it is passed to a program.
     """
     pattern = f"{_quote(schema)}.{_quote(table)}"
-    return os.fsdecode(pattern.encode(python_codec(encoding)))
+    return os.fsdecode(pattern.encode(python_codec(encoding), "surrogateescape"))
 
 
 def python_codec(encoding: str) -> str:
     """Python's name of one of PostgreSQL's encodings."""
-    # Names in a database without an encoding are what the clients sent, which today is UTF-8.
+    # Names in a database without an encoding are what the clients sent: UTF-8, and bytes that stand for themselves.
     if encoding in ("UTF8", "SQL_ASCII"):
         return "utf-8"
     from psycopg2.extensions import encodings

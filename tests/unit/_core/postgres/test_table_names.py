@@ -41,6 +41,14 @@ def test_a_displayed_name_is_one_printable_line(schema: str, table: str) -> None
     assert display_name((schema, table)).isprintable()
 
 
+def test_a_byte_of_no_encoding_is_written_as_it_is_shown() -> None:
+    table = ("s\udce9", "t\udcff")
+    assert display_name(table) == r'"s\udce9"."t\udcff"'
+    assert parse_name(display_name(table)) == table
+    assert parse_name(r"t\udcff") == (None, "t\udcff")
+    assert parse_name(r"t\udc0f\u00e9") == (None, r"t\udc0f\u00e9")
+
+
 def test_plain_names_are_displayed_as_sql_has_them() -> None:
     assert display_name(("public", "users")) == "public.users"
     assert display_name(("public", "User")) == 'public."User"'

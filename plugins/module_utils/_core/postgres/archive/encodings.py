@@ -41,10 +41,15 @@ _CODECS = {
 }
 
 
-def codec_of(statement: str) -> str:
-    """Python's codec for the definition of an ENCODING entry (``SET client_encoding = 'LATIN1';``)."""
+def encoding_of(statement: str) -> str:
+    """What the definition of an ENCODING entry names (``SET client_encoding = 'LATIN1';``); "" for anything else."""
     match = _STATEMENT.match(statement)
-    return codecs.lookup(_CODECS.get(match[1], DEFAULT)).name if match else DEFAULT
+    return match[1] if match else ""
+
+
+def codec_of(statement: str) -> str:
+    """Python's codec for the definition of an ENCODING entry."""
+    return codecs.lookup(_CODECS.get(encoding_of(statement), DEFAULT)).name
 
 
 def decode(raw: bytes | memoryview, codec: str) -> str:

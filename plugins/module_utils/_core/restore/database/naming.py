@@ -7,6 +7,8 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
+from ...postgres.names import shortened
+
 MAX_NAME_BYTES = 63
 MARK = "mobul.backup"
 _STAMP_DIGITS = 14
@@ -20,7 +22,7 @@ def beside(database: str, word: str, now: datetime, taken: Collection[str]) -> s
     """
     while True:
         suffix = f"_{word}_{now:%Y%m%d%H%M%S}"
-        stem = database.encode()[: MAX_NAME_BYTES - len(suffix)].decode("utf-8", "ignore")
+        stem = shortened(database, MAX_NAME_BYTES - len(suffix))
         if stem + suffix not in taken:
             return stem + suffix
         now += timedelta(seconds=1)
@@ -32,7 +34,7 @@ def is_beside(name: str, database: str, word: str) -> bool:
     if not digits.isdecimal() or not digits.isascii() or len(digits) != _STAMP_DIGITS:
         return False
     suffix = f"_{word}_{digits}"
-    return name == database.encode()[: MAX_NAME_BYTES - len(suffix)].decode("utf-8", "ignore") + suffix
+    return name == shortened(database, MAX_NAME_BYTES - len(suffix)) + suffix
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ...postgres.any_bytes import script_encoding
+from ...postgres.archive.encodings import encoding_of
 from ...postgres.connection import ConnectionOptions
 from ...postgres.environment import child_environment_for
 from ...postgres.programs import Program
@@ -59,6 +61,15 @@ class RestorePlan:
         """The way into the maintenance database."""
         return elsewhere(self.options, self.request.maintenance_db)
 
+    @property
+    def _encoding(self) -> str:
+        """What programs speak."""
+        there, toc = self.target.database, self.contents.toc
+        return script_encoding(
+            *(() if there is None else (there.encoding,)),
+            *(encoding_of(one.defn) for one in (() if toc is None else toc.entries) if one.desc == "ENCODING"),
+        )
+
     @contextlib.contextmanager
     def environment(self, database: str, *, bulk: bool = False) -> Iterator[dict[str, str]]:
         """The environment of a program that connects to one of the server's databases.
@@ -67,7 +78,7 @@ class RestorePlan:
         """
         version = None if self.pooled else self.target.version_num
         with child_environment_for(elsewhere(self.options, database), server_version_num=version) as environment:
-            environment["PGCLIENTENCODING"] = "UTF8"
+            environment["PGCLIENTENCODING"] = self._encoding
             if bulk and not self.pooled:
                 settings = " ".join(f"-c {name}={value}" for name, value in _BULK)
                 environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} {settings}".strip()

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from ...postgres.names import TableName
+from ...postgres.names import TableName, shortened
 from .session import Session
 
 MAX_NAME_BYTES = 63
@@ -86,7 +86,7 @@ def old_name(name: str, restore_id: str, taken: Collection[str]) -> str:
     number = 1
     while True:
         suffix = f"_old_{restore_id}" + (f"_{number}" if number > 1 else "")
-        stem = name.encode()[: MAX_NAME_BYTES - len(suffix)].decode("utf-8", "ignore")
+        stem = shortened(name, MAX_NAME_BYTES - len(suffix))
         if stem + suffix not in taken:
             return stem + suffix
         number += 1

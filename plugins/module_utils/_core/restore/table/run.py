@@ -55,7 +55,7 @@ def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
         stack.callback(connection.close)
         with connection.cursor() as cursor:
             refuse_standby(cursor, STEP)
-        tools = Tools.find(options, connection.server_version, request.pg_bin_dir)
+        tools = Tools.find(options, connection, request.pg_bin_dir)
         target = _find(connection, request)
         if isinstance(target, NoSuchTableError) and request.state != "restored":
             return report_absent(request, target)

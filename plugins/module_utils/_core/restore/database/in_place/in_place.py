@@ -108,9 +108,10 @@ class InPlace:
             raise AssertionError("there is no psql")
         manifest = plan.contents.manifest
         before, after = ([], []) if plan.clearing is None else (plan.clearing.before(), plan.clearing.after())
-        begin = begin_script(plan.maintenance, plan.request.lock_timeout, before)
+        encoding = "" if plan.target.database is None else plan.target.database.encoding
+        begin = begin_script(plan.maintenance, encoding, plan.request.lock_timeout, before)
         objects = None if manifest is None else manifest.large_objects
-        end = plan.put_back + end_script(plan.maintenance, after, self._units(), objects)
+        end = plan.put_back + end_script(plan.maintenance, encoding, after, self._units(), objects)
         source, transforms = self._stream(environment, stack)
         argv = [plan.psql.path, "-X", "-q", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]
         child = Child(argv, environment, STEP, fed=True)

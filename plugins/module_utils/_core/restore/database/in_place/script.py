@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
+from ....postgres.any_bytes import script_encoding
 from ....postgres.connection import SESSION
 from ....postgres.foreign_code import RESTRICTION, knows_restriction
 from ....postgres.types import Composable, Connection
@@ -105,10 +106,11 @@ $mobul$;
 """
 
 
-def begin_script(connection: Connection, lock_timeout: int, before: Iterable[Composable]) -> bytes:
+def begin_script(connection: Connection, encoding: str, lock_timeout: int, before: Iterable[Composable]) -> bytes:
     """Begin, and lock every table, so that nothing later waits for anybody.
 
     :param connection: for quoting.
+    :param encoding: the database's.
     :param lock_timeout: seconds.
     :param before: what comes next, with everything locked.
     """
@@ -117,21 +119,26 @@ def begin_script(connection: Connection, lock_timeout: int, before: Iterable[Com
     timeout = sql.SQL("SET LOCAL lock_timeout = {};").format(sql.Literal(f"{lock_timeout}s"))
     begun = sql.SQL("SET LOCAL mobul.begun TO '1';\n")
     begin = sql.SQL("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n")
-    return _text(connection, begin, begun, timeout, sql.SQL(_LOCK_ALL), *before)
+    return _text(connection, _speaking(encoding), begin, begun, timeout, sql.SQL(_LOCK_ALL), *before)
 
 
 def end_script(
-    connection: Connection, after: Iterable[Composable], units: Sequence[ExpectedRows], large_objects: int | None
+    connection: Connection,
+    encoding: str,
+    after: Iterable[Composable],
+    units: Sequence[ExpectedRows],
+    large_objects: int | None,
 ) -> bytes:
     """Prove what can be proven, then commit.
 
+    :param encoding: the database's.
     :param after: what comes first.
     :param units: what the tables must hold; empty where nothing is known.
     """
     from psycopg2 import sql
 
     if not units and large_objects is None:
-        return _text(connection, *after, sql.SQL(_SAME_TRANSACTION), sql.SQL("COMMIT;\n"))
+        return _text(connection, _speaking(encoding), *after, sql.SQL(_SAME_TRANSACTION), sql.SQL("COMMIT;\n"))
     told = [
         {"name": str(unit), "tables": unit.tables, "rows": unit.rows, "fingerprint": unit.fingerprint} for unit in units
     ]
@@ -144,7 +151,7 @@ def end_script(
     restriction = sql.SQL("SET LOCAL {} TO {};\n") if knows_restriction(connection.server_version) else sql.SQL("")
     parts = [
         sql.SQL(_SAME_TRANSACTION),
-        sql.SQL("SET client_encoding TO 'UTF8';\n"),
+        _speaking(encoding),
         *after,
         *settings,
         restriction.format(sql.Identifier(RESTRICTION), sql.Literal("view, foreign-table")),
@@ -158,7 +165,14 @@ def end_script(
     return _text(connection, *parts)
 
 
+def _speaking(encoding: str) -> Composable:
+    """The script that is put in between may have set another client encoding."""
+    from psycopg2 import sql
+
+    return sql.SQL("SET client_encoding TO {};\n").format(sql.Literal(script_encoding(encoding)))
+
+
 def _text(connection: Connection, *parts: Composable) -> bytes:
     from psycopg2 import sql
 
-    return sql.SQL("").join(parts).as_string(connection).encode()
+    return sql.SQL("").join(parts).as_string(connection).encode("utf-8", "surrogateescape")

@@ -26,7 +26,7 @@ from .memory import Memory, remember
 from .plan import ReturnPlan
 
 STEP = "make what belongs to the table"
-_SETTINGS = re.compile(r"^SET (?:client_encoding|lock_timeout) = .*;\n", re.MULTILINE)
+_LOCK_TIMEOUT = re.compile(r"^SET lock_timeout = .*;\n", re.MULTILINE)
 """Of a script by pg_restore: what the session has otherwise."""
 _GRANTS = "ACL"
 _ATTACH = "TABLE ATTACH"
@@ -216,7 +216,7 @@ class _Making:
         self._plan.archive.source(ids, data=False, search_path=path).run(pieces.append)
         script = script_of(b"".join(pieces), entries, self._tools, self._codec)
         with self._explained(step):
-            self._session.execute(_SETTINGS.sub("", script).encode("utf-8", "surrogateescape"))
+            self._session.execute(_LOCK_TIMEOUT.sub("", script, count=1).encode("utf-8", "surrogateescape"))
             self._set("search_path", "")
 
     @contextlib.contextmanager

@@ -65,7 +65,7 @@ def csv_header(pieces: Iterator[bytes], name: str) -> tuple[str, ...]:
         held += piece
         if len(held) >= 1024 * 1024:
             break
-    text = held.decode("utf-8-sig", "replace")
+    text = held.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
     try:
         header = next(csv.reader(io.StringIO(text, newline=""), strict=False), [])
     except csv.Error as error:

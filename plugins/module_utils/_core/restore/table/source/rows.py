@@ -18,8 +18,10 @@ from ....stream.process import READ_BYTES, child_environment, describe_status, r
 from ..session import Session, explained
 
 STEP = "load the rows"
-CSV_OPTIONS = "(FORMAT csv, HEADER true, ENCODING 'UTF8')"
-"""How COPY reads the CSV files that are exported, and those of others."""
+CSV_OPTIONS = "(FORMAT csv, HEADER true)"
+"""How COPY reads the CSV files that are exported, and those of others: in the session's encoding, which is UTF-8, or as
+the bytes that they are where the database has none.
+"""
 _END = b"\n\\.\n"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ....errors import SourceError
+from ....postgres.any_bytes import script_encoding, server_encoding
 from ....postgres.archive import ArchiveWalker, Toc, TocEntry
 from ....postgres.archive.encodings import DEFAULT, decode
 from ....postgres.archive.extract import TocText
@@ -15,12 +16,15 @@ from ....postgres.connection import ConnectionOptions
 from ....postgres.environment import child_environment_for
 from ....postgres.known_settings import unknown_settings, without_unknown
 from ....postgres.programs import Program, find_program
+from ....postgres.types import Connection
 from ....stream.process import ProcessSource, child_environment, describe_status
 from .statements import keep_casts
 
 STEP = "read the schema"
 _BEGIN = re.compile(r"\A((?:--[^\n]*\n|\n)*)\\restrict [^\n]*\n")
 _END = re.compile(r"\n\\unrestrict [^\n]*\n\s*\Z")
+_CLIENT_ENCODING = re.compile(r"^SET client_encoding = .*;\n", re.MULTILINE)
+"""How a session is spoken to is its own matter."""
 _HINT = (
     "strategy swap compares the schema of the whole database, which the role must be able to read: GRANT "
     "pg_read_all_data to it, or use strategy: merge or replace"
@@ -31,18 +35,23 @@ _BODIES = frozenset({"FUNCTION", "PROCEDURE", "AGGREGATE"})
 
 @dataclass(frozen=True)
 class Tools:
-    """The programs that fit the server, and how they reach it."""
+    """The programs that fit the server, and how they reach it.
+
+    :param encoding: in which a session is spoken to, see :mod:`postgres.any_bytes`.
+    """
 
     options: ConnectionOptions
     server_version_num: int
+    encoding: str
     pg_dump: Program
     pg_restore: Program
 
     @classmethod
-    def find(cls, options: ConnectionOptions, server_version_num: int, pg_bin_dir: str | None) -> Tools:
+    def find(cls, options: ConnectionOptions, connection: Connection, pg_bin_dir: str | None) -> Tools:
         """Look for them."""
-        found = [find_program(name, server_version_num, pg_bin_dir) for name in ("pg_dump", "pg_restore")]
-        return cls(options, server_version_num, *found)
+        version, encoding = connection.server_version, script_encoding(server_encoding(connection))
+        found = [find_program(name, version, pg_bin_dir) for name in ("pg_dump", "pg_restore")]
+        return cls(options, version, encoding, *found)
 
 
 class SchemaDump:
@@ -60,7 +69,7 @@ class SchemaDump:
 
 
 def script_of(archive: bytes, entries: Sequence[TocEntry], tools: Tools, codec: str = DEFAULT) -> str:
-    """The SQL that pg_restore makes of an archive without rows, as the server understands it.
+    """The SQL that pg_restore makes of an archive without rows, as the server understands it, for any session.
 
     :param entries: all that are in it.
     :param codec: of the archive's texts.
@@ -72,7 +81,7 @@ def script_of(archive: bytes, entries: Sequence[TocEntry], tools: Tools, codec: 
         told = result.stderr.decode("utf-8", "replace").strip()
         raise SourceError(STEP, f"{describe_status('pg_restore', result.returncode)}: {told}")
     known = without_unknown(result.stdout, unknown_settings(tools.server_version_num))
-    script = _END.sub("\n", _BEGIN.sub(r"\1", decode(known, codec)))
+    script = _CLIENT_ENCODING.sub("", _END.sub("\n", _BEGIN.sub(r"\1", decode(known, codec))), count=1)
     for entry in entries:
         if entry.desc not in _BODIES and (kept := keep_casts(entry.defn)) != entry.defn:
             script = script.replace(entry.defn, kept)
@@ -87,8 +96,8 @@ def dump_schema(tools: Tools) -> SchemaDump:
         walker.update(piece)
 
     argv = [
-        tools.pg_dump.path, "--format=custom", "--compress=0", "--schema-only", "--encoding=UTF8", "--no-password",
-        "--lock-wait-timeout=60000",
+        tools.pg_dump.path, "--format=custom", "--compress=0", "--schema-only", f"--encoding={tools.encoding}",
+        "--no-password", "--lock-wait-timeout=60000",
     ]  # fmt: skip
     with child_environment_for(tools.options, server_version_num=tools.server_version_num) as environment:
         try:
