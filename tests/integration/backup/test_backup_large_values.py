@@ -43,3 +43,31 @@ def test_values_of_a_hundred_megabytes_are_restored_as_they_were(
         assert_same_contents(stored, postgres17, restored)
         [exact] = postgres17.query(restored, "SELECT max(octet_length(value)), max(octet_length(raw)) FROM large")
         assert exact == sizes
+
+
+@pytest.mark.usefixtures("age")
+def test_definitions_longer_than_anybody_keeps_stop_no_backup_and_are_compared_by_their_digest(
+    postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path
+) -> None:
+    postgres17.query(
+        database,
+        """CREATE TABLE t AS SELECT 1 AS n; CREATE SCHEMA tenant; CREATE TABLE tenant.t ();
+        DO $$ BEGIN
+          EXECUTE format('COMMENT ON TABLE tenant.t IS %L', repeat('seventy ', 9 << 20));
+          EXECUTE format('CREATE FUNCTION tenant.f() RETURNS int LANGUAGE sql AS %L',
+                         '/*' || repeat('seventy ', 9 << 20) || '*/ SELECT 1');
+        END $$""",
+    )
+    with ModuleProcess(tmp_path, bench.options(postgres17, database)) as module:
+        report = module.result()
+    assert not report.get("failed"), report
+    assert module.peak_memory < 150 * MIB
+    stored = bench.stored(report)
+    with stored.restored(postgres17) as restored:
+        again = bench.stored(bench.backup(postgres17, restored)).manifest["schema"]
+        assert again["objects"] == stored.manifest["schema"]["objects"]
+        postgres17.query(restored, "COMMENT ON TABLE tenant.t IS 'another'")
+        other = bench.stored(bench.backup(postgres17, restored)).manifest["schema"]["objects"]
+        assert {name for name, digest in other.items() if digest != again["objects"][name]} == {
+            "COMMENT tenant.TABLE t"
+        }

@@ -12,7 +12,7 @@ import pytest
 from support.backup_bench import Bench
 from support.lab import PostgresServer
 from support.sample_databases import EVERYTHING
-from support.stored_sets import assert_same_contents, script_of
+from support.stored_sets import assert_same_contents, pg_restore, script_of
 from support.tenants import tenant_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "security.md"
@@ -100,3 +100,32 @@ def test_the_role_can_do_nothing_else(postgres17: PostgresServer, database: str)
             connection.cursor().execute(statement)
     connection.close()
     postgres17.query(database, f"DROP OWNED BY {name}; DROP ROLE {name}")
+
+
+@pytest.mark.usefixtures("age")
+def test_user_mappings_whose_options_the_role_is_not_told_are_named(
+    postgres17: PostgresServer, database: str, bench: Bench
+) -> None:
+    name, password = f"backup_{secrets.token_hex(4)}", secrets.token_hex(8)
+    postgres17.query(
+        database,
+        f"CREATE FOREIGN DATA WRAPPER w; CREATE SERVER films FOREIGN DATA WRAPPER w;"
+        f"CREATE ROLE {name} LOGIN PASSWORD '{password}' IN ROLE pg_read_all_data BYPASSRLS;"
+        f"GRANT USAGE ON FOREIGN SERVER films TO {name};"
+        f"CREATE USER MAPPING FOR {name} SERVER films OPTIONS (password 'its own');"
+        "CREATE USER MAPPING FOR PUBLIC SERVER films OPTIONS (password 'everybody''s');"
+        "CREATE USER MAPPING FOR postgres SERVER films OPTIONS (password 'canary')",
+    )
+    try:
+        report = bench.backup(postgres17, database, login_user=name, login_password=password)
+        stored = bench.stored(report)
+        [told] = [one for one in report["warnings"] if "options of user mappings" in one]
+        assert "without them: postgres on server films, public on server films (keep" in told
+        assert told in stored.manifest["warnings"]
+        whole = bench.backup(postgres17, database)
+        assert not any("user mappings" in one for one in whole["warnings"])
+        [dump] = bench.stored(whole).artifacts("dump")
+        script = pg_restore(postgres17, bench.stored(whole).plain(dump), "-f", "-")
+        assert script.count(b"password 'canary'") == 1
+    finally:
+        postgres17.query(database, f"DROP SERVER films CASCADE; DROP OWNED BY {name}; DROP ROLE {name}")

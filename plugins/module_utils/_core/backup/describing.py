@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from ..backupset.artifact import AgeHead, Artifact, Export, Frame, Index, IndexBlock
 from ..backupset.manifest import Fingerprint as ManifestFingerprint
-from ..backupset.manifest import SchemaFingerprint, Table
+from ..backupset.manifest import Manifest, SchemaFingerprint, Table
+from ..documents.strict_json import check_size
 from ..encryption.age.ranges import head_size
 from ..encryption.recipients import Encryption
+from ..errors import FormatError
 from ..postgres.archive import schema_fingerprint, schema_objects
 from ..postgres.archive.walker import Block
 from ..postgres.counting import Fingerprint
@@ -21,6 +26,7 @@ from .request import TablePolicy
 from .small_artifacts import SideArtifact
 
 SCHEMA_ALGORITHM = "toc-sha256-1"
+_IN_SCHEMA = re.compile(r"[A-Z ]+ ([^.]+)\.")
 
 
 def describe_dump(dump: PartDump, encryption: Encryption) -> Artifact:
@@ -125,6 +131,40 @@ def describe_schema(dumps: Sequence[PartDump]) -> SchemaFingerprint:
     """The digest of the schema, from the definitions in the first part's table of contents; without one, of nothing."""
     objects = schema_objects(dumps[0].walker.toc) if dumps else {}
     return SchemaFingerprint(algorithm=SCHEMA_ALGORITHM, fingerprint=schema_fingerprint(objects), objects=objects)
+
+
+def fitted(manifest: Manifest, *, signed: bool) -> tuple[Manifest, bytes]:
+    """A manifest that readers accept, and its bytes: where there are too many objects, they have one digest together.
+
+    :param signed: whether it will be; larger ones are read then.
+    :raises FormatError: it is too large without them.
+    """
+    try:
+        return manifest, _readable(manifest, signed=signed)
+    except FormatError as error:
+        objects = manifest.schema.objects
+        schemas = Counter(found[1] for found in map(_IN_SCHEMA.match, objects) if found)
+        largest = ", ".join(f"{name} ({count:,})" for name, count in schemas.most_common(3))
+        told = (
+            f"{len(objects):,} objects are not named in the manifest, which would be too large, and are compared as a "
+            f"whole; most of them are in the schemas {largest}"
+        )
+        schema = replace(manifest.schema, objects={})
+        smaller = replace(manifest, schema=schema, warnings=(*manifest.warnings, told))
+        try:
+            return smaller, _readable(smaller, signed=signed)
+        except FormatError:
+            hint = "move some of its schemas to a database of their own"
+            if not signed:
+                hint += ", or give a signing_key, and its public key as verify_key to whoever reads"
+            told = f"the manifest of {len(manifest.tables):,} tables {error.message}"
+            raise FormatError(error.step, told, hint=hint) from None
+
+
+def _readable(manifest: Manifest, *, signed: bool) -> bytes:
+    data = manifest.to_bytes()
+    check_size(data, "write the manifest", proven=signed)
+    return data
 
 
 def describe_tools(versions: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -13,9 +13,8 @@ from ..backupset.artifact import Artifact
 from ..backupset.manifest import Database, Manifest, PreviousSet, Snapshot, digest
 from ..backupset.manifest import Fingerprint as ManifestFingerprint
 from ..backupset.naming import DUMP_PREFIX, MANIFEST, SIGNATURE
-from ..documents.strict_json import check_size
 from ..encryption.recipients import Encryption
-from ..errors import BackupError, Cancelled, FormatError, SourceError
+from ..errors import BackupError, Cancelled, SourceError
 from ..postgres.archive import Toc
 from ..postgres.blockers import blockers_named
 from ..postgres.copying import TableSource
@@ -34,7 +33,7 @@ from ..postgres.names import display_name
 from ..postgres.types import Connection
 from ..stream.pipeline import Progress, as_backup_error
 from .attachments import Attachment, AttachmentSource
-from .describing import describe_dump, describe_schema, describe_side, describe_tables, describe_tools, second
+from .describing import describe_dump, describe_schema, describe_side, describe_tables, describe_tools, fitted, second
 from .dumping import PartDump, TocCollector, dump_argv
 from .parts import Part, TableName
 from .preparing import Ends, Plan
@@ -72,15 +71,6 @@ class _Counts:
     warnings: list[str] = field(default_factory=list)
 
 
-def _check_readable(data: bytes) -> None:
-    """Refuse a manifest that without a signature no reader would accept."""
-    try:
-        check_size(data, "write the manifest")
-    except FormatError as error:
-        hint = "give a signing_key, and its public key as verify_key to whoever reads: larger ones are read then"
-        raise FormatError(error.step, f"the manifest {error.message}", hint=hint) from None
-
-
 class BackupRun:
     """One backup under way; use it once."""
 
@@ -109,11 +99,8 @@ class BackupRun:
             with self._exported_tables_held():
                 self._stream()
             self._plan.snapshot.verify()
-            manifest = self._describe()
-            data = manifest.to_bytes()
-            if self._ends.signing_key is None:
-                _check_readable(data)
-            else:
+            manifest, data = fitted(self._describe(), signed=self._ends.signing_key is not None)
+            if self._ends.signing_key is not None:
                 self._writer.put(SIGNATURE, self._ends.signing_key.sign(data))
             self._writer.put(MANIFEST, data)
         except BaseException as error:
@@ -362,6 +349,11 @@ class BackupRun:
 
     def _messages(self) -> list[str]:
         messages = [*self._counts.warnings, *(message for dump in self._dumps for message in dump.messages)]
+        if uncompared := [name for dump in self._dumps[:1] for name in dump.walker.toc.uncompared]:
+            messages.append(
+                "dumped, but too long to be compared, so that neither a drill nor a restore shows whether they are as "
+                f"they were: {bounded_list(uncompared)}"
+            )
         if self._request.dumps and self._plan.server.can_read_passwords and not self._ends.encryption.enabled:
             messages.append("the passwords of the roles were left out, because the set is not encrypted")
         return messages

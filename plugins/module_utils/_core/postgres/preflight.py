@@ -8,7 +8,7 @@ from ..documents.strict_json import MAX_BYTES
 from ..errors import PreflightError, SourceError
 from .connection import ConnectionOptions
 from .foreign_code import knows_restriction
-from .messages import server_message
+from .messages import bounded_list, server_message
 from .pooler import is_pooled
 from .rights import find_unreadable
 from .standby import standby_warnings
@@ -44,15 +44,21 @@ SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class WHERE relkind IN ('r
          * (pg_catalog.current_setting('max_connections')::bigint
             + pg_catalog.current_setting('max_prepared_transactions')::bigint)
 """
-# What a manifest holds of them at the very least: a table in its list, in the dump's index and among the objects of the
-# schema; an index (or its constraint) and a view among the objects only.
+# What a manifest holds of a table at the very least: it is in its list and in the dump's index.
 _LISTED = f"""
 SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(
-  CASE c.relkind WHEN 'r' THEN 150 + 3 * (pg_catalog.length(n.nspname) + pg_catalog.length(c.relname))
-                 ELSE 25 + pg_catalog.length(n.nspname) + pg_catalog.length(c.relname) END), 0)::bigint
+  125 + 2 * (pg_catalog.length(n.nspname) + pg_catalog.length(c.relname))), 0)::bigint
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'i', 'v') AND {NOT_SYSTEM} AND {NOT_OF_EXTENSION}
+WHERE c.relkind = 'r' AND {NOT_SYSTEM} AND {NOT_OF_EXTENSION}
 """  # noqa: S608 - made of constants
+# As the view pg_user_mappings decides whether the options are told.
+_HIDDEN_MAPPINGS = """
+SELECT m.usename, m.srvname FROM pg_catalog.pg_user_mappings m JOIN pg_catalog.pg_foreign_server s ON s.oid = m.srvid
+WHERE m.umoptions IS NULL AND NOT CASE WHEN m.umuser = 0 THEN pg_catalog.pg_has_role(s.srvowner, 'USAGE')
+  ELSE m.usename = current_user AND (pg_catalog.pg_has_role(s.srvowner, 'USAGE')
+                                     OR pg_catalog.has_server_privilege(s.oid, 'USAGE')) END
+ORDER BY m.srvname, m.usename
+"""
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ def check_server(connection: Connection, options: ConnectionOptions) -> ServerFa
         with connection.cursor() as cursor:
             facts = _find_out(connection, cursor)
             problems = find_unreadable(cursor, facts.user, facts.version_num)
-            relations, size = least_manifest_size(cursor)
+            tables, size = least_manifest_size(cursor)
     except Error as error:
         raise SourceError(STEP, f"{options.target}: {server_message(error)}") from None
     if problems:
@@ -114,21 +120,21 @@ def check_server(connection: Connection, options: ConnectionOptions) -> ServerFa
     if size > MAX_BYTES:
         raise PreflightError(
             STEP,
-            f"{options.target} has {relations} tables, indexes and views: its backup's manifest would take more than "
-            f"{size} bytes, and no reader accepts more than {MAX_BYTES}",
+            f"{options.target} has {tables} tables: its backup's manifest would take more than {size} bytes, and no "
+            f"reader accepts more than {MAX_BYTES}",
             hint="move some of its schemas to a database of their own",
         )
     return facts
 
 
 def least_manifest_size(cursor: Cursor) -> tuple[int, int]:
-    """How many relations a backup's manifest lists, and the bytes that it takes at the very least."""
+    """How many tables a backup's manifest lists, and the bytes that it takes at the very least."""
     cursor.execute(_LISTED)
     row = cursor.fetchone()
     if row is None:
         raise AssertionError("the query returned no row")
-    relations, size = row
-    return relations, size
+    tables, size = row
+    return tables, size
 
 
 def _find_out(connection: Connection, cursor: Cursor) -> ServerFacts:
@@ -196,6 +202,13 @@ def _warnings(cursor: Cursor, superuser: bool, version_num: int) -> list[str]:
         )
     if not superuser and int(_optional_text(cursor, _SUBSCRIPTIONS) or 0):
         warnings.append("the database has subscriptions, which only a superuser can dump")
+    if not superuser:
+        cursor.execute(_HIDDEN_MAPPINGS)
+        if hidden := [f"{user} on server {server}" for user, server in cursor.fetchall()]:
+            warnings.append(
+                "this role is not told the options of user mappings, and the backup has the mappings without them: "
+                f"{bounded_list(hidden)} (keep the options elsewhere, or let a superuser make the backup)"
+            )
     cursor.execute(_LOCKS)
     row = cursor.fetchone()
     if row is not None and row[0] > row[1]:

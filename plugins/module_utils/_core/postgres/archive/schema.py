@@ -22,12 +22,11 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 
-from ...errors import FormatError
 from .toc import BLOBS, LONG_TEXT_BYTES, TABLE_DATA, LongText, Toc, TocEntry
 
 DIGEST_DIGITS = 16
-_LONGEST_OF_PIECES = 4 * 1024 * 1024
-_MOST_ARRAYS = 100_000
+LONGEST_FORMED = 4 * 1024 * 1024
+"""Bytes of a definition that is brought into its one form: it is held for that, in several copies."""
 
 _SEQUENCE_VALUE = "SEQUENCE SET"
 _NOT_SCHEMA = frozenset(
@@ -51,6 +50,10 @@ _NOT_SCHEMA_TAGS = ("DATABASE ", "LARGE OBJECT ", "LARGE OBJECTS ")
 _PRIVILEGES = frozenset({"ACL", "DEFAULT ACL"})
 _LITERALS_ARE_SECRET = frozenset({"SUBSCRIPTION", "USER MAPPING"})
 _OPTIONS_MAY_BE_SECRET = frozenset({"FOREIGN DATA WRAPPER", "FOREIGN TABLE", "SERVER"})
+VERBATIM = frozenset({"COMMENT", "FUNCTION", "PROCEDURE"})
+"""What no server writes otherwise than it came."""
+ONLY_FORMED = _PRIVILEGES | _LITERALS_ARE_SECRET | _OPTIONS_MAY_BE_SECRET
+"""What must not be compared but in its one form, without its secrets and in order."""
 
 _QUOTED = r"'(?:[^']++|'')*+'"
 _LITERAL = re.compile(rf"\bE'(?:[^'\\]++|''|\\.)*+'|{_QUOTED}", re.DOTALL)
@@ -148,13 +151,7 @@ def _numbered(digests: Mapping[str, list[str]]) -> dict[str, str]:
 
 
 def long_text(desc: str, definition: str) -> LongText:
-    """What is kept of a definition that is too long itself.
-
-    :raises FormatError: it is none that anybody has written: to bring it into its one form would take much memory.
-    """
-    of_pieces = desc in _PRIVILEGES or desc in _LITERALS_ARE_SECRET or desc in _OPTIONS_MAY_BE_SECRET
-    if (of_pieces and len(definition) > _LONGEST_OF_PIECES) or definition.count("(ARRAY[") > _MOST_ARRAYS:
-        raise FormatError("read the archive", f"an entry of the kind {desc[:40]} has {len(definition):,} characters")
+    """What is kept of a definition that is too long itself, though not too long to be brought into its one form."""
     digest = hashlib.sha256()
     canonical = _canonical(desc, definition)
     for start in range(0, len(canonical), LONG_TEXT_BYTES):

@@ -122,6 +122,8 @@ class Toc:
     length: int
     """How many bytes header and table of contents take: where the data blocks begin."""
     entries: tuple[TocEntry, ...]
+    uncompared: tuple[str, ...] = ()
+    """The objects, called as in a manifest, whose definitions are too long to be compared with others."""
 
     @cached_property
     def tables(self) -> tuple[TableData, ...]:

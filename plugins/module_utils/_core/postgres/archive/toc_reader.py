@@ -10,7 +10,8 @@ from typing import Any
 
 from ...errors import FormatError
 from . import encodings
-from .schema import long_text
+from .long_definition import LongDefinition
+from .schema import LONGEST_FORMED, ONLY_FORMED, VERBATIM, long_text, object_name
 from .toc import LONG_TEXT_BYTES, LongText, Section, Toc, TocEntry, Version
 
 STEP = "read the archive"
@@ -21,18 +22,22 @@ NEWEST: Version = (1, 16, 255)
 INTEGERS = {4: struct.Struct("<BI"), 8: struct.Struct("<BQ")}
 """Sign and magnitude, by the size that the header tells."""
 MAX_TOC_BYTES = 1024 * 1024 * 1024
-"""A million large objects dumped by PostgreSQL 16 or older take 300 MB of entries."""
+"""But for definitions that are not kept. A million large objects dumped by PostgreSQL 16 or older take 300 MB.
+"""
 MAX_ENTRIES = 4_000_000
 MAX_STRING_BYTES = 64 * 1024 * 1024
+"""Of a string that is no definition: a name, or a statement made of names."""
+MAX_DEFINITION_BYTES = 2**31 - 1
+"""pg_dump counts a string with a C int."""
 
 _CUSTOM = 1
+_NUL = "the table of contents has a NUL inside a string"
 _COMPRESSIONS = ("none", "gzip", "lz4", "zstd")
 _BYTE_COMPRESSION: Version = (1, 15, 0)
 _TABLE_ACCESS_METHODS: Version = (1, 14, 0)
 _RELKINDS: Version = (1, 16, 0)
 _POSITION_UNKNOWN, _POSITION_SET, _NO_DATA = 1, 2, 3
 _NUMBER = re.compile(rb"[0-9]{1,10}")
-_WIDE = re.compile(rb"[\xf0-\xff]")
 _ENTRY_MEMORY, _DEPENDENCY_MEMORY = 600, 100
 """Bytes of an entry without its texts, and of the number of another one that it depends on."""
 
@@ -48,6 +53,19 @@ class _Short(Exception):
     def __init__(self, end: int) -> None:
         super().__init__(end)
         self.end = end
+
+
+class _Long(Exception):
+    """What comes next is a definition that is too long to be kept.
+
+    :ivar begin: where its length stands.
+    :ivar behind: where it begins itself.
+    """
+
+    def __init__(self, begin: int, behind: int, definition: LongDefinition) -> None:
+        super().__init__(begin)
+        self.begin, self.behind = begin, behind
+        self.definition = definition
 
 
 class _Cursor:
@@ -88,23 +106,15 @@ class _Cursor:
         return -value if sign else value
 
     def string(self) -> bytes | None:
-        raw = self.text()
-        return raw if raw is None or isinstance(raw, bytes) else bytes(raw)
-
-    def text(self) -> bytes | memoryview | None:
-        """A string that may be long, and then is not copied."""
         length = self.integer()
         if length < 0:
             return None
         if length > MAX_STRING_BYTES:
             raise broken(f"the table of contents has a string of {length} bytes")
-        begin, end = self.position, self.position + length
-        if end > len(self.data):
-            raise _Short(end)
-        self.position = end
-        if self.data.find(b"\0", begin, end) >= 0:
-            raise broken("the table of contents has a NUL inside a string")
-        return self.data[begin:end] if length <= LONG_TEXT_BYTES else memoryview(self.data)[begin:end]
+        raw = self.take(length)
+        if b"\0" in raw:
+            raise broken(_NUL)
+        return raw
 
     def number(self) -> int | None:
         raw = self.string()
@@ -198,9 +208,22 @@ class TocReader:
         self._draft: dict[str, Any] | None = None
         self._dependencies: list[int] = []
         self._codec = encodings.DEFAULT
+        self._passing: LongDefinition | None = None
+        self._passed: LongDefinition | None = None
+        self._passed_bytes = self._all_passed = 0
+        self._uncompared: list[str] = []
 
     def feed(self, chunk: bytes) -> int | None:
         """Take the next bytes; return where in *chunk* the data begin once the table is complete, else None."""
+        if self._passing is not None:
+            taken = self._passing.take(chunk)
+            if chunk.find(b"\0", 0, taken) >= 0:
+                raise broken(_NUL)
+            if self._passing.left:
+                return None
+            self._passed, self._passing = self._passing, None
+            end = self.feed(chunk[taken:])
+            return None if end is None else taken + end
         self._pieces.append(chunk)
         self._held += len(chunk)
         if self._held < self._wanted:
@@ -235,8 +258,18 @@ class TocReader:
         except _Short as short:
             self._keep(data[done:], done, short.end - done)
             return None
+        except _Long as long:
+            return self._let_pass(data, done, long)
         self.toc = self._complete(header, self._base + done)
         return done
+
+    def _let_pass(self, data: bytes, done: int, long: _Long) -> int | None:
+        """Take a long definition out of its entry, of which the rest is read as if it had none."""
+        self._keep(data[done : long.begin], done, 1)
+        self._passing = long.definition
+        self._passed_bytes = long.behind - long.begin + long.definition.left
+        end = self.feed(data[long.behind :])
+        return None if end is None else long.behind + end
 
     def _take_over(self, data: bytes, begin: int, end: int) -> int:
         """Keep what was read of an entry; return *end*."""
@@ -262,7 +295,7 @@ class TocReader:
     def _keep(self, rest: bytes, done: int, wanted: int) -> None:
         self._base += done
         self._pieces, self._held, self._wanted = [rest], len(rest), wanted
-        if self._base + wanted > MAX_TOC_BYTES:
+        if self._base - self._all_passed + wanted > MAX_TOC_BYTES:
             raise broken(f"the table of contents is larger than {MAX_TOC_BYTES} bytes")
 
     def _text(self, raw: bytes | None) -> str:
@@ -271,11 +304,21 @@ class TocReader:
         return text
 
     def _definition(self, cursor: _Cursor, desc: str) -> tuple[str, LongText | None]:
-        raw = cursor.text()
-        if raw is None or isinstance(raw, bytes):
+        if self._passed is not None:
+            return "", self._passed.text
+        begin = cursor.position
+        length = cursor.integer()
+        if length > MAX_DEFINITION_BYTES:
+            raise broken(f"the table of contents has a definition of {length} bytes")
+        if length > (LONG_TEXT_BYTES if desc in VERBATIM else LONGEST_FORMED):
+            told = LongDefinition(length, self._codec, compared=desc not in ONLY_FORMED)
+            raise _Long(begin, cursor.position, told)
+        cursor.position = begin
+        raw = cursor.string() or b""
+        if length <= LONG_TEXT_BYTES:
             return self._text(raw), None
         # In memory together while it is looked at: the bytes and the text.
-        self._spend(0, passing=len(raw) * (5 if _WIDE.search(raw) else 2))
+        self._spend(0, passing=5 * length)
         return "", long_text(desc, encodings.decode(raw, self._codec))
 
     def _name(self, cursor: _Cursor) -> str:
@@ -310,11 +353,16 @@ class TocReader:
     def _entry(self, cursor: _Cursor, fields: dict[str, Any]) -> TocEntry:
         """The entry of *fields* and of what comes behind its dependencies."""
         offset = cursor.data_offset(fields["had_dumper"])
-        size = self._base + cursor.position - fields["position"]
+        size = self._base + cursor.position + self._passed_bytes - fields["position"]
         entry = TocEntry(**fields, dependencies=tuple(self._dependencies), data_offset=offset, size=size)
         self._draft, self._dependencies = None, []
         self._spend(_ENTRY_MEMORY)
         self._ids.add(entry.dump_id)
+        if self._passed is not None:
+            self._base += self._passed_bytes
+            self._all_passed += self._passed_bytes
+            self._uncompared += [] if self._passed.compared else [object_name(entry)]
+            self._passed, self._passed_bytes = None, 0
         if entry.desc == "ENCODING":
             self._codec = encodings.codec_of(entry.defn)
         return entry
@@ -333,4 +381,5 @@ class TocReader:
             header_length=header.length,
             length=length,
             entries=tuple(self._entries),
+            uncompared=tuple(self._uncompared),
         )

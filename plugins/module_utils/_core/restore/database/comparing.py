@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...backupset.manifest import Manifest
-from ...postgres.archive import ArchiveWalker, Toc, schema_differences, schema_objects
+from ...postgres.archive import ArchiveWalker, Toc, schema_differences, schema_fingerprint, schema_objects
 from ...postgres.counting import ALGORITHM, count_rows, fingerprints
 from ...postgres.large_objects import (
     CONTENTS_ALGORITHM,
@@ -250,6 +250,11 @@ def compare_archive(manifest: Manifest, toc: Toc) -> list[Difference]:
     """Differences between the objects that the manifest has and those in the dump: the same program told of both."""
     there = schema_objects(toc)
     wanted = manifest.schema.objects
+    if not wanted:
+        # There were too many to be named, or none.
+        if schema_fingerprint(there) == manifest.schema.fingerprint:
+            return []
+        return [Difference("schema", "schema", "the schema in the dump is not the one that was backed up")]
     return [
         *(_of_object(name, "is missing in the dump") for name in wanted if name not in there),
         *(
