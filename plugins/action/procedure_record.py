@@ -1,11 +1,74 @@
 # Copyright (c) 2026, the mobul.backup maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Keeps a procedure's record where ansible-playbook runs: a pipeline cannot read what lies on a database's host."""
 
 from __future__ import annotations
 
-from ansible_collections.mobul.backup.plugins.plugin_utils.run_guard import GuardedAction
+import os
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from ansible.errors import AnsibleError
+from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import PROCEDURE_RECORD
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.showing import shown
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
+from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.custody import names
+from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.run import run_record
+from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.values import VALUES, values_of
 
 
-class ActionModule(GuardedAction):
-    """The module of this name, which ends with its run."""
+class ActionModule(ActionBase):
+    """Runs on the controller, and asks no host for anything."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Do what the task says, with the caller's variables as they stand."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validated, params = self.validate_argument_spec(argument_spec=PROCEDURE_RECORD)
+        try:
+            told = run_record(params, self._given(params["procedure"], task_vars or {}), self._task.check_mode)
+        except BackupError as error:
+            told = {**(error.report or {}), "failed": True, "msg": str(error), "step": error.step, "hint": error.hint}
+        except AnsibleError:
+            raise
+        except Exception as error:
+            told = {
+                "failed": True,
+                "msg": f"unexpected error: {type(error).__name__}: {error}",
+                "exception": traceback.format_exc(),
+            }
+        return {**result, **shown(told)}
+
+    def _given(self, procedure: str, task_vars: Mapping[str, Any]) -> dict[str, object]:
+        """The variables of *procedure*, and what tells who runs it, by name."""
+        found: dict[str, object] = {name: os.environ[name] for name in names() if name in os.environ}
+        found |= {name: task_vars[name] for name in names() if isinstance(task_vars.get(name), str | int)}
+        if procedure in VALUES:
+            found |= {value.name: self._value(value.name, value.variable, task_vars) for value in values_of(procedure)}
+        return found
+
+    def _value(self, name: str, variable: str, task_vars: Mapping[str, Any]) -> object:
+        """One variable of the caller.
+
+        What comes from outside, by ``-e`` and surveys, is a template to Ansible. Here it is taken as it stands. The
+        inventory and the playbooks are the operator's own, and their templates are followed.
+        """
+        extra = load_extra_vars(self._loader)
+        if name in extra:
+            return _plain(extra[name])
+        found = _plain(self._templar.template(task_vars[name])) if name in task_vars else None
+        return os.environ.get(variable) if found in (None, "") else found
+
+
+def _plain(value: object) -> object:
+    """*value* without Ansible's marks, so that nobody takes it for a template later."""
+    return (
+        value.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape") if isinstance(value, str) else value
+    )

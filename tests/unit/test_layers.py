@@ -212,8 +212,12 @@ def load(path: Path) -> dict:
     return yaml.safe_load(path.read_text()) or {}
 
 
+ON_THE_CONTROLLER = {"procedure_record"}
+"""What an action plugin does in the module's place, in the run's own process."""
+
+
 @pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.stem)
 def test_every_module_ends_with_its_run(path: Path) -> None:
     action = (PROJECT / "plugins" / "action" / path.name).read_text()
-    assert "class ActionModule(GuardedAction):" in action
+    assert ("class ActionModule(GuardedAction):" in action) == (path.stem not in ON_THE_CONTROLLER)
     assert "run_module(" in path.read_text()
