@@ -64,6 +64,11 @@ options:
     description: Holds that end within that time are told.
     type: str
     default: 7d
+  review_by:
+    description:
+      - Day by which somebody has to look through the procedures again, V(2027-03-01) say. When it has come, that is a
+        warning until another day is set. Empty does not look.
+    type: str
   findings:
     description:
       - What others have found, and counts here, too.
@@ -165,6 +170,7 @@ def main() -> None:
             "read": {"type": "str", "choices": ["newest", "none"], "default": "newest"},
             "drill_within": {"type": "str", "default": "8d"},
             "holds_within": {"type": "str", "default": "7d"},
+            "review_by": {"type": "str"},
             "findings": {"type": "list", "elements": "dict", "default": []},
             "buckets": {"type": "list", "elements": "dict", "default": []},
             "fail": {"type": "bool", "default": True},

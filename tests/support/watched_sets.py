@@ -26,6 +26,7 @@ DEFAULTS: dict[str, Any] = {
     "read": "newest",
     "drill_within": "8d",
     "holds_within": "7d",
+    "review_by": None,
     "findings": [],
     "buckets": [],
 }

@@ -1,8 +1,9 @@
-"""The role ``schedule`` puts procedures on systemd timers."""
+"""The role ``schedule`` puts procedures on systemd timers or into cron, from the same description."""
 
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 from support.playbooks import Playbooks, Run
+from support.programs import PROJECT
 
 WEEKLY = {"name": "weekly", "playbook": "mobul.backup.weekly", "calendar": "Sun *-*-* 00:00:00 UTC"}
 
@@ -179,3 +181,87 @@ def test_a_job_without_playbook_or_time_is_refused(playbooks: Playbooks, tmp_pat
     assert run.status == 2
     assert "job weekly of schedule_jobs needs a playbook and a calendar" in run.output
     assert list((tmp_path / "units").iterdir()) == []
+
+
+def cron(directory: Path, **changes: Any) -> dict[str, Any]:
+    """Variables with which cron runs the jobs."""
+    (directory / "cron.d").mkdir(exist_ok=True)
+    return {
+        "schedule_with": "cron",
+        "schedule_cron_directory": str(directory / "cron.d"),
+        "schedule_job_directory": str(directory / "jobs 100%"),
+        "schedule_state_directory": str(directory / "state"),
+        **changes,
+    }
+
+
+def test_cron_runs_the_same_jobs_and_a_job_never_has_both(playbooks: Playbooks, tmp_path: Path) -> None:
+    systemd = Systemd(tmp_path / "systemd")
+    daily = {**WEEKLY, "name": "daily", "playbook": "mobul.backup.backup", "arguments": ["-e", "backup_kind=daily"]}
+    assert run_with(playbooks, systemd, tmp_path, WEEKLY, daily, **cron(tmp_path, schedule_with="systemd")).status == 0
+    service = (tmp_path / "units" / "mobul-backup-daily.service").read_text()
+    assert service.rstrip().endswith('"-e" "backup_kind=daily"')
+
+    moved = run_with(playbooks, systemd, tmp_path, WEEKLY, daily, **cron(tmp_path))
+    assert moved.status == 0, moved.output
+    assert systemd.names("enabled") == systemd.names("active") == set()
+    assert list((tmp_path / "units").iterdir()) == []
+    entries = sorted((tmp_path / "cron.d").iterdir())
+    assert [entry.name for entry in entries] == ["mobul-backup-daily", "mobul-backup-weekly"]
+    (line,) = [line for line in entries[0].read_text().splitlines() if line.startswith("*/5 * * * * ")]
+    user, command = line.removeprefix("*/5 * * * * ").split(" ", 1)
+    assert user == getpass.getuser()
+
+    # What cron hands to the shell: a percent sign is its own until it is escaped. A new job waits for its time.
+    text = command.replace("\\%", "%")
+    assert "%" not in command.replace("\\%", "")
+    done = subprocess.run(["/bin/sh", "-c", text], capture_output=True, text=True, env=playbooks.environment)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert (tmp_path / "state" / "daily.stamp").exists()
+    (tmp_path / "state" / "daily.stamp").write_text("2026-01-01T00:00:00+00:00")
+    failed = subprocess.run(["/bin/sh", "-c", text], capture_output=True, text=True, env=playbooks.environment)
+    assert failed.returncode != 0
+    assert "read the inventory: no host is in the group databases" in failed.stdout
+
+    again = run_with(playbooks, systemd, tmp_path, WEEKLY, daily, **cron(tmp_path))
+    assert (again.status, again.recap()["runner"]["changed"]) == (0, 0), again.output
+    back = run_with(playbooks, systemd, tmp_path, WEEKLY, {"name": "daily", "state": "absent"}, **cron(tmp_path))
+    assert back.status == 0
+    assert [entry.name for entry in (tmp_path / "cron.d").iterdir()] == ["mobul-backup-weekly"]
+    assert not (tmp_path / "jobs 100%" / "daily.json").exists()
+
+
+@pytest.mark.parametrize(("how", "calendar"), [("systemd", "Sat..Mon *-*-* 06:00 UTC"), ("cron", "weekly")])
+def test_a_calendar_that_is_not_understood_is_refused_before_anything_is_written(
+    playbooks: Playbooks, tmp_path: Path, how: str, calendar: str
+) -> None:
+    jobs = [WEEKLY, {**WEEKLY, "name": "other", "calendar": calendar}]
+    options = {**variables(tmp_path, schedule_jobs=jobs), **cron(tmp_path, schedule_with=how)}
+    run = playbooks.run("mobul.backup.schedule", playbooks.inventory({"r": {}}, group="backup_runners", **options))
+    assert run.status == 2
+    assert f"has the calendar '{calendar}', which {how} would not understand (write it like" in run.output
+    assert list((tmp_path / "units").iterdir()) == list((tmp_path / "cron.d").iterdir()) == []
+    assert not (tmp_path / "jobs 100%").exists()
+
+
+def test_a_run_that_finds_no_runner_fails(playbooks: Playbooks, tmp_path: Path) -> None:
+    run = playbooks.run("mobul.backup.schedule", playbooks.inventory({"shop": {}}))
+    assert run.status == 2
+    assert "no host is in the group backup_runners, so there is nothing to do" in run.output
+
+
+def test_the_jobs_of_the_example_are_scheduled(playbooks: Playbooks, tmp_path: Path) -> None:
+    options = variables(tmp_path)
+    extra = {name: options[name] for name in ("schedule_unit_directory", "schedule_enabled", "schedule_user")}
+    inventory = PROJECT / "inventories" / "production"
+    run = playbooks.run("mobul.backup.schedule", inventory, "-e", json.dumps(extra))
+    assert run.status == 0
+    timers = {
+        path.stem.removeprefix("mobul-backup-"): path.read_text() for path in (tmp_path / "units").glob("*.timer")
+    }
+    assert set(timers) == {"weekly", "daily", "verify", "cleanup", "daily_check"}
+    assert "\nOnCalendar=Sun *-*-* 00:00:00 UTC\n" in timers["weekly"]
+    assert "\nOnCalendar=Mon " in timers["verify"]
+    assert all("\nPersistent=true\n" in timer and "\nRandomizedDelaySec=" in timer for timer in timers.values())
+    services = [path.read_text() for path in (tmp_path / "units").glob("*.service")]
+    assert all(f'"-i" "{inventory}"' in service for service in services)

@@ -222,6 +222,18 @@ def check_holds(catalogue: Catalogue, request: CheckRequest, now: datetime) -> I
     yield Finding(check="holds", status=status, message=message)
 
 
+def check_review(request: CheckRequest, now: datetime) -> Iterator[Finding]:
+    """Whether the procedures have been looked through by the day that was set for it."""
+    if request.review_by is None:
+        return
+    day = f"{request.review_by:%Y-%m-%d}"
+    status, message = PASSED, f"the procedures are to be reviewed by {day}"
+    if now >= request.review_by:
+        message = f"the procedures were to be reviewed by {day}: look through them and set a new review_by"
+        status = WARNING
+    yield Finding(check="review", status=status, message=message)
+
+
 def all_drills(catalogue: Catalogue, now: datetime) -> list[CountedDrill]:
     """Those that count, the earliest first."""
     found = [drill for one in catalogue.backups for drill in one.counted(now).drills]

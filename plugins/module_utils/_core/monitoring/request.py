@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..backupset.naming import check_kind, check_name
 from ..documents.records import Record
 from ..documents.values import Mismatch
-from ..durations import parse_duration
+from ..durations import parse_duration, parse_time
 from ..errors import ConfigError
 from ..findings import FAILED, PASSED, STATUSES, Finding
 
@@ -27,6 +27,7 @@ class CheckRequest:
     :param read: whether the files of the newest sets are read and their SHA-256 compared.
     :param drill_within: how long ago the last drill may be; None does not look for drills.
     :param holds_within: holds that end so soon are told.
+    :param review_by: until when somebody has to look through the procedures again; None does not look.
     :param others: what was found by others and counts, too.
     :param adopt: the system identifier of another database whose sets are this one's, too.
     """
@@ -37,6 +38,7 @@ class CheckRequest:
     read: bool
     drill_within: timedelta | None
     holds_within: timedelta
+    review_by: datetime | None = None
     others: tuple[Finding, ...] = ()
     adopt: str | None = None
 
@@ -62,6 +64,7 @@ class CheckRequest:
             read=params["read"] == NEWEST,
             drill_within=None if drills in ("", NONE) else parse_duration(drills, "drill_within"),
             holds_within=parse_duration(params["holds_within"], "holds_within"),
+            review_by=parse_time(params["review_by"], "review_by") if params["review_by"] else None,
             others=(*_parse_findings(params["findings"]), *_bucket_findings(params["buckets"])),
             adopt=params.get("adopt"),
         )

@@ -25,6 +25,7 @@ from .checks import (
     check_identity,
     check_integrity,
     check_recovery_points,
+    check_review,
     check_sizes,
     check_skips,
     scheduled_sets,
@@ -83,6 +84,7 @@ def find_all(
         *check_rows(catalogue, locations),
         *check_drills(catalogue, request, now),
         *check_holds(catalogue, request, now),
+        *check_review(request, now),
         *request.others,
     ]
     if request.read:

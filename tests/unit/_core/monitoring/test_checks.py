@@ -314,6 +314,15 @@ def test_a_hold_that_is_about_to_end_is_a_warning(bench: Bench, days: float, sta
     assert ("INC-7" in found.message) == (status == "warning")
 
 
+@pytest.mark.parametrize(
+    ("day", "status"), [("2026-11-26", "passed"), ("2026-11-25", "warning"), ("2025-03-01", "warning")]
+)
+def test_a_review_that_is_due_is_a_warning_until_another_day_is_set(bench: Bench, day: str, status: str) -> None:
+    found = bench.check(review_by=day)["review", ""]
+    assert (found.status, day in found.message) == (status, True)
+    assert ("review", "") not in bench.check()
+
+
 def test_what_others_found_counts(bench: Bench) -> None:
     other = {"check": "bucket", "subject": "backups", "status": "failed", "message": "versioning is off"}
     assert wrong(bench.check(findings=[other])) == {("bucket", "backups"): "failed"}
