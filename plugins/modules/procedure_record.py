@@ -168,14 +168,21 @@ summary:
   sample: ["pre_deploy v1.2 of shop: GO"]
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import PROCEDURE_RECORD
-from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.run import run_record
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
+
+
+def refuse(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """The action plugin of this name does the work: a module knows nothing of the caller's variables."""
+    raise ConfigError("record the procedure", "the action plugin is missing", hint="install the collection as a whole")
 
 
 def main() -> None:
-    # Ansible runs the action plugin of this name in its place, which knows the caller's variables.
-    run_module(PROCEDURE_RECORD, lambda params, check_mode: run_record(params, {}, check_mode))
+    run_module(PROCEDURE_RECORD, refuse)
 
 
 if __name__ == "__main__":
