@@ -18,7 +18,7 @@ from ..catalogue.all_locations import Catalogue, KnownSet, read_catalogue
 from ..catalogue.cache import default_directory
 from ..catalogue.good_set import UNPROVEN
 from ..catalogue.newest_good import no_such_set
-from ..catalogue.wanted import AHEAD, LATEST, Wanted
+from ..catalogue.wanted import LATEST, NEWEST, Wanted
 from ..durations import STEP as OPTIONS_STEP
 from ..durations import parse_duration, readable_duration
 from ..encryption.identities import Decryption
@@ -34,8 +34,8 @@ from .request import VerifyRequest
 from .sets import CopyCheck
 
 STEP = "prove the backup"
-_NEVER = frozenset({"pre_restore", "post_incident", "pre_migration"})
-"""Kinds that nobody reuses: what somebody wanted to be rid of, and what another procedure lets go when it is done."""
+_NEVER = frozenset({"post_incident", "pre_migration"})
+"""Kinds that nobody reuses beside those that are never the newest backup: what other procedures keep and let go."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class ProofRequest:
         if self.backup is not None:
             return known.id == self.backup
         kind, time = known.id.kind, known.id.time
-        if time > now + AHEAD or (self.kinds and kind not in self.kinds):
+        if not NEWEST.may_be(known.id, now) or (self.kinds and kind not in self.kinds):
             return False
         if self.within is not None and (now - time > self.within or kind in _NEVER):
             return False
