@@ -17,6 +17,14 @@ from .module_parameters import parameters
 from .module_runs import start_module
 from .postgres import PostgresServer
 
+SHOP = """
+CREATE TABLE orders (id int PRIMARY KEY, paid text);
+CREATE SEQUENCE numbers;
+INSERT INTO orders SELECT i, repeat(md5(i::text), 8) FROM generate_series(1, 5000) i;
+SELECT setval('numbers', 42);
+"""
+"""A small database."""
+
 
 def restore(*, check_mode: bool = False, **options: Any) -> dict[str, Any]:
     """Run a restore in this process; returns its report or raises its error."""

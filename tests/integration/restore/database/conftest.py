@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.backup_bench import Bench, Keys, make_keys
 from support.lab import PostgresServer
-from support.restore_runs import RestoreBench, databases
+from support.restore_runs import SHOP, RestoreBench, databases
 
 
 @pytest.fixture(scope="session")
@@ -27,12 +27,7 @@ def bench(tmp_path: Path, keys: Keys) -> RestoreBench:
 def shop(postgres17: PostgresServer) -> Iterator[str]:
     """A small database; it goes with all of its versions."""
     name = postgres17.create_database()
-    postgres17.query(
-        name,
-        "CREATE TABLE orders (id int PRIMARY KEY, paid text); CREATE SEQUENCE numbers;"
-        "INSERT INTO orders SELECT i, repeat(md5(i::text), 8) FROM generate_series(1, 5000) i;"
-        "SELECT setval('numbers', 42)",
-    )
+    postgres17.query(name, SHOP)
     yield name
     for one in databases(postgres17, name):
         postgres17.drop_database(one)

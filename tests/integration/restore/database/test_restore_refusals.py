@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,14 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age 
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, CryptoError
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database import locks, target
+from support.backup_bench import Bench, Keys
 from support.lab import PostgresServer, installations
 from support.postgres import PostgresServer as Server
-from support.restore_runs import RestoreBench, databases
+from support.restore_runs import SHOP, RestoreBench, databases
 from support.spoiled_sets import dump_of, flip, forge_and_sign, forge_manifest, replace_dump
+
+Lasting = tuple[str, Path, str]
+"""A database, the root of its location, and its set's directory there."""
 
 
 def assert_untouched(server: PostgresServer, shop: str) -> None:
@@ -32,6 +37,25 @@ def damaged(bench: RestoreBench, postgres17: PostgresServer, shop: str) -> Path:
     report = bench.backup(postgres17, shop)
     postgres17.query(shop, "DELETE FROM orders WHERE id > 3")
     return bench.bench.root / str(report["directory"])
+
+
+@pytest.fixture(scope="module")
+def lasting(postgres17: PostgresServer, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lasting]:
+    """Such a database and its set, for tests that may change neither."""
+    bench = RestoreBench(Bench(tmp_path_factory.mktemp("lasting"), keys))
+    with postgres17.database() as shop:
+        postgres17.query(shop, SHOP)
+        report = bench.backup(postgres17, shop)
+        postgres17.query(shop, "DELETE FROM orders WHERE id > 3")
+        yield shop, bench.bench.root, str(report["directory"])
+
+
+@pytest.fixture
+def kept(bench: RestoreBench, lasting: Lasting) -> tuple[str, Path]:
+    """That database, and the directory of a copy of its set that a test may spoil."""
+    shop, root, directory = lasting
+    shutil.copytree(root, bench.bench.root)
+    return shop, bench.bench.root / directory
 
 
 @pytest.mark.parametrize("strategy", ["side_by_side", "in_place"])
@@ -61,12 +85,12 @@ def damaged(bench: RestoreBench, postgres17: PostgresServer, shop: str) -> Path:
 def test_what_cannot_be_right_is_refused(
     bench: RestoreBench,
     postgres17: PostgresServer,
-    shop: str,
-    damaged: Path,
+    kept: tuple[str, Path],
     strategy: str,
     changes: dict[str, object],
     message: str,
 ) -> None:
+    shop, _directory = kept
     with pytest.raises(BackupError, match=message):
         bench.restore(postgres17, shop, strategy=strategy, **changes)
     assert_untouched(postgres17, shop)
@@ -112,12 +136,12 @@ def test_a_key_that_does_not_fit_names_the_recipients_that_would(
 def test_a_source_that_is_not_good_is_refused_before_anything_is_touched(
     bench: RestoreBench,
     postgres17: PostgresServer,
-    shop: str,
-    damaged: Path,
+    kept: tuple[str, Path],
     strategy: str,
     spoil: Callable[[Path], object],
     message: str,
 ) -> None:
+    shop, damaged = kept
     spoil(damaged)
     with pytest.raises(BackupError, match=message):
         bench.restore(postgres17, shop, strategy=strategy)
@@ -126,8 +150,9 @@ def test_a_source_that_is_not_good_is_refused_before_anything_is_touched(
 
 @pytest.mark.parametrize("strategy", ["side_by_side", "in_place"])
 def test_a_flipped_bit_in_the_data_leaves_the_database_as_it_was(
-    bench: RestoreBench, postgres17: PostgresServer, shop: str, damaged: Path, strategy: str
+    bench: RestoreBench, postgres17: PostgresServer, kept: tuple[str, Path], strategy: str
 ) -> None:
+    shop, damaged = kept
     dump = dump_of(damaged)
     flip(dump, dump.stat().st_size - 70_000)
     with pytest.raises(BackupError, match=r"authentic|damaged|not the file"):

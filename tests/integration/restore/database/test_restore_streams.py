@@ -19,7 +19,8 @@ from support.restore_runs import RestoreBench, databases, start_restore
 from support.sample_databases import fill
 
 MARKER = b"a canary in the rows"
-SMALL, LARGE = 1, 60
+SMALL, MIDDLE, LARGE = 1, 20, 60
+"""Megabytes: of what is watched on its way, and of two whose difference would show in the memory."""
 
 
 def finish(process: subprocess.Popen[str]) -> tuple[dict[str, Any], int]:
@@ -35,16 +36,29 @@ def finish(process: subprocess.Popen[str]) -> tuple[dict[str, Any], int]:
     return result, usage.ru_maxrss * 1024
 
 
+@contextlib.contextmanager
+def filled(server: PostgresServer, megabytes: int) -> Iterator[str]:
+    """A database of two tables, of that size and of half of it; it goes with all of its versions."""
+    name = server.create_database()
+    fill(server, name, megabytes, "first")
+    fill(server, name, megabytes // 2, "second")
+    marker = MARKER.decode()
+    server.query(name, f"UPDATE first SET text = '{marker}' || text; UPDATE second SET text = '{marker}' || text")
+    yield name
+    for one in databases(server, name):
+        server.drop_database(one)
+
+
+@pytest.fixture
+def middle(postgres17: PostgresServer) -> Iterator[str]:
+    with filled(postgres17, MIDDLE) as name:
+        yield name
+
+
 @pytest.fixture
 def large(postgres17: PostgresServer) -> Iterator[str]:
-    name = postgres17.create_database()
-    fill(postgres17, name, LARGE, "first")
-    fill(postgres17, name, LARGE // 2, "second")
-    marker = MARKER.decode()
-    postgres17.query(name, f"UPDATE first SET text = '{marker}' || text; UPDATE second SET text = '{marker}' || text")
-    yield name
-    for one in databases(postgres17, name):
-        postgres17.drop_database(one)
+    with filled(postgres17, LARGE) as name:
+        yield name
 
 
 def open_files(pid: int) -> Iterator[bytes]:
@@ -65,15 +79,15 @@ def open_files(pid: int) -> Iterator[bytes]:
 def test_no_row_is_ever_in_a_file_of_the_restore(
     bench: RestoreBench,
     postgres17: PostgresServer,
-    large: str,
+    middle: str,
     tmp_path: Path,
     strategy: str,
     parts: int,
     jobs: int,
     compress: str,
 ) -> None:
-    bench.backup(postgres17, large, jobs=parts, compress=compress, fingerprint="none")
-    process = start_restore(bench.options(postgres17, large, strategy=strategy, jobs=jobs))
+    bench.backup(postgres17, middle, jobs=parts, compress=compress, fingerprint="none")
+    process = start_restore(bench.options(postgres17, middle, strategy=strategy, jobs=jobs))
     looked = 0
     while process.poll() is None:
         contents = list(open_files(process.pid))
