@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -41,7 +42,9 @@ def analyze(*arguments: str | Path) -> str:
 
 
 @pytest.mark.next
-def test_units_are_valid_and_a_second_run_changes_nothing(playbooks: Playbooks, tmp_path: Path) -> None:
+def test_units_are_valid_begin_on_sunday_at_midnight_utc_and_a_second_run_changes_nothing(
+    playbooks: Playbooks, tmp_path: Path
+) -> None:
     arguments = ['--vault-password-file=/etc/mobul/it\'s "here"']
     options = variables(tmp_path, schedule_arguments=arguments, schedule_on_failure="notify@%n.service")
     inventory = playbooks.inventory({"runner": {}}, group="backup_runners", **options)
@@ -58,26 +61,30 @@ def test_units_are_valid_and_a_second_run_changes_nothing(playbooks: Playbooks, 
 
     complaints = [line for line in analyze("verify", *units).splitlines() if "mobul-backup" in line]
     assert complaints == []
-
-
-def test_the_weekly_backup_starts_on_sunday_at_midnight_utc_in_every_time_zone(
-    playbooks: Playbooks, tmp_path: Path
-) -> None:
-    inventory = playbooks.inventory({"runner": {}}, group="backup_runners", **variables(tmp_path))
-    assert playbooks.run("mobul.backup.schedule", inventory).status == 0
-    timer = (tmp_path / "units" / "mobul-backup-weekly.timer").read_text()
-    (calendar,) = [line.partition("=")[2] for line in timer.splitlines() if line.startswith("OnCalendar=")]
+    (calendar,) = [line.partition("=")[2] for line in written[1].splitlines() if line.startswith("OnCalendar=")]
     told = analyze("calendar", "--base-time=2026-11-24 12:00:00 UTC", calendar)
     assert "Sun 2026-11-29 00:00:00 UTC" in told
 
 
-@pytest.mark.parametrize("name", ["../weekly", "every week", ""])
-def test_a_job_that_cannot_be_a_unit_is_refused(playbooks: Playbooks, tmp_path: Path, name: str) -> None:
-    options = variables(tmp_path, schedule_jobs=[{**WEEKLY, "name": name}])
-    inventory = playbooks.inventory({"runner": {}}, group="backup_runners", **options)
-    run = playbooks.run("mobul.backup.schedule", inventory)
+def test_a_job_that_cannot_be_a_unit_or_has_no_playbook_or_time_is_refused(
+    playbooks: Playbooks, tmp_path: Path
+) -> None:
+    wrong = {
+        "above": ({"name": "../weekly"}, "cannot be part of a unit's name"),
+        "spaces": ({"name": "every week"}, "cannot be part of a unit's name"),
+        "nameless": ({"name": ""}, "cannot be part of a unit's name"),
+        "idle": ({"playbook": None}, "job weekly of schedule_jobs needs a playbook and a calendar"),
+        "timeless": ({"calendar": None}, "job weekly of schedule_jobs needs a playbook and a calendar"),
+    }
+    hosts = {}
+    for host, (changes, _message) in wrong.items():
+        job = {name: value for name, value in {**WEEKLY, **changes}.items() if value is not None}
+        hosts[host] = variables(tmp_path, schedule_jobs=[job])
+    run = playbooks.run("mobul.backup.schedule", playbooks.inventory(hosts, group="backup_runners"))
     assert run.status == 2
-    assert "cannot be part of a unit's name" in run.failure("runner")["msg"]
+    lines = run.output.splitlines()
+    told = {host: [line for line in lines if re.match(rf"(failed|fatal): \[{host}\]", line)] for host in wrong}
+    assert {host: found for host, found in told.items() if wrong[host][1] not in "".join(found)} == {}
     assert list((tmp_path / "units").iterdir()) == []
 
 
@@ -171,16 +178,6 @@ def test_units_are_only_written_where_the_command_line_says_so(playbooks: Playbo
     assert run.status == 0, run.output
     assert (tmp_path / "units" / "mobul-backup-weekly.timer").exists()
     assert not (systemd.directory / "calls").exists()
-
-
-@pytest.mark.parametrize("missing", ["playbook", "calendar"])
-def test_a_job_without_playbook_or_time_is_refused(playbooks: Playbooks, tmp_path: Path, missing: str) -> None:
-    job = {name: value for name, value in WEEKLY.items() if name != missing}
-    options = variables(tmp_path, schedule_jobs=[job])
-    run = playbooks.run("mobul.backup.schedule", playbooks.inventory({"r": {}}, group="backup_runners", **options))
-    assert run.status == 2
-    assert "job weekly of schedule_jobs needs a playbook and a calendar" in run.output
-    assert list((tmp_path / "units").iterdir()) == []
 
 
 def cron(directory: Path, **changes: Any) -> dict[str, Any]:
