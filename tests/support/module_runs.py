@@ -100,7 +100,10 @@ def run_module(name: str, *, check_mode: bool = False, diff: bool = False, **opt
 def _forks() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
     names = sorted(path.stem for path in (PROJECT / "plugins" / "modules").glob("*.py"))
-    context.set_forkserver_preload([f"{_PACKAGE}.{name}" for name in names])
+    # And what the modules import only where it is needed.
+    context.set_forkserver_preload(
+        [*(f"{_PACKAGE}.{name}" for name in names), "psycopg2", "botocore.session", "zstandard"]
+    )
     return context
 
 

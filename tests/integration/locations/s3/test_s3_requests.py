@@ -252,7 +252,7 @@ def test_what_stands_for_a_directory_in_a_user_interface_is_no_object(moto_serve
 
 
 def in_small_pages(request: Any, forward: Any) -> Any:
-    request.path += "&max-keys=4"
+    request.path += "&max-keys=2"
     return forward(request)
 
 
@@ -260,7 +260,7 @@ def in_small_pages(request: Any, forward: Any) -> Any:
 def test_a_listing_of_several_pages_is_whole_or_an_error(moto_server: MotoServer, model: Model, names: str) -> None:
     bucket = moto_server.create_bucket()
     proxy, location = model(bucket)
-    keys = [f"label/{names.format(number)}" for number in range(10)]
+    keys = [f"label/{names.format(number)}" for number in range(5)]
     for key in keys:
         location.put(key, b"")
     proxy.clear()
@@ -283,9 +283,9 @@ def test_a_listing_of_several_pages_is_whole_or_an_error(moto_server: MotoServer
 def test_a_listing_of_directories_has_several_pages(moto_server: MotoServer, model: Model) -> None:
     bucket = moto_server.create_bucket()
     proxy, location = model(bucket)
-    for number in range(10):
+    for number in range(5):
         location.put(f"set/{number}/object", b"")
     proxy.clear()
     proxy.inject("ListObjectsV2", in_small_pages)
-    assert list(location.list_directories("set")) == [str(number) for number in range(10)]
+    assert list(location.list_directories("set")) == [str(number) for number in range(5)]
     assert len(proxy.of("ListObjectsV2")) == 3
