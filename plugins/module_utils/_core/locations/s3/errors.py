@@ -179,8 +179,9 @@ def _unanswered(error: Exception, settings: S3Settings, step: str) -> S3Error:
     message, hint, transient = f"{kind}: {text}", None, False
     if isinstance(error, ImportError):
         message, hint = "the Python library boto3 is missing", "pip install boto3 on the host that runs the module"
-    elif isinstance(error, RecursionError):
-        # So the client library ends when it asks for the region, and is sent elsewhere with that question, too.
+    elif "maximum recursion depth" in text:
+        # So the client library ends when it asks for the region, and is sent elsewhere with that question, too; in its
+        # own words or in those of the layer that it had reached.
         message, hint = "the store redirects in a circle", "set region, or correct endpoint_url"
     elif kind == "SSLError":
         message = f"no trusted TLS connection: {text}"
