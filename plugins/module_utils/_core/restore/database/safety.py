@@ -22,6 +22,7 @@ DEFAULTS: Mapping[str, Any] = {
     "tables": (),
     "exports": (),
     "exclude_table_data": (),
+    "attachments": (),
     "fingerprint": "marked",
     "min_copies": None,
     "missing_tables": "warn",
