@@ -13,7 +13,7 @@ description:
   - Restores one database from a set that M(mobul.backup.pg_backup) made, or from a file of an older procedure.
   - Nothing is changed before the source is proven good and the target is the one that was expected.
   - A database that is there is replaced only by a set of the server that it is on, unless O(adopt) names another one. A
-    database that is not there yet is made of any set.
+    database that is not there yet, or has nothing in it, is made of any set.
   - With O(strategy=side_by_side) the backup is restored into a new database, compared with the set's manifest, and only
     then exchanged with the old one in one short transaction. The old database is kept until O(state=finalized) or
     brought back by O(state=reverted).

@@ -174,12 +174,14 @@ def test_a_table_is_replaced_by_no_set_of_another_database_unless_that_is_said(
         with pytest.raises(ConfigError, match=f"is of database '{first}'.* and this is '{second}'"):
             restore_table(postgres17, second, "orders", bench=bench, strategy=strategy)
     restore_table(postgres17, first, "orders", bench=bench, check=True)
-    told = restore_table(postgres17, second, "orders", bench=bench, strategy="merge", adopt=system(postgres17))
-    assert [text for text in told["warnings"] if f"is of database '{first}'" in text]
+    merged = restore_table(postgres17, second, "orders", bench=bench, strategy="merge", adopt=system(postgres17))
+    assert [text for text in merged["warnings"] if f"is of database '{first}'" in text]
     assert postgres17.query(second, "SELECT paid FROM orders") == [(first,)]
 
     postgres17.query(second, "DROP TABLE orders")
-    with pytest.raises(ConfigError, match=f"is of database '{first}'"):
+    with pytest.raises(
+        ConfigError, match=f"no table 'orders' in the database '{second}', and the backup is of '{first}'"
+    ):
         restore_table(postgres17, second, "orders", bench=bench)
     restore_table(postgres17, second, "orders", bench=bench, adopt=system(postgres17))
     assert postgres17.query(second, "SELECT paid FROM orders") == [(first,)]

@@ -14,6 +14,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.namin
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import load_signing_key
 from support.backup_bench import Keys
 from support.lab import PostgresServer
+from support.manifests import make_manifest
 from support.playbooks import Playbooks
 from support.small_sets import directory_of, lay, small_set
 
@@ -82,6 +83,7 @@ def test_the_weekly_run_makes_up_for_a_copy_that_an_earlier_one_missed(
         backup_recipients=keys.recipients,
         backup_signing_key=str(keys.signing),
         backup_locations=locations,
+        backup_adopt=make_manifest().database.system_identifier,
     )
     run = playbooks.run("mobul.backup.weekly", inventory)
     assert run.status == 0

@@ -8,25 +8,28 @@ from ..errors import ConfigError
 
 
 def refuse_other(
-    manifest: Manifest, there: Identity, adopt: str | None, *, any_name: bool = False, any_server: bool = False
+    manifest: Manifest, there: Identity, adopt: str | None, *, any_name: bool = False, missing: str | None = None
 ) -> list[str]:
     """Refuse a set of another database than the one that is connected to.
 
     :param adopt: the system identifier of the server that the set is of, where another one is meant.
     :param any_name: the caller has looked at the names.
-    :param any_server: nothing is replaced, so that a set of any server will do.
+    :param missing: what is not there, so that nothing is replaced and a set of any server will do.
     :return: a warning where it is another one, and meant.
     :raises ConfigError: it is another one; nothing was touched.
     """
     origin = Identity.of(manifest.database)
-    if not origin.is_other(Identity(origin.name if any_name else there.name, None if any_server else there.system)):
+    here = Identity(origin.name if any_name else there.name, there.system if missing is None else None)
+    if not origin.is_other(here):
         return []
     told = f"{manifest.id} is of database {origin}, and this is {there}"
     if is_adopted(origin, adopt):
         return [told]
+    if missing is not None:
+        told = f"there is no {missing} in the database {there.name!r}, and the backup is of {origin.name!r}"
     raise ConfigError(
         STEP,
         told,
-        hint="nothing was touched; are the label and the host right? If this set is meant all the same, after an "
-        f"upgrade or a move for example, say adopt: '{origin.adopted_as}' (backup_adopt)",
+        hint="nothing was touched; are the label, the host and login_db right? If this set is meant all the same, "
+        f"after an upgrade or a move for example, say adopt: '{origin.adopted_as}' (backup_adopt)",
     )

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...catalogue.identity import Identity
-from ...errors import after_change
+from ...errors import ConfigError, after_change
 from ...postgres.connection import ConnectionOptions
 from ...postgres.messages import database_errors
 from ...postgres.preflight import system_identifier
@@ -29,7 +29,7 @@ from .roles import make_roles
 from .safety import check_safety, make_safety_backup
 from .search_paths import SearchPaths
 from .side_by_side.side_by_side import SideBySide
-from .target import close_maintenance, look_at, open_maintenance
+from .target import close_maintenance, elsewhere, is_empty, look_at, open_maintenance
 
 
 def run_restore(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -102,9 +102,15 @@ def _open(params: Mapping[str, Any], request: RestoreRequest, stack: contextlib.
 
 
 def _check_origin(plan: RestorePlan) -> RestorePlan:
-    """Refuse to replace a database by the set of one on another server; a new one may be of any."""
-    if plan.contents.manifest is None or plan.target.database is None:
+    """Refuse to replace a database by the set of one on another server; a new or an empty one may be of any."""
+    manifest, target = plan.contents.manifest, plan.target
+    if manifest is None or target.database is None:
         return plan
-    there = Identity(plan.target.name, system_identifier(plan.maintenance))
-    told = refuse_other(plan.contents.manifest, there, plan.request.adopt, any_name=True)
+    there = Identity(target.name, system_identifier(plan.maintenance))
+    try:
+        told = refuse_other(manifest, there, plan.request.adopt, any_name=True)
+    except ConfigError:
+        if is_empty(elsewhere(plan.options, target.name)):
+            return plan
+        raise
     return replace(plan, warnings=(*plan.warnings, *told))

@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...errors import PreflightError, SourceError
+from ...errors import BackupError, PreflightError, SourceError
 from ...postgres.connection import ConnectionOptions, connect
 from ...postgres.memberships import OPTIONS_SINCE
-from ...postgres.messages import server_message
+from ...postgres.messages import database_errors, server_message
 from ...postgres.standby import refuse_standby
+from ...postgres.tables import NOT_OF_EXTENSION, NOT_SYSTEM
 from ...postgres.types import Connection, Cursor
 from .naming import Note, is_beside
 
@@ -46,6 +47,10 @@ _STAYS = """
 SELECT (SELECT pg_catalog.array_agg(slot_name::text ORDER BY slot_name) FROM pg_catalog.pg_replication_slots
         WHERE database = %(name)s),
        (SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_xacts WHERE database = %(name)s)
+"""
+_ANYTHING = f"""
+SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE {NOT_SYSTEM} AND {NOT_OF_EXTENSION} LIMIT 1
 """
 
 
@@ -217,6 +222,20 @@ def _existing(cursor: Cursor, name: str) -> ExistingDatabase | None:
         grants=grants if has_grants else None,
         settings=tuple(Setting(*setting) for setting in settings),
     )
+
+
+def is_empty(options: ConnectionOptions) -> bool:
+    """Whether nobody has made a table, view or sequence in the database; one that lets nobody in is taken for full."""
+    try:
+        connection = connect(options)
+    except BackupError:
+        return False
+    try:
+        with database_errors(STEP), connection.cursor() as cursor:
+            cursor.execute(_ANYTHING)
+            return cursor.fetchone() is None
+    finally:
+        connection.close()
 
 
 def check_quiet(connection: Connection, target: Target) -> list[str]:

@@ -89,7 +89,8 @@ def _return(
         raise missing
     access = open_access(params, stack)
     good = find_set(request, access)
-    adopted = refuse_other(good.manifest, _here(connection), request.adopt, any_server=True)
+    what = f"table {request.table!r}"
+    adopted = refuse_other(good.manifest, _here(connection), request.adopt, missing=what)
     good = replace(good, warnings=(*good.warnings, *adopted))
     if not good.manifest.id.is_backup:
         told = f"{missing.message}, and {good.manifest.id} is an export, which has rows only"

@@ -64,7 +64,7 @@ def test_what_is_expected_stays_as_it_is_and_what_needs_it_does_not_come(
         ({"column_map": {"name": "x"}}, "column_map"),
         ({"label": None, "src": "/dev/null"}, "there is no table 'app.clients'"),
         ({"table": "app.client"}, r"none in manual_.*did you mean app\.clients"),
-        ({"login_db": "postgres"}, r"is of database 'db_.* and this is 'postgres'.*adopt"),
+        ({"login_db": "postgres"}, r"in the database 'postgres', and the backup is of 'db_.*adopt"),
     ],
 )
 def test_what_cannot_be_meant_for_a_table_that_is_gone_is_refused(
