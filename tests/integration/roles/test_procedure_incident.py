@@ -41,6 +41,8 @@ def test_an_incidents_set_has_its_details_and_is_kept_where_nobody_takes_it_away
         backup_record_signing_key=str(private),
         backup_record_verify_key=[str(public)],
         backup_locations=[{"name": "a", "type": "local", "path": str(tmp_path / "a")}],
+        # Of an incident's set nothing is left out.
+        backup_exclude_table_data=["campaign*"],
         incident_location={"name": "forensic", "type": "local", "path": str(tmp_path / "forensic")},
     )
     result = tmp_path / "result.json"
@@ -79,6 +81,7 @@ def test_an_incidents_set_has_its_details_and_is_kept_where_nobody_takes_it_away
     ]
     assert manifests[0] == manifests[1]
     assert manifests[0]["labels"] == {"incident": "INC-4711"}
+    assert not [table["name"] for table in manifests[0]["tables"] if table.get("left_out")]
     for name in ("a", "forensic"):
         hold = json.loads((tmp_path / name / told["backup"]["directory"] / "hold.json").read_text())
         assert (hold["reason"], hold["until"]) == ("INC-4711", "2099-01-31T00:00:00Z")
