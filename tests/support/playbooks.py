@@ -59,10 +59,11 @@ class Playbooks:
         path.write_text(yaml.safe_dump({group: {"hosts": dict(hosts), "vars": common}}))
         return path
 
-    def task(self, module: str, options: Mapping[str, Any]) -> Path:
-        """Write a playbook that runs one module on all hosts."""
+    def task(self, module: str, options: Mapping[str, Any], **keywords: Any) -> Path:
+        """Write a playbook that runs one module on all hosts, with further keywords of its task."""
         path = self.directory / "playbook.yml"
-        path.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [{module: dict(options)}]}]))
+        task = {module: json.loads(json.dumps(options, default=os.fspath)), **keywords}
+        path.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
         return path
 
     def start(self, playbook: str | Path, inventory: Path, **environment: str) -> subprocess.Popen[str]:

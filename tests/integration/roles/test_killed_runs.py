@@ -123,6 +123,23 @@ def test_a_backup_ends_with_its_run_and_leaves_nothing_in_any_location(
     assert lock_is_free(postgres17)
 
 
+def test_a_module_that_is_to_outlive_its_run_does(
+    playbooks: Playbooks, bench: RestoreBench, postgres17: PostgresServer, database: str, tmp_path: Path
+) -> None:
+    with FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=0) as programs:
+        options = bench.bench.options(postgres17, database, pg_bin_dir=programs)
+        playbook = playbooks.task("mobul.backup.pg_backup", options, **{"async": 3600, "poll": 0})
+        run = playbooks.run(playbook, playbooks.inventory({"shop": {}}))
+        assert run.status == 0, run.output
+        programs.wait_until_held(seconds=SECONDS)
+        programs.open()
+        wait_until(
+            lambda: any(name.endswith("manifest.json.sig") for name in bench.bench.files()),
+            what="the backup to be made",
+            seconds=SECONDS,
+        )
+
+
 def test_a_restore_ends_with_its_run_and_the_database_is_as_it_was(
     playbooks: Playbooks, bench: RestoreBench, postgres17: PostgresServer, database: str, tmp_path: Path
 ) -> None:
