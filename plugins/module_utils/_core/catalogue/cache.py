@@ -18,9 +18,10 @@ from ..locations.base import ObjectInfo
 _VERSION = 1
 
 
-def default_directory() -> str:
-    """Where caches are kept (XDG Base Directory Specification)."""
-    return os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "mobul.backup")
+def default_directory() -> str | None:
+    """Where caches are kept (XDG Base Directory Specification); None for a user without a home, in a container say."""
+    place = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.path.join(place, "mobul.backup") if os.path.isabs(place) else None
 
 
 class RecordCache:

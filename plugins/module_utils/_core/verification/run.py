@@ -56,7 +56,7 @@ def run_verify(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     return report
 
 
-def _verify_set(request: VerifyRequest, access: Access, cache_dir: str) -> tuple[SetId, list[Finding]]:
+def _verify_set(request: VerifyRequest, access: Access, cache_dir: str | None) -> tuple[SetId, list[Finding]]:
     label = request.label or ""
     catalogue = read_catalogue(access.locations, label, cache_dir=cache_dir, verify_keys=access.verify_keys)
     set_id = choose_id(access.locations, label, request.wanted, {})
