@@ -65,8 +65,8 @@ def _document(alert: Alert, findings: Sequence[Finding], announcement: Announcem
     heading = title(alert, findings, announcement)
     sign = "" if announcement is None else f"{_SIGNS[announcement.state]} "
     blocks = [_section(f"{sign}*{escape(heading, _SECTION_LIMIT - len(sign) - 2)}*")]
-    if announcement is not None and announcement.lines:
-        blocks.append(_section(escape(announced(announcement), _SECTION_LIMIT)))
+    if announcement is not None and (said := announced(announcement)):
+        blocks.append(_section(escape(said, _SECTION_LIMIT)))
     blocks += map(_condition, findings[:_CONDITIONS_LIMIT])
     if len(findings) > _CONDITIONS_LIMIT:
         blocks.append(_section(f"... and {len(findings) - _CONDITIONS_LIMIT} more conditions, cut"))

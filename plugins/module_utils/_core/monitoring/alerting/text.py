@@ -67,8 +67,8 @@ def title(alert: Alert, findings: Sequence[Finding], announcement: Announcement 
 def page(alert: Alert, findings: Sequence[Finding], announcement: Announcement | None = None) -> str:
     """The announcement and all conditions as plain text."""
     paragraphs = [title(alert, findings, announcement)]
-    if announcement is not None and announcement.lines:
-        paragraphs.append(announced(announcement))
+    if announcement is not None and (said := announced(announcement)):
+        paragraphs.append(said)
     for finding in findings[:_CONDITIONS_LIMIT]:
         lines = cut(clean(finding.message), _MESSAGE_LIMIT).strip().splitlines()
         paragraphs.append(
@@ -81,8 +81,8 @@ def page(alert: Alert, findings: Sequence[Finding], announcement: Announcement |
 
 
 def announced(announcement: Announcement) -> str:
-    """What an announcement says, a line each."""
-    return cut("\n".join(map(one_line, announcement.lines)), _MESSAGE_LIMIT)
+    """What an announcement says, a line each; those that say nothing are left out."""
+    return cut("\n".join(filter(None, map(one_line, announcement.lines))), _MESSAGE_LIMIT)
 
 
 def signature(alert: Alert, announcement: Announcement | None = None) -> str:

@@ -159,6 +159,7 @@ ANNOUNCED = st.builds(
 
 
 @given(alerts, ANNOUNCED)
+@example(alert(), Announcement("go", "a", ("", " \n"), "t"))
 @example(alert(), Announcement("go", "a\r\nBcc: evil@example.com", ("x\r\n<!channel> ```" * 3000,), "t\r\nBcc: x"))
 def test_whatever_is_announced_slack_takes_it_and_an_email_is_one(one: Alert, announced: Announcement) -> None:
     one = replace(one, announcement=announced)
