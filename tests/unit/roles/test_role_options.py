@@ -28,6 +28,7 @@ OF_THE_ROLE = {
 }
 # What every role takes from the inventory under one name.
 OF_ALL_ROLES = {
+    "backup_adopt",
     "backup_verify_key",
     "backup_record_verify_key",
     "backup_record_signing_key",
@@ -98,7 +99,7 @@ def test_what_has_no_default_is_required_and_every_option_is_described(role: str
         if name.startswith(f"{role}_"):
             assert ("default" in option) != bool(option.get("required")), name
         else:
-            # A default here would hide that of another role, and being required would spoil inventories without keys.
+            # A default here would hide that of another role, and being required would spoil inventories without it.
             assert name in OF_ALL_ROLES
             assert not {"default", "required"} & set(option), name
 
