@@ -14,6 +14,7 @@ from ..database.named_roles import IMPLICIT
 from .session import Session
 from .target import STEP
 
+_SUPERUSER = "SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user"
 _DATABASE = "SELECT pg_catalog.has_database_privilege(pg_catalog.current_database(), %s)"
 _SCHEMAS = """
 SELECT n.nspname, r.rolname
@@ -89,6 +90,9 @@ def check_rights(session: Session, needed: Needed) -> None:
 
 def _lacking(session: Session, needed: Needed) -> Iterator[tuple[str, str]]:
     """For a person, and for GRANT."""
+    # Who gives anything to anybody, whatever they may create: https://www.postgresql.org/docs/current/sql-altertable.html
+    if session.value(_SUPERUSER):
+        return
     role, database = session.rows("SELECT current_user, pg_catalog.current_database()")[0]
     for privilege in needed.in_database:
         if not session.value(_DATABASE, [privilege]):
