@@ -52,6 +52,7 @@ def alert(channels: list[dict[str, Any]], *findings: dict[str, str], check_mode:
         "source": "daily_check",
         "result": None,
         "findings": list(findings),
+        "announcement": None,
         "channels": channels,
         "must_deliver": False,
     }
