@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
@@ -62,8 +63,13 @@ def imported_names(source: str, module: str, *, is_package: bool) -> Iterator[st
                 parents = package.split(".")
                 base = ".".join(parents[: len(parents) - node.level + 1] + ([node.module] if node.module else []))
             yield from (f"{base}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("import_module", "__import__")):
+        elif isinstance(node, ast.Call) and called(node).endswith(("import_module", "__import__")):
             yield from (str(argument.value) for argument in node.args[:1] if isinstance(argument, ast.Constant))
+
+
+def called(node: ast.Call) -> str:
+    """The last word of what is called, "" where it has none."""
+    return str(getattr(node.func, "attr", getattr(node.func, "id", "")))
 
 
 def is_foreign(name: str) -> bool:
@@ -129,10 +135,16 @@ def runs_up(importer: tuple[str, ...], imported: tuple[str, ...]) -> bool:
     return ROOMS[here].index(inside_there) > ROOMS[here].index(inside)
 
 
+@functools.cache
+def known_files() -> set[tuple[str, ...]]:
+    """All files of the core, as parts of their names below it."""
+    return {tuple(module_name(file).removeprefix(f"{CORE}.").split(".")) for file in CORE_FILES}
+
+
+@functools.cache
 def imports_of(path: Path) -> set[tuple[str, ...]]:
     """The files of the core that a file of it imports, as parts of their names below the core."""
-    known = {tuple(module_name(file).removeprefix(f"{CORE}.").split(".")) for file in CORE_FILES}
-    found = set()
+    known, found = known_files(), set()
     for name in imported_names(path.read_text(), module_name(path), is_package=path.name == "__init__.py"):
         if name.startswith(f"{CORE}."):
             parts = tuple(name.removeprefix(f"{CORE}.").split("."))
