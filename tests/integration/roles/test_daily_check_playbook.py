@@ -147,7 +147,6 @@ def findings(result: Run, name: str) -> list[dict[str, str]]:
     return found
 
 
-@pytest.mark.next
 def test_every_condition_is_found_told_to_every_channel_and_taken_back_when_it_is_good_again(
     playbooks: Playbooks, databases: dict[str, Database], tmp_path: Path
 ) -> None:
@@ -183,6 +182,7 @@ def test_every_condition_is_found_told_to_every_channel_and_taken_back_when_it_i
         assert not [one for one in desk.services.incidents if "/flipped/" in one]
 
 
+@pytest.mark.next
 def test_check_mode_checks_and_tells_nobody(
     playbooks: Playbooks, databases: dict[str, Database], tmp_path: Path
 ) -> None:
