@@ -389,7 +389,7 @@ def test_expirations_come_a_margin_after_the_longest_period_and_with_a_warning(b
 
 
 def test_nothing_is_archived_that_is_gone_by_then_and_that_is_told(bench: Bench) -> None:
-    short = {**ENDING_POLICY, "weekly": "60d", "monthly": None, "yearly": None}
+    short = {**ENDING_POLICY, "weekly": "60d", "export": "60d", "monthly": None, "yearly": None}
     done = bench.run(retention=short)
     assert [rule["ID"] for rule in bench.rules()] == ["mobul-backup-clean"]
     assert done["notes"] == [
