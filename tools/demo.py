@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import shlex
 import signal
@@ -62,6 +63,13 @@ def load_database(server: PostgresServer) -> None:
         server.run("psql", "-Xq", *options, "-f", str(ROOT / "tests" / "data" / name), database=DATABASE)
 
 
+def adopted() -> str:
+    """The system identifier of the server of the newest set, "" without any: each demo starts another one."""
+    manifests = (DEMO / "locations" / "local" / DATABASE).glob("*/*/*/*/manifest.json")
+    newest = max(manifests, key=lambda path: path.parent.name, default=None)
+    return "" if newest is None else str(json.loads(newest.read_bytes())["database"]["system_identifier"])
+
+
 def write_settings(server: PostgresServer, s3: S3Server, recipients: list[str]) -> None:
     """Tell the demo's inventory what was started."""
     settings = {
@@ -69,6 +77,7 @@ def write_settings(server: PostgresServer, s3: S3Server, recipients: list[str]) 
         **{name: value for name, value in server.login(DATABASE).items() if name != "login_db"},
         "pg_bin_dir": str(server.bin_dir),
         "recipients": recipients,
+        "adopt": adopted(),
         "s3_endpoint_url": s3.endpoint_url,
         "s3_access_key": s3.access_key,
         "s3_secret_key": s3.secret_key,
