@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from .backup_runs import is_running
-from .programs import wait_until
+from .processes import is_running
+from .programs import LabError, wait_until
 
 _SCRIPT = """\
 #!{python} -IS
@@ -117,9 +117,19 @@ class FakePrograms:
             return []
         return [json.loads(line)[1:] for line in self._log.read_text().splitlines()]
 
-    def wait_until_held(self, count: int = 1, *, gate: int = 0, seconds: float = 30) -> list[int]:
-        """Wait until *count* runs have come to a gate, and return their process ids."""
-        wait_until(lambda: len(self._held(gate)) >= count, what="the program to reach its gate", seconds=seconds)
+    def wait_until_held(
+        self, count: int = 1, *, gate: int = 0, seconds: float = 30, unless: Callable[[], bool] = lambda: False
+    ) -> list[int]:
+        """Wait until *count* runs have come to a gate, and return their process ids; raise if *unless* holds before."""
+
+        def held() -> bool:
+            if len(self._held(gate)) >= count:
+                return True
+            if unless():
+                raise LabError("the program will not reach its gate any more")
+            return False
+
+        wait_until(held, what="the program to reach its gate", seconds=seconds)
         return self._held(gate)
 
     def open(self, gate: int | None = None) -> None:

@@ -20,7 +20,7 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
-from .backup_runs import die_with_parent
+from .processes import die_with_parent
 from .programs import PROJECT, LabError
 
 _PACKAGE = "ansible_collections.mobul.backup.plugins.modules"

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from .backup_runs import die_with_parent
+from .processes import die_with_parent
 
 
 class Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -16,6 +17,7 @@ from . import workspace
 from .certificates import Certificates, make_certificates
 from .installations import accessible, installations
 from .postgres_client import PostgresClient
+from .processes import children, is_running
 from .programs import LabError, Program, free_port, identity, unprivileged_user, wait_until
 
 _SETTINGS = {
@@ -123,8 +125,17 @@ class PostgresServer(PostgresClient):
         self.start()
 
     def kill(self) -> None:
-        """SIGKILL the postmaster; its children end when they notice, as in a crash."""
-        self._running().kill()
+        """SIGKILL the postmaster and its children, as a crash of the machine does.
+
+        Left alone the children would notice, but might first carry out what was sent to them.
+        """
+        program = self._running()
+        backends = children(program.pid)
+        program.kill()
+        for pid in backends:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(map(is_running, backends)), what=f"PostgreSQL {self.major} to be gone")
         self._program = None
 
     def close(self) -> None:

@@ -17,10 +17,11 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup import running
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, SourceError
 from support.backup_bench import Bench
-from support.backup_runs import backup, children, command_line, find_child
+from support.backup_runs import backup
 from support.fake_programs import FakePrograms
 from support.gpg_keys import GnupgHome, make_key
 from support.lab import PostgresServer, wait_until
+from support.processes import children, command_line, find_child
 from support.sample_databases import fill
 from support.stored_sets import assert_same_contents
 

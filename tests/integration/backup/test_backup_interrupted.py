@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions, connect
 from support.backup_bench import Bench
-from support.backup_runs import ModuleProcess, children, is_running
+from support.backup_runs import ModuleProcess
 from support.fake_programs import FakePrograms
 from support.lab import PostgresServer
+from support.processes import children, is_running
 from support.programs import wait_until
 
 MIB = 1024 * 1024

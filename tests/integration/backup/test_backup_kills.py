@@ -14,9 +14,11 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import SourceError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from support.backup_bench import Bench
-from support.backup_runs import ModuleProcess, children, command_line, find_child
+from support.backup_runs import ModuleProcess
 from support.fake_programs import FakePrograms
 from support.lab import PostgresServer, RcloneRemote, S3Server
+from support.processes import children, command_line, find_child
+from support.programs import wait_until
 
 MIB = 1024 * 1024
 # More than one part of an upload to S3.
@@ -67,7 +69,12 @@ def test_a_pg_dump_that_is_killed_leaves_nothing_in_any_kind_of_location(
 
 
 def test_an_rclone_that_is_killed_loses_its_copy_alone(
-    postgres17: PostgresServer, big_database: str, bench: Bench, tmp_path: Path, locations: list[dict[str, Any]]
+    postgres17: PostgresServer,
+    big_database: str,
+    bench: Bench,
+    tmp_path: Path,
+    locations: list[dict[str, Any]],
+    rclone_config: RcloneRemote,
 ) -> None:
     options = {"locations": locations, "compress": "none", "min_copies": 2}
     with (
@@ -75,6 +82,8 @@ def test_an_rclone_that_is_killed_loses_its_copy_alone(
         bench.under_way(postgres17, big_database, pg_bin_dir=programs, **options) as run,
     ):
         programs.wait_until_held()
+        # Before it has begun to write, another one would take its place.
+        wait_until(lambda: files(rclone_config.root) != [], what="the copy to be begun")
         # The laboratory's own servers are rclone too.
         [daemon] = [child for child in children(os.getpid()) if "rcd" in command_line(child)]
         os.kill(daemon, signal.SIGKILL)

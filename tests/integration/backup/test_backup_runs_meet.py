@@ -21,9 +21,10 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.locations impor
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.snapshot import LockBusy, Snapshot
 from support.backup_bench import Bench, make_keys, make_older
-from support.backup_runs import ModuleProcess, children, is_running
+from support.backup_runs import ModuleProcess
 from support.fake_programs import FakePrograms
 from support.lab import PostgresServer, RcloneRemote, S3Server, wait_until
+from support.processes import children, is_running
 from support.small_sets import lay, small_set
 
 MIB = 1024 * 1024

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 from support.backup_bench import Bench
-from support.backup_runs import ModuleProcess, children, command_line, find_child
+from support.backup_runs import ModuleProcess
 from support.fake_programs import FakePrograms
 from support.lab import MotoServer, PostgresServer, RcloneRemote
+from support.processes import children, command_line, find_child
 from support.sample_databases import fill
 
 ROLE = "secret_keeper"

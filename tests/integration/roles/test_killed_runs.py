@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,11 @@ from typing import Any
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from support.backup_bench import Bench, Keys
-from support.backup_runs import children, command_line, is_running
 from support.fake_programs import FakePrograms
 from support.lab import PostgresServer, RcloneRemote, S3Server
 from support.playbooks import Playbooks
-from support.programs import wait_until
+from support.processes import children, command_line, is_running
+from support.programs import LabError, wait_until
 from support.restore_runs import RestoreBench, databases
 from support.sample_databases import fill
 from support.sshd import SshServer
@@ -65,13 +66,21 @@ class Victim:
         inventory = self._playbooks.inventory({"shop": dict(variables)})
         with self._playbooks.start(self._playbooks.task(module, options), inventory, **environment) as run:
             try:
-                self._programs.wait_until_held(seconds=SECONDS)
+                self._wait_until_held(run)
                 started = self._started(run.pid)
                 run.send_signal(number)
                 wait_until(lambda: not any(map(is_running, started)), what=f"{module} to end", seconds=SECONDS)
             finally:
                 run.kill()
                 self._programs.open()
+
+    def _wait_until_held(self, run: subprocess.Popen[str]) -> None:
+        """Wait until the program is at its gate; a run that ends before is told with all that it said."""
+        try:
+            self._programs.wait_until_held(seconds=SECONDS, unless=lambda: run.poll() is not None)
+        except LabError as error:
+            run.kill()
+            raise LabError(f"{error}: {run.communicate()[0]}") from None
 
     def _started(self, run: int) -> list[int]:
         """All that belongs to the run, here and there, but for the connection that ssh keeps for the next one."""

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.backup_runs import children
 from support.lab import PostgresServer
+from support.processes import children
 from support.restore_runs import RestoreBench, databases, start_restore
 from support.sample_databases import fill
 
