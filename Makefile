@@ -16,7 +16,7 @@ SPREAD := -n 2 --dist worksteal
 SCALE := 1
 
 # The longest first, so that none of them is left to run alone.
-LINTERS := lint-sanity lint-ansible lint-docs lint-mypy lint-changelog lint-yaml lint-ruff
+LINTERS := lint-sanity lint-ansible lint-docs lint-mypy lint-galaxy lint-changelog lint-yaml lint-ruff
 # What runs beside the linters: make lint ALSO="lint-next demo"
 ALSO :=
 
@@ -58,6 +58,13 @@ lint-sanity: setup
 
 lint-docs: setup
 	antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs self --disallow-unknown-collection-refs .
+
+# ansible-lint has been run by a target of its own, with the strictest profile.
+lint-galaxy: setup
+	$(BIN)/python tools/role_readmes.py --check
+	rm -rf .cache/galaxy
+	ansible-galaxy collection build --output-path .cache/galaxy . >.cache/galaxy.log
+	cd .cache/galaxy && GALAXY_IMPORTER_RUN_ANSIBLE_LINT=false python -m galaxy_importer.main *.tar.gz
 
 lint-changelog: setup
 	antsibull-changelog lint
