@@ -35,17 +35,14 @@ _list:
   elements: str
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible import context
 from ansible.plugins.lookup import LookupBase
 from ansible.utils.vars import load_extra_vars
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.places import (
-    WHERE,
-    ListedDatabase,
-    shared_labels,
-)
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.factory import location_type
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.places import ListedDatabase, shared_labels
 
 _VARIABLES = ("backup_label", "backup_locations")
 _THIS_HOST = ("localhost", "127.0.0.1", "::1")
@@ -75,15 +72,18 @@ class LookupModule(LookupBase):
             found = raw.get("backup_locations") or []
             # A list is not templated as a whole: it has the secrets that lead to its locations.
             locations = found if isinstance(found, list) else value("backup_locations")
-            told = [
-                {key: templar.template(one.get(key)) for key in ("name", *WHERE)}
-                for one in locations
-                if isinstance(one, Mapping)
-            ]
+            told = [self._where(one, templar.template) for one in locations if isinstance(one, Mapping)]
             return ListedDatabase(host, str(value("backup_label") or host), self._runs_on(host, value), told)
         except Exception:
             # Whatever a template says that cannot be filled in; the play of that host tells it, if it is run.
             return None
+
+    @staticmethod
+    def _where(location: Mapping[str, Any], template: Callable[[Any], Any]) -> dict[str, Any]:
+        """What tells where a location is, and nothing else of it."""
+        told = {key: template(location.get(key)) for key in ("name", "type")}
+        kind = location_type(told)
+        return told | {key: template(location.get(key)) for key in (kind.where if kind else ())}
 
     @staticmethod
     def _runs_on(host: str, value: Any) -> str:

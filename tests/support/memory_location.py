@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import check_key
@@ -47,6 +47,7 @@ class MemoryLocation(Location):  # type: ignore[misc]
     """:attr:`requests` counts calls by kind; a kind in :attr:`failing` (or ``all``) raises."""
 
     type = "memory"
+    options = where = ()
 
     def __init__(self, name: str = "memory") -> None:
         self.name = name
@@ -55,6 +56,10 @@ class MemoryLocation(Location):  # type: ignore[misc]
         self.requests: Counter[str] = Counter()
         self.failing: set[str] = set()
         self.clock = LONG_AGO
+
+    @classmethod
+    def create(cls, options: Mapping[str, object]) -> MemoryLocation:
+        return cls(str(options["name"]))
 
     def add(self, key: str, data: bytes = b"", modified: datetime = LONG_AGO) -> None:
         """Put an object there, as it is, past all checks."""

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, LocationError
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold import set_hold
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import LockState
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.location import create
 from support.lab import MotoServer, S3Server
 from support.manifests import make_manifest
 from support.s3_proxy import Reply, Request, S3Proxy, error
@@ -30,7 +30,7 @@ class Bucket:
         self.proxy = S3Proxy(server.endpoint_url)
         self.proxy.__enter__()
         self.options = {**server.location(self.name), "endpoint_url": self.proxy.endpoint_url}
-        self.location = create(self.options)
+        self.location = open_location(self.options)
 
     def fill(self) -> Bucket:
         """Put the set there."""
@@ -229,7 +229,7 @@ def test_a_store_that_breaks_down_when_asked_for_object_lock_is_an_error(locked:
 
 
 def test_a_bucket_that_is_missing_is_an_error_and_no_bucket_without_locks(locked: Bucket) -> None:
-    gone = create({**locked.options, "bucket": "bucket-that-never-was"})
+    gone = open_location({**locked.options, "bucket": "bucket-that-never-was"})
     with pytest.raises(LocationError, match="the bucket does not exist"):
         gone.lock_state()
     gone.close()
@@ -273,7 +273,7 @@ def test_for_how_many_days_a_new_object_is_locked(
     bucket = buckets(moto_server, ObjectLockEnabledForBucket=True)
     if default:
         bucket.lock(**default)
-    location = create({**bucket.options, "object_lock": own})
+    location = open_location({**bucket.options, "object_lock": own})
     try:
         assert location.lock_days() == days
         assert location.lock_state().enabled

@@ -408,9 +408,9 @@ def test_the_check_proves_that_names_can_be_given(disk: Location, root: Path, mo
 
 CHECK_AS_NOBODY = """
 import os, sys
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.local.location import create
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 os.setuid(65534)
-create({"name": "disk", "type": "local", "path": sys.argv[1]}).check()
+open_location({"name": "disk", "type": "local", "path": sys.argv[1]}).check()
 """
 
 

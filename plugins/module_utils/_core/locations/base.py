@@ -8,9 +8,10 @@ What all kinds promise alike is written down in ``tests/integration/locations/te
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import ClassVar
 
 from ..backupset.naming import check_key
 from ..documents.strict_json import MAX_BYTES
@@ -110,12 +111,36 @@ class LegalHoldDenied(LocationError):
 class Location(ABC):
     """A place where sets are kept.
 
-    :cvar place: where it is, whatever its name: two locations of one place are the same.
+    :cvar type: what the inventory calls this kind.
+    :cvar options: what it takes beside ``name`` and ``type``.
+    :cvar where: those of them that tell where it is.
+    :ivar place: where it is, whatever its name: two locations of one place are the same.
     """
 
-    type: str
+    type: ClassVar[str]
+    options: ClassVar[tuple[str, ...]]
+    where: ClassVar[tuple[str, ...]]
     name: str
     place: str = ""
+
+    @classmethod
+    @abstractmethod
+    def create(cls, options: Mapping[str, object]) -> Location:
+        """Make one of its options; nothing is contacted yet. Raise :class:`ConfigError` if they cannot be right."""
+
+    @classmethod
+    def place_of(cls, options: Mapping[str, object]) -> str:
+        """Where a location with these options is, as seen from the host that uses it."""
+        told = ((key, str(options[key]).rstrip("/")) for key in cls.where if options.get(key) not in (None, ""))
+        return "\n".join(f"{key}: {value}" for key, value in (("type", cls.type), *told))
+
+    @classmethod
+    def place_everywhere(cls, options: Mapping[str, object], runs_on: str) -> str:
+        """The same as seen from anywhere: what only one host reaches is on that host.
+
+        :param runs_on: the host that uses it; empty for this one.
+        """
+        return cls.place_of(options)
 
     @abstractmethod
     def check(self, *, trial: bool = False) -> bool:

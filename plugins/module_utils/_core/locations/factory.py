@@ -7,11 +7,42 @@ from contextlib import ExitStack
 
 from ..errors import ConfigError
 from .base import Location
-from .places import place_of
 
 STEP = "check the locations"
 
-TYPES = ("local", "s3", "rclone")
+
+def _local() -> type[Location]:
+    from .local.location import LocalLocation
+
+    return LocalLocation
+
+
+def _rclone() -> type[Location]:
+    from .rclone.location import RcloneLocation
+
+    return RcloneLocation
+
+
+def _s3() -> type[Location]:
+    from .s3.location import S3Location
+
+    return S3Location
+
+
+# Imported only where it is used: a store's library can be slow or missing. The imports are written out because Ansible
+# sends to a host what it finds by reading them.
+_TYPES: Mapping[str, Callable[[], type[Location]]] = {
+    "local": _local,
+    "s3": _s3,
+    "rclone": _rclone,
+}
+TYPES = tuple(_TYPES)
+
+
+def location_type(options: Mapping[str, object]) -> type[Location] | None:
+    """The kind of location that the options name; None where they name none that there is."""
+    kind = options.get("type")
+    return _TYPES[kind]() if isinstance(kind, str) and kind in _TYPES else None
 
 
 def open_location(options: Mapping[str, object]) -> Location:
@@ -22,31 +53,14 @@ def open_location(options: Mapping[str, object]) -> Location:
     """
     if not isinstance(options, Mapping):
         raise ConfigError(STEP, "a location is a dict of options", hint="name, type, and what the type takes")
-    kind = options.get("type")
-    if not isinstance(kind, str) or kind not in TYPES:
-        told = "has no type" if kind is None else f"has the unknown type {kind!r}"
+    kind = location_type(options)
+    if kind is None:
+        found = options.get("type")
+        told = "has no type" if found is None else f"has the unknown type {found!r}"
         raise ConfigError(STEP, f"location {options.get('name')!r} {told}", hint=f"one of {', '.join(TYPES)}")
-    location = _backend(kind)(options)
-    location.place = place_of(options)
+    location = kind.create(options)
+    location.place = kind.place_of(options)
     return location
-
-
-def _backend(kind: str) -> Callable[[Mapping[str, object]], Location]:
-    """What makes a location of *kind*. Imported only where it is used: a store's library can be slow or missing.
-
-    The imports are written out because Ansible sends to a host what it finds by reading them.
-    """
-    if kind == "s3":
-        from .s3 import location as s3
-
-        return s3.create
-    if kind == "rclone":
-        from .rclone import location as rclone
-
-        return rclone.create
-    from .local import location as local
-
-    return local.create
 
 
 def open_locations(descriptions: Sequence[Mapping[str, object]]) -> list[Location]:

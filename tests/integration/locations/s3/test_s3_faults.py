@@ -16,7 +16,6 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3 import client
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.location import create
 from support.lab import MotoServer, S3Server, free_port
 from support.s3_proxy import (
     ChecksumStore,
@@ -53,8 +52,8 @@ def test_an_upload_that_is_cut_is_aborted(place: Place) -> None:
 def test_what_a_killed_run_left_is_found_and_removed(place: Place) -> None:
     program = (
         "import os, sys, json\n"
-        "from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.location import create\n"
-        "location = create(json.load(sys.stdin)); writer = location.writer('set/dump', size_hint=10**9)\n"
+        "from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location\n"
+        "location = open_location(json.load(sys.stdin)); writer = location.writer('set/dump', size_hint=10**9)\n"
         "for _ in range(30): writer.write(bytes(2**20))\n"
         "os._exit(9)"
     )
@@ -157,7 +156,7 @@ def test_damage_that_only_the_etag_shows_is_repaired_where_a_part_can_be_replace
     with S3Proxy(moto_server.endpoint_url) as proxy:
         bucket = moto_server.create_bucket()
         options = {**moto_server.location(bucket), "endpoint_url": proxy.endpoint_url, "checksums": False}
-        location = create(options)
+        location = open_location(options)
         proxy.inject("UploadPart", flip_bit, times=1)
         assert location.put("set/object", LARGE).proof == "md5"
         assert len(proxy.of("UploadPart")) == 3
@@ -316,7 +315,7 @@ def test_no_more_than_32_mib_are_under_way_however_many_objects_are_written(plac
     ids=["secret", "access key", "bucket"],
 )
 def test_what_is_wrong_with_the_options_is_told_by_the_check(place: Place, change: dict[str, str], told: str) -> None:
-    location = create({**place.options, **change})
+    location = open_location({**place.options, **change})
     with pytest.raises(LocationError, match=told) as failure:
         location.check()
     text = str(failure.value)
@@ -359,7 +358,7 @@ def test_a_refusal_says_what_to_do(place: Place, answer: Any, told: str) -> None
 
 
 def test_an_endpoint_where_nobody_listens_is_told(place: Place) -> None:
-    location = create({**place.options, "endpoint_url": f"http://127.0.0.1:{free_port()}"})
+    location = open_location({**place.options, "endpoint_url": f"http://127.0.0.1:{free_port()}"})
     with pytest.raises(LocationError, match="not reachable") as failure:
         location.check()
     assert failure.value.transient
@@ -380,13 +379,13 @@ def test_a_certificate_must_be_trusted() -> None:
 
 def test_missing_credentials_are_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client, "_sessions", [])
-    location = create({**place.options, "access_key": None, "secret_key": None})
+    location = open_location({**place.options, "access_key": None, "secret_key": None})
     with pytest.raises(LocationError, match="no credentials"):
         location.check()
 
 
 def test_a_missing_library_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "botocore.session", None)
-    location = create(place.options)
+    location = open_location(place.options)
     with pytest.raises(LocationError, match="pip install boto3"):
         location.check()

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import Thaw
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.errors import S3Error
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.location import create
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.settings import parse_settings
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.store import Store
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.thaw import request_thaw, thaw_states
@@ -64,7 +64,7 @@ def hours_pass(moto_server: MotoServer) -> Iterator[None]:
 def test_reading_from_an_archive_says_that_it_must_be_thawed_and_the_manifest_can_be_read(
     options: dict[str, Any],
 ) -> None:
-    location = create(options)
+    location = open_location(options)
     try:
         with pytest.raises(S3Error, match=r"the object is archived .*backup_thaw asks for a copy"):
             b"".join(location.read(DUMP))
@@ -92,7 +92,7 @@ def test_a_set_thaws_for_a_while_and_can_then_be_read_until_its_copies_go(
     for thaw in again:
         assert thaw.until is not None
         assert abs(thaw.until - datetime.now(timezone.utc) - timedelta(days=5)) < timedelta(days=1)
-    location = create(options)
+    location = open_location(options)
     try:
         assert b"".join(location.read(DUMP)) == b"contents"
     finally:

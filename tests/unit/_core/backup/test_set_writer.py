@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup.set_writer import SetWriter
@@ -32,6 +32,7 @@ class Shelf(Location):
     """
 
     type = "memory"
+    options = where = ()
 
     def __init__(self, name: str, *, fail: str = "", on: str = "", keeps: str = "nothing") -> None:
         self.name = name
@@ -39,6 +40,10 @@ class Shelf(Location):
         self.fail = fail
         self.on = on
         self.objects: dict[str, bytes] = {}
+
+    @classmethod
+    def create(cls, options: Mapping[str, object]) -> Shelf:
+        return cls(str(options["name"]))
 
     def breaks(self, point: str, key: str) -> None:
         if point == self.fail and key.endswith(self.on):

@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.places import (
-    ListedDatabase,
-    place_of,
-    shared_labels,
-)
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.places import ListedDatabase, shared_labels
 
 DISK = {"name": "disk", "type": "local", "path": "/srv/backups"}
 BUCKET = {"name": "s3", "type": "s3", "bucket": "backups", "prefix": "pg", "endpoint_url": "https://s3.example.com"}
@@ -74,5 +71,6 @@ def test_a_directory_of_this_host_is_the_same_by_any_way(tmp_path: Path, monkeyp
 
 
 def test_one_run_takes_a_place_under_two_names_for_one() -> None:
-    assert place_of(DISK) == place_of({**DISK, "name": "other", "path": "/srv/./backups/"})
-    assert place_of(BUCKET) != place_of({**BUCKET, "bucket": "others"})
+    disk, bucket = open_location(DISK).place, open_location(BUCKET).place
+    assert disk == open_location({**DISK, "name": "other", "path": "/srv/./backups/"}).place
+    assert bucket != open_location({**BUCKET, "bucket": "others"}).place

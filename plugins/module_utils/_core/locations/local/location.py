@@ -26,19 +26,7 @@ from .directories import (
 from .root import LocalRoot
 from .writer import LocalWriter
 
-OPTIONS = ("path",)
 READ_BYTES = 1024 * 1024
-
-
-def create(options: Mapping[str, object]) -> LocalLocation:
-    """Make a local location of its options; raise :class:`ConfigError` if they cannot be right."""
-    given = Options(options, OPTIONS)
-    path = given.required_text("path")
-    if not path.startswith("/"):
-        raise given.error(f"path {path!r} is not absolute", hint="begin it with '/'")
-    if ".." in path.split("/") or not path.strip("/"):
-        raise given.error(f"path {path!r} is not usable", hint="name a directory that is there for backups alone")
-    return LocalLocation(given.name, path)
 
 
 class LocalLocation(Location):
@@ -51,10 +39,32 @@ class LocalLocation(Location):
     """
 
     type = "local"
+    options = where = ("path",)
 
     def __init__(self, name: str, path: str) -> None:
         self.name = name
         self._root = LocalRoot(name, path)
+
+    @classmethod
+    def create(cls, options: Mapping[str, object]) -> LocalLocation:
+        given = Options(options, cls.options)
+        path = given.required_text("path")
+        if not path.startswith("/"):
+            raise given.error(f"path {path!r} is not absolute", hint="begin it with '/'")
+        if ".." in path.split("/") or not path.strip("/"):
+            raise given.error(f"path {path!r} is not usable", hint="name a directory that is there for backups alone")
+        return cls(given.name, path)
+
+    @classmethod
+    def place_of(cls, options: Mapping[str, object]) -> str:
+        return super().place_of({**options, "path": os.path.normpath(str(options.get("path") or ""))})
+
+    @classmethod
+    def place_everywhere(cls, options: Mapping[str, object], runs_on: str) -> str:
+        if not runs_on:
+            path = os.path.expanduser(os.path.expandvars(str(options.get("path") or "")))
+            options = {**options, "path": os.path.realpath(path)}
+        return f"host: {runs_on}\n{cls.place_of(options)}"
 
     def check(self, *, trial: bool = False) -> bool:
         """Prove that files can be made below the root, which is made if its parent is there."""

@@ -17,28 +17,9 @@ from .folder import folder_could_be_made, make_folder
 from .store import Entry, RcloneStore, parent_of
 from .writer import RcloneWriter
 
-OPTIONS = ("remote", "config", "rclone_path", "stall_timeout")
 READ_BYTES = 1024 * 1024
 
 _REMOTE = re.compile(r"[\w.+@][\w.+@ -]*(,.+)?:.*")
-
-
-def create(options: Mapping[str, object]) -> RcloneLocation:
-    """Make an rclone location of its options; raise :class:`ConfigError` if they cannot be right."""
-    given = Options(options, OPTIONS)
-    remote = given.required_text("remote")
-    if not _REMOTE.fullmatch(remote):
-        hint = "write it as name:path, like gdrive:Backups; a plain directory is a location of type local"
-        raise given.error("remote does not begin with the name of a remote and a colon", hint=hint)
-    path = remote.rpartition(":")[2]
-    if ".." in path.split("/") or "]" in remote:
-        raise given.error("remote contains '..' or ']'", hint="choose another folder")
-    config = given.text("config")
-    if config is not None and not config.startswith("/"):
-        raise given.error(f"config {config!r} is not absolute", hint="begin it with '/'")
-    stall_timeout = given.number("stall_timeout", STALL_SECONDS, minimum=1)
-    program = given.text("rclone_path")
-    return RcloneLocation(given.name, remote, config=config, program=program, stall_timeout=stall_timeout)
 
 
 class RcloneLocation(Location):
@@ -51,12 +32,31 @@ class RcloneLocation(Location):
     """
 
     type = "rclone"
+    options = ("remote", "config", "rclone_path", "stall_timeout")
+    where = ("config", "remote")
 
     def __init__(
         self, name: str, remote: str, *, config: str | None, program: str | None, stall_timeout: float = STALL_SECONDS
     ) -> None:
         self.name = name
         self._store = RcloneStore(name, remote, config, program, stall_timeout)
+
+    @classmethod
+    def create(cls, options: Mapping[str, object]) -> RcloneLocation:
+        given = Options(options, cls.options)
+        remote = given.required_text("remote")
+        if not _REMOTE.fullmatch(remote):
+            hint = "write it as name:path, like gdrive:Backups; a plain directory is a location of type local"
+            raise given.error("remote does not begin with the name of a remote and a colon", hint=hint)
+        path = remote.rpartition(":")[2]
+        if ".." in path.split("/") or "]" in remote:
+            raise given.error("remote contains '..' or ']'", hint="choose another folder")
+        config = given.text("config")
+        if config is not None and not config.startswith("/"):
+            raise given.error(f"config {config!r} is not absolute", hint="begin it with '/'")
+        stall_timeout = given.number("stall_timeout", STALL_SECONDS, minimum=1)
+        program = given.text("rclone_path")
+        return cls(given.name, remote, config=config, program=program, stall_timeout=stall_timeout)
 
     def check(self, *, trial: bool = False) -> bool:
         """Find rclone and the remote, make the folder where it is missing, and store and remove an object."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from datetime import datetime, timezone
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from ...backupset.naming import check_key
@@ -14,32 +15,38 @@ from ..base import Leftover, Location, LockState, ObjectInfo, Thaw, check_prefix
 from .errors import S3Error
 from .locks import read_legal_hold, read_lock_state, read_protection, require_lock, write_legal_hold
 from .reader import read_object
-from .settings import S3Settings, parse_settings
+from .settings import OPTIONS, S3Settings, parse_settings
 from .store import Store
 from .thaw import request_thaw, thaw_states
 from .trial import try_writing
 from .writer import S3Writer
 
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LISTINGS = 8
 """How many listings run at the same time at most."""
-
-
-def create(options: Mapping[str, object]) -> S3Location:
-    """Make an S3 location of its options; raise :class:`ConfigError` if they cannot be right.
-
-    The client library, which takes a while, begins to load in the background.
-    """
-    return S3Location(parse_settings(options))
 
 
 class S3Location(Location):
     """Objects are those of one bucket below one prefix."""
 
     type = "s3"
+    options = OPTIONS
+    where = ("endpoint_url", "bucket", "prefix")
 
     def __init__(self, settings: S3Settings) -> None:
         self.name = settings.name
         self._store = Store(settings)
+
+    @classmethod
+    def create(cls, options: Mapping[str, object]) -> S3Location:
+        # The client library, which takes a while, begins to load in the background.
+        return cls(parse_settings(options))
+
+    @classmethod
+    def place_everywhere(cls, options: Mapping[str, object], runs_on: str) -> str:
+        place = cls.place_of(options)
+        behind_loopback = urlsplit(str(options.get("endpoint_url") or "")).hostname in _LOOPBACK
+        return f"host: {runs_on}\n{place}" if behind_loopback else place
 
     def check(self, *, trial: bool = False) -> bool:
         """See :meth:`Location.check` and :func:`try_writing`."""
