@@ -25,12 +25,12 @@ class AppriseChannel(Channel):
     """Whatever an address of apprise leads to."""
 
     type = "apprise"
+    options = ("apprise_url",)
 
     apprise_url: str
 
     @classmethod
     def parse(cls, options: Mapping[str, Any]) -> AppriseChannel:
-        """From the inventory's options; raise :class:`ConfigError` if one of them cannot be right."""
         return cls(**cls.common(options), apprise_url=required(options, "apprise_url"))
 
     def messages(self, alert: Alert) -> list[Message]:

@@ -18,14 +18,22 @@ STEP = "check the options"
 class Channel(ABC):
     """A way to people.
 
+    :cvar type: what the inventory calls this kind.
+    :cvar options: what it takes beside ``name``, ``type`` and ``severities``.
     :param severities: what it is told of: ``critical``, ``warning`` and ``announcement``, or some of them.
     """
 
     type: ClassVar[str]
+    options: ClassVar[tuple[str, ...]]
     severities_by_default: ClassVar[tuple[str, ...]] = ("critical", "warning", ANNOUNCEMENT)
 
     name: str
     severities: tuple[str, ...]
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, options: Mapping[str, Any]) -> Channel:
+        """From the inventory's options; raise :class:`ConfigError` if one of them cannot be right."""
 
     @abstractmethod
     def messages(self, alert: Alert) -> Sequence[Message]:

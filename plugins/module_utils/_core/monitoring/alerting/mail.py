@@ -30,6 +30,7 @@ class EmailChannel(Channel):
     """People's mailboxes, through one mail server."""
 
     type = "email"
+    options = ("host", "port", "tls", "ca_cert", "username", "password", "from", "to")
 
     host: str
     port: int
@@ -42,7 +43,6 @@ class EmailChannel(Channel):
 
     @classmethod
     def parse(cls, options: Mapping[str, Any]) -> EmailChannel:
-        """From the inventory's options; raise :class:`ConfigError` if one of them cannot be right."""
         tls = str(options.get("tls") or "starttls")
         username, password = optional(options, "username"), optional(options, "password")
         if (username is None) != (password is None):

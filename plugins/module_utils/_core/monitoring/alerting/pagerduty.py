@@ -30,6 +30,7 @@ class PagerDutyChannel(Channel):
     """A service of PagerDuty, which opens an incident for a condition that is bad, and ends it when it is good."""
 
     type = "pagerduty"
+    options = ("routing_key", "events_url", "ca_cert")
     severities_by_default = ("critical",)
 
     routing_key: str
@@ -38,7 +39,6 @@ class PagerDutyChannel(Channel):
 
     @classmethod
     def parse(cls, options: Mapping[str, Any]) -> PagerDutyChannel:
-        """From the inventory's options; raise :class:`ConfigError` if one of them cannot be right."""
         if ANNOUNCEMENT in (options.get("severities") or ()):
             hint = "take announcement out of its severities: a procedure that fails opens an incident all the same"
             raise ConfigError(STEP, "nobody is paged because a procedure begins or ends well", hint=hint)

@@ -33,13 +33,13 @@ class SlackChannel(Channel):
     """The channel of Slack that a webhook leads to."""
 
     type = "slack"
+    options = ("webhook_url", "ca_cert")
 
     webhook_url: str
     ca_cert: str | None
 
     @classmethod
     def parse(cls, options: Mapping[str, Any]) -> SlackChannel:
-        """From the inventory's options; raise :class:`ConfigError` if one of them cannot be right."""
         url = check_url(required(options, "webhook_url"), "webhook_url")
         return cls(**cls.common(options), webhook_url=url, ca_cert=optional(options, "ca_cert"))
 
