@@ -25,7 +25,7 @@ from .programs import PROJECT, LabError
 
 _PACKAGE = "ansible_collections.mobul.backup.plugins.modules"
 
-_DRIVER = """\
+DRIVER = """\
 import importlib, json, sys
 from ansible.module_utils import basic
 
@@ -39,7 +39,7 @@ importlib.import_module(f"ansible_collections.mobul.backup.plugins.modules.{sys.
 def start_module(name: str, options: Mapping[str, Any]) -> subprocess.Popen[str]:
     """A module under way; whoever starts it waits for it or kills it."""
     process = subprocess.Popen(
-        [sys.executable, "-c", _DRIVER, name],
+        [sys.executable, "-c", DRIVER, name],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

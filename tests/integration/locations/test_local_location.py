@@ -409,8 +409,9 @@ def test_the_check_proves_that_names_can_be_given(disk: Location, root: Path, mo
 CHECK_AS_NOBODY = """
 import os, sys
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
+disk = open_location({"name": "disk", "type": "local", "path": sys.argv[1]})
 os.setuid(65534)
-open_location({"name": "disk", "type": "local", "path": sys.argv[1]}).check()
+disk.check()
 """
 
 

@@ -26,7 +26,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.errors import C
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import Leftover
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone import writer
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone.location import RcloneLocation, create
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone.location import RcloneLocation
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone.store import Entry, RcloneStore
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone.upload import Upload
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone.writer import RcloneWriter
@@ -790,5 +790,5 @@ def test_our_own_cpu_is_a_small_part_of_an_upload(drive: RcloneLocation) -> None
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
-    location = create({"name": "drive", "type": "rclone", "remote": "gdrive:Backups"})
+    location = RcloneLocation.create({"name": "drive", "type": "rclone", "remote": "gdrive:Backups"})
     assert location._store.stall_timeout == 60

@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3 import client
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.location import S3Location, create
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.location import S3Location
 from botocore.retries.standard import ExponentialBackoff
 from support.lab import S3Server
 from support.s3_proxy import ChecksumStore, S3Proxy
@@ -65,7 +65,7 @@ def place_of(s3_server: S3Server) -> Iterator[Callable[..., Place]]:
         proxy = S3Proxy(s3_server.endpoint_url)
         proxy.__enter__()
         wanted = {**s3_server.location(bucket), "endpoint_url": proxy.endpoint_url, **options}
-        made.append(Place(proxy, create(wanted), wanted, s3_server.root / bucket))
+        made.append(Place(proxy, S3Location.create(wanted), wanted, s3_server.root / bucket))
         return made[-1]
 
     yield make

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.location import S3Location, create
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.location import S3Location
 from support.lab import MotoServer
 from support.s3_proxy import Forward, Reply, Request, S3Proxy, error
 
@@ -28,7 +28,7 @@ def model(moto_server: MotoServer) -> Iterator[Callable[..., tuple[S3Proxy, S3Lo
         proxy = S3Proxy(moto_server.endpoint_url)
         proxy.__enter__()
         wanted = {**moto_server.location(bucket), "endpoint_url": proxy.endpoint_url, **options}
-        made.append((proxy, create(wanted)))
+        made.append((proxy, S3Location.create(wanted)))
         return made[-1]
 
     yield make
