@@ -25,10 +25,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "durations": (),
     "documents": (),
     "findings": (),
+    "web": (),
     "stream": (),
     "backupset": (),
     "encryption": ("age", "gpg", "legacy"),
     "postgres": ("archive",),
+    "platforms": ("supabase",),
     "locations": ("local", "rclone", "s3"),
     "catalogue": (),
     "reading": (),
@@ -211,7 +213,10 @@ def test_the_action_group_all_has_every_module() -> None:
     assert sorted(runtime["action_groups"]["all"]) == [path.stem for path in MODULE_FILES]
 
 
-@pytest.mark.parametrize(("group", "options"), [("database", set(CONNECTION)), ("locations", {"locations"})])
+@pytest.mark.parametrize(
+    ("group", "options"),
+    [("database", set(CONNECTION)), ("locations", {"locations"}), ("supabase", {"project_ref", "access_token"})],
+)
 def test_an_action_group_has_every_module_that_takes_its_options_and_no_other(group: str, options: set[str]) -> None:
     runtime = load(PROJECT / "meta" / "runtime.yml")
     modules = {path.stem: importlib.import_module(f"{PACKAGE}.plugins.modules.{path.stem}") for path in MODULE_FILES}

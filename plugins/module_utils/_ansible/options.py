@@ -99,6 +99,15 @@ RESTORE: dict[str, Any] = {
     "lock_timeout": {"type": "int", "default": 60},
 }
 
+SUPABASE: dict[str, Any] = {
+    "project_ref": {"type": "str", "required": True},
+    "access_token": {"type": "str", "no_log": True},
+    "access_token_file": {"type": "path", "no_log": False},
+    "api_url": {"type": "str"},
+    "ca_cert": {"type": "path"},
+    "timeout": {"type": "int", "default": 30},
+}
+
 PROCEDURE_RECORD: dict[str, Any] = {
     "state": {"type": "str", "required": True, "choices": ["asked", "sealed", "begun", "recorded", "finished"]},
     "procedure": {

@@ -1,0 +1,1 @@
+"""Requests to web services, over TLS that is verified."""
