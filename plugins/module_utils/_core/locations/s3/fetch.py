@@ -26,6 +26,13 @@ _MAX_PAGE_BYTES = 16 * 1024 * 1024
 """A page has a thousand keys of a thousand bytes at most."""
 
 
+def _unlucky() -> tuple[type[Exception], ...]:
+    """What goes wrong with a store, an answer or credentials; anything else is a mistake of this file and is raised."""
+    from botocore.exceptions import BotoCoreError
+
+    return (OSError, http.client.HTTPException, ValueError, ElementTree.ParseError, BotoCoreError)
+
+
 class Fetcher:
     """Reads from one bucket; safe for threads.
 
@@ -49,7 +56,7 @@ class Fetcher:
             return None
         try:
             return _get(self._connections, *self._signer.sign(self._settings.object_key(key)), limit=limit)
-        except Exception:
+        except _unlucky():
             return None
 
     def listing(self, **parameters: str) -> dict[str, Any] | None:
@@ -64,7 +71,7 @@ class Fetcher:
                 return None
             page = read_listing(data)
             return page if is_listing(page, self._settings.bucket, parameters.get("Prefix", "")) else None
-        except Exception:
+        except _unlucky():
             return None
 
     def close(self) -> None:
