@@ -51,14 +51,14 @@ def test_what_fits_into_one_part_is_one_request(place: Place) -> None:
 
 def test_listings_and_small_objects_are_asked_for_without_the_client_library(place: Place) -> None:
     place.location.put("set/manifest.json", SMALL)
-    assert all("Boto" in request.headers["User-Agent"] for request in place.proxy.requests)
+    assert all("Boto" in request.headers["user-agent"] for request in place.proxy.requests)
     before = len(place.proxy.requests)
     assert [info.key for info in place.location.list("set")] == ["set/manifest.json"]
     assert place.location.get("set/manifest.json") == SMALL
     asked = place.proxy.requests[before:]
     assert [request.operation for request in asked] == ["ListObjectsV2", "GetObject"]
     # The library names itself in each of its requests.
-    assert [request.headers.get("User-Agent") for request in asked] == [None, None]
+    assert [request.headers.get("user-agent") for request in asked] == [None, None]
 
 
 def test_a_store_of_files_need_not_read_the_object_again(place: Place) -> None:
