@@ -63,9 +63,12 @@ def begin(
     return replace(found, reason=_unfinished(found.steps))
 
 
-def current(document: Procedure) -> str | None:
-    """The step that the run is at; None where there is none left."""
-    return next((step.name for step in document.steps if step.status == PENDING), None)
+def blamed(document: Procedure) -> str:
+    """The step that a failure belongs to which no step has recorded.
+
+    It is one without which there is no go, and is not done later all the same, as the team is told.
+    """
+    return _next([step for step in document.steps if step.required and step.name != TELL]) or RECORD
 
 
 def failure(document: Procedure) -> Step | None:
@@ -104,8 +107,10 @@ def finish(document: Procedure, evidence: tuple[str, ...], now: datetime) -> Pro
 
     :param evidence: where the document is kept, which is its last step.
     """
-    told = Outcome(PENDING if document.check_mode else DONE, evidence)
-    document = advance(document, RECORD, told, now)
+    # What failed after all other steps is kept as this one's failure.
+    if _next(document.steps[-1:]) is not None:
+        told = Outcome(PENDING if document.check_mode else DONE, evidence)
+        document = advance(document, RECORD, told, now)
     if document.check_mode:
         failed = _why(document.steps, of=(FAILED,))
         return replace(document, finished=now, verdict=NO_GO if failed else CHECKED, reason=failed)
@@ -143,11 +148,16 @@ def _why(steps: Sequence[Step], of: tuple[str, ...] = (FAILED, SKIPPED)) -> str 
     return None
 
 
+def _next(steps: Sequence[Step]) -> str | None:
+    """The first step that has not ended. In check mode one that has is pending, as nothing was done."""
+    return next((step.name for step in steps if step.status == PENDING and step.finished is None), None)
+
+
 def _left(steps: Sequence[Step]) -> str | None:
     missing = missing_steps(steps)
     return f"it never came to step '{missing[0].name}'" if missing else None
 
 
 def _unfinished(steps: Sequence[Step]) -> str:
-    at = next((step.name for step in steps if step.status == PENDING), None)
+    at = _next(steps)
     return f"it has not ended: it is at step '{at}'" if at else "it has not ended"

@@ -14,10 +14,12 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.anno
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.checklists import (
     _MIDDLES,
     RECORD,
+    TELL,
     Wanted,
     checklist,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.document import (
+    CHECKED,
     DONE,
     GO,
     NO_GO,
@@ -30,8 +32,8 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.docu
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.results import outcome_of
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.running import (
     advance,
+    blamed,
     conclude,
-    current,
     finish,
 )
 from hypothesis import given
@@ -108,13 +110,49 @@ def test_go_means_that_every_required_step_is_done(
     document = begun(*which, wanted, check_mode=check_mode)
     assert assert_sound(document)["verdict"] == NO_GO
     for number, (place, result) in enumerate(done):
-        name = document.steps[place % len(document.steps)].name if number % 2 else current(document)
-        if name is None or name == RECORD:
+        name = document.steps[place % len(document.steps)].name if number % 2 else blamed(document)
+        if name == RECORD:
             continue
         document = advance(document, name, outcome_of(result, check_mode=check_mode), NOW + timedelta(seconds=number))
         assert assert_sound(document)["verdict"] == NO_GO
         assert announcement(conclude(document, NOW))["state"] in ("go", "no_go")
     assert_sound(finish(document, ("result.json",), NOW + timedelta(minutes=1)))
+
+
+@given(
+    which=st.sampled_from(sorted(_MIDDLES, key=str)),
+    told=st.booleans(),
+    must_tell=st.booleans(),
+    check_mode=st.booleans(),
+    done=st.integers(0, 9),
+    last=results,
+)
+def test_a_failure_that_no_step_has_recorded_is_no_go_wherever_the_run_was(
+    which: tuple[str, str | None], told: bool, must_tell: bool, check_mode: bool, done: int, last: dict[str, Any]
+) -> None:
+    document = begun(*which, Wanted(told=told, must_tell=must_tell), check_mode=check_mode)
+    went_well = outcome_of({"summary": ["done"]}, check_mode=check_mode)
+    steps = [step.name for step in document.steps if step.name not in (TELL, RECORD)]
+    for name in steps[:done]:
+        document = advance(document, name, went_well, NOW)
+    at = blamed(document)
+    assert at not in steps[:done]
+    document = advance(document, at, outcome_of({"failed": True, "msg": "it broke"}, check_mode=check_mode), NOW)
+    assert announcement(conclude(document, NOW))["state"] == NO_GO
+    # The team is told afterwards, and that it was is no step back.
+    document = advance(document, TELL, outcome_of(last, check_mode=check_mode), NOW)
+    ended = finish(document, (), NOW)
+    assert ended.verdict == NO_GO
+    assert [step.evidence for step in ended.steps if step.name == at] == [("it broke",)]
+    assert_sound(ended)
+
+
+def test_a_check_that_finds_nothing_wrong_says_so_and_that_nothing_was_done() -> None:
+    document = begun("pre_deploy", None, Wanted(told=True), check_mode=True)
+    for step in checklist("pre_deploy", None, Wanted(told=True))[:-1]:
+        assert document.reason == f"it has not ended: it is at step '{step.name}'"
+        document = advance(document, step.name, outcome_of({"summary": ["would"]}, check_mode=True), NOW)
+    assert finish(document, (), NOW).verdict == CHECKED
 
 
 @pytest.mark.parametrize("which", sorted(_MIDDLES, key=str), ids=str)
