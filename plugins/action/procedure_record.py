@@ -62,8 +62,10 @@ class ActionModule(ActionBase):
         """
         extra = load_extra_vars(self._loader)
         if name in extra:
-            return _plain(extra[name])
-        found = _plain(self._templar.template(task_vars[name])) if name in task_vars else None
+            found = _plain(extra[name])
+        else:
+            found = _plain(self._templar.template(task_vars[name])) if name in task_vars else None
+        # An answer that is empty is none.
         return os.environ.get(variable) if found in (None, "") else found
 
 

@@ -39,9 +39,22 @@ options:
     required: true
     choices: [asked, sealed, begun, recorded, finished]
   procedure:
-    description: Name of the procedure, with O(state=asked) and O(state=begun).
+    description:
+      - Name of the procedure, with O(state=asked) and O(state=begun).
+      - V(backup) and those after it are playbooks without a checklist, which only ask what the caller gave.
     type: str
-    choices: [pre_deploy, pre_migration, post_incident, restore, restore_table]
+    choices:
+      - pre_deploy
+      - pre_migration
+      - post_incident
+      - restore
+      - restore_table
+      - backup
+      - export
+      - hold
+      - info
+      - maintenance
+      - verify
   host:
     description: The database's host in the inventory.
     type: str

@@ -112,7 +112,10 @@ PROCEDURE_RECORD: dict[str, Any] = {
     "state": {"type": "str", "required": True, "choices": ["asked", "sealed", "begun", "recorded", "finished"]},
     "procedure": {
         "type": "str",
-        "choices": ["pre_deploy", "pre_migration", "post_incident", "restore", "restore_table"],
+        "choices": [
+            *("pre_deploy", "pre_migration", "post_incident", "restore", "restore_table"),
+            *("backup", "export", "hold", "info", "maintenance", "verify"),
+        ],
     },
     "host": {"type": "str", "default": ""},
     "hosts": {"type": "int", "default": 1},

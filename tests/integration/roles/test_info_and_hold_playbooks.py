@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -54,14 +55,16 @@ def test_info_refuses_what_cannot_be_meant(playbooks: Playbooks, root: Path) -> 
 
 def test_a_set_is_held_and_released(playbooks: Playbooks, inventory: Path, root: Path) -> None:
     hold, release = (directory_of(root, FIRST) / name for name in ("hold.json", "released.json"))
-    asked = ["--limit", "shop", "-e", f"hold_backup={FIRST}", "-e", '{"hold_reason": "INC 4711"}']
+    reason = "INC 4711 {{ lookup('pipe', 'touch pwned') }}"
+    asked = ["--limit", "shop", "-e", json.dumps({"hold_backup": FIRST, "hold_reason": reason, "hold_until": ""})]
     shown = playbooks.run("mobul.backup.hold", inventory, *asked, "--check")
     assert (shown.status, shown.recap()["shop"]["changed"], hold.exists()) == (0, 1, False)
-    assert "would be held: INC 4711" in shown.output
+    assert f"would be held: {reason}" in shown.output
 
     held = playbooks.run("mobul.backup.hold", inventory, *asked, "-e", "hold_until=2099-01-31")
     assert held.status == 0
-    assert "INC 4711" in hold.read_text()
+    assert json.loads(hold.read_text())["reason"] == reason
+    assert not list(playbooks.directory.rglob("pwned"))
     assert "2099-01-31" in hold.read_text()
 
     released = playbooks.run("mobul.backup.hold", inventory, *asked, "-e", "hold_state=released")
@@ -71,7 +74,10 @@ def test_a_set_is_held_and_released(playbooks: Playbooks, inventory: Path, root:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--limit", "shop", "-e", "hold_backup=latest", "-e", "hold_reason="], "hold_reason is ''"),
+        (
+            ["--limit", "shop", "-e", "hold_backup=latest", "-e", "hold_reason="],
+            "hold_reason is missing (say for whom and why: -e hold_reason=INC-4711)",
+        ),
         (["-e", "hold_backup=latest", "-e", "hold_reason=INC-1"], "choose one host by --limit"),
         (["--limit", "shop", "-e", f"hold_backup={FIRST} hold_reason=INC-1 hold_until=2001-01-31"], "is past"),
     ],

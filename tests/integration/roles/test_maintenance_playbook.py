@@ -48,8 +48,8 @@ def test_the_mode_is_switched_on_and_off(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--limit", "shop"], "to '' (choose one host by --limit, and say -e maintenance_state=on or off)"),
-        (["-e", "maintenance_state=on"], "this would switch crm, shop to 'on'"),
+        (["--limit", "shop"], "maintenance_state is missing (say -e maintenance_state=on or off)"),
+        (["-e", "maintenance_state=on"], "this would switch crm, shop (choose one host by --limit)"),
     ],
 )
 def test_what_is_not_said_clearly_switches_nothing(

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
+from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.values import VALUES, values_of
 
 PROJECT = Path(__file__).resolve().parents[3]
 DOCS = PROJECT / "docs"
@@ -52,6 +54,27 @@ def existing() -> set[str]:
     """The names of all playbooks, roles and modules."""
     places = [*(PROJECT / "playbooks").glob("*.yml"), *(PROJECT / "plugins" / "modules").glob("*.py")]
     return {path.stem for path in places} | {path.name for path in (PROJECT / "roles").iterdir()}
+
+
+def test_the_page_names_what_others_may_give() -> None:
+    rows = re.findall(r"^\| `([a-z_]+)` \| (.+) \|$", PAGE.partition("what others may give |")[2], re.MULTILINE)
+    named = {playbook: re.findall(r"`([a-z_]{5,})`", told.partition(", but no ")[0]) for playbook, told in rows}
+    assert {name: sorted(told) for name, told in named.items()} == {
+        name: sorted(value.name for value in values_of(name)) for name in VALUES
+    }
+
+
+@pytest.mark.parametrize("name", sorted(VALUES))
+def test_a_playbook_looks_at_what_it_is_given_before_anything_uses_it(name: str) -> None:
+    text = (PROJECT / "playbooks" / f"{name}.yml").read_text()
+    _imported, play = yaml.safe_load(text)
+    first = play["tasks"][0]["mobul.backup.procedure_record"]
+    assert (first["state"], first["procedure"]) == ("asked", name)
+    # By its own name a text that is stored as it stands would be followed.
+    stored = [value.name for value in VALUES[name] if value.kind == "text"]
+    roles = [path.read_text() for path in (PROJECT / "roles").glob("*/*/*.yml") if path.parent.name != "meta"]
+    used = [one for one in stored for used in (yaml.safe_dump(play), *roles) if re.search(rf"(?<!\.){one}\b", used)]
+    assert used == []
 
 
 def test_every_heading_has_something_that_does_it() -> None:

@@ -14,10 +14,10 @@ from .announcing import announcement, findings, title
 from .checklists import Wanted
 from .custody import custody
 from .details import check_details, sealed_details
-from .document import NO_GO, SHAPE, Procedure
+from .document import NO_GO, PROCEDURES, SHAPE, Procedure
 from .result_file import result_path, write_result
 from .results import outcome_of
-from .running import advance, begin, conclude, current, failure, finish
+from .running import advance, begin, blamed, conclude, failure, finish
 from .values import VALUES, check_values, reference_of, state_of
 
 ASKED, SEALED, BEGUN, FINISHED = "asked", "sealed", "begun", "finished"
@@ -45,9 +45,9 @@ def run_record(params: Mapping[str, Any], given: Mapping[str, object], check_mod
         told = _kept(path if path is None or key is None else f"{path}, signed by the key {key.key_id}", unsigned)
         ended = finish(document, told, now)
         return _written(ended, path, check_mode, values, ended, key)
-    name = params["step"] or current(document)
+    name = params["step"] or blamed(document)
     # A failure ends the checklist: what comes of it later is no matter of the steps that follow.
-    if name is not None and (params["step"] or failure(document) is None):
+    if params["step"] or failure(document) is None:
         outcome = outcome_of(params["result"] or {}, check_mode=check_mode, reused=params["reused"])
         document = advance(document, name, outcome, now)
     report = _written(document, path, check_mode, values, conclude(document, now))
@@ -65,13 +65,15 @@ def _begin(params: Mapping[str, Any], given: Mapping[str, object], check_mode: b
     if not procedure:
         raise ConfigError("check the options", "procedure is missing", hint="name it")
     values = check_values(procedure, given, now)
+    if procedure not in PROCEDURES:
+        return _asked(params["state"], procedure, values)
     check_details(values)
     path = result_path(values["procedure_result_path"], procedure, params["host"], params["hosts"])
     if params["must_tell"] and not params["told"]:
         hint = "name a channel, or set procedure_must_tell: false"
         raise ConfigError("check the options", "backup_alerts is empty, and somebody must be told", hint=hint)
     if params["state"] == ASKED:
-        return {"changed": False, "given": _told(procedure, values)}
+        return _asked(ASKED, procedure, values)
     document = begin(
         procedure,
         state_of(procedure, values),
@@ -85,6 +87,12 @@ def _begin(params: Mapping[str, Any], given: Mapping[str, object], check_mode: b
         now=now,
     )
     return _written(document, path, check_mode, _told(procedure, values), document)
+
+
+def _asked(state: str, procedure: str, values: Mapping[str, str]) -> dict[str, Any]:
+    if state != ASKED:
+        raise ConfigError("check the options", f"{procedure} has no checklist", hint="give state: asked")
+    return {"changed": False, "given": _told(procedure, values)}
 
 
 def _left_out(params: Mapping[str, Any]) -> dict[str, str]:
@@ -103,7 +111,7 @@ def _so_far(record: Mapping[str, Any] | None) -> tuple[Procedure, str | None]:
 
 def _told(procedure: str, values: Mapping[str, str]) -> dict[str, str]:
     """The values without texts that are to be read by nobody but those who can open the set."""
-    private = {value.name for value in VALUES[procedure] if value.kind == "text"}
+    private = {value.name for value in VALUES[procedure] if value.private}
     return {name: "" if name in private else text for name, text in values.items()}
 
 

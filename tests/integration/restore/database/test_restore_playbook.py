@@ -65,7 +65,15 @@ def test_the_checklist_is_run_in_order_and_everybody_gets_in_again(
     report = bench.backup(postgres17, shop)
     postgres17.query(shop, "DELETE FROM orders")
     path = tmp_path / "result.json"
-    result = run(playbooks, inventory, shop, procedure_result_path=path)
+    # A survey's answers, nearly all of them empty; and what the environment has in their place.
+    answers = ("restore_state", "restore_backup", "restore_before", "restore_safety_backup", "expect_environment")
+    result = playbooks.run(
+        "mobul.backup.restore",
+        inventory,
+        *("-e", json.dumps({**dict.fromkeys(answers, ""), "expect_database": shop})),
+        MOBUL_EXPECT_ENVIRONMENT=ENVIRONMENT,
+        MOBUL_PROCEDURE_RESULT_PATH=str(path),
+    )
     assert result.status == 0, result.output
     document = json.loads(path.read_text())
     assert (document["verdict"], document["backup"]["id"]) == ("go", report["id"])

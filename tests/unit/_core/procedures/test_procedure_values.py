@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -45,6 +46,22 @@ from support.procedure_documents import NOW, begun
             "give one of them",
         ),
         ("restore", {"expect_database": "{{ x }}"}, "expect_database is a template"),
+        # So Ansible is told of other markers.
+        ("restore", {"restore_backup": "#jinja2: variable_start_string:'[['\n[[ x ]]"}, "restore_backup is a template"),
+        ("restore", {"restore_expected_differences": ["TABLE {{ x }}"]}, "restore_expected_differences is a template"),
+        ("restore", {"restore_entry_search_path": {"TABLE t": ["{% x %}"]}}, "restore_entry_search_path is a template"),
+        ("restore_table", {"table": "{{ x }}"}, "table is a template"),
+        ("restore_table", {"procedure_table_maintenance": "{{ x }}"}, "procedure_table_maintenance is a template"),
+        ("backup", {"backup_labels": {"{{ x }}": "1"}}, "backup_labels is a template"),
+        ("backup", {"backup_kind": "nightly"}, "one of daily, weekly, monthly, yearly, manual"),
+        ("export", {"export_tables": "recipients,{{ x }}"}, "export_tables is a template"),
+        ("hold", {"hold_reason": "INC-1"}, "hold_backup is missing (name the backup by its id, or as latest"),
+        ("hold", {"hold_backup": "latest", "hold_reason": " "}, "hold_reason is missing (say for whom and why"),
+        ("hold", {"hold_backup": "latest", "hold_reason": "x", "hold_state": "kept"}, "one of held, released"),
+        ("maintenance", {"maintenance_state": ""}, "maintenance_state is missing (say -e maintenance_state=on or off)"),
+        ("maintenance", {"maintenance_state": "{{ x }}"}, "maintenance_state is a template"),
+        ("verify", {"verify_before": "yesterday"}, "verify_before: 'yesterday'"),
+        ("info", {"info_kinds": ["{{ x }}"]}, "info_kinds is a template"),
     ],
 )
 def test_a_value_that_cannot_be_right_is_told_in_one_line(
@@ -70,7 +87,15 @@ def test_numbers_and_empty_answers_are_taken() -> None:
     found = check_values(
         "pre_deploy", {"deployment_id": 2026.3, "reuse_within": "", "procedure_result_path": None}, NOW
     )
-    assert found == {"deployment_id": "2026.3", "reuse_within": "", "procedure_result_path": ""}
+    assert {name: text for name, text in found.items() if text} == {"deployment_id": "2026.3"}
+    assert check_values("maintenance", {"maintenance_state": False}, NOW) == {"maintenance_state": "false"}
+    assert (
+        check_values("pre_deploy", {"deployment_id": "1", "procedure_drill": "Yes"}, NOW)["procedure_drill"] == "true"
+    )
+    labels = {"ticket": "OPS-12"}
+    assert check_values("backup", {"backup_labels": labels}, NOW)["backup_labels"] == json.dumps(labels)
+    reason = "for {{ whom }}"
+    assert check_values("hold", {"hold_backup": "latest", "hold_reason": reason}, NOW)["hold_reason"] == reason
     details = "what {{ happened }}\n"
     given_values = {"incident_reference": "INC/1", "incident_details": details}
     assert check_values("post_incident", given_values, NOW)["incident_details"] == details

@@ -1,0 +1,91 @@
+"""An empty answer of a survey is none: a role does with it what it does where nothing was given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar
+
+ROLES = Path(__file__).resolve().parents[3] / "roles"
+COLLECTION = "mobul.backup."
+
+Part = tuple[str, Any]
+# Empty are no tasks at all; and what no survey asks for.
+MEANT = {"restore_maintenance_on_tasks", "restore_maintenance_off_tasks", "schedule_enabled", "backup_kind"}
+# What a module or a task before has left.
+RUN: dict[str, Any] = {
+    "inventory_hostname": "shop",
+    "omit": "omitted",
+    "restore_call_backup": "latest",
+    "restore_call_check": False,
+    "restore_replaces": True,
+    "ansible_check_mode": False,
+    "ansible_play_hosts_all": ["shop"],
+    "ansible_play_hosts": ["shop"],
+}
+
+
+def load(path: Path) -> Any:
+    return DataLoader().load_from_file(str(path), trusted_as_template=True) if path.exists() else {}
+
+
+def parts(tasks: Any) -> Iterator[Part]:
+    """Every argument of a module of ours and every condition, as they are written, with what they are."""
+    for task in tasks or []:
+        for part in ("block", "rescue", "always"):
+            yield from parts(task.get(part))
+        for name, arguments in task.items():
+            if name.startswith(COLLECTION):
+                yield from ((f"{name.removeprefix(COLLECTION)}.{option}", value) for option, value in arguments.items())
+        if isinstance(task.get("when"), str):
+            yield f"when of {task['name']}", task["when"]
+
+
+@cache
+def parts_of(role: str) -> list[Part]:
+    return [part for file in sorted((ROLES / role / "tasks").glob("*.yml")) for part in parts(load(file))]
+
+
+@cache
+def own_variables(role: str) -> dict[str, Any]:
+    return {**load(ROLES / role / "defaults/main.yml"), **load(ROLES / role / "vars/main.yml")}
+
+
+def options_of(role: str) -> set[str]:
+    specified = load(ROLES / role / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"]
+    return {name for name, option in specified.items() if not option.get("required")}
+
+
+def made_of(role: str, name: str) -> list[str]:
+    """The variables of the role that are made of one."""
+    return [other for other, value in own_variables(role).items() if name in str(value) and other != name]
+
+
+def rendered(role: str, part: Part, given: dict[str, Any]) -> Any:
+    """An argument as the module gets it, or how a condition ends; the error where it cannot be told."""
+    variables = {**own_variables(role), **RUN, **given}
+    templar = Templar(loader=DataLoader(), variables=variables)
+    try:
+        if part[0].startswith("when "):
+            return templar.evaluate_conditional(part[1])
+        return templar.template(part[1])
+    except Exception as error:
+        return type(error).__name__
+
+
+@pytest.mark.parametrize("role", sorted(path.name for path in ROLES.iterdir()))
+def test_an_empty_answer_is_none(role: str) -> None:
+    wrong = []
+    for name in options_of(role) - MEANT:
+        for part in parts_of(role):
+            if not any(one in str(part[1]) for one in (name, *made_of(role, name))):
+                continue
+            usual, empty = rendered(role, part, {}), rendered(role, part, {name: ""})
+            if empty not in (usual, "omitted"):
+                wrong.append(f"{name}: {part[0]} is {empty!r}, and {usual!r} where nothing is given")
+    assert wrong == [], "\n".join(wrong)
