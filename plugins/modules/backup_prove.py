@@ -133,11 +133,17 @@ copies:
   type: int
   sample: 2
 locations:
-  description: What became of every location.
+  description: What became of every location, and what in its store keeps the copy from being deleted.
   returned: when a set was found
   type: list
   elements: dict
-  sample: [{name: primary, type: s3, status: good, proof: read_back, error: null}]
+  sample:
+    - name: primary
+      type: s3
+      status: good
+      proof: read_back
+      protection: Object Lock (COMPLIANCE) keeps it until 2027-06-30 10:15 UTC
+      error: null
 artifacts:
   description: The files of the set.
   returned: when a set was found

@@ -117,6 +117,11 @@ class FakePrograms:
             return []
         return [json.loads(line)[1:] for line in self._log.read_text().splitlines()]
 
+    @property
+    def held(self) -> bool:
+        """Whether a run has come to the first gate."""
+        return bool(self._held(0))
+
     def wait_until_held(
         self, count: int = 1, *, gate: int = 0, seconds: float = 30, unless: Callable[[], bool] = lambda: False
     ) -> list[int]:
@@ -136,6 +141,11 @@ class FakePrograms:
         """Let everyone pass one gate, or all of them, from now on."""
         for number in range(len(self._limits)) if gate is None else [gate]:
             (self._directory / f"gate{number}").touch()
+
+    def close(self) -> None:
+        """Hold everyone who comes to the first gate from now on, and forget who has passed it."""
+        for name in ("gate0", "reached0"):
+            (self._directory / name).unlink(missing_ok=True)
 
     def wait_until_gone(self) -> None:
         """Wait until none of its runs is left."""

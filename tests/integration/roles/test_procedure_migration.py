@@ -14,6 +14,7 @@ from support.lab import PROJECT, PostgresServer
 from support.playbooks import Playbooks, Run
 
 SCHEMA = json.loads((PROJECT / "docs" / "procedure.schema.json").read_text())
+EXPECTED = ["TABLE public.old_orders", "TABLE public.orders"]
 TABLES = """
 CREATE TABLE orders (id int PRIMARY KEY);
 INSERT INTO orders SELECT generate_series(1, 100);
@@ -36,10 +37,14 @@ def database(postgres17: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture
 def inventory(playbooks: Playbooks, keys: Keys, postgres17: PostgresServer, database: str, tmp_path: Path) -> Path:
-    """The database, and another one of which there is no backup."""
+    """The database; the same by another name, without a key to let a set go; and one of which there is no backup."""
     login = {**postgres17.login(database), "pg_bin_dir": str(postgres17.bin_dir)}
     return playbooks.inventory(
-        {"shop": {}, "other": {"backup_label": "other"}},
+        {
+            "shop": {},
+            "keyless": {"backup_record_signing_key": "/nonexistent", "migration_expected_differences": EXPECTED},
+            "other": {},
+        },
         **{f"backup_{name}": value for name, value in login.items()},
         backup_environment="test",
         backup_recipients=keys.recipients,
@@ -72,7 +77,8 @@ def statuses(told: dict[str, Any]) -> dict[str, str]:
 def test_a_migration_is_begun_found_to_lose_something_verified_and_reverted(
     playbooks: Playbooks, inventory: Path, postgres17: PostgresServer, database: str, tmp_path: Path
 ) -> None:
-    run, told = migrate(playbooks, inventory, "--limit", "shop")
+    # One after the other, as it is one database.
+    run, told = migrate(playbooks, inventory, "--limit", "shop,keyless", "--forks", "1")
     assert run.status == 0, run.output
     begun = told["shop"]["backup"]["id"]
     (manifest,) = tmp_path.glob("a/shop/*/*/*/*/manifest.json")
@@ -81,7 +87,9 @@ def test_a_migration_is_begun_found_to_lose_something_verified_and_reverted(
     postgres17.query(database, "DROP TABLE old_orders; DELETE FROM orders WHERE id > 90; CREATE TABLE new_orders ()")
     run, told = migrate(playbooks, inventory, migration_state="verified")
     assert run.status == 2
-    assert {host: one["verdict"] for host, one in told.items()} == {"shop": "no_go", "other": "no_go"}
+    assert {host: one["verdict"] for host, one in told.items()} == dict.fromkeys(("shop", "keyless", "other"), "no_go")
+    assert statuses(told["keyless"]) | {"compare": "done", "release": "failed"} == statuses(told["keyless"])
+    assert not list(tmp_path.rglob("released.json"))
     assert statuses(told["other"])["find"] == "failed"
     assert "of kind pre_migration with migration 2026/11-add (has it begun?" in told["other"]["reason"]
     assert statuses(told["shop"]) | {"compare": "failed", "release": "pending"} == statuses(told["shop"])
@@ -93,8 +101,7 @@ def test_a_migration_is_begun_found_to_lose_something_verified_and_reverted(
     ]
     assert not (manifest.parent / "released.json").exists()
 
-    expected = ["TABLE public.old_orders", "TABLE public.orders"]
-    given = {"migration_state": "verified", "migration_expected_differences": expected}
+    given = {"migration_state": "verified", "migration_expected_differences": EXPECTED}
     run, told = migrate(playbooks, inventory, "--limit", "shop", **given)
     assert run.status == 0, run.output
     assert (told["shop"]["verdict"], told["shop"]["backup"]["id"]) == ("go", begun)

@@ -112,7 +112,7 @@ def _files(result: Mapping[str, Any]) -> list[File]:
 
 def _reason(result: Mapping[str, Any]) -> str:
     told = str(result.get("msg") or result.get("censored") or "").strip() or _UNKNOWN
-    return visible(told)
+    return visible(f"the host cannot be reached: {told}" if result.get("unreachable") else told)
 
 
 def _lines(told: object) -> tuple[str, ...]:

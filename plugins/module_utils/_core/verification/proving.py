@@ -11,7 +11,7 @@ from typing import Any
 
 from ..backup.left_out import matches
 from ..backupset.manifest import Manifest
-from ..backupset.naming import SetId, check_kind, check_name
+from ..backupset.naming import MANIFEST, SetId, check_kind, check_name
 from ..backupset.record_keys import record_verify_keys
 from ..backupset.signing import load_verify_keys
 from ..catalogue.all_locations import Catalogue, KnownSet, read_catalogue
@@ -26,6 +26,7 @@ from ..errors import BackupError, ConfigError
 from ..findings import FAILED, Finding
 from ..lifecycle.retention.policy import Policy
 from ..locations import enter_locations
+from ..locations.base import Location
 from ..postgres.messages import bounded_list
 from ..postgres.names import display_name
 from ..reading.access import Access
@@ -223,10 +224,19 @@ def _prove(request: ProofRequest, known: KnownSet, access: Access, catalogue: Ca
                 "type": check.location.type,
                 "status": "good" if told is None else "failed",
                 "proof": None if told else "read_back" if request.read_back else "listed",
+                "protection": None if told else _protection(check.location, known.id.directory(request.label)),
                 "error": told,
             }
         )
     return proof
+
+
+def _protection(location: Location, directory: str) -> str | None:
+    """Why the store would not let the copy go; None where it would, or where that may not be known."""
+    with contextlib.suppress(BackupError):
+        # Its manifest was written last, under the same lock as all the rest.
+        return location.protection(f"{directory}/{MANIFEST}")
+    return None
 
 
 def _first_failure(findings: Sequence[Finding]) -> str | None:
@@ -266,6 +276,7 @@ def _summary(request: ProofRequest, proof: _Proof, wanted: int, now: datetime, s
     for one in proof.locations:
         good = "read back, each file has its SHA-256" if request.read_back else "there, as the listing tells"
         told = f"{readable_size(size)} {good}" if one["error"] is None else one["error"]
+        told += f"; {one['protection']}" if one["protection"] else ""
         yield f"{one['name']} ({one['type']}): {one['status']}: {told}"
 
 
