@@ -83,6 +83,12 @@ options:
     type: list
     elements: dict
     default: []
+  supabase:
+    description:
+      - What M(mobul.backup.supabase_backup_info) has returned, as registered.
+      - Its findings count here, too. That it has failed is a failure.
+    type: dict
+    default: {}
   fail:
     description: Whether the module fails when a check does. Otherwise RV(verdict) tells.
     type: bool
@@ -173,6 +179,7 @@ def main() -> None:
             "review_by": {"type": "str"},
             "findings": {"type": "list", "elements": "dict", "default": []},
             "buckets": {"type": "list", "elements": "dict", "default": []},
+            "supabase": {"type": "dict", "default": {}},
             "fail": {"type": "bool", "default": True},
         },
         run_check,

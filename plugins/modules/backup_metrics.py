@@ -41,6 +41,12 @@ options:
     description: Environment that the database belongs to, a label of every metric.
     type: str
     default: ""
+  supabase:
+    description:
+      - What M(mobul.backup.supabase_backup_info) has returned, as registered.
+      - Metrics of what Supabase keeps of the project go to a file of their own, C(mobul_supabase_<label>.prom).
+      - Empty removes that file. Without this option it is left as it is.
+    type: dict
 seealso:
   - module: mobul.backup.backup_check
 """
@@ -79,6 +85,7 @@ def main() -> None:
             **CATALOGUE,
             "directory": {"type": "path", "required": True},
             "environment": {"type": "str", "default": ""},
+            "supabase": {"type": "dict"},
         },
         run_metrics,
     )

@@ -216,7 +216,7 @@ class SupabaseApi:
         if reply is None:
             document = json.loads(body) if body else {}
             query = urllib.parse.parse_qs(parts.query)
-            reply = self._operate(path, method.lower(), self.projects.get(names.get("ref", "")), document, query)
+            reply = self._operate(path, method.lower(), names.get("ref", ""), document, query)
         self.problems += [f"answer to {method} {target}: {one}" for one in _answer_problems(path, method, reply)]
         return reply
 
@@ -238,12 +238,13 @@ class SupabaseApi:
         return None if ref is None or ref in self.projects else _told(404, "Project not found")
 
     def _operate(
-        self, path: str, method: str, project: FakeProject | None, document: dict[str, Any], query: dict[str, list[str]]
+        self, path: str, method: str, ref: str, document: dict[str, Any], query: dict[str, list[str]]
     ) -> Reply:
+        project = self.projects.get(ref)
         if project is None or not path.startswith("/v1/projects/{ref}"):
             return _sampled(path, method)
         if (path, method) == ("/v1/projects/{ref}", "get"):
-            return _json(200, _project(project))
+            return _json(200, _project(ref, project))
         if (path, method) == (_BACKUPS, "get"):
             return _json(200, _backups(project))
         if path == f"{_BACKUPS}/schedule" and method == "get":
@@ -307,18 +308,18 @@ def _mismatches(value: Any, schema: Mapping[str, Any], where: str) -> list[str]:
     return [f"{where}{error.json_path[1:]}: {error.message}" for error in validator.iter_errors(value)]
 
 
-def _project(project: FakeProject) -> dict[str, Any]:
+def _project(ref: str, project: FakeProject) -> dict[str, Any]:
     version = {"version": "17.6.1.063", "postgres_engine": "17", "release_channel": "ga"}
     return {
-        "id": REF,
-        "ref": REF,
+        "id": ref,
+        "ref": ref,
         "organization_id": "tsrqponmlkjihgfedcba",
         "organization_slug": "tsrqponmlkjihgfedcba",
         "name": project.name,
         "region": "eu-central-1",
         "created_at": f"{project.created:%Y-%m-%dT%H:%M:%S.123456Z}",
         "status": project.state(),
-        "database": {"host": f"db.{REF}.supabase.co", **version},
+        "database": {"host": f"db.{ref}.supabase.co", **version},
     }
 
 

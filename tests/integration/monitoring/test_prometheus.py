@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.all_locations import read_catalogue
-from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.metrics import metrics_text
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.metrics import metrics_text, supabase_text
 from support.programs import PROJECT
 from support.watched_sets import NOW, Bench
 
@@ -26,11 +26,14 @@ def run(promtool: Path, *arguments: object, stdin: str = "") -> str:
 
 def written() -> str:
     catalogue = read_catalogue(Bench().locations, "shop", cache_dir=None)
-    return metrics_text(catalogue, "production", NOW)
+    window = {"earliest": "2026-11-18T04:00:00Z", "latest": "2026-11-25T06:58:00Z"}
+    supabase = {"verdict": "passed", "backups": [], "newest": {"time": window["latest"]}, "pitr_enabled": True}
+    own = supabase_text("shop", "production", {**supabase, "pitr": window})
+    return metrics_text(catalogue, "production", NOW) + str(own)
 
 
 def test_each_rule_is_valid_and_fires_when_it_should_and_not_before(promtool: Path, tmp_path: Path) -> None:
-    assert "9 rules found" in run(promtool, "check", "rules", RULES)
+    assert "13 rules found" in run(promtool, "check", "rules", RULES)
     shutil.copy(RULES, tmp_path / "rules.yml")
     shutil.copy(TESTS, tmp_path / "tests.yml")
     assert "SUCCESS" in run(promtool, "test", "rules", tmp_path / "tests.yml")

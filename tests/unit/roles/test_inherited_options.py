@@ -36,7 +36,12 @@ ONE_NAME = {"verify_key", "record_verify_key", "record_signing_key", "record_sig
 INHERITED = {*LOGIN, *ONE_NAME, "label", "locations", "environment", "identities", "gnupghome", "pg_bin_dir"}
 OTHER_NAMES = {"policy": "retention", "channels": "alerts"}
 # A drill restores into another server than the one that was backed up; a procedure's record keeps what it began with.
-NOT_INHERITED = {"restore_drill": LOGIN, "procedure_record": {"label", "environment", "gnupghome"}}
+NOT_INHERITED = {
+    "restore_drill": LOGIN,
+    "procedure_record": {"label", "environment", "gnupghome"},
+    # The authorities of the platform's API are not those of the database.
+    **{name: {"ca_cert"} for name in ("supabase_backup_info", "supabase_restore", "supabase_restore_point")},
+}
 # What an incident's set is copied to is no location of the backups: the inventory's incident_location.
 ITS_OWN = {"{{ procedure__forensic }}"}
 
@@ -99,7 +104,7 @@ def rendered(role: str, template: Any, given: dict[str, Any]) -> Any:
         if path.exists():
             variables = {**load(path), **variables}
     # Both are of calls to come.
-    variables |= {"restore_call_backup": "latest", "restore_call_check": False}
+    variables |= {"restore_call_backup": "latest", "restore_call_check": False, "supabase_call_check": False}
     # What a task's own vars make of the inventory's: one layer between them.
     for task in [task for file in (PROJECT / "roles" / role / "tasks").glob("*.yml") for task in load(file)]:
         variables = {**(task.get("vars") or {}), **variables}

@@ -13,7 +13,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.valu
 PROJECT = Path(__file__).resolve().parents[3]
 DOCS = PROJECT / "docs"
 PAGE = (DOCS / "procedures.md").read_text()
-PAGES = ["backup.md", "export.md", "hold.md", "maintenance.md", "procedures.md", "schedule.md"]
+PAGES = ["backup.md", "export.md", "hold.md", "maintenance.md", "procedures.md", "schedule.md", "supabase.md"]
 HEADINGS = """
 Backup Procedures
 Overview

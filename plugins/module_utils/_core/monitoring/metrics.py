@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
@@ -27,6 +27,7 @@ from ..findings import PASSED
 from ..locations import enter_locations
 from ..texts import page, visible
 from .checks import all_drills
+from .managed import add_managed, is_asked
 
 STEP = "write the metrics"
 _MODE = 0o644
@@ -55,21 +56,23 @@ def run_metrics(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             told = "; ".join(str(error) for error in catalogue.failures.values())
             raise LocationError(locations[0].name, STEP, f"no location could be looked at: {told}")
         text = metrics_text(catalogue, params["environment"], datetime.now(timezone.utc))
-    before = _read(path)
-    changed = before != text
-    if changed and not check_mode:
-        _write(path, text)
+    files: dict[str, str | None] = {path: text}
+    if params.get("supabase") is not None:
+        # A file of its own, as a backup writes the other one and knows nothing of this.
+        own = os.path.join(params["directory"], f"mobul_supabase_{label}.prom")
+        files[own] = supabase_text(label, params["environment"], params["supabase"])
+    before = {name: _read(name) for name in files}
+    changed = [name for name, text in files.items() if before[name] != text]
+    if not check_mode:
+        for name in changed:
+            _bring(name, files[name])
+    diffs = [_diff(name, before[name], files[name]) for name in files]
     return {
-        "changed": changed,
+        "changed": bool(changed),
         "path": path,
-        "summary": [f"{label}: {path} {'is' if not changed else 'would be' if check_mode else 'was'} {_done(changed)}"],
+        "summary": [f"{label}: {name} {_done(text, name in changed, check_mode)}" for name, text in files.items()],
         "warnings": [str(error) for error in catalogue.failures.values()],
-        "diff": {
-            "before": page((before or "").split("\n")[:-1]),
-            "after": page(text.split("\n")[:-1]),
-            "before_header": path,
-            "after_header": path,
-        },
+        "diff": diffs[0] if len(diffs) == 1 else diffs,
     }
 
 
@@ -78,6 +81,31 @@ def metrics_text(catalogue: Catalogue, environment: str, now: datetime) -> str:
 
     :raises PreflightError: the client library is missing.
     """
+    own = (catalogue.label, environment)
+
+    def add(gauge: Any) -> None:
+        _add_kinds(catalogue, own, gauge)
+        _add_locations(catalogue, own, gauge)
+        _add_drills(all_drills(catalogue, now), own, gauge)
+        held = sum(one.counted(now).hold is not None for one in catalogue.finished)
+        gauge("held_sets", "Sets that are held.").labels(*own).set(held)
+
+    return _generated(add)
+
+
+def supabase_text(label: str, environment: str, result: Mapping[str, Any]) -> str | None:
+    """The content of the file about what Supabase keeps by itself; None for no file, as nobody looked.
+
+    :param result: what ``supabase_backup_info`` has returned.
+    :raises PreflightError: the client library is missing.
+    """
+    if not is_asked(result):
+        return None
+    return _generated(lambda gauge: add_managed(result, (label, environment), gauge))
+
+
+def _generated(add: Callable[[Any], None]) -> str:
+    """Metrics as text; *add* gets what makes a gauge of a name, its words and further labels."""
     try:
         from prometheus_client import CollectorRegistry, Gauge, generate_latest
     except ImportError as error:
@@ -95,12 +123,7 @@ def metrics_text(catalogue: Catalogue, environment: str, now: datetime) -> str:
     def gauge(name: str, words: str, *labels: str) -> Any:
         return Visible(f"mobul_backup_{name}", words, ("label", "environment", *labels), registry=registry)
 
-    own = (catalogue.label, environment)
-    _add_kinds(catalogue, own, gauge)
-    _add_locations(catalogue, own, gauge)
-    _add_drills(all_drills(catalogue, now), own, gauge)
-    held = sum(one.counted(now).hold is not None for one in catalogue.finished)
-    gauge("held_sets", "Sets that are held.").labels(*own).set(held)
+    add(gauge)
     text: str = generate_latest(registry).decode()
     return text
 
@@ -148,8 +171,15 @@ def _add_drills(drills: list[CountedDrill], own: tuple[str, str], gauge: Any) ->
         seconds.labels(*own, name).set(drill.restore_seconds)
 
 
-def _done(changed: bool) -> str:
-    return "written" if changed else "as it should be"
+def _diff(path: str, before: str | None, after: str | None) -> dict[str, str]:
+    lines = [page((text or "").split("\n")[:-1]) for text in (before, after)]
+    return {"before": lines[0], "after": lines[1], "before_header": path, "after_header": path}
+
+
+def _done(text: str | None, changed: bool, check_mode: bool) -> str:
+    if not changed:
+        return "is as it should be"
+    return f"{'would be' if check_mode else 'was'} {'removed' if text is None else 'written'}"
 
 
 def _read(path: str) -> str | None:
@@ -158,6 +188,14 @@ def _read(path: str) -> str | None:
             return file.read(_MAX_BYTES)
     except OSError:
         return None
+
+
+def _bring(path: str, text: str | None) -> None:
+    if text is not None:
+        _write(path, text)
+        return
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(path)
 
 
 def _write(path: str, text: str) -> None:

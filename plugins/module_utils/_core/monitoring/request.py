@@ -13,6 +13,7 @@ from ..documents.values import Mismatch
 from ..durations import parse_duration, parse_time
 from ..errors import ConfigError
 from ..findings import FAILED, PASSED, STATUSES, Finding
+from .managed import failure_of, is_asked
 
 STEP = "check the options"
 NEWEST, NONE = "newest", "none"
@@ -65,7 +66,11 @@ class CheckRequest:
             drill_within=None if drills in ("", NONE) else parse_duration(drills, "drill_within"),
             holds_within=parse_duration(params["holds_within"], "holds_within"),
             review_by=parse_time(params["review_by"], "review_by") if params["review_by"] else None,
-            others=(*_parse_findings(params["findings"]), *_bucket_findings(params["buckets"])),
+            others=(
+                *_parse_findings(params["findings"]),
+                *_bucket_findings(params["buckets"]),
+                *_supabase_findings(params.get("supabase") or {}),
+            ),
             adopt=params.get("adopt"),
         )
 
@@ -96,3 +101,11 @@ def _bucket_findings(results: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
         else:
             status, message = PASSED, "as declared"
         yield Finding(check="bucket", subject=name, status=status, message=message)
+
+
+def _supabase_findings(result: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """What ``supabase_backup_info`` found, as it was registered; that it could tell nothing is a failure."""
+    if not is_asked(result):
+        return ()
+    failure = failure_of(result)
+    return (failure,) if failure is not None else _parse_findings(result.get("findings") or ())
