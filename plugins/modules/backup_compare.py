@@ -29,6 +29,7 @@ extends_documentation_fragment:
   - mobul.backup.connection
   - mobul.backup.locations
   - mobul.backup.decryption
+  - mobul.backup.profile
 attributes:
   check_mode:
     support: full
@@ -118,7 +119,12 @@ summary:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION, DECRYPTION, LOCATIONS
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import (
+    CONNECTION,
+    DECRYPTION,
+    LOCATIONS,
+    PROFILE,
+)
 from ansible_collections.mobul.backup.plugins.module_utils._core.verification.comparing_live import run_compare
 
 
@@ -126,6 +132,7 @@ def main() -> None:
     run_module(
         {
             **CONNECTION,
+            **PROFILE,
             **LOCATIONS,
             **DECRYPTION,
             "label": {"type": "str", "required": True},

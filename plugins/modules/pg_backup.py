@@ -33,6 +33,7 @@ extends_documentation_fragment:
   - mobul.backup.connection
   - mobul.backup.locations
   - mobul.backup.adopt
+  - mobul.backup.profile
 attributes:
   check_mode:
     support: full
@@ -462,7 +463,7 @@ warnings:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import ADOPT, CONNECTION, LOCATIONS
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import ADOPT, CONNECTION, LOCATIONS, PROFILE
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup.run import run_backup
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import KINDS
 
@@ -490,6 +491,7 @@ def main() -> None:
             **CONNECTION,
             **LOCATIONS,
             **ADOPT,
+            **PROFILE,
             "label": {"type": "str", "required": True},
             "kind": {"type": "str", "default": "manual", "choices": list(KINDS)},
             "environment": {"type": "str"},

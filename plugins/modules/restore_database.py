@@ -36,6 +36,7 @@ extends_documentation_fragment:
   - mobul.backup.adopt
   - mobul.backup.locations
   - mobul.backup.decryption
+  - mobul.backup.profile
 attributes:
   check_mode:
     support: full
@@ -318,6 +319,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._ansible.options impo
     ADOPT,
     CONNECTION,
     DECRYPTION,
+    PROFILE,
     RESTORE,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.run import run_restore
@@ -342,6 +344,7 @@ def main() -> None:
             **CONNECTION,
             **RESTORE,
             **ADOPT,
+            **PROFILE,
             **DECRYPTION,
             "strategy": {"type": "str", "choices": ["side_by_side", "in_place"]},
             "jobs": {"type": "int", "default": 1},

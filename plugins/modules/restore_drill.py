@@ -33,6 +33,7 @@ extends_documentation_fragment:
   - mobul.backup.locations
   - mobul.backup.decryption
   - mobul.backup.record_signing
+  - mobul.backup.profile
 attributes:
   check_mode:
     support: full
@@ -255,6 +256,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._ansible.options impo
     CONNECTION,
     DECRYPTION,
     LOCATIONS,
+    PROFILE,
     RECORD_SIGNING,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.verification.drill.run import run_drill
@@ -270,6 +272,7 @@ def main() -> None:
     run_module(
         {
             **CONNECTION,
+            **PROFILE,
             **LOCATIONS,
             **DECRYPTION,
             **RECORD_SIGNING,

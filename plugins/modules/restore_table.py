@@ -37,6 +37,7 @@ extends_documentation_fragment:
   - mobul.backup.adopt
   - mobul.backup.locations
   - mobul.backup.decryption
+  - mobul.backup.profile
 attributes:
   check_mode:
     support: full
@@ -284,6 +285,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._ansible.options impo
     ADOPT,
     CONNECTION,
     DECRYPTION,
+    PROFILE,
     RESTORE,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.run import run_restore_table
@@ -295,6 +297,7 @@ def main() -> None:
             **CONNECTION,
             **RESTORE,
             **ADOPT,
+            **PROFILE,
             **DECRYPTION,
             "table": {"type": "str", "required": True},
             "source_table": {"type": "str"},

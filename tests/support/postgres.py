@@ -12,6 +12,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 from . import workspace
 from .certificates import Certificates, make_certificates
@@ -68,7 +69,7 @@ class PostgresServer(PostgresClient):
         self._fixed_port = port is not None
         self.certificates: Certificates | None = None
         self._user = unprivileged_user()
-        self._server_bin_dir = accessible(self.bin_dir, self._user)
+        self._server_bin_dir = self._server_programs()
         self._directory = workspace.new_directory(f"pg{major}")
         self.socket_dir = self._directory
         self.data_dir = self._directory / "data"
@@ -83,6 +84,10 @@ class PostgresServer(PostgresClient):
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _server_programs(self) -> Path:
+        """The folder of the programs that run as the server's user."""
+        return accessible(self.bin_dir, self._user)
 
     @property
     def pid(self) -> int:

@@ -73,6 +73,8 @@ RECORD_SIGNING: dict[str, Any] = {
 
 ADOPT: dict[str, Any] = {"adopt": {"type": "str"}}
 
+PROFILE: dict[str, Any] = {"profile": {"type": "str", "choices": ["supabase"]}}
+
 POLICY: dict[str, Any] = {"policy": {"type": "dict"}}
 
 DECRYPTION: dict[str, Any] = {

@@ -29,6 +29,7 @@ OF_THE_ROLE = {
 # What every role takes from the inventory under one name.
 OF_ALL_ROLES = {
     "backup_adopt",
+    "backup_profile",
     "backup_verify_key",
     "backup_record_verify_key",
     "backup_record_signing_key",

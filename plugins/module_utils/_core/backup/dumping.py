@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from ..encryption.age.ranges import HEAD_BYTES
 from ..encryption.recipients import Encryption
 from ..errors import PreflightError
+from ..platforms.reading import without_tables
 from ..postgres.archive import ArchiveWalker, Toc, TocEntry
 from ..postgres.patterns import dump_pattern
 from ..postgres.programs import Program, supports_compression
 from ..stream.process import ProcessSource
 from ..stream.stages import Transform
 from ..stream.transforms import Beginning, Sha256, ZstdFrames
-from .parts import Part
+from .parts import Part, TableName
 from .request import Compression
 from .set_writer import SetWriter
 
@@ -58,9 +59,19 @@ def resolve_compression(wanted: Compression, program: Program) -> DumpCompressio
 
 
 def dump_argv(
-    program: Program, *, snapshot: str, part: Part, compression: DumpCompression, lock_timeout: int, encoding: str
+    program: Program,
+    *,
+    snapshot: str,
+    part: Part,
+    compression: DumpCompression,
+    lock_timeout: int,
+    encoding: str,
+    unseen: Sequence[TableName] = (),
 ) -> list[str]:
-    """The command of one part; the database and the way to it are in the environment."""
+    """The command of one part; the database and the way to it are in the environment.
+
+    :param unseen: tables and sequences that the role may not read.
+    """
     argv = [
         program.path,
         "--format=custom",
@@ -71,6 +82,7 @@ def dump_argv(
     ]
     not_here = (*part.elsewhere, *part.left_out)
     argv += [f"--exclude-table-data={dump_pattern(*table, encoding=encoding)}" for table in not_here]
+    argv += without_tables(unseen, encoding)
     if part.tables:
         argv += ["--data-only", "--strict-names"]
         argv += [f"--table={dump_pattern(*table, encoding=encoding)}" for table in part.tables]

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import ConfigError
+from ..platforms.profile import Profile
+from ..platforms.reading import rows_left_out, unseen_tables
 from ..postgres.messages import bounded_list, database_errors
 from ..postgres.names import TableName, display_name, parse_name
 from ..postgres.tables import TableInfo
@@ -33,10 +35,13 @@ class LeftOut:
     """What of the rows is left out.
 
     :param tables: those that would have had rows, partitions among them.
-    :param warnings: patterns that match nothing.
+    :param unseen: tables and sequences that the role may not read, so that the dump does not even have their
+        definitions: of the platform that hosts the database.
+    :param warnings: patterns that match nothing, and what is the platform's.
     """
 
     tables: tuple[TableName, ...] = ()
+    unseen: tuple[TableName, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -46,16 +51,19 @@ def find_left_out(
     policies: Mapping[TableName, TablePolicy],
     connection: Connection,
 ) -> LeftOut:
-    """The tables that ``exclude_table_data`` means; of a partitioned one they are its partitions.
+    """The tables that ``exclude_table_data`` and the profile mean; of a partitioned one they are its partitions.
 
     :param connection: in the snapshot, for the foreign keys.
     :raises ConfigError: one of them is critical, or the backup could not be restored without its rows.
     """
-    if not request.exclude_table_data:
+    unseen = unseen_tables(connection, request.profile)
+    platforms = [one for one in rows_left_out(connection, request.profile) if one not in unseen]
+    if not request.exclude_table_data and not platforms and not unseen:
         return LeftOut()
     above = _ancestors(tables)
-    found: set[TableName] = set()
-    warnings: list[str] = []
+    found = set(platforms)
+    warnings = list(_told(request.profile, platforms, unseen))
+    _refuse_critical(f"profile {_name(request.profile)}", {*platforms, *unseen}, policies)
     for pattern in request.exclude_table_data:
         named = {info.table for info in tables if matches(pattern, info.table)}
         if not named:
@@ -63,13 +71,38 @@ def find_left_out(
                 f"exclude_table_data: {pattern!r} is the name of no table, so that nothing is left out by it"
             )
         meant = {table for table in above if not named.isdisjoint(above[table])}
-        _refuse_critical(pattern, meant, policies)
+        _refuse_critical(f"exclude_table_data: {pattern!r}", meant, policies)
         found |= meant
-    stored = {info.table for info in tables if info.relkind == "r"}
+    stored = {info.table for info in tables if info.relkind == "r"} - set(unseen)
     left_out = found & stored
     if left_out:
         _refuse_referenced(connection, above, left_out, stored - left_out)
-    return LeftOut(tuple(sorted(left_out)), tuple(warnings))
+    # Of an extension's tables, which are none of the user's, the dump may have rows all the same.
+    hidden = {info.table for info in tables if info.relkind == "r"} & set(unseen)
+    return LeftOut(tuple(sorted({*left_out, *platforms, *hidden})), tuple(unseen), tuple(warnings))
+
+
+def _name(profile: Profile | None) -> str:
+    return "" if profile is None else profile.name
+
+
+def _told(profile: Profile | None, rows: Sequence[TableName], unseen: Sequence[TableName]) -> Iterator[str]:
+    """What the user has to know of what is the platform's."""
+    if profile is None:
+        return
+    secret = [display_name(table) for table in rows if table[0] in profile.secret]
+    if secret:
+        yield (
+            f"profile {profile.name}: nobody but the project itself can read the secrets in {bounded_list(secret)}, "
+            "which are not in the backup: keep them elsewhere, too"
+        )
+    if others := [display_name(table) for table in rows if table[0] not in profile.secret]:
+        yield f"profile {profile.name}: without the rows of {bounded_list(others)}, which {profile.title} makes itself"
+    if names := list(map(display_name, unseen)):
+        yield (
+            f"profile {profile.name}: the role may not read {bounded_list(names)}, which are {profile.title}'s own, "
+            "and the backup is without them"
+        )
 
 
 def matches(pattern: str, table: TableName) -> bool:
@@ -101,14 +134,13 @@ def _ancestors(tables: Sequence[TableInfo]) -> dict[TableName, list[TableName]]:
     return {table: list(line(table)) for table in parents}
 
 
-def _refuse_critical(pattern: str, meant: set[TableName], policies: Mapping[TableName, TablePolicy]) -> None:
+def _refuse_critical(option: str, meant: set[TableName], policies: Mapping[TableName, TablePolicy]) -> None:
     critical = [table for table in sorted(meant) if table in policies and policies[table].priority == _CRITICAL]
     if critical:
         raise ConfigError(
             STEP,
-            f"exclude_table_data: {pattern!r} leaves out what has priority 1: "
-            f"{bounded_list(list(map(display_name, critical)))}",
-            hint="what is critical is never left out: narrow the pattern",
+            f"{option} leaves out what has priority 1: {bounded_list(list(map(display_name, critical)))}",
+            hint="what is critical is never left out: narrow the pattern, or give the table another priority",
         )
 
 

@@ -17,6 +17,7 @@ from ..catalogue.identity import Identity, refuse_other
 from ..encryption.recipients import Encryption
 from ..errors import BackupError, PreflightError
 from ..locations.base import Location
+from ..platforms.reading import unseen_tables
 from ..postgres.blockers import blockers_named
 from ..postgres.clock import check_clock
 from ..postgres.connection import ConnectionOptions, connect
@@ -63,6 +64,7 @@ class Plan:
     :param locations: those that will be written to.
     :param gone: tables that are named and not there.
     :param left_out: tables whose rows are left out on purpose.
+    :param unseen: what the dump does without, see :class:`LeftOut`.
     :param failures: name -> why a location will not be.
     :param environment: of the programs that are started.
     """
@@ -85,6 +87,7 @@ class Plan:
     previous: LoadedSet | None
     gone: tuple[MissingTable, ...]
     left_out: tuple[TableName, ...]
+    unseen: tuple[TableName, ...]
     environment: Mapping[str, str]
     warnings: tuple[str, ...]
 
@@ -105,7 +108,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     connection = connect(ends.connection, lock_timeout=request.lock_timeout)
     stack.callback(connection.close)
     check_clock(connection)
-    server = check_server(connection, ends.connection)
+    server = check_server(connection, ends.connection, unseen_tables(connection, request.profile))
     pg_dump = find_program("pg_dump", server.version_num, request.pg_bin_dir)
     pg_dumpall = find_program("pg_dumpall", server.version_num, request.pg_bin_dir)
     compression = resolve_compression(request.compress, pg_dump)
@@ -135,8 +138,9 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     policies, missing_tables = find_policies(request, tables)
     gone = (*(missing_tables if request.dumps else ()), *missing_exports)
     refuse_missing(request, gone, previous)
-    stored = [info for info in tables if info.relkind == "r"] if request.dumps else []
     left_out = find_left_out(request, tables, policies, snapshot.connection) if request.dumps else LeftOut()
+    seen = [info for info in tables if info.table not in left_out.unseen]
+    stored = [info for info in seen if info.relkind == "r"] if request.dumps else []
     unlogged = _check_unlogged(stored, policies) if server.in_recovery else []
     version = None if server.pooled else server.version_num
     return Plan(
@@ -158,6 +162,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
         previous=previous,
         gone=gone,
         left_out=left_out.tables,
+        unseen=left_out.unseen,
         environment=stack.enter_context(
             child_environment_for(snapshot.options, server_version_num=version, tables_only=True)
         ),

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..backupset.naming import EXPORT, check_kind, check_name
 from ..errors import ConfigError
+from ..platforms.profile import Profile
 from ..postgres.names import from_text, parse_name
 from .attachments import Attachment
 
@@ -117,6 +118,7 @@ class BackupRequest:
     """Everything a backup is asked for, beside how to reach the database and the locations.
 
     :param exclude_table_data: names of tables whose rows are left out, or patterns of them.
+    :param profile: of the platform that hosts the database.
     """
 
     label: str
@@ -136,6 +138,7 @@ class BackupRequest:
     allow_unencrypted: bool = False
     adopt: str | None = None
     attachments: tuple[Attachment, ...] = ()
+    profile: Profile | None = None
 
     def __post_init__(self) -> None:
         check_name(self.label, "label")

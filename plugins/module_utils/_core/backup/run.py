@@ -12,6 +12,7 @@ from ..backupset.signing import load_signing_key, load_verify_keys
 from ..encryption.recipients import Encryption
 from ..errors import BackupError
 from ..locations import enter_locations
+from ..platforms.profiles import find_profile
 from ..postgres.connection import ConnectionOptions
 from ..postgres.snapshot import LockBusy
 from ..postgres.standby import conflicts_named
@@ -86,6 +87,7 @@ def parse_request(params: Mapping[str, Any]) -> BackupRequest:
         allow_unencrypted=params["allow_unencrypted"],
         adopt=params.get("adopt"),
         attachments=_attachments(params),
+        profile=find_profile(params.get("profile")),
     )
 
 

@@ -181,6 +181,7 @@ class BackupRun:
                 compression=plan.compression,
                 lock_timeout=self._request.lock_timeout,
                 encoding=plan.server.encoding,
+                unseen=plan.unseen,
             ),
             environment=plan.environment,
             compression=plan.compression,

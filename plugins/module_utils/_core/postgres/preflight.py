@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from ..documents.strict_json import MAX_BYTES
@@ -9,6 +10,7 @@ from ..errors import PreflightError, SourceError
 from .connection import ConnectionOptions
 from .foreign_code import knows_restriction
 from .messages import bounded_list, server_message
+from .names import TableName
 from .pooler import is_pooled
 from .rights import find_unreadable
 from .standby import standby_warnings
@@ -97,10 +99,13 @@ class ServerFacts:
         return self.version_num // 10000
 
 
-def check_server(connection: Connection, options: ConnectionOptions) -> ServerFacts:
+def check_server(
+    connection: Connection, options: ConnectionOptions, left_out: Collection[TableName] = ()
+) -> ServerFacts:
     """Find out what there is to know, and whether this role can dump the whole database.
 
     :param connection: from :func:`connection.connect`, which has refused a transaction pooler already.
+    :param left_out: tables and sequences that the dump does without.
     :raises PreflightError: names everything that the role cannot read or sees only in part, all at once; or the
         database has more in it than a manifest can list.
     """
@@ -109,7 +114,7 @@ def check_server(connection: Connection, options: ConnectionOptions) -> ServerFa
     try:
         with connection.cursor() as cursor:
             facts = _find_out(connection, cursor)
-            problems = find_unreadable(cursor, facts.user, facts.version_num)
+            problems = find_unreadable(cursor, facts.user, facts.version_num, left_out)
             tables, size = least_manifest_size(cursor)
     except Error as error:
         raise SourceError(STEP, f"{options.target}: {server_message(error)}") from None

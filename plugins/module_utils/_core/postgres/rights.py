@@ -7,10 +7,11 @@ configuration tables alone.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from .messages import bounded_list
-from .names import display_name
+from .names import TableName, display_name
 from .tables import NOT_OF_EXTENSION, NOT_SYSTEM
 from .types import Cursor
 
@@ -80,12 +81,24 @@ class Unreadable:
     remedy: str
 
 
-def find_unreadable(cursor: Cursor, role: str, server_version_num: int) -> list[Unreadable]:
-    """Everything that would make a dump by the current role fail or be partial; empty for a superuser."""
+def unreadable(cursor: Cursor) -> dict[str, list[TableName]]:
+    """The tables and sequences that a dump by the current role cannot have, or not whole, by what is the matter."""
     cursor.execute(_UNREADABLE)
-    found: dict[str, list[tuple[str, str]]] = {}
+    found: dict[str, list[TableName]] = {}
     for schema, name, problem in cursor.fetchall():
         found.setdefault(problem, []).append((schema, name))
+    return found
+
+
+def find_unreadable(
+    cursor: Cursor, role: str, server_version_num: int, left_out: Collection[TableName] = ()
+) -> list[Unreadable]:
+    """Everything that would make a dump by the current role fail or be partial; empty for a superuser.
+
+    :param left_out: tables and sequences that the dump does without.
+    """
+    kinds = {problem: [one for one in names if one not in left_out] for problem, names in unreadable(cursor).items()}
+    found = {problem: names for problem, names in kinds.items() if names}
     result = []
     if schemas := sorted({schema for schema, _name in found.get("schema", [])}):
         result.append(_cannot_read("schema", "schemas", list(map(str, schemas)), len(schemas), role))

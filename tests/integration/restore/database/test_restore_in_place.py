@@ -117,3 +117,32 @@ def test_a_failure_after_the_commit_says_that_something_was_changed(
         bench.restore(postgres17, shop, strategy="in_place")
     assert failure.value.changed
     assert postgres17.query(shop, "SELECT count(*) FROM orders") == [(5000,)]
+
+
+def test_default_privileges_give_back_nothing_that_was_revoked_and_are_what_they_were(
+    bench: RestoreBench, postgres: PostgresServer
+) -> None:
+    postgres.query("postgres", "CREATE ROLE guest_17; CREATE ROLE other_17")
+    try:
+        with postgres.database() as name:
+            postgres.query(
+                name,
+                "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO guest_17;"
+                "ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;"
+                "CREATE TABLE open (a int); CREATE TABLE closed (a int); REVOKE ALL ON closed FROM guest_17;"
+                "CREATE FUNCTION hidden() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+                "CREATE FUNCTION shown() RETURNS int LANGUAGE sql AS 'SELECT 1';"
+                "GRANT EXECUTE ON FUNCTION shown() TO PUBLIC",
+            )
+            bench.backup(postgres, name)
+            before = script_of(postgres, name)
+            postgres.query(name, "ALTER DEFAULT PRIVILEGES GRANT DELETE ON TABLES TO guest_17; DROP TABLE open")
+            bench.restore(postgres, name, strategy="in_place")
+            assert script_of(postgres, name) == before
+            # Those that the backup does not have stay.
+            postgres.query(name, "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON SEQUENCES TO other_17")
+            later = script_of(postgres, name)
+            bench.restore(postgres, name, strategy="in_place")
+            assert script_of(postgres, name) == later
+    finally:
+        postgres.query("postgres", "DROP ROLE guest_17; DROP ROLE other_17")

@@ -180,14 +180,15 @@ def compare_sequences(connection: Connection, toc: Toc) -> list[Difference]:
     return differences
 
 
-def schema_of(program: Program, environment: Mapping[str, str]) -> Toc:
+def schema_of(program: Program, environment: Mapping[str, str], without: Sequence[str] = ()) -> Toc:
     """Every object of a database, as the table of contents of a dump without data.
 
     :param program: pg_dump.
     :param environment: leads it to the database.
+    :param without: its options that leave out what the role may not read.
     """
     walker = ArchiveWalker()
-    argv = [program.path, "--format=custom", "--schema-only", "--no-password", "--compress=0"]
+    argv = [program.path, "--format=custom", "--schema-only", "--no-password", "--compress=0", *without]
     Pipeline(ProcessSource(argv, environment=environment, step=STEP), [walker], []).run()
     return walker.toc
 

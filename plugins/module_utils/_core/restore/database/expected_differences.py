@@ -21,9 +21,11 @@ class ExpectedDifferences:
     """What the user expects.
 
     :param patterns: names of objects as the manifest has them, with ``*`` for anything.
+    :param names: further names, each of one object: of what a profile knows to be different.
     """
 
     patterns: tuple[str, ...] = ()
+    names: frozenset[str] = frozenset()
 
     @classmethod
     def parse(cls, given: Sequence[str] | None, step: str) -> ExpectedDifferences:
@@ -38,11 +40,13 @@ class ExpectedDifferences:
         return cls(patterns)
 
     def __bool__(self) -> bool:
-        return bool(self.patterns)
+        return bool(self.patterns or self.names)
 
     def __call__(self, name: str) -> bool:
         """Whether the object of that name may be different; whoever expects a table expects its rows."""
         names = (name, without_data(name))
+        if not self.names.isdisjoint(names):
+            return True
         return any(one == pattern or fnmatchcase(one, pattern) for one in names for pattern in self.patterns)
 
 

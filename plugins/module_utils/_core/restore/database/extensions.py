@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 from ...errors import PreflightError
+from ...platforms.profile import Profile
+from ...postgres.archive import Toc, is_borrowed, object_name
+from ...postgres.archive.toc import TABLE_DATA
 from ...postgres.messages import bounded_list, database_errors
+from ...postgres.types import Connection
+from .in_place.strangers import reachable
 from .plan import RestorePlan
+from .request import RestoreRequest
 from .target import STEP
 
 _AVAILABLE = """
@@ -15,6 +22,45 @@ FROM pg_catalog.pg_available_extensions e
 LEFT JOIN pg_catalog.pg_available_extension_versions v ON v.name = e.name AND v.version = e.default_version
 """
 _TRUST_SINCE = 130000
+
+
+def without_extensions(
+    request: RestoreRequest, connection: Connection, toc: Toc | None
+) -> tuple[RestoreRequest, list[str]]:
+    """Of a hosted database, restore the rest where the server does not have all of the platform's extensions.
+
+    :return: the same request, which expects them and all that depends on them to be missing, and what is told of it.
+    """
+    if request.profile is None or toc is None:
+        return request, []
+    wanted = [one for one in toc.entries if one.desc == "EXTENSION" and not request.expected(object_name(one))]
+    with database_errors(STEP), connection.cursor() as cursor:
+        cursor.execute(_AVAILABLE)
+        available = {name for name, _untrusted in cursor.fetchall()}
+    lacking = [one for one in wanted if one.tag not in available]
+    if not lacking:
+        return request, []
+    names = {object_name(toc.by_id[dump_id]) for dump_id in reachable(toc, [one.dump_id for one in lacking])}
+    names |= set(_parts(toc, request.profile))
+    expected = replace(request.expected, names=frozenset(names) | request.expected.names)
+    others = sorted(names - {object_name(one) for one in lacking})
+    told = f"the server does not have the extensions {bounded_list([one.tag for one in lacking])}"
+    if others:
+        told += f", so that this is not restored either: {bounded_list(others)}"
+    return replace(request, expected=expected), [told]
+
+
+def _parts(toc: Toc, profile: Profile) -> Iterator[str]:
+    """Rows of and grants on parts of extensions, of which no dump says what extension that is."""
+    tables = {(one.namespace, one.tag) for one in toc.entries if one.desc == "TABLE"}
+    for entry in toc.entries:
+        schema = entry.namespace or entry.tag.removeprefix("SCHEMA ")
+        if not profile.has_schema(schema):
+            continue
+        if entry.desc == TABLE_DATA and (entry.namespace, entry.tag) not in tables:
+            yield from (object_name(entry), f"TABLE {entry.namespace}.{entry.tag}")
+        elif is_borrowed(entry, toc):
+            yield object_name(entry)
 
 
 def check_extensions(plan: RestorePlan) -> RestorePlan:

@@ -34,6 +34,7 @@ class RestorePlan:
     :param subscriptions: of the database that is there.
     :param clearing: what a restore in place of a dump moves out of the way, and what it leaves.
     :param put_back: the statements that make the rest of that again.
+    :param without: options of pg_dump that leave out what of the platform's the role may not read there.
     :param tablespaces: whether the server has all that the backup uses; otherwise none of them counts.
     :param pooled: whether a pooler is between, which takes no settings at the start of a session.
     """
@@ -55,11 +56,12 @@ class RestorePlan:
     warnings: tuple[str, ...] = ()
     clearing: Clearing | None = None
     put_back: bytes = field(default=b"", repr=False)
+    without: tuple[str, ...] = ()
 
     @property
     def maintenance_options(self) -> ConnectionOptions:
         """The way into the maintenance database."""
-        return elsewhere(self.options, self.request.maintenance_db)
+        return elsewhere(self.options, self.request.beside)
 
     @property
     def _encoding(self) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 
 from ...backupset.manifest import Manifest
 from ...errors import PreflightError
-from ...postgres.connection import ConnectionOptions
+from ...platforms.reading import unseen_tables, without_tables
+from ...postgres.any_bytes import server_encoding
+from ...postgres.connection import ConnectionOptions, connect
 from ...postgres.memberships import refuse_strange_owners
 from ...postgres.messages import bounded_list, database_errors
 from ...postgres.pooler import is_pooled
@@ -17,6 +20,7 @@ from ...postgres.types import Connection
 from ...stream.process import child_environment
 from .children import tool_message
 from .contents import Contents
+from .extensions import without_extensions
 from .in_place.surroundings import with_surroundings
 from .locks import lock_target, refuse_running_backup
 from .lost_settings import lost_settings
@@ -34,6 +38,7 @@ from .target import (
     check_quiet,
     check_space,
     close_maintenance,
+    elsewhere,
     look_at,
     missing_names,
     open_maintenance,
@@ -50,12 +55,13 @@ def prepare(
     :param stack: holds the session with the restore's lock, which ends with it.
     :raises BackupError: what is in the way; nothing was touched.
     """
-    maintenance = open_maintenance(options, request.maintenance_db, request.lock_timeout)
+    maintenance = open_maintenance(options, request.beside, request.lock_timeout)
     stack.callback(close_maintenance, maintenance)
     options = options.pinned(maintenance)
     strangers = lock_target(maintenance, request.database)
     target = look_at(maintenance, request.database)
-    strategy = choose_strategy(target, request.strategy)
+    strategy = choose_strategy(target, "in_place" if request.is_projects else request.strategy)
+    request, lacking_extensions = without_extensions(replace(request, strategy=strategy), maintenance, contents.toc)
     _check_options(request, strategy, contents)
     version = _check_version(target, contents)
     if target.database is not None:
@@ -63,6 +69,7 @@ def prepare(
     subscriptions = subscriptions_of(maintenance, request.database)
     lacking = _missing_tablespaces(maintenance, contents)
     warnings = [*contents.warnings, *strangers, *check_quiet(maintenance, target), *_identity(target, contents)]
+    warnings += lacking_extensions
     warnings += [*_without_tablespaces(lacking), *lost_settings(contents.toc, target.database)]
     warnings += warn_before(subscriptions, request.database, strategy)
     if contents.manifest is not None and strategy == "side_by_side":
@@ -89,6 +96,7 @@ def prepare(
         tablespaces=not lacking,
         subscriptions=tuple(subscriptions),
         warnings=tuple(warnings),
+        without=tuple(_without(request, options)),
     )
     return with_surroundings(plan) if strategy == "in_place" else plan
 
@@ -105,6 +113,14 @@ def _rights(
             # To inherit its owner's rights is enough to have a database, but not to make one for them.
             refuse_strange_owners(cursor, STEP, [owner], "the database")
         yield from told_of_owner(target, contents.toc, owner)
+
+
+def _without(request: RestoreRequest, options: ConnectionOptions) -> list[str]:
+    if not request.is_projects:
+        return []
+    with contextlib.closing(connect(elsewhere(options, request.database))) as connection:
+        unseen = unseen_tables(connection, request.profile)
+        return without_tables(unseen, server_encoding(connection))
 
 
 def _missing_tablespaces(connection: Connection, contents: Contents) -> list[str]:

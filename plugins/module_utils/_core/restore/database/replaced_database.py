@@ -118,7 +118,7 @@ def revert(
         ]
     exchange(
         connection,
-        elsewhere(options, request.maintenance_db),
+        elsewhere(options, request.beside),
         Exchange(target.name, aside, name, note=undone.to_text(), comment=note.comment, before=before),
         end_connections=request.end_connections,
     )

@@ -9,6 +9,7 @@ from typing import Any
 from ...backupset.naming import check_name
 from ...catalogue.wanted import LATEST, Wanted
 from ...errors import ConfigError
+from ...platforms.profile import Profile
 from ..environments import check_environment, require_environment
 from .expected_differences import NOTHING_EXPECTED, ExpectedDifferences
 from .search_paths import NO_SEARCH_PATHS, SearchPaths
@@ -39,6 +40,7 @@ class RestoreRequest:
     :param search_paths: of single entries of the dump.
     :param adopt: the system identifier of the server whose set may replace something on another one.
     :param safety_backup: options of a backup of the target that is made before anything changes.
+    :param profile: of the platform that hosts the database.
     :param end_connections: whether other sessions may be ended for the exchange.
     :param lock_timeout: seconds to wait for a lock.
     """
@@ -64,6 +66,7 @@ class RestoreRequest:
     end_connections: bool = True
     lock_timeout: int = 60
     pg_bin_dir: str | None = None
+    profile: Profile | None = None
 
     def __post_init__(self) -> None:
         if not self.database:
@@ -76,7 +79,15 @@ class RestoreRequest:
             raise ConfigError(STEP, f"jobs is {self.jobs}", hint=f"1 to {_MAX_JOBS}")
         if self.lock_timeout < 1:
             raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
-        if self.database == self.maintenance_db:
+        if self.is_projects:
+            if self.strategy == "side_by_side":
+                raise ConfigError(
+                    STEP,
+                    f"strategy is 'side_by_side', and database {self.database!r} of a {self._title} project can "
+                    "neither be renamed nor made anew",
+                    hint="strategy: in_place, or another login_db to restore beside it",
+                )
+        elif self.database == self.maintenance_db:
             raise ConfigError(
                 STEP,
                 f"maintenance_db is {self.database!r}, the database that is to be restored",
@@ -84,6 +95,20 @@ class RestoreRequest:
             )
         if self.state == "restored":
             self._check_source()
+
+    @property
+    def is_projects(self) -> bool:
+        """Whether the database is the one that each project of the platform has: there is no other beside it."""
+        return self.profile is not None and self.database == self.profile.database
+
+    @property
+    def beside(self) -> str:
+        """The database to connect to meanwhile: where there is no other, the target itself."""
+        return self.database if self.is_projects else self.maintenance_db
+
+    @property
+    def _title(self) -> str:
+        return "" if self.profile is None else self.profile.title
 
     @property
     def wanted(self) -> Wanted:

@@ -41,7 +41,9 @@ def plan_missing_roles(connection: Connection, target: Target, contents: Content
                 f"{bounded_list(unknown)}",
                 hint="nothing was touched; CREATE ROLE them first",
             )
-        plan = plan_roles(contents.globals_script, existing)
+        reserved = () if request.profile is None or target.superuser else roles_of(contents.globals_script)
+        kept = {role for role in reserved if request.profile is not None and request.profile.is_reserved(role)}
+        plan = plan_roles(contents.globals_script, existing | kept)
         if request.scratch:
             plan = without_login(plan, superuser=target.superuser)
         if target.superuser:
@@ -59,10 +61,18 @@ def carried_out(target: Target, contents: Contents, request: RestoreRequest) -> 
     """
     for entry in contents.toc.entries if contents.toc is not None else ():
         name = object_name(entry)
-        if entry.desc == "DATABASE" or request.expected(name):
+        if entry.desc == "DATABASE" or request.expected(name) or _is_platforms(entry, target, request):
             continue
         if target.database is None or not name.startswith(_OF_DATABASE):
             yield entry
+
+
+def _is_platforms(entry: TocEntry, target: Target, request: RestoreRequest) -> bool:
+    """Whether an entry is about what the project has, and whom it belongs to is nobody's business."""
+    profile = request.profile
+    if profile is None or target.superuser or not request.is_projects:
+        return False
+    return profile.has(entry) or profile.is_on_platform(entry) or profile.has_schema(entry.namespace)
 
 
 def _as_far_as_allowed(plan: RolePlan, target: Target, named: Collection[str]) -> RolePlan:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...catalogue.identity import Identity
 from ...errors import ConfigError, after_change
+from ...platforms.profiles import find_profile
 from ...postgres.connection import ConnectionOptions
 from ...postgres.messages import database_errors
 from ...postgres.preflight import system_identifier
@@ -48,7 +49,7 @@ def _run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     options = ConnectionOptions.parse(params)
     if request.state == "restored":
         return _restore(params, request, options, check_mode)
-    connection = open_maintenance(options, request.maintenance_db, request.lock_timeout)
+    connection = open_maintenance(options, request.beside, request.lock_timeout)
     try:
         strangers = lock_target(connection, request.database)
         target = look_at(connection, request.database)
@@ -72,7 +73,8 @@ def parse_request(params: Mapping[str, Any]) -> RestoreRequest:
     expected = ExpectedDifferences.parse(params.get("expected_differences"), STEP)
     paths = SearchPaths.parse(params.get("entry_search_path"), STEP)
     database = ConnectionOptions.parse(params).database
-    return RestoreRequest(database=database, expected=expected, search_paths=paths, **given)
+    profile = find_profile(params.get("profile"))
+    return RestoreRequest(database=database, expected=expected, search_paths=paths, profile=profile, **given)
 
 
 def _restore(
@@ -110,7 +112,7 @@ def _check_origin(plan: RestorePlan) -> RestorePlan:
     try:
         told = refuse_other(manifest, there, plan.request.adopt, any_name=True)
     except ConfigError:
-        if is_empty(elsewhere(plan.options, target.name)):
+        if is_empty(elsewhere(plan.options, target.name), plan.request.profile):
             return plan
         raise
     return replace(plan, warnings=(*plan.warnings, *told))

@@ -9,9 +9,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...errors import BackupError, PreflightError, SourceError
+from ...platforms.profile import Profile
 from ...postgres.connection import ConnectionOptions, connect
 from ...postgres.memberships import OPTIONS_SINCE
 from ...postgres.messages import database_errors, server_message
+from ...postgres.names import TableName
 from ...postgres.standby import refuse_standby
 from ...postgres.tables import NOT_OF_EXTENSION, NOT_SYSTEM
 from ...postgres.types import Connection, Cursor
@@ -49,9 +51,10 @@ SELECT (SELECT pg_catalog.array_agg(slot_name::text ORDER BY slot_name) FROM pg_
        (SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_xacts WHERE database = %(name)s)
 """
 _ANYTHING = f"""
-SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE {NOT_SYSTEM} AND {NOT_OF_EXTENSION} LIMIT 1
-"""
+SELECT n.nspname, c.relname, c.relkind, pg_catalog.pg_get_userbyid(c.relowner)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE {NOT_SYSTEM} AND {NOT_OF_EXTENSION}
+"""  # noqa: S608 - made of constants
 
 
 @dataclass(frozen=True)
@@ -224,8 +227,11 @@ def _existing(cursor: Cursor, name: str) -> ExistingDatabase | None:
     )
 
 
-def is_empty(options: ConnectionOptions) -> bool:
-    """Whether nobody has made a table, view or sequence in the database; one that lets nobody in is taken for full."""
+def is_empty(options: ConnectionOptions, profile: Profile | None = None) -> bool:
+    """Whether nobody has made a table, view or sequence in the database; one that lets nobody in is taken for full.
+
+    :param profile: of the platform whose own do not count, but for rows of users in them.
+    """
     try:
         connection = connect(options)
     except BackupError:
@@ -233,9 +239,24 @@ def is_empty(options: ConnectionOptions) -> bool:
     try:
         with database_errors(STEP), connection.cursor() as cursor:
             cursor.execute(_ANYTHING)
-            return cursor.fetchone() is None
+            found = cursor.fetchall()
+            if profile is None:
+                return not found
+            platforms = [one for one in found if profile.has_schema(one[0]) and profile.owns(one[3])]
+            if len(platforms) < len(found):
+                return False
+            tables = [((schema, name), owner) for schema, name, kind, owner in platforms if kind == "r"]
+            return not any(_has_rows(cursor, one) for one, owner in tables if not profile.leaves_rows(one, owner))
     finally:
         connection.close()
+
+
+def _has_rows(cursor: Cursor, table: TableName) -> bool:
+    from psycopg2 import sql
+
+    cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(sql.Identifier(*table)))
+    row = cursor.fetchone()
+    return row is not None and bool(row[0])
 
 
 def check_quiet(connection: Connection, target: Target) -> list[str]:

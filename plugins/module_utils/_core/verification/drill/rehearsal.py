@@ -174,6 +174,7 @@ class Drill:
             maintenance_db=request.maintenance_db,
             lock_timeout=request.lock_timeout,
             pg_bin_dir=request.pg_bin_dir,
+            profile=request.profile,
         )
         return prepare(restore, options, contents, stack)
 

@@ -11,6 +11,8 @@ from ...backupset.naming import check_name
 from ...catalogue.wanted import NEWEST, Wanted
 from ...durations import parse_duration
 from ...errors import ConfigError
+from ...platforms.profile import Profile
+from ...platforms.profiles import find_profile
 from ...restore.database.expected_differences import NOTHING_EXPECTED, ExpectedDifferences
 from ...restore.database.search_paths import NO_SEARCH_PATHS, SearchPaths
 from .queries import Query
@@ -33,6 +35,7 @@ class DrillRequest:
     :param search_paths: of single entries of the dump.
     :param recovery_time: how long a restore may take; None for any time.
     :param record: whether to write the outcome beside the set.
+    :param profile: of the platform that hosts the source.
     :param report_dir: where the report is written; None writes none.
     """
 
@@ -52,6 +55,7 @@ class DrillRequest:
     pg_bin_dir: str | None = None
     throwaway_dir: str | None = None
     run_as: str | None = None
+    profile: Profile | None = None
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> DrillRequest:
@@ -71,6 +75,7 @@ class DrillRequest:
             environment=params.get("expect_environment"),
             recovery_time=None if limit is None else parse_duration(limit, "recovery_time"),
             maintenance_db=params["login_db"],
+            profile=find_profile(params.get("profile")),
             **given,
         )
 

@@ -133,7 +133,7 @@ def test_the_safety_backup_knows_every_option_of_pg_backup() -> None:
     given_by_restore = {
         "login_host", "login_port", "login_user", "login_password", "login_db", "login_unix_socket", "ssl_mode",
         "ca_cert", "ssl_cert", "ssl_key", "connect_params", "pg_bin_dir", "locations", "label", "kind", "environment",
-        "verify_key",
+        "verify_key", "profile",
     }  # fmt: skip
     assert set(DEFAULTS) | given_by_restore == set(argument_spec(pg_backup))
 

@@ -18,6 +18,8 @@ from ..extension_rows import ExtensionRows, extension_rows
 from ..globals_script import unquote
 from ..lent_rights import NOTHING_LENT, LentRights, plan_lent_rights
 from ..named_roles import IMPLICIT
+from .default_privileges import NONE_SUSPENDED, DefaultPrivileges, plan_default_privileges
+from .platform_share import NO_SHARE, PlatformShare
 from .strangers import NO_STRANGERS, STEP, Strangers, find_strangers, reachable
 
 _EXTENSIONS = """
@@ -103,6 +105,8 @@ class Clearing:
     :param rows: tables of extensions whose rows give way to those of the backup.
     :param schemas: those that are there and stay.
     :param refresh: materialized views that have to be filled again.
+    :param share: what is the platform's that hosts the database.
+    :param defaults: default privileges, which are not in force meanwhile.
     """
 
     left: frozenset[int] = frozenset()
@@ -112,6 +116,8 @@ class Clearing:
     strangers: Strangers = NO_STRANGERS
     refresh: tuple[TableName, ...] = ()
     lent: LentRights = NOTHING_LENT
+    share: PlatformShare = NO_SHARE
+    defaults: DefaultPrivileges = NONE_SUSPENDED
     warnings: tuple[str, ...] = ()
 
     def before(self) -> Iterator[Composable]:
@@ -119,6 +125,7 @@ class Clearing:
         from psycopg2 import sql
 
         yield sql.SQL(_UNLINK).format(tables=sql.Literal(json.dumps(self.tables, ensure_ascii=False)))
+        yield from self.defaults.before()
         for entry in self.strangers.dropped:
             if entry.drop_stmt.strip() and entry.desc not in _UNLINKED:
                 yield sql.SQL("{}\n").format(sql.SQL(entry.drop_stmt))
@@ -137,6 +144,8 @@ class Clearing:
             yield sql.SQL("REFRESH MATERIALIZED VIEW {};\n").format(sql.Identifier(*view))
         yield from map(_ended, self.lent.take_back())
         yield from map(_ended, self.lent.tell_again())
+        yield from self.defaults.after()
+        yield from self.share.prove()
 
 
 def plan_clearing(
@@ -148,6 +157,7 @@ def plan_clearing(
     owner: str,
     superuser: bool,
     subscriptions: Collection[str] = (),
+    share: PlatformShare = NO_SHARE,
 ) -> Clearing:
     """Find out what is in the way of a backup, in the database that *connection* leads to.
 
@@ -155,22 +165,28 @@ def plan_clearing(
     :param expected: what may be left out.
     :param owner: of the database.
     :param subscriptions: those that are there; no transaction can drop them.
+    :param share: what is the platform's.
     :raises PreflightError: something that can neither stay, nor be dropped, nor be made again; it is named.
     """
     found = _Found.read(connection, backup)
     stay = {f"SUBSCRIPTION {name}" for name in subscriptions}
     subscribed = {one.dump_id for one in backup.entries if object_name(one) in stay}
     unwanted = [one.dump_id for one in backup.entries if expected(object_name(one))]
-    left = found.left(backup, superuser=superuser) | reachable(backup, [*unwanted, *subscribed])
+    left = found.left(backup, superuser=superuser) | reachable(backup, [*unwanted, *subscribed]) | share.left
     names = {object_name(entry) for entry in backup.entries if entry.dump_id in left}
     strangers = find_strangers(backup, present, names)
     carried_out = [entry for entry in backup.entries if entry.dump_id not in left]
-    schemas = [one for one in backup.entries if one.desc == "SCHEMA" and not expected(object_name(one))]
+    schemas = [
+        one
+        for one in backup.entries
+        if one.desc == "SCHEMA" and not expected(object_name(one)) and not share.has_schema(one.tag)
+    ]
     kept_schemas = [one for one in schemas if one.tag in found.schemas]
     lent = NOTHING_LENT
     if not superuser:
-        _refuse_strange_owners(connection, present, carried_out, strangers)
+        _refuse_strange_owners(connection, present, carried_out, strangers, share)
         made = [*schemas, *(one for one in carried_out if one.desc != "SCHEMA"), *strangers.kept]
+        made = [one for one in made if not share.has_schema(one.namespace)]
         lent = plan_lent_rights(connection, made, owner, [one.tag for one in kept_schemas])
     return Clearing(
         left=frozenset(left),
@@ -180,17 +196,24 @@ def plan_clearing(
         strangers=strangers,
         refresh=tuple((one.namespace, one.tag) for one in strangers.kept if one.oid in found.populated),
         lent=lent,
-        warnings=(*_warnings(strangers), *_left_out(backup, unwanted)),
+        share=share,
+        defaults=plan_default_privileges(connection, carried_out, present, share.is_about),
+        warnings=(*share.warnings, *_locked_rows(found), *_warnings(strangers), *_left_out(backup, unwanted)),
     )
 
 
 def _refuse_strange_owners(
-    connection: Connection, present: Toc, carried_out: Sequence[TocEntry], strangers: Strangers
+    connection: Connection,
+    present: Toc,
+    carried_out: Sequence[TocEntry],
+    strangers: Strangers,
+    share: PlatformShare,
 ) -> None:
     """Refuse where something that is in the way belongs to roles for which the session cannot act."""
     names = {object_name(entry) for entry in carried_out}
     dropped = [entry for entry in present.entries if object_name(entry) in names]
     dropped += [*strangers.kept, *strangers.replaced, *strangers.lost]
+    dropped = [one for one in dropped if not share.is_about(one)]
     owners = {entry.owner for entry in dropped if entry.desc not in ("DATABASE", "SCHEMA")} - {"", IMPLICIT}
     with connection.cursor() as cursor:
         refuse_strange_owners(cursor, STEP, owners, "what is in the database and gives way to the backup")
@@ -269,6 +292,11 @@ def _warnings(strangers: Strangers) -> Iterator[str]:
         yield f"not in the backup, and made again around it: {_named(strangers.kept)}"
     if gone := (*strangers.lost, *strangers.replaced):
         yield f"not in the backup, and gone with what belongs to it: {_named(gone)}"
+
+
+def _locked_rows(found: _Found) -> Iterator[str]:
+    if locked := [one.entry for one in found.rows if not one.writable]:
+        yield f"rows of extensions stay as they are, as the role may not exchange them: {_named(locked)}"
 
 
 def _left_out(backup: Toc, dump_ids: Sequence[int]) -> Iterator[str]:

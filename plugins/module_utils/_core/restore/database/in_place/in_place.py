@@ -28,7 +28,8 @@ from ..psql_filter import KnownSettings, Restricted, WithoutCommit
 from ..restored import Restored
 from ..sessions import end_session, sessions
 from ..target import elsewhere
-from .script import begin_script, end_script
+from .platform_share import NO_SHARE, PlatformShare
+from .script import begin_script, end_script, script
 
 STEP = "restore in place"
 _SHOWN = 10
@@ -61,6 +62,26 @@ class _Transaction:
             error.hint = "the session was lost at the end: the database is the old or the restored one as a whole; look"
             with after_change():
                 raise
+
+    def abort(self) -> None:
+        """Kill psql: without a COMMIT the server takes everything back."""
+        self._child.close()
+
+
+class _Rows:
+    """psql within that transaction, as a sink for what comes first."""
+
+    name = "psql"
+
+    def __init__(self, child: Child) -> None:
+        self._child = child
+
+    def write(self, chunk: bytes) -> None:
+        """See :class:`pipeline.Sink`."""
+        self._child.feed(chunk)
+
+    def commit(self) -> None:
+        """Nothing ends here."""
 
     def abort(self) -> None:
         """Kill psql: without a COMMIT the server takes everything back."""
@@ -109,18 +130,36 @@ class InPlace:
         manifest = plan.contents.manifest
         before, after = ([], []) if plan.clearing is None else (plan.clearing.before(), plan.clearing.after())
         encoding = "" if plan.target.database is None else plan.target.database.encoding
-        begin = begin_script(plan.maintenance, encoding, plan.request.lock_timeout, before)
+        begin = begin_script(plan.maintenance, encoding, plan.request.lock_timeout, self._share.before())
+        clear = script(plan.maintenance, encoding, [*self._share.after(), *before])
         objects = None if manifest is None else manifest.large_objects
         end = plan.put_back + end_script(plan.maintenance, encoding, after, self._units(), objects)
-        source, transforms = self._stream(environment, stack)
         argv = [plan.psql.path, "-X", "-q", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]
         child = Child(argv, environment, STEP, fed=True)
         stack.callback(child.close)
         try:
-            Pipeline(source, transforms, [_Transaction(child, begin, end)]).run()
+            child.feed(begin)
+            self._put_rows(child, environment, stack)
+            source, transforms = self._stream(environment, stack)
+            Pipeline(source, transforms, [_Transaction(child, clear, end)]).run()
         except BackupError as error:
             error.hint = error.hint or f"the database is as it was before{self._suspects()}"
             raise
+
+    def _put_rows(self, child: Child, environment: dict[str, str], stack: contextlib.ExitStack) -> None:
+        """The rows of the platform's tables, while nothing else of the backup is there yet."""
+        plan, archive = self._plan, self._plan.contents.archive
+        if not self._share.rows or archive is None:
+            return
+        argv = [plan.pg_restore.path, "--data-only", "--file=-"]
+        to_sql = ProcessFilter(argv, environment=environment, step=STEP)
+        stack.callback(to_sql.close)
+        source = archive.source({one.dump_id for one in self._share.rows})
+        Pipeline(source, [to_sql, KnownSettings(plan.target.version_num)], [_Rows(child)]).run()
+
+    @property
+    def _share(self) -> PlatformShare:
+        return NO_SHARE if self._plan.clearing is None else self._plan.clearing.share
 
     def _suspects(self) -> str:
         """What an error may be about that is none of the backup's."""
@@ -132,13 +171,17 @@ class InPlace:
 
     def _units(self) -> list[ExpectedRows]:
         """What can be proven, which is all but what is expected to be different."""
-        expected = self._plan.request.expected
+        expected = self._expected
         names = ("TABLE", "TABLE DATA")
         return [
             unit
             for unit in self._plan.contents.rows
             if not any(expected(f"{kind} {'.'.join(table)}") for kind in names for table in (unit.name, *unit.tables))
         ]
+
+    def _expected(self, name: str) -> bool:
+        """Whether the object of that name may be other than in the backup."""
+        return self._plan.request.expected(name) or name in self._share.names
 
     def _stream(self, environment: dict[str, str], stack: contextlib.ExitStack) -> tuple[Source, list[Transform]]:
         """The contents as SQL."""
@@ -170,11 +213,11 @@ class InPlace:
         manifest = plan.contents.manifest
         if manifest is None or plan.pg_dump is None or plan.contents.toc is None:
             return Comparison(0, 0, 0, ())
-        there = schema_of(plan.pg_dump, environment)
+        there = schema_of(plan.pg_dump, environment, plan.without)
         found = compare_schema(
             manifest, plan.contents.toc, there, plan.pg_dump, plan.target.major, tablespaces=plan.tablespaces
         )
-        unexpected, expected = divide(found.differences, plan.request.expected, ())
+        unexpected, expected = divide(found.differences, self._expected, ())
         if unexpected:
             raise BackupError(
                 "compare with the backup",

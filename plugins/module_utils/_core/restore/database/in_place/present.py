@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from ....errors import SourceError
 from ....postgres.archive import ArchiveWalker, Toc
@@ -21,9 +21,12 @@ class PresentSchema:
 
     :param environment: leads pg_dump into the database.
     :param lock_timeout: seconds that it waits for a table.
+    :param without: options that leave out what the role may not read.
     """
 
-    def __init__(self, pg_dump: Program, environment: Mapping[str, str], lock_timeout: int) -> None:
+    def __init__(
+        self, pg_dump: Program, environment: Mapping[str, str], lock_timeout: int, without: Sequence[str] = ()
+    ) -> None:
         walker = ArchiveWalker(keep_raw=True)
 
         def follow(piece: bytes) -> None:
@@ -31,7 +34,7 @@ class PresentSchema:
 
         argv = [
             pg_dump.path, "--format=custom", "--schema-only", "--no-password", "--compress=0",
-            f"--lock-wait-timeout={lock_timeout * 1000}",
+            f"--lock-wait-timeout={lock_timeout * 1000}", *without,
         ]  # fmt: skip
         ProcessSource(argv, environment=environment, step=STEP).run(follow)
         self.toc: Toc = walker.toc

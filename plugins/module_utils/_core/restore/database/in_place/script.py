@@ -122,6 +122,14 @@ def begin_script(connection: Connection, encoding: str, lock_timeout: int, befor
     return _text(connection, _speaking(encoding), begin, begun, timeout, sql.SQL(_LOCK_ALL), *before)
 
 
+def script(connection: Connection, encoding: str, statements: Iterable[Composable]) -> bytes:
+    """Statements as text, for what comes in between.
+
+    :param encoding: the database's.
+    """
+    return _text(connection, _speaking(encoding), *statements)
+
+
 def end_script(
     connection: Connection,
     encoding: str,

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
+from ....errors import PreflightError
+from ....postgres.archive import Toc
 from ....postgres.connection import connect
+from ....postgres.types import Connection
 from ..plan import RestorePlan
 from ..target import elsewhere
 from .clearing import plan_clearing
+from .platform_share import NO_SHARE, PlatformShare, plan_share
 from .present import PresentSchema
+from .strangers import STEP
+
+
+def _share(connection: Connection, plan: RestorePlan, toc: Toc, present: Toc) -> PlatformShare:
+    profile, archive = plan.request.profile, plan.contents.archive
+    if profile is None:
+        return NO_SHARE
+    if archive is None:
+        raise PreflightError(
+            STEP,
+            f"{plan.contents.name} is a file, and profile {profile.name} restores sets in place",
+            hint="nothing was touched; restore it into another database, with strategy: side_by_side",
+        )
+
+    def columns(dump_id: int) -> Collection[str]:
+        return archive.copy(dump_id).columns
+
+    expected, superuser = plan.request.expected, plan.target.superuser
+    return plan_share(connection, profile, toc, present, columns, expected=expected, superuser=superuser)
 
 
 def with_surroundings(plan: RestorePlan) -> RestorePlan:
@@ -21,9 +45,10 @@ def with_surroundings(plan: RestorePlan) -> RestorePlan:
         return plan
     name, version = plan.target.name, plan.target.version_num
     with plan.environment(name) as environment:
-        present = PresentSchema(plan.pg_dump, environment, plan.request.lock_timeout)
+        present = PresentSchema(plan.pg_dump, environment, plan.request.lock_timeout, plan.without)
     connection = connect(elsewhere(plan.options, name), lock_timeout=plan.request.lock_timeout)
     try:
+        share = _share(connection, plan, toc, present.toc)
         clearing = plan_clearing(
             connection,
             toc,
@@ -32,6 +57,7 @@ def with_surroundings(plan: RestorePlan) -> RestorePlan:
             owner=plan.owner,
             superuser=plan.target.superuser,
             subscriptions=[one.name for one in plan.subscriptions],
+            share=share,
         )
     finally:
         connection.close()

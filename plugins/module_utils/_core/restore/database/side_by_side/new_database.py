@@ -180,7 +180,7 @@ class NewDatabase:
         """Remove it; on a session of its own, as ours may be what was lost."""
         plan = self._plan
         with contextlib.suppress(BackupError):
-            connection = open_maintenance(plan.options, plan.request.maintenance_db, plan.request.lock_timeout)
+            connection = open_maintenance(plan.options, plan.request.beside, plan.request.lock_timeout)
             try:
                 drop_database(connection, plan.options, self.name)
             finally:

@@ -1,0 +1,268 @@
+"""What of a backup is the platform's, in a hosted database that is restored in place.
+
+What the platform has made stays as it is, and what a team has hung on its tables, policies and triggers, is made again
+where it is gone or another. The rows of these tables give way to those of the backup: without triggers, which would
+refuse it or act, and without foreign keys, which are all proven at the end of the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from ....errors import PreflightError
+from ....platforms.profile import Profile
+from ....postgres.archive import Toc, TocEntry, object_digest, object_name
+from ....postgres.archive.toc import TABLE_DATA
+from ....postgres.memberships import lacking_memberships
+from ....postgres.messages import bounded_list, database_errors
+from ....postgres.names import TableName, display_name
+from ....postgres.types import Composable, Connection, Cursor
+from .strangers import STEP, reachable
+
+_VALUE = "SEQUENCE SET"
+_WRITABLE = """
+SELECT n.nspname, c.relname, CASE WHEN c.relkind = 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'UPDATE')
+  ELSE pg_catalog.has_table_privilege(c.oid, 'INSERT') AND pg_catalog.has_table_privilege(c.oid, 'DELETE') END,
+  ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'S')
+"""
+_QUIETLY = "SET LOCAL session_replication_role TO {};\n"
+_PROVE_KEYS = """
+DO LANGUAGE plpgsql $mobul$
+DECLARE
+  one record;
+  broken boolean;
+BEGIN
+  FOR one IN
+    SELECT k.conname, k.conrelid::pg_catalog.regclass AS heir, k.confrelid::pg_catalog.regclass AS parent,
+      (SELECT pg_catalog.string_agg(pg_catalog.format('h.%I = p.%I', a.attname, f.attname), ' AND ')
+       FROM ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey)) AS pair (own, other)
+       JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = pair.own
+       JOIN pg_catalog.pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = pair.other) AS equal,
+      (SELECT pg_catalog.string_agg(pg_catalog.format('h.%I IS NOT NULL', a.attname), ' AND ')
+       FROM pg_catalog.unnest(k.conkey) AS pair (own)
+       JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = pair.own) AS given
+    FROM pg_catalog.pg_constraint k
+    WHERE k.contype = 'f' AND k.convalidated
+      AND (k.conrelid = ANY ({tables}::pg_catalog.regclass[]) OR k.confrelid = ANY ({tables}::pg_catalog.regclass[]))
+  LOOP
+    EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s h WHERE %s AND NOT EXISTS (SELECT FROM %s p WHERE %s))',
+      one.heir, one.given, one.parent, one.equal) INTO broken;
+    IF broken THEN
+      RAISE EXCEPTION 'rows of % refer to rows of % that the backup does not have (foreign key %)',
+        one.heir, one.parent, one.conname;
+    END IF;
+  END LOOP;
+END $mobul$;
+"""
+
+
+@dataclass(frozen=True)
+class PlatformShare:
+    """What is decided of the platform's own.
+
+    :param left: dump ids of the backup's entries that are not carried out with the others.
+    :param rows: those of them that give their rows to tables that are there, and their values to sequences.
+    :param names: the objects that may be other than in the backup.
+    :param profile: of the platform; None where nothing is anybody's but the user's.
+    """
+
+    left: frozenset[int] = frozenset()
+    rows: tuple[TocEntry, ...] = ()
+    names: frozenset[str] = frozenset()
+    profile: Profile | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> tuple[TableName, ...]:
+        """Those whose rows are exchanged."""
+        return tuple((one.namespace, one.tag) for one in self.rows if one.desc == TABLE_DATA)
+
+    def has_schema(self, name: str) -> bool:
+        """Whether a schema is the platform's."""
+        return self.profile is not None and self.profile.has_schema(name)
+
+    def is_about(self, entry: TocEntry) -> bool:
+        """Whether an entry is about the platform's own, of which the role may do more than its owner lets it."""
+        return self.profile is not None and (self.profile.has(entry) or self.profile.is_on_platform(entry))
+
+    def before(self) -> Iterator[Composable]:
+        """What comes before the rows."""
+        from psycopg2 import sql
+
+        if not self.rows:
+            return
+        for table in self.tables:
+            yield sql.SQL("LOCK TABLE ONLY {} IN EXCLUSIVE MODE;\n").format(sql.Identifier(*table))
+        yield sql.SQL(_QUIETLY).format(sql.SQL("replica"))
+        for table in self.tables:
+            yield sql.SQL("DELETE FROM ONLY {};\n").format(sql.Identifier(*table))
+
+    def after(self) -> Iterator[Composable]:
+        """What comes behind the rows, and before the rest of the backup."""
+        from psycopg2 import sql
+
+        if self.rows:
+            yield sql.SQL(_QUIETLY).format(sql.SQL("origin"))
+
+    def prove(self) -> Iterator[Composable]:
+        """What comes last of all."""
+        from psycopg2 import sql
+
+        if self.tables:
+            names = sql.SQL(", ").join(sql.Literal(sql_name(table)) for table in self.tables)
+            yield sql.SQL(_PROVE_KEYS).format(tables=sql.SQL("ARRAY[{}]").format(names))
+
+
+NO_SHARE = PlatformShare()
+
+
+def plan_share(
+    connection: Connection,
+    profile: Profile,
+    backup: Toc,
+    present: Toc,
+    columns: Callable[[int], Collection[str]],
+    *,
+    expected: Callable[[str], bool],
+    superuser: bool,
+) -> PlatformShare:
+    """Decide what becomes of the platform's own.
+
+    :param connection: into the database, outside any transaction.
+    :param present: what the database has.
+    :param columns: of a TABLE DATA entry.
+    :raises PreflightError: rows of the backup would be lost; the tables are named.
+    """
+    with database_errors(STEP), connection.cursor() as cursor:
+        found = _Decided.by(cursor, profile, backup, present, superuser=superuser)
+        cursor.execute(_WRITABLE)
+        there = {(schema, name): (may, set(names)) for schema, name, may, names in cursor.fetchall()}
+        rows: list[TocEntry] = []
+        locked: list[TocEntry] = []
+        for entry in _rows(profile, backup, found, expected):
+            may, names = there.get((entry.namespace, entry.tag), (False, set()))
+            lacking = sorted(set(columns(entry.dump_id)) - names) if may and entry.desc == TABLE_DATA else []
+            if lacking:
+                raise PreflightError(
+                    STEP,
+                    f"the project's table {_told([entry])} has no {bounded_list(lacking)}, and the backup has: it is "
+                    f"an older version of {profile.title}'s than the one that was backed up",
+                    hint=f"nothing was touched; restore into a project of that version or a newer one, or leave these "
+                    f"rows out: expected_differences: ['{object_name(entry)}']",
+                )
+            (rows if may else locked).append(entry)
+        if rows:
+            _check_quietly(cursor, rows)
+    carried = {one.dump_id for one in (*rows, *locked)}
+    names = {object_name(one) for one in (*found.platforms, *found.lost)}
+    names |= {name for one in locked for name in (object_name(one), f"TABLE {one.namespace}.{one.tag}")}
+    return PlatformShare(
+        left=frozenset(found.left | carried),
+        rows=tuple(rows),
+        names=frozenset(names),
+        profile=profile,
+        warnings=tuple(_warnings(profile, found, locked)),
+    )
+
+
+@dataclass(frozen=True)
+class _Decided:
+    """What becomes of the definitions.
+
+    :param platforms: what is there.
+    :param same: what users have hung on the platform's tables, and is there as it was.
+    :param lost: what is not there, and the role cannot make, with what depends on that.
+    """
+
+    platforms: Sequence[TocEntry]
+    same: Sequence[TocEntry]
+    lost: Sequence[TocEntry]
+
+    @classmethod
+    def by(cls, cursor: Cursor, profile: Profile, backup: Toc, present: Toc, *, superuser: bool) -> _Decided:
+        there = {object_name(one): object_digest(one) for one in present.entries}
+        own = [one for one in backup.entries if not _is_rows(one) and profile.has(one)]
+        platforms = [one for one in own if object_name(one) in there]
+        absent = [one for one in own if object_name(one) not in there]
+        strange = set[str]() if superuser else set(lacking_memberships(cursor, {one.owner for one in absent}))
+        lost = reachable(backup, [one.dump_id for one in absent if one.owner in strange])
+        left = {one.dump_id for one in platforms} | lost
+        same = [
+            one
+            for one in backup.entries
+            if profile.is_on_platform(one) and there.get(object_name(one)) == object_digest(one)
+        ]
+        # What hangs on something that is made anew cannot stay meanwhile.
+        while True:
+            kept = {*left, *(one.dump_id for one in same)}
+            staying = [one for one in same if not any(i in backup.by_id and i not in kept for i in one.dependencies)]
+            if len(staying) == len(same):
+                break
+            same = staying
+        return cls(platforms, same, [one for one in backup.entries if one.dump_id in lost])
+
+    @property
+    def left(self) -> set[int]:
+        return {one.dump_id for one in (*self.platforms, *self.same, *self.lost)}
+
+
+def _is_rows(entry: TocEntry) -> bool:
+    return entry.desc in (TABLE_DATA, _VALUE)
+
+
+def _rows(profile: Profile, backup: Toc, found: _Decided, expected: Callable[[str], bool]) -> Iterator[TocEntry]:
+    """The rows and values of what is the platform's and there.
+
+    :raises PreflightError: of what is not there, too.
+    """
+    relations = {(one.namespace, one.tag) for one in found.platforms if one.desc in ("TABLE", "SEQUENCE")}
+    lost = [one for one in found.lost if one.desc == TABLE_DATA and not expected(object_name(one))]
+    if lost:
+        raise PreflightError(
+            STEP,
+            f"the project does not have these tables of {profile.title}'s, of which the backup has rows: {_told(lost)}",
+            hint="nothing was touched; restore into a project of the version that was backed up or a newer one, or "
+            f"leave these rows out: expected_differences: ['{object_name(lost[0])}']",
+        )
+    for entry in backup.entries:
+        if _is_rows(entry) and (entry.namespace, entry.tag) in relations and not expected(object_name(entry)):
+            yield entry
+
+
+def _check_quietly(cursor: Cursor, rows: Sequence[TocEntry]) -> None:
+    """Refuse where triggers and foreign keys cannot be kept quiet."""
+    from psycopg2 import errors
+
+    cursor.execute("BEGIN")
+    try:
+        cursor.execute("SET LOCAL session_replication_role TO replica")
+    except errors.InsufficientPrivilege:
+        raise PreflightError(
+            STEP,
+            f"the role may not set session_replication_role, without which the rows of {_told(rows)} cannot be put "
+            "back: the platform's triggers would refuse it or act",
+            hint="nothing was touched; GRANT SET ON PARAMETER session_replication_role to it (PostgreSQL 15 or newer), "
+            f"or leave these rows as they are: expected_differences: ['TABLE DATA {rows[0].namespace}.*']",
+        ) from None
+    finally:
+        cursor.execute("ROLLBACK")
+
+
+def _warnings(profile: Profile, found: _Decided, locked: Sequence[TocEntry]) -> Iterator[str]:
+    if found.lost:
+        names = bounded_list([object_name(one) for one in found.lost])
+        yield f"{profile.title}'s own, which this project does not have, and what hangs on that: left out: {names}"
+    if tables := [one for one in locked if one.desc == TABLE_DATA]:
+        yield f"rows stay as they are in the project, as the role may not exchange them: {_told(tables)}"
+
+
+def _told(entries: Sequence[TocEntry]) -> str:
+    return bounded_list([display_name((one.namespace, one.tag)) for one in entries if one.desc == TABLE_DATA])
+
+
+def sql_name(table: TableName) -> str:
+    """As SQL reads it."""
+    return ".".join('"' + part.replace('"', '""') + '"' for part in table)

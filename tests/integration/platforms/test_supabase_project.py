@@ -1,0 +1,148 @@
+"""A project's database, as a role that is no superuser: backed up, drilled, and restored wherever it must be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
+from support.backup_bench import Bench, make_keys
+from support.drill_runs import drill, failures
+from support.installations import installations
+from support.lab import PostgresServer
+from support.restore_runs import RestoreBench, databases
+from support.stored_sets import contents_of, script_of
+from support.supabase_project import DATABASE, ProjectServer
+
+PASSWORDS = "SELECT id, encrypted_password FROM auth.users ORDER BY id"
+SPOIL = """
+DELETE FROM public.notes;
+DROP FUNCTION public.handle_new_user() CASCADE;
+DROP POLICY "own files" ON storage.objects;
+DROP TABLE private.ledger;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM anon;
+DELETE FROM auth.identities;
+DELETE FROM auth.refresh_tokens WHERE id > 1;
+UPDATE auth.users SET encrypted_password = 'lost';
+INSERT INTO auth.users (id, email) VALUES (gen_random_uuid(), 'late@example.com');
+INSERT INTO storage.objects (bucket_id, name) VALUES ('avatars', 'late');
+"""
+
+
+@dataclass(frozen=True)
+class Project:
+    """One that was backed up.
+
+    :param state: the whole database as SQL, with the contents of its tables.
+    """
+
+    server: ProjectServer
+    bench: RestoreBench
+    report: dict[str, Any]
+    state: tuple[object, object]
+
+    def restore(self, server: ProjectServer | None = None, **changes: Any) -> dict[str, Any]:
+        to = server or self.server
+        return self.bench.restore(to, DATABASE, **{**to.options(), **changes})
+
+
+def state_of(server: PostgresServer) -> tuple[object, object]:
+    return script_of(server, DATABASE), contents_of(server, DATABASE)
+
+
+@pytest.fixture(scope="module", params=[major for major in (15, 17) if major in installations()])
+def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    directory = tmp_path_factory.mktemp("project")
+    bench = RestoreBench(Bench(directory, make_keys(directory)))
+    with ProjectServer(request.param) as server:
+        server.fill()
+        report = bench.backup(server, DATABASE, **server.options())
+        yield Project(server, bench, report, state_of(server))
+
+
+def test_a_backup_names_what_it_is_without_and_has_the_rest(project: Project) -> None:
+    secrets, others = project.report["warnings"]
+    assert "secrets in pgsodium.key, vault.secrets" in secrets
+    assert "auth.schema_migrations, realtime.messages_2026" in others
+    stored = project.bench.bench.stored(project.report)
+    left_out = {(one["schema"], one["name"]) for one in stored.manifest["tables"] if one.get("left_out")}
+    assert {("vault", "secrets"), ("storage", "migrations")} <= left_out
+    assert stored.rows[("auth", "users")] == 5
+    assert stored.rows[("cron", "job")] == 1
+    # Its definitions are complete, so that it can be restored where there is no platform.
+    assert {"TABLE auth.users", "FUNCTION auth.uid()", "EVENT TRIGGER pgrst_ddl_watch"} <= set(
+        stored.manifest["schema"]["objects"]
+    )
+
+
+def test_without_the_profile_a_restore_is_refused_for_what_is_the_platforms(project: Project) -> None:
+    before = state_of(project.server)
+    with pytest.raises(BackupError, match=r"maintenance_db is 'postgres'"):
+        project.restore(profile=None)
+    with pytest.raises(BackupError, match=r"is no member.* of roles that own .*supabase_admin"):
+        project.restore(profile=None, maintenance_db="template1", strategy="in_place")
+    with pytest.raises(BackupError, match="can neither be renamed nor made anew"):
+        project.restore(strategy="side_by_side")
+    assert state_of(project.server) == before
+
+
+def test_a_project_comes_back_in_place_with_every_object_row_policy_grant_and_password(project: Project) -> None:
+    passwords = project.server.query(DATABASE, PASSWORDS)
+    project.server.as_role(SPOIL)
+    planned = project.restore(check_mode=True)
+    assert planned["strategy"] == "in_place"
+    report = project.restore()
+    assert state_of(project.server) == project.state
+    assert project.server.query(DATABASE, PASSWORDS) == passwords
+    assert report["extra_objects"] == []
+    assert any("cron.job" in warning for warning in report["warnings"])
+    assert project.server.as_role("SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == "f\n"
+
+
+def test_rows_that_came_later_and_refer_to_users_that_the_backup_has_not_keep_a_restore_off(project: Project) -> None:
+    project.server.as_role("""
+        INSERT INTO auth.users (id, email) VALUES ('00000000-0000-0000-0000-00000000ffff', 'late@example.com');
+        CREATE TABLE public.later (who uuid REFERENCES auth.users);
+        INSERT INTO public.later VALUES ('00000000-0000-0000-0000-00000000ffff');
+    """)
+    before = state_of(project.server)
+    with pytest.raises(BackupError, match=r"rows of public\.later refer to rows of auth\.users"):
+        project.restore()
+    assert state_of(project.server) == before
+    project.server.as_role("DROP TABLE public.later")
+    project.restore()
+    assert state_of(project.server) == project.state
+
+
+def test_an_empty_project_becomes_the_one_that_was_backed_up(project: Project) -> None:
+    with ProjectServer(project.server.major) as other:
+        report = project.restore(other)
+        assert state_of(other) == project.state
+        assert other.query(DATABASE, PASSWORDS) == project.server.query(DATABASE, PASSWORDS)
+        assert report["roles_made"] == ["importer", "reporting"]
+        assert other.query(DATABASE, "SELECT pg_has_role('importer', 'reporting', 'USAGE')") == [(True,)]
+        # It is none any more, so that it is replaced by its own sets only.
+        with pytest.raises(BackupError, match="adopt"):
+            project.restore(other)
+
+
+def test_a_project_that_has_users_is_not_taken_for_an_empty_one(project: Project) -> None:
+    with ProjectServer(project.server.major) as other:
+        other.as_role("INSERT INTO auth.users (id, email) VALUES (gen_random_uuid(), 'somebody@example.com')")
+        with pytest.raises(BackupError, match="adopt"):
+            project.restore(other)
+
+
+def test_a_server_without_the_platform_gets_all_but_its_extensions(
+    project: Project, postgres15: PostgresServer, postgres17: PostgresServer
+) -> None:
+    plain = {15: postgres15, 17: postgres17}[project.server.major]
+    report = drill(project.bench, plain, profile="supabase")
+    assert (report["verdict"], failures(report)) == ("passed", {})
+    (told,) = [one["message"] for one in report["findings"] if one["check"] == "expected_differences"]
+    for name in ("EXTENSION pg_graphql", "EXTENSION supabase_vault", "table cron.job is missing"):
+        assert name in told
+    assert "public" not in told
+    assert databases(plain, "drill_shop") == set()
