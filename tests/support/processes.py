@@ -15,11 +15,15 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(parent: int) -> Callable[[], None]:
-    """What a child calls before it becomes another program, so that it cannot outlive *parent*."""
+    """What a child calls before it becomes another program, so that it cannot outlive *parent*.
+
+    It listens to Ctrl-C, too, which is ignored by all that belongs to a job in the background of a shell.
+    """
     libc = ctypes.CDLL(None, use_errno=True)
 
     def arrange() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         if os.getppid() != parent:
             os._exit(1)
 

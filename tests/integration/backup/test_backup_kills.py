@@ -23,6 +23,8 @@ from support.programs import wait_until
 MIB = 1024 * 1024
 # More than one part of an upload to S3.
 IN_THE_DATA = 12 * MIB
+# More than an rclone that died is sent again.
+KEPT = 8 * MIB
 
 
 @pytest.fixture
@@ -41,6 +43,15 @@ def left_in(given: dict[str, Any]) -> tuple[list[str], list[str]]:
 
 def files(root: Path) -> list[str]:
     return [path.name for path in root.rglob("*") if path.is_file()]
+
+
+def largest_file(root: Path) -> int:
+    """Bytes of the largest file below *root*; files may come and go meanwhile."""
+    sizes = [0]
+    for path in root.rglob("*"):
+        with contextlib.suppress(OSError):
+            sizes.append(path.lstat().st_size)
+    return max(sizes)
 
 
 def test_a_pg_dump_that_is_killed_leaves_nothing_in_any_kind_of_location(
@@ -82,8 +93,8 @@ def test_an_rclone_that_is_killed_loses_its_copy_alone(
         bench.under_way(postgres17, big_database, pg_bin_dir=programs, **options) as run,
     ):
         programs.wait_until_held()
-        # Before it has begun to write, another one would take its place.
-        wait_until(lambda: files(rclone_config.root) != [], what="the copy to be begun")
+        # As long as all that was sent is kept, another one takes its place.
+        wait_until(lambda: largest_file(rclone_config.root) > KEPT, what="the copy to be larger than what is kept")
         # The laboratory's own servers are rclone too.
         [daemon] = [child for child in children(os.getpid()) if "rcd" in command_line(child)]
         os.kill(daemon, signal.SIGKILL)
