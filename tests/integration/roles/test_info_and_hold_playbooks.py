@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from support.playbooks import Playbooks
 from support.small_sets import directory_of, lay, small_set
 
 FIRST, LAST = "weekly_20261115_000000", "daily_20261122_000000"
+INCIDENT = "post_incident_20261116_000000"
 
 
 @pytest.fixture
@@ -18,6 +21,14 @@ def root(tmp_path: Path) -> Path:
     for set_id in (FIRST, LAST):
         lay(tmp_path / "local", set_id, small_set(set_id))
     return tmp_path / "local"
+
+
+def with_variables(inventory: Path, **variables: Any) -> Path:
+    """The same inventory with more variables of its hosts."""
+    described = yaml.safe_load(inventory.read_text())
+    described["databases"]["vars"] |= variables
+    inventory.write_text(yaml.safe_dump(described))
+    return inventory
 
 
 @pytest.fixture
@@ -54,9 +65,13 @@ def test_info_refuses_what_cannot_be_meant(playbooks: Playbooks, root: Path) -> 
 
 
 def test_a_set_is_held_and_released(playbooks: Playbooks, inventory: Path, root: Path) -> None:
-    hold, release = (directory_of(root, FIRST) / name for name in ("hold.json", "released.json"))
+    forensic = root.parent / "forensic"
+    for place in (root, forensic):
+        lay(place, INCIDENT, small_set(INCIDENT))
+    hold, release = (directory_of(root, INCIDENT) / name for name in ("hold.json", "released.json"))
+    inventory = with_variables(inventory, incident_location={"name": "f", "type": "local", "path": str(forensic)})
     reason = "INC 4711 {{ lookup('pipe', 'touch pwned') }}"
-    asked = ["--limit", "shop", "-e", json.dumps({"hold_backup": FIRST, "hold_reason": reason, "hold_until": ""})]
+    asked = ["--limit", "shop", "-e", json.dumps({"hold_backup": INCIDENT, "hold_reason": reason, "hold_until": ""})]
     shown = playbooks.run("mobul.backup.hold", inventory, *asked, "--check")
     assert (shown.status, shown.recap()["shop"]["changed"], hold.exists()) == (0, 1, False)
     assert f"would be held: {reason}" in shown.output
@@ -64,6 +79,7 @@ def test_a_set_is_held_and_released(playbooks: Playbooks, inventory: Path, root:
     held = playbooks.run("mobul.backup.hold", inventory, *asked, "-e", "hold_until=2099-01-31")
     assert held.status == 0
     assert json.loads(hold.read_text())["reason"] == reason
+    assert (directory_of(forensic, INCIDENT) / "hold.json").exists()
     assert not list(playbooks.directory.rglob("pwned"))
     assert "2099-01-31" in hold.read_text()
 

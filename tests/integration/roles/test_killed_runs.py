@@ -28,7 +28,13 @@ SECONDS = 240
 """A bound for what has gone wrong; what is right takes two or three."""
 
 LOCAL: dict[str, Any] = {}
-BECOME = {"ansible_become": True, "ansible_become_method": "su", "ansible_become_exe": "/bin/su"}
+BECOME = {
+    "ansible_become": True,
+    "ansible_become_method": "su",
+    "ansible_become_exe": "/bin/su",
+    # By default Ansible gives a busy machine ten seconds for it.
+    "ansible_local_become_success_timeout": SECONDS,
+}
 
 
 @pytest.fixture
