@@ -7,7 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -275,7 +274,7 @@ def test_a_no_go_from_python_and_from_the_command_of_ansible_runner(
         assert not [path for path in tmp_path.rglob("*") if path.name in ("deployed", "no")]
 
 
-def test_a_run_that_is_cancelled_says_no_go_at_its_step_and_leaves_nothing(
+def test_a_run_that_takes_too_long_says_no_go_at_its_step_and_leaves_nothing(
     playbooks: Playbooks,
     postgres17: PostgresServer,
     variables: dict[str, Any],
@@ -291,19 +290,19 @@ def test_a_run_that_is_cancelled_says_no_go_at_its_step_and_leaves_nothing(
         private = private_directory(tmp_path, inventory)
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        enough = threading.Event()
         thread, run = ansible_runner.run_async(
             private_data_dir=str(private),
             playbook="mobul.backup.pre_deploy",
             extravars={"deployment_id": "v1.2", "procedure_result_path": str(tmp_path / "result.json")},
             suppress_env_files=True,
             quiet=True,
-            cancel_callback=enough.is_set,
         )
-        programs.wait_until_held(seconds=SECONDS)
-        enough.set()
+        programs.wait_until_held(seconds=SECONDS, unless=lambda: not thread.is_alive())
+        # What env/settings says, but for the hours.
+        assert run.config.job_timeout == load("runner/env/settings")["job_timeout"]
+        run.config.job_timeout = 1
         thread.join(SECONDS)
-        assert (run.status, run.rc) == ("canceled", 254)
+        assert (run.status, run.rc) == ("timeout", 254)
         programs.wait_until_gone()
         query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
         wait_until(lambda: postgres17.query("postgres", query) == [(0,)], what="the lock", seconds=SECONDS)
