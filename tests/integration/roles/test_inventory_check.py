@@ -36,6 +36,16 @@ def refusal(run: Run) -> str:
     return told
 
 
+@pytest.mark.next
+def test_an_inventory_that_cannot_be_read_is_no_success_whatever_the_limit(
+    playbooks: Playbooks, tmp_path: Path
+) -> None:
+    for arguments in (["--limit", "shop"], []):
+        run = playbooks.run("mobul.backup.pre_deploy", tmp_path / "databses.yml", *arguments, MOBUL_DEPLOYMENT_ID="v1")
+        assert run.status != 0
+        assert "read the inventory: " in run.output
+
+
 @pytest.mark.parametrize("limit", [None, "crm"], ids=["all", "one of the two"])
 def test_two_databases_with_one_label_in_one_location_are_refused(
     playbooks: Playbooks, inventory: Path, limit: str | None
