@@ -54,6 +54,7 @@ options:
       - hold
       - info
       - maintenance
+      - supabase_restore
       - verify
   host:
     description: The database's host in the inventory.

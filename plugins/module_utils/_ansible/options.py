@@ -116,7 +116,7 @@ PROCEDURE_RECORD: dict[str, Any] = {
         "type": "str",
         "choices": [
             *("pre_deploy", "pre_migration", "post_incident", "restore", "restore_table"),
-            *("backup", "export", "hold", "info", "maintenance", "verify"),
+            *("backup", "export", "hold", "info", "maintenance", "supabase_restore", "verify"),
         ],
     },
     "host": {"type": "str", "default": ""},

@@ -117,6 +117,14 @@ VALUES: Mapping[str, tuple[Value, ...]] = {
     ),
     "info": (Value("info_kinds", "data"), Value("info_limit", "plain")),
     "maintenance": (Value("maintenance_state", "flag", "say -e maintenance_state=on or off"),),
+    "supabase_restore": (
+        Value("expect_environment", "plain"),
+        Value("supabase_expect_project", "plain"),
+        Value("supabase_to", "time"),
+        Value("supabase_backup_id", "plain"),
+        Value("supabase_restore_point", "plain"),
+        Value("supabase_safety_backup", "flag"),
+    ),
     "verify": (
         Value("verify_backup", "plain"),
         Value("verify_before", "time"),
