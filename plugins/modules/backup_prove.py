@@ -117,6 +117,11 @@ label:
   returned: when a set was found
   type: str
   sample: shop
+labels:
+  description: The marks of its manifest, such as the migration's id and the name of the restore point beside it.
+  returned: when a set was found
+  type: dict
+  sample: {migration: "42", restore_point: mig-20261123-040000}
 directory:
   description: Path of the set below each location's root.
   returned: when a set was found

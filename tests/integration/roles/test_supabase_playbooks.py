@@ -105,15 +105,12 @@ def test_a_restore_is_checked_then_backed_up_and_then_ordered(
     }
     inventory = playbooks.inventory(hosts, **variables)
     limited = ("--limit", "good", "-e", "expect_environment=test")
-    run = playbooks.run("mobul.backup.supabase_restore", inventory, *limited, "-e", "supabase_backup_id=4711")
-    assert "has no backup 4711" in run.failure("good")["msg"]
-    assert not list(tmp_path.glob("sets/**/manifest.json"))
-
     # As if the database were away already: without the safety backup nothing is ordered.
     away = ("-e", "backup_login_db=no_such_database", "-e", "supabase_backup_id=998")
     run = playbooks.run("mobul.backup.supabase_restore", inventory, *limited, *away)
     assert run.status == 2
-    assert asked.restored == []
+    assert "no_such_database" in run.failure("good")["msg"]
+    assert (asked.restored, list(tmp_path.glob("sets/**/manifest.json"))) == ([], [])
 
     run = playbooks.run("mobul.backup.supabase_restore", inventory, *limited, "-e", "supabase_backup_id=998")
     assert run.status == 0, run.output

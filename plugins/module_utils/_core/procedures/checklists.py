@@ -21,7 +21,13 @@ MAINTENANCE_ON, SAFETY_BACKUP, RESTORE, MAINTENANCE_OFF = (
     "restore",
     "maintenance_off",
 )
+RESTORE_POINT = "restore_point"
 TELL, RECORD = "tell", "record"
+
+_OPTIONAL = frozenset({RESTORE_POINT})
+"""Where nobody asked for one of these, it is no step; where one fails, that is told, and stops nothing."""
+
+_POINT = (RESTORE_POINT, "Make a restore point on the platform")
 
 _PROVE = (PROVE, "Read every copy back and verify it")
 _DRILL = (DRILL, "Restore it into a scratch database and compare")
@@ -38,8 +44,13 @@ _REVERTING = (RESTORE, "Bring back what was replaced")
 Titles = tuple[tuple[str, str], ...]
 
 _MIDDLES: Mapping[tuple[str, str | None], Titles] = {
-    ("pre_deploy", None): ((BACKUP, "Create the backup, or take one that is fresh"), _PROVE, _DRILL),
-    ("pre_migration", BEGUN): ((BACKUP, "Create the backup, kept until the migration is verified"), _PROVE, _DRILL),
+    ("pre_deploy", None): (_POINT, (BACKUP, "Create the backup, or take one that is fresh"), _PROVE, _DRILL),
+    ("pre_migration", BEGUN): (
+        _POINT,
+        (BACKUP, "Create the backup, kept until the migration is verified"),
+        _PROVE,
+        _DRILL,
+    ),
     ("pre_migration", VERIFIED): (
         (FIND, "Find the backup that the migration began with"),
         (COMPARE, "Compare objects and row counts with before"),
@@ -97,10 +108,12 @@ def _steps(middle: Titles, wanted: Wanted) -> Iterator[Step]:
         yield Step(name=name, title=title, required=True)
     yield _telling(ANNOUNCE, "Announce it to the team", wanted)
     for name, title in middle[len(found) :]:
+        if name in left_out and name in _OPTIONAL:
+            continue
         if name in left_out:
             yield Step(name=name, title=title, required=False, status=SKIPPED, evidence=(left_out[name],))
         else:
-            yield Step(name=name, title=title, required=True)
+            yield Step(name=name, title=title, required=name not in _OPTIONAL)
     yield _telling(TELL, "Tell the team: go or no go", wanted)
     yield Step(name=RECORD, title="Document where the backup is, and when it was made", required=True)
 

@@ -66,6 +66,7 @@ VALUES: Mapping[str, tuple[Value, ...]] = {
         Value("migration_id", "reference", "give the migration that waits: -e migration_id=..."),
         Value("migration_state", "state"),
         Value("migration_expected_differences", "data"),
+        Value("migration_revert_by", "choice", choices=("set", "restore_point")),
         *_EXPECTED,
         *_ASKED_FOR,
     ),
@@ -118,7 +119,9 @@ VALUES: Mapping[str, tuple[Value, ...]] = {
     "info": (Value("info_kinds", "data"), Value("info_limit", "plain")),
     "maintenance": (Value("maintenance_state", "flag", "say -e maintenance_state=on or off"),),
     "supabase_restore": (
-        Value("expect_environment", "plain"),
+        Value(
+            "expect_environment", "plain", "say which environment you take the project for: -e expect_environment=..."
+        ),
         Value("supabase_expect_project", "plain"),
         Value("supabase_to", "time"),
         Value("supabase_backup_id", "plain"),

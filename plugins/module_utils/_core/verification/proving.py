@@ -253,6 +253,7 @@ def _report(request: ProofRequest, proof: _Proof, wanted: int, now: datetime) ->
         "id": str(known.id),
         "label": request.label,
         "directory": known.id.directory(request.label),
+        "labels": {} if manifest is None else dict(manifest.labels),
         "age": int((now - known.id.time).total_seconds()),
         "copies": proof.copies,
         "locations": proof.locations,

@@ -182,3 +182,14 @@ def test_the_published_schema_is_the_one_of_the_code_and_is_a_schema() -> None:
     module = "ansible_collections.mobul.backup.plugins.module_utils._core.procedures.document_schema"
     assert PUBLISHED.read_text() == published(), f"run: python -m {module} > docs/procedure.schema.json"
     jsonschema.Draft202012Validator.check_schema(json_schema())
+
+
+@pytest.mark.parametrize("which", [("pre_deploy", None), ("pre_migration", "begun")])
+def test_a_restore_point_is_a_step_where_it_is_asked_for_and_stops_nothing(which: tuple[str, str | None]) -> None:
+    without = checklist(*which, Wanted(left_out={"restore_point": "nobody asked for it"}))
+    assert "restore_point" not in [step.name for step in without]
+    document = begun(*which, Wanted())
+    for step in document.steps[:-1]:
+        result = {"failed": True, "msg": "no"} if step.name == "restore_point" else {"summary": ["done"]}
+        document = advance(document, step.name, outcome_of(result, check_mode=False), NOW)
+    assert finish(document, (), NOW).verdict == GO

@@ -126,3 +126,9 @@ def test_only_an_older_document_or_an_empty_file_gives_way(tmp_path: Path) -> No
         result_path(str(tmp_path / "link"), "pre_deploy", "shop", 1)
     with pytest.raises(ConfigError, match="there is no directory"):
         result_path(str(tmp_path / "none" / "result.json"), "pre_deploy", "shop", 1)
+
+
+def test_what_a_migration_is_reverted_by_is_one_of_two() -> None:
+    given = {"migration_id": "42"}
+    with pytest.raises(ConfigError, match="one of set, restore_point"):
+        check_values("pre_migration", {**given, "migration_revert_by": "magic"}, NOW)
