@@ -3,11 +3,11 @@
 # them. Where that cannot be done the tests of those programs are skipped.
 set -u
 
-programs='age age-keygen restic pgbouncer sshd promtool
+programs='age age-keygen restic pgbouncer sshd sudo promtool
 ceph-mon ceph-osd radosgw radosgw-admin monmaptool osdmaptool'
 # What openssh-server needs beside libwrap0 comes with the client, without which nobody can use it. Of the libraries that
 # Ceph needs these are the ones that a plain system may lack.
-packages='age restic pgbouncer libc-ares2 libevent-2.1-7 libevent-2.1-7t64 openssh-server libwrap0 prometheus
+packages='age restic pgbouncer libc-ares2 libevent-2.1-7 libevent-2.1-7t64 openssh-server libwrap0 sudo prometheus
 ceph-mon ceph-osd ceph-base ceph-common radosgw librados2 libfmt9 libleveldb1d liboath0 librabbitmq4 liblua5.3-0
 libibverbs1 librdmacm1 libnl-3-200 libnl-route-3-200 libsnappy1v5 libaio1 libfuse2 libboost-context1.74.0
 libboost-thread1.74.0 libboost-iostreams1.74.0 libboost-program-options1.74.0 libdaxctl1 libndctl6 libpmem1
@@ -67,6 +67,20 @@ provide() {
     rm "$tools/bin/$name"
 }
 
+# sudo's own files have to be where its package would put them: each call has them there, for itself alone.
+provide_sudo() {
+    cat >"$tools/bin/sudo" <<EOF
+#!/bin/sh
+exec unshare --mount sh -ec '
+for place in /etc /usr/libexec; do
+    mount -t overlay overlay -o "lowerdir=$tools/root\$place:\$place" "\$place"
+done
+exec "$tools/root/usr/bin/sudo" "\$@"' sh "\$@"
+EOF
+    chmod +x "$tools/bin/sudo"
+    "$tools/bin/sudo" -n true >/dev/null 2>&1 || rm "$tools/bin/sudo"
+}
+
 mkdir -p "$tools/bin" "$work"
 if missing && command -v apt-get >/dev/null && command -v dpkg >/dev/null; then
     cd "$work" || exit 1
@@ -82,9 +96,10 @@ if missing && command -v apt-get >/dev/null && command -v dpkg >/dev/null; then
     libraries=${libraries%:}
     for name in $programs; do
         for program in "$tools/root/usr/bin/$name" "$tools/root/usr/sbin/$name"; do
-            [ -x "$program" ] && provide "$program"
+            [ -x "$program" ] && [ "$name" != sudo ] && provide "$program"
         done
     done
+    [ -x "$tools/root/usr/bin/sudo" ] && provide_sudo
 fi
 rm -rf "$work"
 for name in $programs; do

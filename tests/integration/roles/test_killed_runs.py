@@ -17,7 +17,7 @@ from support.fake_programs import FakePrograms
 from support.lab import PostgresServer, RcloneRemote, S3Server
 from support.playbooks import Playbooks
 from support.processes import children, command_line, is_running
-from support.programs import LabError, wait_until
+from support.programs import LabError, find_tool, wait_until
 from support.restore_runs import RestoreBench, databases
 from support.sample_databases import fill
 from support.sshd import SshServer
@@ -35,6 +35,13 @@ BECOME = {
     # By default Ansible gives a busy machine ten seconds for it.
     "ansible_local_become_success_timeout": SECONDS,
 }
+
+
+@pytest.fixture
+def become() -> dict[str, Any]:
+    """By sudo where it can be had, and root is whom it asks no password."""
+    sudo = find_tool("sudo") if os.geteuid() == 0 else None
+    return {**BECOME, "ansible_become_method": "sudo", "ansible_become_exe": str(sudo)} if sudo else BECOME
 
 
 @pytest.fixture
@@ -156,14 +163,19 @@ def test_a_module_that_is_to_outlive_its_run_does(
 
 
 def test_a_restore_ends_with_its_run_and_the_database_is_as_it_was(
-    playbooks: Playbooks, bench: RestoreBench, postgres17: PostgresServer, database: str, tmp_path: Path
+    playbooks: Playbooks,
+    bench: RestoreBench,
+    postgres17: PostgresServer,
+    database: str,
+    become: dict[str, Any],
+    tmp_path: Path,
 ) -> None:
     postgres17.query(database, "CREATE TABLE orders AS SELECT generate_series(1, 9) AS id")
     bench.backup(postgres17, database)
     postgres17.query(database, "DELETE FROM orders WHERE id > 3")
     with FakePrograms(tmp_path / "fake", postgres17.bin_dir, spoiled="pg_restore", hold_after=0) as programs:
         options = bench.options(postgres17, database, pg_bin_dir=str(programs))
-        Victim(playbooks, programs).kill(signal.SIGINT, "mobul.backup.restore_database", options, BECOME)
+        Victim(playbooks, programs).kill(signal.SIGINT, "mobul.backup.restore_database", options, become)
     assert postgres17.query(database, "SELECT count(*) FROM orders") == [(3,)]
     assert databases(postgres17, database) == {database}
     # The safety backup had been made before: it is whole, or not there.
