@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
-from support.backup_bench import Bench, make_keys
+from ansible_collections.mobul.backup.plugins.module_utils._core.verification.comparing_live import run_compare
+from ansible_collections.mobul.backup.plugins.modules import backup_compare
+from support.backup_bench import ENVIRONMENT, Bench, make_keys
 from support.drill_runs import drill, failures
 from support.installations import installations
 from support.lab import PostgresServer
+from support.module_parameters import parameters
 from support.restore_runs import RestoreBench, databases
 from support.stored_sets import contents_of, script_of
 from support.supabase_project import DATABASE, ProjectServer
+from support.table_restores import restore_table
 
 PASSWORDS = "SELECT id, encrypted_password FROM auth.users ORDER BY id"
 SPOIL = """
@@ -146,3 +150,74 @@ def test_a_server_without_the_platform_gets_all_but_its_extensions(
         assert name in told
     assert "public" not in told
     assert databases(plain, "drill_shop") == set()
+
+
+@pytest.mark.parametrize("member", [True, False], ids=["member", "no member"])
+def test_rows_of_one_table_come_back_also_of_the_platforms_own(project: Project, member: bool) -> None:
+    server, owners = project.server, "supabase_auth_admin, supabase_storage_admin"
+
+    def restore(table: str, strategy: str) -> dict[str, Any]:
+        options = {**server.options(), "strategy": strategy, "expect_environment": ENVIRONMENT}
+        return restore_table(server, DATABASE, table, bench=project.bench.bench, **options)
+
+    server.as_role("""
+        DELETE FROM public.notes; DELETE FROM auth.refresh_tokens WHERE id = 5;
+        DELETE FROM auth.users WHERE email = 'user5@example.com'; UPDATE auth.users SET encrypted_password = 'lost';
+        UPDATE storage.objects SET name = 'renamed';
+    """)
+    if not member:
+        server.query(DATABASE, f"REVOKE {owners} FROM postgres")
+    try:
+        with pytest.raises(BackupError, match="Supabase's own table"):
+            restore("auth.users", "swap")
+        with pytest.raises(BackupError, match=r"refer to rows of auth\.users|violates foreign key"):
+            restore("auth.identities", "merge")
+        for table, strategy in (
+            *(("auth.users", "merge"), ("auth.identities", "merge"), ("auth.refresh_tokens", "merge")),
+            *(("storage.objects", "replace"), ("public.profiles", "merge"), ("public.notes", "swap")),
+        ):
+            assert restore(table, strategy)["changed"], table
+        settled = restore_table(server, DATABASE, "public.notes", state="finalized", **server.options())
+        assert settled["changed"]
+    finally:
+        server.query(DATABASE, f"GRANT {owners} TO postgres")
+    assert state_of(server) == project.state
+
+
+def test_what_the_role_may_not_read_of_the_platform_is_named_and_nothing_of_the_users_is_missing(
+    tmp_path_factory: pytest.TempPathFactory, project: Project
+) -> None:
+    directory = tmp_path_factory.mktemp("older")
+    bench = RestoreBench(Bench(directory, make_keys(directory)))
+    with ProjectServer(project.server.major) as server:
+        server.fill()
+        server.query(DATABASE, "REVOKE pg_read_all_data, supabase_auth_admin, supabase_storage_admin FROM postgres")
+        report = bench.backup(server, DATABASE, jobs=2, **server.options())
+        (told,) = [one for one in report["warnings"] if "may not read" in one]
+        assert "pgsodium.key, realtime.messages" in told
+        before = state_of(server)
+        server.as_role("DELETE FROM public.notes; UPDATE auth.users SET encrypted_password = 'lost'")
+        # Policies and triggers on the platform's tables take its own rights, which its library gives.
+        with pytest.raises(BackupError, match="what hangs on the platform's own tables: .*TRIGGER auth"):
+            bench.restore(server, DATABASE, **server.options())
+        server.query(DATABASE, "GRANT supabase_auth_admin, supabase_storage_admin TO postgres")
+        bench.restore(server, DATABASE, **server.options())
+        assert state_of(server) == before
+        options = {**bench.options(server, DATABASE, expect_environment=None), **server.options()}
+        compared = parameters(backup_compare, **options)
+        assert "0 losses, 0 other differences" in run_compare(compared, False)["summary"][0]
+        server.as_role("""
+            CREATE TABLE public.mine (a int);
+            REVOKE ALL ON public.mine FROM postgres, anon, authenticated, service_role;
+        """)
+        with pytest.raises(BackupError, match=r"no right to read table public\.mine"):
+            bench.backup(server, DATABASE, **server.options())
+        server.as_role("DROP TABLE public.mine")
+        # So is a role that may not read users, as the temporary one of the platform's own tool.
+        server.query(DATABASE, "REVOKE ALL ON auth.users FROM postgres; REVOKE supabase_auth_admin FROM postgres")
+        with pytest.raises(BackupError, match=r"no right to read table auth\.users"):
+            bench.backup(server, DATABASE, **server.options())
+        server.query(DATABASE, "GRANT ALL ON auth.users TO postgres; GRANT supabase_auth_admin TO postgres")
+        server.query(DATABASE, "REVOKE SET ON PARAMETER session_replication_role FROM postgres")
+        with pytest.raises(BackupError, match="may not set session_replication_role"):
+            bench.restore(server, DATABASE, **server.options())

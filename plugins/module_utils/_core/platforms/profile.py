@@ -68,6 +68,11 @@ class Profile:
             return True
         return self.has_schema(schema) and schema not in self.rows_kept and self.owns(owner)
 
+    def spares(self, table: TableName) -> bool:
+        """Whether a backup can do without a table or sequence: no rows of the user's are in it."""
+        schema, _name = table
+        return self.has_schema(schema) and (schema not in self.rows_kept or table in self.rows_left)
+
     def has(self, entry: TocEntry) -> bool:
         """Whether an object of a dump is the platform's."""
         if entry.desc == "EXTENSION":

@@ -25,12 +25,15 @@ ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"
 
 
 def unseen_tables(connection: Connection, profile: Profile | None) -> list[TableName]:
-    """Tables and sequences of the platform that the role may not read, so that no dump can have them."""
+    """Tables and sequences of the platform that the role may not read, so that no dump can have them.
+
+    Those with rows of the user's are not among them: a dump without these would be no backup.
+    """
     if profile is None:
         return []
     with database_errors(STEP), connection.cursor() as cursor:
         found = [name for names in unreadable(cursor).values() for name in names]
-    return sorted(name for name in found if profile.has_schema(name[0]))
+    return sorted(name for name in found if profile.spares(name))
 
 
 def rows_left_out(connection: Connection, profile: Profile | None) -> list[TableName]:

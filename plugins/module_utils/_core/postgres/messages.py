@@ -13,17 +13,23 @@ _MAX_LINES = 3
 _DATA_EXCEPTION = "22"
 """The class of SQLSTATEs whose messages quote the value that was wrong; appendix A of the documentation."""
 
+_DIRECT = r"\bdb\.\w+\.supabase\.co"
+"""The host of a project itself."""
+
 _HINTS = (
     (r"password authentication failed|no password supplied", "check login_user and login_password"),
     (r"Tenant or user not found", "a pooler of Supabase expects login_user as role.project, postgres.abcd say"),
     (r"no pg_hba\.conf entry", "the server's pg_hba.conf does not let this role in from here; ssl_mode may matter"),
     (r'database "[^"]*" does not exist', "check login_db"),
     (r'role "[^"]*" does not exist', "check login_user"),
-    (r"could not translate host name", "check login_host"),
     (
-        r"(?s)Network is unreachable.*supabase\.co|supabase\.co.*Network is unreachable",
-        "the direct host of Supabase speaks IPv6 only: use the session pooler's host with port 5432",
+        # A name that has IPv6 addresses only is as good as unknown where there is no IPv6.
+        rf"(?s)Network is unreachable.*{_DIRECT}|{_DIRECT}.*(?:Network is unreachable|to address)",
+        "the direct host of Supabase has IPv6 only, and this machine may have none: use the session pooler, host "
+        "aws-0-<region>.pooler.supabase.com (the dashboard has it), port 5432, login_user postgres.<project>; "
+        "if the machine has IPv6, check the project's reference",
     ),
+    (r"could not translate host name", "check login_host"),
     (
         r"server does not support SSL",
         "the server offers no TLS: set it up there, or use ssl_mode 'prefer'",

@@ -11,6 +11,8 @@ from ..backupset.manifest import Manifest
 from ..catalogue.good_set import GoodSet, find_good_set
 from ..catalogue.wanted import Wanted
 from ..errors import BackupError, ConfigError
+from ..platforms.profiles import find_profile
+from ..platforms.reading import unseen_tables, without_tables
 from ..postgres.archive import Toc, schema_differences, schema_objects
 from ..postgres.connection import ConnectionOptions, connect
 from ..postgres.counting import count_rows
@@ -88,11 +90,12 @@ def run_compare(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
             )
         connection = connect(options)
         stack.callback(connection.close)
-        server = check_server(connection, options)
+        unseen = unseen_tables(connection, find_profile(params.get("profile")))
+        server = check_server(connection, options, unseen)
         program = find_program("pg_dump", server.version_num, params["pg_bin_dir"])
         version = None if server.pooled else server.version_num
         environment = stack.enter_context(child_environment_for(options, server_version_num=version))
-        toc = schema_of(program, environment)
+        toc = schema_of(program, environment, without_tables(unseen, server.encoding))
         counted = _count(connection, _counted(manifest))
         changes = list(_changes(good, access, toc, counted, program, server.version_num // 10000, expected))
     return _report(manifest, changes, len(counted), opened=access.decryption.given, warnings=good.warnings)

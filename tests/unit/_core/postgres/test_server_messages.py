@@ -19,6 +19,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.messag
         ('FATAL:  database "shp" does not exist', "login_db"),
         ('could not translate host name "db" to address: Name or service not known', "login_host"),
         ('connection to server at "db.abc.supabase.co" failed: Network is unreachable', "IPv6"),
+        ('could not translate host name "db.abc.supabase.co" to address: Name or service not known', "session pooler"),
         ("connection failed: Connection refused", "login_port"),
         ("server does not support SSL, but SSL was required", "ssl_mode"),
         ('root certificate file "/root/.postgresql/root.crt" does not exist', "ca_cert"),

@@ -73,7 +73,8 @@ def open_set(request: RestoreRequest, access: Access) -> Contents:
     unknown = unknown_environment(manifest.environment, request.expect_environment)
     contents = open_contents(good, access.decryption)
     told = told_left_out(manifest)
-    left_out = [f"{contents.name} was {told}: what is restored has none of them"] if told else []
+    after = "they stay as they are in the project" if request.is_projects else "what is restored has none of them"
+    left_out = [f"{contents.name} was {told}: {after}"] if told else []
     return replace(contents, warnings=(*contents.warnings, *unknown, *left_out))
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from ...backupset.naming import check_name
 from ...catalogue.wanted import LATEST, Wanted
 from ...errors import ConfigError
+from ...platforms.profile import Profile
+from ...platforms.profiles import find_profile
 from ..database.expected_differences import NOTHING_EXPECTED, ExpectedDifferences
 from ..database.search_paths import NO_SEARCH_PATHS, SearchPaths
 from ..environments import check_environment, require_environment
@@ -37,6 +39,7 @@ class TableRequest:
     :param search_paths: of single objects that are made then.
     :param adopt: the system identifier of another database whose set is meant all the same.
     :param lock_timeout: seconds to wait for locks altogether.
+    :param profile: of the platform that hosts the database.
     """
 
     table: str
@@ -59,6 +62,7 @@ class TableRequest:
     adopt: str | None = None
     lock_timeout: int = 60
     pg_bin_dir: str | None = None
+    profile: Profile | None = None
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -104,6 +108,7 @@ class TableRequest:
             mask_columns=tuple(params.get("mask_columns") or ()),
             search_paths=SearchPaths.parse(params.get("entry_search_path"), STEP),
             expected=ExpectedDifferences.parse(params.get("expected_differences"), STEP),
+            profile=find_profile(params.get("profile")),
             **given,
         )
 

@@ -8,7 +8,9 @@ from dataclasses import replace
 from typing import Any
 
 from ...catalogue.identity import Identity
-from ...errors import ConfigError, SourceError, after_change
+from ...errors import ConfigError, PreflightError, SourceError, after_change
+from ...platforms.profile import Profile
+from ...platforms.reading import unseen_tables
 from ...postgres.archive import Toc
 from ...postgres.connection import Connection, ConnectionOptions, connect
 from ...postgres.messages import bounded_list
@@ -35,7 +37,7 @@ from .source.file_rows import open_file
 from .source.sources import Backup, defined_tables, find_in_backup, find_set, quoted, rows_of_set
 from .swap.schema_dump import Tools
 from .swap.swap import SwapPlan, plan_swap, swap, verify_swap
-from .target import STEP, Target, describe, look_at
+from .target import STEP, Target, describe, is_platforms, look_at
 
 _OVER_SEVERAL_COLUMNS = """
 SELECT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext WHERE stxrelid = pg_catalog.to_regclass(%s))
@@ -55,7 +57,7 @@ def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
         stack.callback(connection.close)
         with connection.cursor() as cursor:
             refuse_standby(cursor, STEP)
-        tools = Tools.find(options, connection, request.pg_bin_dir)
+        tools = Tools.find(options, connection, request.pg_bin_dir, unseen_tables(connection, request.profile))
         target = _find(connection, request)
         if isinstance(target, NoSuchTableError) and request.state != "restored":
             return report_absent(request, target)
@@ -70,7 +72,7 @@ def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
 def _find(connection: Connection, request: TableRequest) -> Target | NoSuchTableError:
     """The table, or that there is none."""
     try:
-        return look_at(Session(connection), request.table)
+        return look_at(Session(connection), request.table, request.profile)
     except NoSuchTableError as missing:
         return missing
 
@@ -111,6 +113,12 @@ def _restore(
 ) -> dict[str, Any]:
     if request.strategy != "swap":
         return _change_rows(connection, target, backup, request, check_mode)
+    if request.profile is not None and is_platforms(request.profile, target.table, target.owner):
+        raise PreflightError(
+            STEP,
+            f"{target.name} is {request.profile.title}'s own table, which nothing else may take the place of",
+            hint="nothing was touched; strategy: merge or replace restores its rows",
+        )
     with locked(connection, target.table) as (session, now):
         plan = plan_swap(session, now, backup, tools, request.column_map)
         backup = replace(backup, warnings=(*backup.warnings, *_told_missing(backup, plan)))
@@ -139,7 +147,7 @@ def _change_rows(
     connection: Connection, target: Target, backup: Backup, request: TableRequest, check_mode: bool
 ) -> dict[str, Any]:
     """The strategies that leave the table where it is."""
-    with locked(connection, target.table) as (session, now):
+    with locked(connection, target.table, request.profile) as (session, now):
         merge = prepare_merge(session, now, backup, request)
         diff = None
         if request.strategy == "merge":
@@ -178,7 +186,9 @@ def _settle(
 
 
 @contextlib.contextmanager
-def locked(connection: Connection, table: TableName) -> Iterator[tuple[Session, Target]]:
+def locked(
+    connection: Connection, table: TableName, profile: Profile | None = None
+) -> Iterator[tuple[Session, Target]]:
     """A transaction in which nobody else changes the table's definition; reads and writes go on."""
     from psycopg2 import sql
 
@@ -186,7 +196,7 @@ def locked(connection: Connection, table: TableName) -> Iterator[tuple[Session, 
         with session.at("lock the table"):
             statement = sql.SQL("LOCK TABLE ONLY {} IN SHARE UPDATE EXCLUSIVE MODE")
             session.execute(statement.format(sql.Identifier(*table)))
-        yield session, describe(session, table)
+        yield session, describe(session, table, profile)
 
 
 def _settle_down(connection: Connection, table: TableName, *, swapped: bool = False) -> None:

@@ -14,7 +14,7 @@ def advance(session: Session, before: Target) -> None:
 
     :param before: the table that was there; what its sequences had reached counts too.
     """
-    now = describe(session, before.table)
+    now = describe(session, before.table, before.profile)
     types = {column.name: column.type for column in now.columns}
     for sequence in now.sequences:
         if types[sequence.column] not in _INTEGERS:

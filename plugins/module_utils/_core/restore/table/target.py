@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...errors import PreflightError
+from ...platforms.profile import Profile
 from ...postgres.names import TableName, display_name
 from ...postgres.tables import find_table, user_tables
 from ...postgres.types import Composable
@@ -96,6 +97,8 @@ class Target:
     :param relkind: ``r`` table, ``p`` partitioned.
     :param key: columns of the primary key; empty without one.
     :param children: tables that inherit from it, or its partitions.
+    :param owned: whether the role has its owner's rights; on a hosted database rows can be changed without.
+    :param profile: of the platform that hosts the database.
     """
 
     oid: int
@@ -108,6 +111,8 @@ class Target:
     parents: tuple[Parent, ...]
     children: tuple[TableName, ...]
     sequences: tuple[Sequence, ...]
+    owned: bool = True
+    profile: Profile | None = None
 
     @property
     def name(self) -> str:
@@ -134,19 +139,22 @@ class Target:
         return next((parent for parent in self.parents if parent.partitioned), None)
 
 
-def look_at(session: Session, name: str) -> Target:
+def look_at(session: Session, name: str, profile: Profile | None = None) -> Target:
     """The one table that *name* means.
 
     :raises ConfigError: there is none (with the nearest names), or there are several.
     :raises PreflightError: the role may not change it.
     """
-    return describe(session, find_table(name, user_tables(session.connection)).table)
+    return describe(session, find_table(name, user_tables(session.connection)).table, profile)
 
 
-def describe(session: Session, table: TableName) -> Target:
-    """What the catalogue has of a table."""
+def describe(session: Session, table: TableName, profile: Profile | None = None) -> Target:
+    """What the catalogue has of a table.
+
+    :param profile: of the platform that hosts the database: its tables are nobody's of ours.
+    """
     oid, relkind, type_oid, owner, may = session.rows(_RELATION, table)[0]
-    if not may:
+    if not may and not is_platforms(profile, table, owner):
         raise PreflightError(
             STEP,
             f"{display_name(table)} belongs to {owner}, whose rights the role {session.connection.info.user} has not",
@@ -170,4 +178,11 @@ def describe(session: Session, table: TableName) -> Target:
             Sequence(one, (schema, it), column, identity, step)
             for one, schema, it, column, identity, step in session.rows(_SEQUENCES, [oid])
         ),
+        owned=may,
+        profile=profile,
     )
+
+
+def is_platforms(profile: Profile | None, table: TableName, owner: str) -> bool:
+    """Whether a table is the platform's own."""
+    return profile is not None and profile.has_schema(table[0]) and profile.owns(owner)

@@ -163,8 +163,19 @@ class InPlace:
 
     def _suspects(self) -> str:
         """What an error may be about that is none of the backup's."""
-        clearing = self._plan.clearing
-        if clearing is None or not clearing.strangers.kept:
+        clearing, toc = self._plan.clearing, self._plan.contents.toc
+        if clearing is None or toc is None:
+            return ""
+        if hung := [
+            object_name(entry)
+            for entry in toc.entries
+            if entry.dump_id not in clearing.left and self._share.is_about(entry) and entry.namespace
+        ]:
+            return (
+                f"; is it about what hangs on the platform's own tables: {bounded_list(hung)}? expected_differences: "
+                f"['{hung[0]}'] leaves it as it is"
+            )
+        if not clearing.strangers.kept:
             return ""
         names = bounded_list([object_name(entry) for entry in clearing.strangers.kept])
         return f"; is it about what came after the backup and is made again around it: {names}?"

@@ -18,6 +18,7 @@ from ....postgres.memberships import lacking_memberships
 from ....postgres.messages import bounded_list, database_errors
 from ....postgres.names import TableName, display_name
 from ....postgres.types import Composable, Connection, Cursor
+from ...quiet_rows import loudly, may_be_quiet, prove_keys, quietly
 from .strangers import STEP, reachable
 
 _VALUE = "SEQUENCE SET"
@@ -27,35 +28,6 @@ SELECT n.nspname, c.relname, CASE WHEN c.relkind = 'S' THEN pg_catalog.has_seque
   ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'S')
-"""
-_QUIETLY = "SET LOCAL session_replication_role TO {};\n"
-_PROVE_KEYS = """
-DO LANGUAGE plpgsql $mobul$
-DECLARE
-  one record;
-  broken boolean;
-BEGIN
-  FOR one IN
-    SELECT k.conname, k.conrelid::pg_catalog.regclass AS heir, k.confrelid::pg_catalog.regclass AS parent,
-      (SELECT pg_catalog.string_agg(pg_catalog.format('h.%I = p.%I', a.attname, f.attname), ' AND ')
-       FROM ROWS FROM (pg_catalog.unnest(k.conkey), pg_catalog.unnest(k.confkey)) AS pair (own, other)
-       JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = pair.own
-       JOIN pg_catalog.pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = pair.other) AS equal,
-      (SELECT pg_catalog.string_agg(pg_catalog.format('h.%I IS NOT NULL', a.attname), ' AND ')
-       FROM pg_catalog.unnest(k.conkey) AS pair (own)
-       JOIN pg_catalog.pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = pair.own) AS given
-    FROM pg_catalog.pg_constraint k
-    WHERE k.contype = 'f' AND k.convalidated
-      AND (k.conrelid = ANY ({tables}::pg_catalog.regclass[]) OR k.confrelid = ANY ({tables}::pg_catalog.regclass[]))
-  LOOP
-    EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s h WHERE %s AND NOT EXISTS (SELECT FROM %s p WHERE %s))',
-      one.heir, one.given, one.parent, one.equal) INTO broken;
-    IF broken THEN
-      RAISE EXCEPTION 'rows of % refer to rows of % that the backup does not have (foreign key %)',
-        one.heir, one.parent, one.conname;
-    END IF;
-  END LOOP;
-END $mobul$;
 """
 
 
@@ -96,24 +68,19 @@ class PlatformShare:
             return
         for table in self.tables:
             yield sql.SQL("LOCK TABLE ONLY {} IN EXCLUSIVE MODE;\n").format(sql.Identifier(*table))
-        yield sql.SQL(_QUIETLY).format(sql.SQL("replica"))
+        yield quietly()
         for table in self.tables:
             yield sql.SQL("DELETE FROM ONLY {};\n").format(sql.Identifier(*table))
 
     def after(self) -> Iterator[Composable]:
         """What comes behind the rows, and before the rest of the backup."""
-        from psycopg2 import sql
-
         if self.rows:
-            yield sql.SQL(_QUIETLY).format(sql.SQL("origin"))
+            yield loudly()
 
     def prove(self) -> Iterator[Composable]:
         """What comes last of all."""
-        from psycopg2 import sql
-
         if self.tables:
-            names = sql.SQL(", ").join(sql.Literal(sql_name(table)) for table in self.tables)
-            yield sql.SQL(_PROVE_KEYS).format(tables=sql.SQL("ARRAY[{}]").format(names))
+            yield prove_keys(self.tables)
 
 
 NO_SHARE = PlatformShare()
@@ -234,21 +201,14 @@ def _rows(profile: Profile, backup: Toc, found: _Decided, expected: Callable[[st
 
 def _check_quietly(cursor: Cursor, rows: Sequence[TocEntry]) -> None:
     """Refuse where triggers and foreign keys cannot be kept quiet."""
-    from psycopg2 import errors
-
-    cursor.execute("BEGIN")
-    try:
-        cursor.execute("SET LOCAL session_replication_role TO replica")
-    except errors.InsufficientPrivilege:
+    if not may_be_quiet(cursor):
         raise PreflightError(
             STEP,
             f"the role may not set session_replication_role, without which the rows of {_told(rows)} cannot be put "
             "back: the platform's triggers would refuse it or act",
             hint="nothing was touched; GRANT SET ON PARAMETER session_replication_role to it (PostgreSQL 15 or newer), "
             f"or leave these rows as they are: expected_differences: ['TABLE DATA {rows[0].namespace}.*']",
-        ) from None
-    finally:
-        cursor.execute("ROLLBACK")
+        )
 
 
 def _warnings(profile: Profile, found: _Decided, locked: Sequence[TocEntry]) -> Iterator[str]:
@@ -261,8 +221,3 @@ def _warnings(profile: Profile, found: _Decided, locked: Sequence[TocEntry]) -> 
 
 def _told(entries: Sequence[TocEntry]) -> str:
     return bounded_list([display_name((one.namespace, one.tag)) for one in entries if one.desc == TABLE_DATA])
-
-
-def sql_name(table: TableName) -> str:
-    """As SQL reads it."""
-    return ".".join('"' + part.replace('"', '""') + '"' for part in table)

@@ -8,6 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ....errors import SourceError
+from ....platforms.reading import without_tables
 from ....postgres.any_bytes import script_encoding, server_encoding
 from ....postgres.archive import ArchiveWalker, Toc, TocEntry
 from ....postgres.archive.encodings import DEFAULT, decode
@@ -15,6 +16,7 @@ from ....postgres.archive.extract import TocText
 from ....postgres.connection import ConnectionOptions
 from ....postgres.environment import child_environment_for
 from ....postgres.known_settings import unknown_settings, without_unknown
+from ....postgres.names import TableName
 from ....postgres.programs import Program, find_program
 from ....postgres.types import Connection
 from ....stream.process import ProcessSource, child_environment, describe_status
@@ -38,6 +40,7 @@ class Tools:
     """The programs that fit the server, and how they reach it.
 
     :param encoding: in which a session is spoken to, see :mod:`postgres.any_bytes`.
+    :param without: pg_dump's options that leave out what the role may not read.
     """
 
     options: ConnectionOptions
@@ -45,13 +48,24 @@ class Tools:
     encoding: str
     pg_dump: Program
     pg_restore: Program
+    without: tuple[str, ...] = ()
 
     @classmethod
-    def find(cls, options: ConnectionOptions, connection: Connection, pg_bin_dir: str | None) -> Tools:
-        """Look for them."""
+    def find(
+        cls,
+        options: ConnectionOptions,
+        connection: Connection,
+        pg_bin_dir: str | None,
+        unseen: Sequence[TableName] = (),
+    ) -> Tools:
+        """Look for them.
+
+        :param unseen: what the role may not read, and no dump is to have.
+        """
         version, encoding = connection.server_version, script_encoding(server_encoding(connection))
         found = [find_program(name, version, pg_bin_dir) for name in ("pg_dump", "pg_restore")]
-        return cls(options, version, encoding, *found)
+        without = tuple(without_tables(unseen, server_encoding(connection)))
+        return cls(options, version, encoding, found[0], found[1], without)
 
 
 class SchemaDump:
@@ -97,7 +111,7 @@ def dump_schema(tools: Tools) -> SchemaDump:
 
     argv = [
         tools.pg_dump.path, "--format=custom", "--compress=0", "--schema-only", f"--encoding={tools.encoding}",
-        "--no-password", "--lock-wait-timeout=60000",
+        "--no-password", "--lock-wait-timeout=60000", *tools.without,
     ]  # fmt: skip
     with child_environment_for(tools.options, server_version_num=tools.server_version_num) as environment:
         try:
