@@ -67,6 +67,18 @@ options:
       - V(finalized) drops the databases that earlier restores side by side have replaced.
       - V(reverted) brings the database back that the last restore side by side has replaced, and keeps the restored one
         beside it until V(finalized).
+      - V(resumed) starts again what a restore with O(outbound=paused) has paused in the database.
+    choices: [restored, finalized, reverted, resumed]
+  outbound:
+    description:
+      - What becomes of that in the restored database which would mail, call or replicate by itself.
+      - V(paused) switches off its jobs of pg_cron, pgAgent and pg_timetable, its subscriptions, and the triggers, event
+        triggers and rules that call out, before anybody can use it. They are listed in RV(paused), remembered in the
+        comment of the database, and started again by O(state=resumed).
+      - V(active) leaves everything as it is in the backup.
+    type: str
+    choices: [paused, active]
+    default: paused
   strategy:
     description:
       - How to restore.
@@ -190,6 +202,12 @@ EXAMPLES = r"""
     login_unix_socket: /run/postgresql
     state: reverted
 
+- name: Let the restored database mail, call and replicate again
+  mobul.backup.restore_database:
+    login_db: shop
+    login_unix_socket: /run/postgresql
+    state: resumed
+
 - name: Drop what was replaced
   mobul.backup.restore_database:
     login_db: shop
@@ -295,6 +313,24 @@ reaped:
   type: list
   elements: str
   sample: [shop_new_20261124200000]
+paused:
+  description: What would mail, call or replicate, and does not before O(state=resumed).
+  returned: when the database was restored
+  type: list
+  elements: dict
+  sample: [{kind: trigger, name: notify on public.orders, why: "public.notify: net.http_post"}]
+not_paused:
+  description: What calls out and could not be paused, since it is another role's or cannot be switched off.
+  returned: when the database was restored
+  type: list
+  elements: dict
+  sample: []
+resumed:
+  description: What acts again, or in check mode would.
+  returned: with O(state=resumed)
+  type: list
+  elements: dict
+  sample: [{kind: job, name: "1 on cron.job", why: a scheduler runs nightly}]
 duration:
   description: Seconds that the whole run took.
   returned: with O(state=restored)
@@ -346,6 +382,7 @@ def main() -> None:
             **ADOPT,
             **PROFILE,
             **DECRYPTION,
+            "state": {**RESTORE["state"], "choices": [*RESTORE["state"]["choices"], "resumed"]},
             "strategy": {"type": "str", "choices": ["side_by_side", "in_place"]},
             "jobs": {"type": "int", "default": 1},
             "environment": {"type": "str"},
@@ -355,6 +392,7 @@ def main() -> None:
             "safety_backup": {"type": "dict", "options": SAFETY_BACKUP},
             "maintenance_db": {"type": "str", "default": "postgres"},
             "end_connections": {"type": "bool", "default": True},
+            "outbound": {"type": "str", "default": "paused", "choices": ["paused", "active"]},
         },
         run_restore,
     )

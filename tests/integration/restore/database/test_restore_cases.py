@@ -248,6 +248,8 @@ def test_subscriptions_are_named_and_only_one_database_goes_on_with_them(
     assert not bench.restore(server, shop, state="finalized")["warnings"]
     assert databases(server, shop) == {shop}
     bench.restore(server, shop, strategy="in_place")
+    assert server.query("postgres", enabled) == [(shop, False, "s1")]
+    bench.restore(server, shop, state="resumed")
     assert server.query("postgres", enabled) == [(shop, True, "s1")]
 
 

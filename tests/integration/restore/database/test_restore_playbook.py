@@ -62,6 +62,12 @@ def test_the_checklist_is_run_in_order_and_everybody_gets_in_again(
     shop: str,
     tmp_path: Path,
 ) -> None:
+    hook = "SELECT tgenabled::text FROM pg_trigger WHERE tgname = 'hook'"
+    postgres17.query(
+        shop,
+        "CREATE FUNCTION hook() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM net.http_post(1); RETURN NEW; END';"
+        "CREATE TRIGGER hook AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION hook()",
+    )
     report = bench.backup(postgres17, shop)
     postgres17.query(shop, "DELETE FROM orders")
     path = tmp_path / "result.json"
@@ -90,6 +96,10 @@ def test_the_checklist_is_run_in_order_and_everybody_gets_in_again(
     kinds = sorted(path.parent.name.rsplit("_", 2)[0] for path in bench.bench.root.rglob("manifest.json"))
     assert kinds == ["manual", "pre_restore"]
 
+    assert "paused until state resumed: trigger hook on public.orders" in result.output
+    assert postgres17.query(shop, hook) == [("D",)]
+    assert run(playbooks, inventory, shop, restore_state="resumed").status == 0
+    assert postgres17.query(shop, hook) == [("O",)]
     assert run(playbooks, inventory, shop, restore_state="reverted").status == 0
     assert postgres17.query(shop, "SELECT count(*) FROM orders") == [(0,)]
     assert run(playbooks, inventory, shop, restore_state="finalized").status == 0

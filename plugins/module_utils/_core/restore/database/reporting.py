@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...texts import page
+from ..outbound.memory import names_of
+from ..outbound.resuming import Resumed
 from .plan import RestorePlan
 from .replaced_database import Kept
 from .request import RestoreRequest
@@ -52,6 +54,8 @@ def report_restored(
         summary.append(
             f"the replaced database is kept as {restored.kept!r}: state finalized drops it, reverted brings it back"
         )
+    if restored.outbound.paused:
+        summary.append(f"paused until state resumed: {names_of(restored.outbound.paused)}")
     return {
         "changed": True,
         **_common(plan, duration),
@@ -62,9 +66,34 @@ def report_restored(
         "fingerprints": found.fingerprints,
         "extra_objects": list(found.extra),
         "reaped": list(reaped),
-        "warnings": [*plan.warnings, *plan.contents.passed_over, *warnings, *found.warnings],
+        "paused": [one.told() for one in (*restored.outbound.paused, *restored.outbound.resting)],
+        "not_paused": [one.told() for one in restored.outbound.awake],
+        "warnings": [
+            *plan.warnings,
+            *plan.contents.passed_over,
+            *warnings,
+            *found.warnings,
+            *restored.outbound.warnings(),
+        ],
         "summary": summary,
         "diff": _diff(summary),
+    }
+
+
+def report_resumed(request: RestoreRequest, resumed: Resumed, *, check_mode: bool) -> dict[str, Any]:
+    """What was paused acts again."""
+    names = [str(one) for one in resumed.resumed]
+    word = "would be started again" if check_mode else "started again"
+    told = f"database {request.database!r}: {word}: {', '.join(names)}" if names else ""
+    summary = [told or f"database {request.database!r}: nothing is paused"]
+    return {
+        "changed": bool(resumed.resumed or resumed.gone),
+        "database": request.database,
+        "state": request.state,
+        "resumed": [one.told() for one in resumed.resumed],
+        "warnings": list(resumed.warnings),
+        "summary": summary,
+        "diff": _diff(summary if names else []),
     }
 
 

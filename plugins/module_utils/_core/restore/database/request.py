@@ -16,7 +16,8 @@ from .search_paths import NO_SEARCH_PATHS, SearchPaths
 
 STEP = "check the options"
 STRATEGIES = ("side_by_side", "in_place")
-STATES = ("restored", "finalized", "reverted")
+STATES = ("restored", "finalized", "reverted", "resumed")
+OUTBOUND = ("paused", "active")
 _MAX_JOBS = 64
 
 
@@ -43,6 +44,7 @@ class RestoreRequest:
     :param profile: of the platform that hosts the database.
     :param end_connections: whether other sessions may be ended for the exchange.
     :param lock_timeout: seconds to wait for a lock.
+    :param outbound: whether what calls out in the restored database is paused, or active as in the backup.
     """
 
     database: str
@@ -67,6 +69,7 @@ class RestoreRequest:
     lock_timeout: int = 60
     pg_bin_dir: str | None = None
     profile: Profile | None = None
+    outbound: str = "paused"
 
     def __post_init__(self) -> None:
         if not self.database:
@@ -75,6 +78,8 @@ class RestoreRequest:
             raise ConfigError(STEP, f"state is {self.state!r}", hint=", ".join(STATES))
         if self.strategy not in (None, *STRATEGIES):
             raise ConfigError(STEP, f"strategy is {self.strategy!r}", hint=" or ".join(STRATEGIES))
+        if self.outbound not in OUTBOUND:
+            raise ConfigError(STEP, f"outbound is {self.outbound!r}", hint=" or ".join(OUTBOUND))
         if not 1 <= self.jobs <= _MAX_JOBS:
             raise ConfigError(STEP, f"jobs is {self.jobs}", hint=f"1 to {_MAX_JOBS}")
         if self.lock_timeout < 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..outbound.pausing import NOTHING_PAUSED, Pausing
 from .comparing import Comparison
 
 
@@ -12,7 +13,9 @@ class Restored:
     """How a restore ended.
 
     :param kept: the database that was replaced, under its new name; None where there was none.
+    :param outbound: what was paused in it.
     """
 
     comparison: Comparison
     kept: str | None = None
+    outbound: Pausing = NOTHING_PAUSED

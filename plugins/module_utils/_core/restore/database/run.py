@@ -24,8 +24,9 @@ from .locks import lock_target
 from .plan import RestorePlan
 from .preparing import prepare
 from .replaced_database import finalize, reap_unfinished, revert
-from .reporting import report_kept, report_planned, report_restored
+from .reporting import report_kept, report_planned, report_restored, report_resumed
 from .request import STEP, RestoreRequest
+from .resuming import resume_paused
 from .roles import make_roles
 from .safety import check_safety, make_safety_backup
 from .search_paths import SearchPaths
@@ -53,6 +54,10 @@ def _run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     try:
         strangers = lock_target(connection, request.database)
         target = look_at(connection, request.database)
+        if request.state == "resumed":
+            resumed = resume_paused(options, target, check_mode=check_mode)
+            report = report_resumed(request, resumed, check_mode=check_mode)
+            return {**report, "warnings": [*strangers, *report["warnings"]]}
         if request.state == "finalized":
             kept = finalize(connection, options, target, request, check_mode=check_mode)
         else:
@@ -67,7 +72,7 @@ def parse_request(params: Mapping[str, Any]) -> RestoreRequest:
     names = (
         "label", "backup", "before", "location", "src", "state", "strategy", "jobs", "expect_environment",
         "environment", "expect_database", "adopt", "safety_backup", "maintenance_db", "end_connections", "lock_timeout",
-        "pg_bin_dir",
+        "pg_bin_dir", "outbound",
     )  # fmt: skip
     given = {name: params[name] for name in names if params.get(name) is not None}
     expected = ExpectedDifferences.parse(params.get("expected_differences"), STEP)

@@ -47,7 +47,7 @@ def warn_before(found: Sequence[Subscription], database: str, strategy: str) -> 
     names = bounded_list([one.name for one in found])
     told = f"database {database!r} subscribes to another ({names})"
     if strategy == "in_place":
-        return [f"{told}: its subscriptions stay, and want ALTER SUBSCRIPTION ... REFRESH PUBLICATION afterwards"]
+        return [f"{told}: its subscriptions stay: what was sent since the backup is to be copied anew"]
     return [
         f"{told}: its subscriptions are disabled when it is replaced, and those of the restored database, which have "
         "the same slots, are not enabled: what was sent since the backup is to be copied anew"

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...errors import ConfigError
 from ...findings import FAILED, PASSED
+from ...postgres.foreign_code import RESTRICTION, knows_restriction
 from ...postgres.messages import server_message
 from ...postgres.types import Connection
 
@@ -64,6 +65,9 @@ def run_query(connection: Connection, query: Query, timeout: int) -> tuple[str, 
             cursor.execute("BEGIN READ ONLY")
             try:
                 cursor.execute("SELECT pg_catalog.set_config('statement_timeout', %s, true)", [str(timeout * 1000)])
+                if knows_restriction(connection.server_version):
+                    # What lies in a foreign table is asked of another server.
+                    cursor.execute("SELECT pg_catalog.set_config(%s, 'foreign-table', true)", [RESTRICTION])
                 # As the application's own statements find their tables.
                 cursor.execute("""SELECT pg_catalog.set_config('search_path', '"$user", public', true)""")
                 cursor.execute(query.sql)

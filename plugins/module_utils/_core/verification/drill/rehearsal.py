@@ -30,6 +30,8 @@ from ...restore.database.replaced_database import reap_unfinished
 from ...restore.database.request import RestoreRequest
 from ...restore.database.roles import make_roles
 from ...restore.database.side_by_side.new_database import NewDatabase
+from ...restore.outbound.memory import names_of
+from ...restore.outbound.muting import mute
 from .compared import CHECKS, compared, joined, listed
 from .queries import run_query
 from .request import DrillRequest
@@ -192,6 +194,7 @@ class Drill:
             comparison = scratch.compare()
             told.restore_seconds = time.monotonic() - began
             self._judge(comparison, manifest, plan, scratch.forgiven, told)
+            _silence(scratch, told)
             self._ask(scratch, told)
         except BackupError as error:
             told.unreplayable = isinstance(error, ReplayError)
@@ -254,3 +257,16 @@ class Drill:
                 told.findings.append(Finding(check="query", subject=subject, status=status, message=message))
         finally:
             connection.close()
+
+
+def _silence(scratch: NewDatabase, told: Rehearsal) -> None:
+    """Nothing in the scratch database calls out while it is asked; what would is what a restore pauses."""
+    found = scratch.pause()
+    if found.paused:
+        told.tell("outbound", PASSED, f"would mail, call or replicate, and was paused: {names_of(found.paused)}")
+    if found.awake:
+        told.tell("outbound", WARNING, f"calls out, and a restore cannot pause it: {names_of(found.awake)}")
+    with contextlib.closing(connect(scratch.options)) as connection:
+        loud = mute(connection)
+    if loud:
+        told.tell("outbound", WARNING, f"would call out if one of your queries used it: {joined(loud)}")

@@ -22,12 +22,14 @@ from ....stream.stages import Transform
 from ..children import Child
 from ..comparing import Comparison, compare_schema, compared_fingerprints, doubts, schema_of
 from ..complaints import divide
+from ..event_triggers import event_triggers
 from ..expected_rows import ExpectedRows
 from ..plan import RestorePlan
 from ..psql_filter import KnownSettings, Restricted, WithoutCommit
 from ..restored import Restored
 from ..sessions import end_session, sessions
 from ..target import elsewhere
+from .outbound import Outbound
 from .platform_share import NO_SHARE, PlatformShare
 from .script import begin_script, end_script, script
 
@@ -94,6 +96,7 @@ class InPlace:
     def __init__(self, plan: RestorePlan) -> None:
         self._plan = plan
         self._options = elsewhere(plan.options, plan.target.name)
+        self._outbound = Outbound(plan)
 
     def run(self) -> Restored:
         """Restore, compare, commit, then collect the planner's statistics.
@@ -102,14 +105,16 @@ class InPlace:
             and the message says so.
         """
         plan = self._plan
-        if plan.request.end_connections:
-            self._end_sessions()
         with plan.environment(plan.target.name) as environment, contextlib.ExitStack() as stack:
-            self._execute(environment, stack)
+            with self._outbound.hushed():
+                if plan.request.end_connections:
+                    self._end_sessions()
+                self._execute(environment, stack)
             with after_change(), database_errors("look at what was restored"):
+                self._outbound.look()
                 comparison = self._compare(environment)
                 self._analyze()
-        return Restored(comparison)
+        return Restored(comparison, outbound=self._outbound.paused)
 
     def _analyze(self) -> None:
         connection = connect(self._options)
@@ -130,10 +135,13 @@ class InPlace:
         manifest = plan.contents.manifest
         before, after = ([], []) if plan.clearing is None else (plan.clearing.before(), plan.clearing.after())
         encoding = "" if plan.target.database is None else plan.target.database.encoding
-        begin = begin_script(plan.maintenance, encoding, plan.request.lock_timeout, self._share.before())
+        first = [*self._outbound.first(), *self._share.before()]
+        begin = begin_script(plan.maintenance, encoding, plan.request.lock_timeout, first)
         clear = script(plan.maintenance, encoding, [*self._share.after(), *before])
         objects = None if manifest is None else manifest.large_objects
-        end = plan.put_back + end_script(plan.maintenance, encoding, after, self._units(), objects)
+        between = script(plan.maintenance, encoding, self._outbound.between())
+        last = self._outbound.last()
+        end = between + plan.put_back + end_script(plan.maintenance, encoding, after, self._units(), objects, last)
         argv = [plan.psql.path, "-X", "-q", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]
         child = Child(argv, environment, STEP, fed=True)
         stack.callback(child.close)
@@ -216,7 +224,10 @@ class InPlace:
         toc, clearing = self._plan.contents.toc, self._plan.clearing
         entries = [] if toc is None else toc.entries
         left = frozenset[int]() if clearing is None else clearing.left
-        return "".join(f"{entry.dump_id};\n" for entry in entries if entry.dump_id not in left)
+        # Event triggers last, which would fire at what comes behind them.
+        last = () if toc is None else event_triggers(toc)
+        ids = [*(entry.dump_id for entry in entries if entry.dump_id not in last), *last]
+        return "".join(f"{dump_id};\n" for dump_id in ids if dump_id not in left)
 
     def _compare(self, environment: dict[str, str]) -> Comparison:
         """What the schema is now; rows and fingerprints were compared before the COMMIT."""
@@ -224,7 +235,7 @@ class InPlace:
         manifest = plan.contents.manifest
         if manifest is None or plan.pg_dump is None or plan.contents.toc is None:
             return Comparison(0, 0, 0, ())
-        there = schema_of(plan.pg_dump, environment, plan.without)
+        there = self._outbound.as_before(schema_of(plan.pg_dump, environment, plan.without), plan.contents.toc)
         found = compare_schema(
             manifest, plan.contents.toc, there, plan.pg_dump, plan.target.major, tablespaces=plan.tablespaces
         )

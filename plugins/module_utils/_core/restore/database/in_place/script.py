@@ -136,17 +136,20 @@ def end_script(
     after: Iterable[Composable],
     units: Sequence[ExpectedRows],
     large_objects: int | None,
+    last: Iterable[Composable] = (),
 ) -> bytes:
     """Prove what can be proven, then commit.
 
     :param encoding: the database's.
     :param after: what comes first.
     :param units: what the tables must hold; empty where nothing is known.
+    :param last: what comes when that is proven.
     """
     from psycopg2 import sql
 
     if not units and large_objects is None:
-        return _text(connection, _speaking(encoding), *after, sql.SQL(_SAME_TRANSACTION), sql.SQL("COMMIT;\n"))
+        same = sql.SQL(_SAME_TRANSACTION)
+        return _text(connection, _speaking(encoding), *after, same, *last, sql.SQL("COMMIT;\n"))
     told = [
         {"name": str(unit), "tables": unit.tables, "rows": unit.rows, "fingerprint": unit.fingerprint} for unit in units
     ]
@@ -168,7 +171,9 @@ def end_script(
         sql.SQL("SET LOCAL mobul.expected TO {};\n").format(sql.Literal(wanted)),
         sql.SQL(_PROVE),
         restriction.format(sql.Identifier(RESTRICTION), sql.Literal("")),
-        sql.SQL("DROP FUNCTION pg_temp.mobul_hex;\nCOMMIT;\n"),
+        sql.SQL("DROP FUNCTION pg_temp.mobul_hex;\n"),
+        *last,
+        sql.SQL("COMMIT;\n"),
     ]
     return _text(connection, *parts)
 

@@ -162,6 +162,7 @@ class SetLoader:
                 raise
         if self._failure is not None:
             raise self._failure
+        self._define(self._schedule.last, jobs=1)
 
     def _work(self) -> None:
         try:

@@ -16,6 +16,8 @@ from ....postgres.known_settings import unknown_settings
 from ....postgres.messages import database_errors
 from ....stream.pipeline import Pipeline
 from ....stream.stages import Transform
+from ...outbound.memory import paused_in
+from ...outbound.pausing import Pausing, pause
 from ..children import Child, ChildSink
 from ..comparing import (
     Comparison,
@@ -146,6 +148,11 @@ class NewDatabase:
             differences=(*self._settling.differences, *found.differences),
             warnings=(*found.warnings, *self._settling.warnings),
         )
+
+    def pause(self) -> Pausing:
+        """Pause what calls out, as the last of all: what it is now is what was compared."""
+        with contextlib.closing(connect(self.options)) as connection:
+            return pause(connection, paused_in(self._plan.contents.toc))
 
     def _compare_others(self) -> None:
         contents = self._plan.contents

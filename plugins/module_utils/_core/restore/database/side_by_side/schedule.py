@@ -15,6 +15,7 @@ from ....postgres.archive import Section, Toc, TocEntry
 from ....postgres.archive.extract import ALWAYS_KEPT
 from ....postgres.archive.toc import TABLE_DATA
 from ....postgres.messages import bounded_list
+from ..event_triggers import event_triggers
 
 _SMALLEST_SHARE = 0.02
 """Tables below this share of all data are loaded together, as many as make up this share."""
@@ -61,6 +62,7 @@ class Schedule:
     :param builds: what can begin when a group is loaded, in this order.
     :param links: foreign keys, together those between the same groups, which can begin when all is built on these.
     :param after: entries that come when all of that is done.
+    :param last: event triggers, which would fire at what comes behind them.
     """
 
     before: tuple[int, ...]
@@ -69,6 +71,7 @@ class Schedule:
     builds: Mapping[int, tuple[Piece, ...]] = field(default_factory=dict)
     links: tuple[Piece, ...] = ()
     after: tuple[int, ...] = ()
+    last: tuple[int, ...] = ()
 
 
 def plan_schedule(toc: Toc, sizes: Mapping[int, int], jobs: int) -> Schedule:
@@ -89,7 +92,8 @@ def plan_schedule(toc: Toc, sizes: Mapping[int, int], jobs: int) -> Schedule:
         group_of |= {dump_id: group for group, pieces in builds.items() for one in pieces for dump_id in one.entries}
         links = _plan_links(toc, loads, group_of)
     early = [*links, *(piece for pieces in builds.values() for piece in pieces)]
-    done = {*before, *(dump_id for piece in (*loads, *early) for dump_id in piece.entries)}
+    last = event_triggers(toc)
+    done = {*before, *last, *(dump_id for piece in (*loads, *early) for dump_id in piece.entries)}
     return Schedule(
         before=tuple(entry.dump_id for entry in toc.entries if entry.dump_id in before),
         loads=loads,
@@ -97,6 +101,7 @@ def plan_schedule(toc: Toc, sizes: Mapping[int, int], jobs: int) -> Schedule:
         builds=builds,
         links=links,
         after=tuple(entry.dump_id for entry in toc.entries if entry.dump_id not in done),
+        last=last,
     )
 
 

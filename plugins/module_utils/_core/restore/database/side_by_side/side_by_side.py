@@ -9,6 +9,8 @@ from datetime import datetime, timezone
 from ....errors import BackupError
 from ....postgres.messages import bounded_list
 from ....postgres.types import Composable
+from ...outbound.memory import comment_in, recall, remembering
+from ...outbound.pausing import NOTHING_PAUSED, Pausing
 from ..comparing import Comparison, Difference, doubts
 from ..complaints import divide
 from ..maintenance import leave_maintenance
@@ -16,7 +18,7 @@ from ..naming import LOADING, REPLACED, Note, beside
 from ..plan import RestorePlan
 from ..restored import Restored
 from ..subscriptions import disable
-from .creating import carry_over, properties_of, set_template
+from .creating import carry_over, comment_on, properties_of, set_template
 from .new_database import NewDatabase
 from .rename import Exchange, exchange
 
@@ -47,12 +49,14 @@ class SideBySide:
             self._new.create()
             self._new.load()
             comparison = self._compare()
-            self._exchange()
+            active = self._plan.request.outbound == "active"
+            outbound = NOTHING_PAUSED if active else self._new.pause()
+            self._exchange(outbound)
         except BaseException:
             self._new.drop()
             raise
         subscribed = [] if self._old is None else disable(self._plan.options, self._old, self._plan.subscriptions)
-        return Restored(replace(comparison, warnings=(*comparison.warnings, *subscribed)), self._old)
+        return Restored(replace(comparison, warnings=(*comparison.warnings, *subscribed)), self._old, outbound)
 
     def _compare(self) -> Comparison:
         """What was found, where nothing of it is a reason to stop; what is expected is a warning."""
@@ -65,7 +69,7 @@ class SideBySide:
         overlooked = [f"harmless or expected: {bounded_list(told)}"] if told else []
         return replace(found, differences=(), warnings=(*found.warnings, *doubts(found), *overlooked))
 
-    def _exchange(self) -> None:
+    def _exchange(self, outbound: Pausing) -> None:
         plan = self._plan
         existing = plan.target.database
         aside = None
@@ -80,12 +84,20 @@ class SideBySide:
                 aside=self._old,
                 incoming=self._new.name,
                 note=aside,
-                comment=None if existing is None else existing.comment,
+                comment=remembering(None if existing is None else existing.comment, outbound.paused),
                 before=tuple(self._before()),
-                after=() if existing is not None else tuple(properties_of(plan.contents.toc, plan.target.name)),
+                after=() if existing is not None else tuple(self._properties(outbound)),
             ),
             end_connections=plan.request.end_connections,
         )
+
+    def _properties(self, outbound: Pausing) -> Iterator[Composable]:
+        """What the backup has of a database that is new here; its comment may remember what was paused then."""
+        toc, name = self._plan.contents.toc, self._plan.target.name
+        yield from properties_of(toc, name)
+        comment = comment_in(toc) if toc is not None and toc.database == name else None
+        if outbound.paused or recall(comment):
+            yield comment_on(name, remembering(comment, outbound.paused))
 
     def _before(self) -> Iterator[Composable]:
         existing = self._plan.target.database

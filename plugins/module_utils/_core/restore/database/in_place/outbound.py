@@ -1,0 +1,158 @@
+"""What calls out, around a restore in place: quiet from its beginning until somebody starts it again."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ....errors import BackupError
+from ....postgres.archive import Toc, TocEntry, object_name
+from ....postgres.connection import ConnectionOptions, connect
+from ....postgres.messages import database_errors
+from ....postgres.types import Composable, Connection
+from ...outbound.memory import Paused, paused_in, recall
+from ...outbound.pausing import NOTHING_PAUSED, hush, last_script, look, pausing_script
+from ...outbound.resuming import resume
+from ..plan import RestorePlan
+from ..target import elsewhere
+
+STEP = "pause what calls out"
+_COMMENT = """
+SELECT pg_catalog.shobj_description(oid, 'pg_database') FROM pg_catalog.pg_database
+WHERE datname = pg_catalog.current_database()
+"""
+_AT_WORK = """
+SELECT FROM pg_catalog.pg_stat_subscription w JOIN pg_catalog.pg_subscription s ON s.oid = w.subid
+JOIN pg_catalog.pg_database d ON d.oid = s.subdbid
+WHERE d.datname = pg_catalog.current_database() AND NOT s.subenabled AND w.pid IS NOT NULL
+"""
+_SECONDS, _AGAIN = 10.0, 0.05
+"""How long an apply worker may take to notice that its subscription is disabled, and how often it is looked for."""
+_SWITCHED = {"EVENT TRIGGER": "", "RULE": " RULE", "TRIGGER": " TRIGGER"}
+_STATES = {"O": "", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
+
+
+class Outbound:
+    """What calls out in the database that a restore in place is for; use it once.
+
+    :ivar paused: how it ended.
+    """
+
+    def __init__(self, plan: RestorePlan) -> None:
+        self._options = elsewhere(plan.options, plan.target.name)
+        self._lock_timeout = plan.request.lock_timeout
+        self._active = plan.request.outbound == "active"
+        self._toc = plan.contents.toc
+        clearing = plan.clearing
+        kept = () if clearing is None else clearing.strangers.kept
+        self._put_back = frozenset(map(object_name, kept))
+        self._comment: str | None = None
+        self._known: tuple[Paused, ...] = ()
+        self.paused = NOTHING_PAUSED
+
+    @contextlib.contextmanager
+    def hushed(self) -> Iterator[None]:
+        """Jobs and subscriptions are stopped before the transaction, as they would wait for its end and then go on.
+
+        What was stopped goes on if the block fails, unless the database may be the restored one. Whoever is cut off
+        leaves it paused, which the database remembers.
+        """
+        if self._active:
+            yield
+            return
+        with _into(self._options, self._lock_timeout) as connection:
+            before = _comment(connection)
+            found = hush(connection, before)
+            self._comment, self._known = _comment(connection), found.paused
+            _wait_for_workers(connection)
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, BackupError) and error.changed:
+                raise
+            with contextlib.suppress(BackupError), _into(self._options, self._lock_timeout) as connection:
+                stopped = [one for one in found.paused if one not in recall(before)]
+                resume(connection, _comment(connection), only=stopped)
+            raise
+
+    def first(self) -> list[Composable]:
+        """The statements with which the transaction begins."""
+        return [] if self._active else [pausing_script(self._known)]
+
+    def between(self) -> list[Composable]:
+        """What comes behind the backup's own statements: its event triggers are there."""
+        return [] if self._active else [pausing_script()]
+
+    def last(self) -> list[Composable]:
+        """What comes before the COMMIT."""
+        if self._active:
+            return []
+        # What is taken down and put up again is another object of the same name.
+        anew = [one for one in self._known if one.entry in self._put_back]
+        return [last_script(self._comment, [*paused_in(self._toc), *anew])]
+
+    def look(self) -> None:
+        """Find out what became of it, once it is committed."""
+        if not self._active:
+            with _into(self._options, self._lock_timeout) as connection:
+                self.paused = look(connection, recall(_comment(connection)))
+
+    def as_before(self, toc: Toc, dumped: Toc) -> Toc:
+        """The objects of the database as they are when what is paused is started again.
+
+        :param dumped: what the backup has: a trigger of a partition is an entry only if it is not in its table's state.
+        """
+        asleep = {object_name(entry) for entry in dumped.entries if _disables(entry)}
+        paused = {one.entry: one for one in self.paused.paused if one.entry not in asleep}
+        there = {object_name(entry) for entry in toc.entries}
+        states = [
+            entry
+            for entry in dumped.entries
+            if object_name(entry) in paused.keys() - there and entry.defn.startswith("\nALTER ")
+        ]
+        return replace(
+            toc, entries=(*(_awake(entry, paused.get(object_name(entry))) for entry in toc.entries), *states)
+        )
+
+
+def _disables(entry: TocEntry) -> bool:
+    """Whether the object is disabled when it is made."""
+    return entry.desc in _SWITCHED and f" DISABLE{_SWITCHED[entry.desc]}" in entry.defn.rpartition("\nALTER ")[2]
+
+
+def _awake(entry: TocEntry, paused: Paused | None) -> TocEntry:
+    """An object without the statement behind it that disables it, or with that which says its state."""
+    if paused is None or not _disables(entry):
+        return entry
+    begin, statement, end = entry.defn.rpartition("\nALTER ")
+    kind = _SWITCHED[entry.desc]
+    state = _STATES[paused.state]
+    if not state:
+        return replace(entry, defn=begin.rstrip("\n") + "\n")
+    return replace(entry, defn=begin + statement + end.replace(f" DISABLE{kind}", f" {state}{kind}"))
+
+
+@contextlib.contextmanager
+def _into(options: ConnectionOptions, lock_timeout: int) -> Iterator[Connection]:
+    with database_errors(STEP), contextlib.closing(connect(options, lock_timeout=lock_timeout)) as connection:
+        yield connection
+
+
+def _comment(connection: Connection) -> str | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_COMMENT)
+        row = cursor.fetchone()
+    return None if row is None else row[0]
+
+
+def _wait_for_workers(connection: Connection) -> None:
+    """Until no subscription of the database that is disabled has a worker, or for as long as that is worth."""
+    until = time.monotonic() + _SECONDS
+    with connection.cursor() as cursor:
+        while time.monotonic() < until:
+            cursor.execute(_AT_WORK)
+            if not cursor.rowcount:
+                return
+            time.sleep(_AGAIN)

@@ -1,0 +1,202 @@
+"""What counts as calling out, and that pausing and resuming give exactly the catalogue that was there before."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions, connect
+from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.types import Connection
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.outbound.memory import (
+    recall,
+    remembering,
+)
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.outbound.pausing import pause
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.outbound.resuming import resume
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.lab import PostgresServer
+from support.outbound import comment, states
+
+_BODIES = {
+    # Calls out, by itself or by another function.
+    "net.http_post('https://example.com')": True,
+    "net . \"http_get\" ( 'x' )": True,
+    "NET.HTTP_DELETE('x')": True,
+    "supabase_functions.http_request()": True,
+    "extensions.http(('GET', 'x', NULL, NULL, NULL)::extensions.http_request)": True,
+    "http_get('x')": True,
+    "aws_lambda.invoke('x', '{}')": True,
+    "cron.schedule('x', '* * * * *', 'SELECT 1')": True,
+    "dblink_exec('x', 'y')": True,
+    "lo_export(1, '/tmp/x')": True,
+    "called_by_others(1)": True,
+    'public."Quoted (odd) name"(1)': True,
+    "atomic()": True,
+    "count(*) FROM away": True,
+    "count(*) FROM elsewhere.shared": True,
+    "count(*) FROM seen_from_here": True,
+    "'SELECT net.http_post($1)'": True,
+    # Does not.
+    "now()": False,
+    "pg_notify('a', 'b')": False,
+    "other.called_by_others(1)": False,
+    "not_called_by_others(1)": False,
+    "count(*) FROM shared": False,
+    "count(*) FROM gone_away": False,
+    "'copy that'": False,
+    "'a.http_headers'": False,
+}
+_STATEMENTS = {
+    "COPY orders TO PROGRAM 'curl x'": True,
+    "COPY (SELECT 1) TO '/tmp/x'": True,
+    "INSERT INTO net.http_request_queue (url) VALUES ('x')": True,
+    "INSERT INTO away VALUES (1)": True,
+    "INSERT INTO orders VALUES (1)": False,
+    "NOTIFY a": False,
+}
+_WORLD = r"""
+CREATE TABLE orders (id int);
+CREATE EXTENSION postgres_fdw;
+CREATE SCHEMA elsewhere; CREATE SCHEMA other;
+CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw;
+CREATE FOREIGN TABLE away (id int) SERVER far;
+CREATE FOREIGN TABLE elsewhere.shared (id int) SERVER far;
+CREATE TABLE shared (id int);
+CREATE VIEW seen_from_here AS SELECT * FROM away;
+CREATE FUNCTION called_by_others(a int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN net.http_post(a::text); END';
+CREATE FUNCTION other.called_by_others(a int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION not_called_by_others(a int) RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE FUNCTION "Quoted (odd) name"(a int) RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN called_by_others(a); END';
+CREATE FUNCTION atomic() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT called_by_others(1); END;
+"""
+_SWITCHES = {"O": "ENABLE", "D": "DISABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
+
+
+@contextlib.contextmanager
+def _session(server: PostgresServer, database: str) -> Iterator[Connection]:
+    with contextlib.closing(connect(ConnectionOptions.parse(server.login(database)))) as connection:
+        yield connection
+
+
+def _trigger(number: int, body: str) -> str:
+    return (
+        f"CREATE FUNCTION f{number}() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN {body}; RETURN NEW; END $f$;"
+        f"CREATE TRIGGER t{number} AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION f{number}();"
+    )
+
+
+def test_what_calls_out_is_told_from_what_does_not(any_database: str, postgres: PostgresServer) -> None:
+    bodies = {f"PERFORM {call}": expected for call, expected in _BODIES.items()} | _STATEMENTS
+    script = "".join(_trigger(number, body) for number, body in enumerate(bodies))
+    postgres.query(any_database, f"SET check_function_bodies TO off; {_WORLD}{script}")
+    postgres.query(
+        any_database,
+        "CREATE SCHEMA supabase_functions; CREATE FUNCTION supabase_functions.http_request() RETURNS trigger"
+        " LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER webhook AFTER INSERT ON orders"
+        " FOR EACH ROW EXECUTE FUNCTION supabase_functions.http_request('https://example.com', 'POST', '{}')",
+    )
+    with _session(postgres, any_database) as connection:
+        found = {one.name for one in pause(connection).paused}
+    assert "webhook" in found
+    told = {body: f"t{number}" in found for number, body in enumerate(bodies)}
+    assert told == bodies
+
+
+def test_what_cannot_be_switched_off_is_named(database: str, postgres17: PostgresServer) -> None:
+    postgres17.query(
+        database,
+        f"{_WORLD}CREATE VIEW seen AS SELECT 1 AS a;"
+        "CREATE FUNCTION put() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN PERFORM net.http_post(1); RETURN NEW; END';"
+        "CREATE TRIGGER put INSTEAD OF INSERT ON seen FOR EACH ROW EXECUTE FUNCTION put();"
+        "CREATE TABLE checked (a int DEFAULT called_by_others(1), CONSTRAINT c CHECK (called_by_others(a) > 0))",
+    )
+    with _session(postgres17, database) as connection:
+        found = pause(connection)
+    assert found.paused == ()
+    assert {str(one) for one in found.awake} == {
+        "trigger put on public.seen",
+        "default for public.checked.a",
+        "constraint c on public.checked",
+    }
+
+
+def test_the_rows_of_a_scheduler_are_paused_unless_that_ran_code_of_its_owner(
+    database: str, postgres17: PostgresServer
+) -> None:
+    postgres17.query(
+        database,
+        "CREATE SCHEMA timetable; CREATE TABLE timetable.chain (chain_id int, chain_name text, live bool);"
+        "INSERT INTO timetable.chain VALUES (1, 'nightly', true), (2, 'never', false);"
+        "CREATE FUNCTION code() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''run''; END'",
+    )
+    rows = "SELECT chain_id, live FROM timetable.chain ORDER BY 1"
+    with _session(postgres17, database) as connection:
+        (paused,) = pause(connection).paused
+        assert (str(paused), paused.why) == ("job 1 on timetable.chain", "a scheduler runs nightly")
+        assert postgres17.query(database, rows) == [(1, False), (2, False)]
+        told = remembering(None, [paused])
+        trigger = "TRIGGER code BEFORE UPDATE ON timetable.chain"
+        postgres17.query(database, f"CREATE {trigger} FOR EACH ROW EXECUTE FUNCTION code()")
+        assert resume(connection, told).gone == (paused,)
+        postgres17.query(database, "DROP TRIGGER code ON timetable.chain")
+        assert resume(connection, told).resumed == (paused,)
+        assert postgres17.query(database, rows) == [(1, True), (2, False)]
+        postgres17.query(database, f"CREATE {trigger} FOR EACH ROW EXECUTE FUNCTION code()")
+        assert [str(one) for one in pause(connection).awake] == ["job 1 on timetable.chain"]
+        # A table that only looks like an extension's is nobody's jobs.
+        postgres17.query(database, "CREATE SCHEMA cron; CREATE TABLE cron.job (jobid int, active bool)")
+        postgres17.query(database, "INSERT INTO cron.job VALUES (1, true)")
+        assert not any("cron" in str(one) for one in pause(connection).paused)
+
+
+@pytest.fixture(scope="module")
+def switched(postgres17: PostgresServer) -> Iterator[str]:
+    """A database with triggers and event triggers of odd names that call out."""
+    with postgres17.database() as name:
+        tables = "".join(f'CREATE TABLE "{table}" (a int);' for table in _TABLES)
+        triggers = "".join(
+            f'CREATE TRIGGER "{trigger}" AFTER INSERT ON "{table}" FOR EACH ROW EXECUTE FUNCTION hook();'
+            for table in _TABLES
+            for trigger in _TRIGGERS
+        )
+        events = "".join(
+            f'CREATE EVENT TRIGGER "{event}" ON ddl_command_end EXECUTE FUNCTION ddl();' for event in _EVENTS
+        )
+        postgres17.query(
+            name,
+            "CREATE FUNCTION hook() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF false THEN PERFORM net.http_post(1);"
+            f" END IF; RETURN NEW; END'; {tables}{triggers}"
+            "CREATE FUNCTION ddl() RETURNS event_trigger LANGUAGE plpgsql AS 'BEGIN IF false THEN PERFORM"
+            f" net.http_post(1); END IF; END'; {events}",
+        )
+        yield name
+
+
+_TABLES = ("t", "o''dd \\ \"\"one")
+_TRIGGERS = ("plain", "new\nline ALTER", "é '; DROP TABLE t")
+_EVENTS = ("on ddl", 'at "" last')
+
+
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(wanted=st.lists(st.sampled_from(sorted(_SWITCHES)), min_size=8, max_size=8))
+def test_resuming_gives_exactly_what_was_there_before(
+    switched: str, postgres17: PostgresServer, wanted: list[str]
+) -> None:
+    objects = [f'ALTER TABLE "{table}" {{}} TRIGGER "{one}"' for table in _TABLES for one in _TRIGGERS]
+    objects += [f'ALTER EVENT TRIGGER "{one}" {{}}' for one in _EVENTS]
+    postgres17.query(
+        switched, ";".join(one.format(_SWITCHES[state]) for one, state in zip(objects, wanted, strict=True))
+    )
+    before = states(postgres17, switched)
+    with _session(postgres17, switched) as connection:
+        paused = pause(connection).paused
+        assert {state for _kind, _name, state in states(postgres17, switched)} == {"D"}
+        assert len(paused) == sum(state != "D" for state in wanted)
+        told = remembering('It\'s \\ a "comment"', paused)
+        assert recall(told) == paused
+        assert len(resume(connection, told).resumed) == len(paused)
+    assert states(postgres17, switched) == before
+    if paused:
+        assert comment(postgres17, switched) == 'It\'s \\ a "comment"'

@@ -1,0 +1,24 @@
+"""A drill sends nothing, and tells what would."""
+
+from __future__ import annotations
+
+from support.drill_runs import drill, failures
+from support.lab import PostgresServer
+from support.outbound import called, make_calling
+from support.restore_runs import RestoreBench, databases
+
+
+def test_a_drill_on_a_server_calls_nobody_and_names_what_would(bench: RestoreBench, postgres17: PostgresServer) -> None:
+    name = make_calling(postgres17)
+    # What runs behind the event triggers in a dump, and what is done around it: grants, and a view that is filled.
+    postgres17.query(name, "GRANT SELECT ON orders TO PUBLIC; CREATE MATERIALIZED VIEW filled AS SELECT 1 AS a")
+    called(postgres17, name)
+    bench.backup(postgres17, name)
+    report = drill(bench, postgres17, checks=[{"name": "calls", "query": "SELECT send('query')", "expect": {"min": 0}}])
+    assert called(postgres17, name) == []
+    assert failures(report) == {"query": failures(report)["query"]}
+    (told,) = [one for one in report["findings"] if one["check"] == "outbound"]
+    assert told["status"] == "passed"
+    assert "event trigger on_ddl" in told["message"]
+    for one in databases(postgres17, name):
+        postgres17.drop_database(one)
