@@ -77,6 +77,7 @@ class Cancelled:
             thread.join(SECONDS)
             print(run.stdout.read())
         assert (run.status, run.rc) == ("canceled", 254)
+        assert not [event for event in run.events if event["event"] == "playbook_on_stats"]
         cancelled()
         wait_until(lambda: not any(map(is_running, started)), what="the run's processes to end", seconds=SECONDS)
 
