@@ -201,6 +201,16 @@ def test_faults_while_it_is_waited_for_do_not_end_it(api: SupabaseApi, clock: Cl
     assert len(api.project.restored) == 1
 
 
+def test_who_is_interrupted_is_told_that_it_goes_on_there(api: SupabaseApi, clock: Clock) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    clock.on_sleep = interrupt
+    error = refused(api, clock, backup_id=998)
+    assert error.changed
+    assert "interrupted while waiting: daily backup 998" in str(error)
+
+
 def test_a_token_that_expires_meanwhile_is_told_with_the_order(api: SupabaseApi, clock: Clock) -> None:
     clock.on_sleep = api.tokens.clear
     error = refused(api, clock, backup_id=998)
@@ -212,6 +222,8 @@ def test_a_token_that_expires_meanwhile_is_told_with_the_order(api: SupabaseApi,
 def test_an_order_whose_answer_is_lost_is_found_by_the_project_and_given_once(
     api: SupabaseApi, clock: Clock, reply: Reply
 ) -> None:
+    # And it is over before it is looked at a second time.
+    api.project.after_restore = ["RESTORING", "ACTIVE_HEALTHY"]
     api.before_post = lambda: api.replies.append(reply)
     assert restore(api, clock, backup_id=998)["project"]["status"] == "ACTIVE_HEALTHY"
     assert (len(api.posts), len(api.project.restored)) == (1, 1)

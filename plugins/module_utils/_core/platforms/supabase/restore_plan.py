@@ -121,20 +121,25 @@ def make_plan(client: Client, request: RestoreRequest, now: datetime) -> Plan:
         order = _to_backup(project, backups, request.backup_id)
     else:
         order = _to_point(client, project, backups, str(request.restore_point))
-    path, document, target, at, what = order
-    reached = None if at is None else moment(at)
+    reached = None if order.at is None else moment(order.at)
     lines = (
-        f"project {project}, environment {request.expect_environment}: {what}",
+        f"project {project}, environment {request.expect_environment}: {order.what}",
         f"what was written after {reached or 'that'} is lost; the project cannot be reached meanwhile",
         "the files of its storage stay as they are now",
     )
     warnings: tuple[str, ...] = ()
     if request.environment is None:
         warnings = (f"nothing but the caller says that project {project} is of {request.expect_environment!r}",)
-    return Plan(project, f"{PATH}{path}", document, target, reached, what, lines, warnings)
+    return Plan(project, f"{PATH}{order.path}", order.document, order.target, reached, order.what, lines, warnings)
 
 
-_Order = tuple[str, dict[str, object], dict[str, object], datetime | None, str]
+@dataclass(frozen=True)
+class _Order:
+    path: str
+    document: Mapping[str, object]
+    target: Mapping[str, object]
+    at: datetime | None
+    what: str
 
 
 def _to_moment(project: Project, backups: Backups, to: datetime) -> _Order:
@@ -153,7 +158,7 @@ def _to_moment(project: Project, backups: Backups, to: datetime) -> _Order:
         told = f"to is {moment(to)}, and the recovery goes from {moment(earliest)} to {moment(latest)}"
         raise PreflightError(STEP, f"{told}: nothing was changed", hint="give a moment between them, in UTC")
     what = f"point-in-time recovery to {moment(to)}"
-    return "/restore-pitr", {"recovery_time_target_unix": int(to.timestamp())}, {"to": moment(to)}, to, what
+    return _Order("/restore-pitr", {"recovery_time_target_unix": int(to.timestamp())}, {"to": moment(to)}, to, what)
 
 
 def _to_backup(project: Project, backups: Backups, backup_id: int) -> _Order:
@@ -165,7 +170,7 @@ def _to_backup(project: Project, backups: Backups, backup_id: int) -> _Order:
         )
     _check_backup(project, found)
     what = f"daily backup {found.id} of {moment(found.inserted_at)}"
-    return "/restore", {"id": found.id}, {"backup_id": found.id}, found.inserted_at, what
+    return _Order("/restore", {"id": found.id}, {"backup_id": found.id}, found.inserted_at, what)
 
 
 def _check_backup(project: Project, found: ManagedBackup) -> None:
@@ -196,4 +201,4 @@ def _to_point(client: Client, project: Project, backups: Backups, name: str) -> 
     what = f"restore point {name!r}"
     if found.completed_on is not None:
         what += f" of {moment(found.completed_on)}"
-    return "/undo", {"name": name}, {"restore_point": name}, found.completed_on, what
+    return _Order("/undo", {"name": name}, {"restore_point": name}, found.completed_on, what)

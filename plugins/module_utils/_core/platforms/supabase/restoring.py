@@ -79,18 +79,18 @@ def restore(
     state, seconds = plan.project.status, 0.0
     if not check_mode:
         began = waiting(request.wait_seconds)
-        _order(client, plan, waiting)
+        begun = _order(client, plan, waiting)
         if request.wait:
             with after_change():
-                state = _await_end(client, plan, began)
+                state = _await_end(client, plan, began, begun=begun)
             seconds = began.passed
         else:
             state = RESTORING
     return _report(plan, state, seconds, check_mode=check_mode, waited=request.wait)
 
 
-def _order(client: Client, plan: Plan, waiting: Callable[[float], Waiting]) -> None:
-    """Give the order, once."""
+def _order(client: Client, plan: Plan, waiting: Callable[[float], Waiting]) -> bool:
+    """Give the order, once; whether it was seen to begin."""
     try:
         client.post(STEP, plan.path, plan.document)
     except ApiError as error:
@@ -104,6 +104,8 @@ def _order(client: Client, plan: Plan, waiting: Callable[[float], Waiting]) -> N
                     f"look at {client.access.dashboard} before you try again: an order is not given twice",
                 )
                 raise
+        return True
+    return False
 
 
 def _begins(client: Client, waiting: Waiting) -> bool:
@@ -124,9 +126,9 @@ def _state(client: Client) -> str | None:
         raise
 
 
-def _await_end(client: Client, plan: Plan, waiting: Waiting) -> str:
+def _await_end(client: Client, plan: Plan, waiting: Waiting, *, begun: bool) -> str:
     """Wait until the project is healthy again, and return its state."""
-    before, seen, begun = plan.project.status, plan.project.status, False
+    before = seen = plan.project.status
     look = f"look at {client.access.dashboard}, or at what supabase_backup_info tells"
     try:
         while True:
