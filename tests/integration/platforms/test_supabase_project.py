@@ -126,6 +126,7 @@ def test_an_empty_project_becomes_the_one_that_was_backed_up(project: Project) -
         assert state_of(other) == project.state
         assert other.query(DATABASE, PASSWORDS) == project.server.query(DATABASE, PASSWORDS)
         assert report["roles_made"] == ["importer", "reporting"]
+        assert any("without passwords" in one and one.endswith(": importer") for one in report["warnings"])
         assert other.query(DATABASE, "SELECT pg_has_role('importer', 'reporting', 'USAGE')") == [(True,)]
         # It is none any more, so that it is replaced by its own sets only.
         with pytest.raises(BackupError, match="adopt"):
@@ -221,3 +222,30 @@ def test_what_the_role_may_not_read_of_the_platform_is_named_and_nothing_of_the_
         server.query(DATABASE, "REVOKE SET ON PARAMETER session_replication_role FROM postgres")
         with pytest.raises(BackupError, match="may not set session_replication_role"):
             bench.restore(server, DATABASE, **server.options())
+
+
+def test_what_the_platform_made_in_a_users_schema_comes_back_too(
+    tmp_path_factory: pytest.TempPathFactory, project: Project
+) -> None:
+    directory = tmp_path_factory.mktemp("legacy")
+    bench = RestoreBench(Bench(directory, make_keys(directory)))
+    version = project.server.major
+    with ProjectServer(version) as server, ProjectServer(version) as empty:
+        # As the dashboard made tables once.
+        server.query(
+            DATABASE,
+            "CREATE TABLE public.legacy (id serial PRIMARY KEY, v text); INSERT INTO legacy (v) VALUES ('old');"
+            "CREATE VIEW public.of_legacy AS SELECT v FROM public.legacy",
+        )
+        server.as_role("CREATE TABLE public.heir (of int REFERENCES public.legacy); INSERT INTO heir VALUES (1)")
+        bench.backup(server, DATABASE, **server.options())
+        before = state_of(server)
+        server.as_role("UPDATE public.legacy SET v = 'new'")
+        bench.restore(server, DATABASE, **server.options())
+        assert state_of(server) == before
+        report = bench.restore(empty, DATABASE, **empty.options())
+        (told,) = [one for one in report["warnings"] if "becomes the role's own" in one]
+        assert "TABLE public.legacy" in told
+        assert contents_of(empty, DATABASE) == contents_of(server, DATABASE)
+        owner = "SELECT pg_get_userbyid(relowner) FROM pg_class WHERE relname IN ('legacy', 'of_legacy', 'heir')"
+        assert empty.query(DATABASE, owner) == [("postgres",)] * 3

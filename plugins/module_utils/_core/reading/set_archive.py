@@ -7,7 +7,7 @@ and only that is read from the location.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -88,16 +88,24 @@ class SetArchive:
         columns = tuple(plain or quoted.replace('""', '"') for quoted, plain in found)
         return CopyStatement((entry.schema, entry.table), columns)
 
-    def source(self, keep: Collection[int] | None = None, *, data: bool = True, search_path: str = "") -> ArchiveSource:
+    def source(
+        self,
+        keep: Collection[int] | None = None,
+        *,
+        data: bool = True,
+        search_path: str = "",
+        owners: Mapping[int, str] | None = None,
+    ) -> ArchiveSource:
         """An archive with these entries (by dump id; None is all of them) and their data, as a source.
 
         :param data: whether entries that have data are in it.
         :param search_path: see :meth:`TocText.only`.
+        :param owners: likewise.
         """
         entries = [entry for entry in self.toc.entries if keep is None or entry.dump_id in keep]
         if not data:
             entries = [entry for entry in entries if not entry.had_dumper]
-        head = self._text.only({entry.dump_id for entry in entries}, search_path=search_path)
+        head = self._text.only({entry.dump_id for entry in entries}, search_path=search_path, owners=owners)
         wanted = [entry.dump_id for entry in entries if entry.had_dumper]
         return ArchiveSource(head, self._pieces(wanted))
 

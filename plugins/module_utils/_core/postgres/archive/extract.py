@@ -19,6 +19,7 @@ ALWAYS_KEPT = frozenset({"ENCODING", "STDSTRINGS", SEARCH_PATH})
 Fetch = Callable[[int, int], Iterator[bytes]]
 
 _TYPE_BYTES = 1
+_NO_OIDS = b"false"
 _FLAG_BYTES = 1
 
 
@@ -52,15 +53,21 @@ class TocText:
         self._far = {one.dump_id: (one.position, one.size) for one in toc.entries if one.dump_id not in raw}
         self._fetch = fetch
 
-    def only(self, keep: Collection[int], *, search_path: str = "") -> Iterator[bytes]:
+    def only(
+        self, keep: Collection[int], *, search_path: str = "", owners: Mapping[int, str] | None = None
+    ) -> Iterator[bytes]:
         """Header and table of contents of an archive with these entries, by dump id, and those always kept.
 
         :param search_path: what they find others by, as SQL writes it; pg_dump empties it.
+        :param owners: whose some of them are to be, by dump id, instead of what is written.
         """
+        owners = owners or {}
         kept = [entry for entry in self.toc.entries if entry.dump_id in keep or entry.desc in ALWAYS_KEPT]
         held = [self._header, encode_integer(len(kept), self.toc.int_size)]
         for entry in kept:
             if (raw := self._entries.get(entry.dump_id)) is not None:
+                if entry.dump_id in owners:
+                    raw = _with_owner(raw, entry, owners[entry.dump_id], self.toc)
                 held.append(self._with_path(entry, raw, search_path) if entry.desc == SEARCH_PATH else raw)
                 continue
             if self._fetch is None:
@@ -127,6 +134,18 @@ class TocText:
         ours = (first.version, first.int_size, first.off_size, first.compression)
         if ours != (other.version, other.int_size, other.off_size, other.compression):
             raise broken("the parts of the dump were made by different versions of pg_dump")
+
+
+def _with_owner(raw: bytes, entry: TocEntry, owner: str, toc: Toc) -> bytes:
+    """The bytes of *entry* with another owner, whose name comes before "WITH OIDS" and the dependencies."""
+    integer = INTEGERS[toc.int_size].size
+    listed = sum(integer + len(str(number)) for number in entry.dependencies) + integer
+    rest = len(raw) - _FLAG_BYTES - toc.off_size - listed - integer - len(_NO_OIDS)
+    before = _string(entry.owner.encode("utf-8", "surrogateescape"), toc.int_size)
+    if not raw[:rest].endswith(before):
+        raise broken(f"the owner of {entry.desc} {entry.tag} is not where it is expected")
+    after = _string(owner.encode("utf-8", "surrogateescape"), toc.int_size)
+    return raw[: rest - len(before)] + after + raw[rest:]
 
 
 def _renumber(raw: bytes, entry: TocEntry, dump_id: int, dependencies: Sequence[int], toc: Toc) -> bytes:

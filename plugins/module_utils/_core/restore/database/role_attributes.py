@@ -41,6 +41,14 @@ def without_denials(plan: RolePlan) -> RolePlan:
     return _changed(plan, lambda attributes: _ATTRIBUTE.sub(lambda one: "" if one[1] else one[0], attributes))
 
 
+def locked_out(plan: RolePlan) -> list[str]:
+    """Roles that may log in and have no password, where the backup has none of any role."""
+    told = [one for one in plan.statements if _ALTER.match(one.text)]
+    if any(_PASSWORD.search(one.text) for one in told):
+        return []
+    return sorted({one.role for one in told if _LOGIN.search(one.text)})
+
+
 def given(plan: RolePlan, attributes: Collection[str]) -> Iterator[tuple[str, str]]:
     """Role and attribute, of each of *attributes* that the plan gives."""
     for statement in plan.statements:

@@ -15,7 +15,7 @@ from .contents import Contents
 from .globals_script import RolePlan, RoleStatement, plan_roles, roles_of
 from .named_roles import IMPLICIT, roles_of_entry
 from .request import RestoreRequest
-from .role_attributes import given, is_essential, without_denials, without_login
+from .role_attributes import given, is_essential, locked_out, without_denials, without_login
 from .side_by_side.creating import owner_of
 from .target import STEP, Target
 
@@ -113,7 +113,11 @@ def _own_memberships(
 
 
 def roles_left(plan: RolePlan, target: Target) -> Iterator[str]:
-    """A warning of roles that are not made."""
+    """A warning of roles that are not made, or not as they were."""
+    if waiting := locked_out(plan):
+        yield (
+            f"roles that may log in are made without passwords, which the backup does not have: {bounded_list(waiting)}"
+        )
     if plan.left:
         yield (
             f"role {target.role!r} may not make these roles, which the server lacks and the backup of this database "

@@ -186,7 +186,7 @@ def plan_clearing(
     if not superuser:
         _refuse_strange_owners(connection, present, carried_out, strangers, share)
         made = [*schemas, *(one for one in carried_out if one.desc != "SCHEMA"), *strangers.kept]
-        made = [one for one in made if not share.has_schema(one.namespace)]
+        made = [one for one in made if not share.has_schema(one.namespace) and not share.is_about(one)]
         lent = plan_lent_rights(connection, made, owner, [one.tag for one in kept_schemas])
     return Clearing(
         left=frozenset(left),

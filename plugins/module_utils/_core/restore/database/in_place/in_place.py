@@ -214,7 +214,7 @@ class InPlace:
         to_sql = ProcessFilter(argv, environment=environment, step=STEP)
         stack.callback(to_sql.close)
         if contents.archive is not None:
-            return contents.archive.source(), [to_sql, known, WithoutCommit()]
+            return contents.archive.source(owners=self._share.owners), [to_sql, known, WithoutCommit()]
         if contents.file is None:
             raise AssertionError("there is nothing to restore")
         return contents.file.source(), [to_sql, known, WithoutCommit()]

@@ -7,8 +7,8 @@ refuse it or act, and without foreign keys, which are all proven at the end of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ....errors import PreflightError
 from ....platforms.profile import Profile
@@ -38,6 +38,7 @@ class PlatformShare:
     :param left: dump ids of the backup's entries that are not carried out with the others.
     :param rows: those of them that give their rows to tables that are there, and their values to sequences.
     :param names: the objects that may be other than in the backup.
+    :param owners: dump id -> the role, of what belonged to the platform in the user's schemas, and is not there.
     :param profile: of the platform; None where nothing is anybody's but the user's.
     """
 
@@ -45,6 +46,7 @@ class PlatformShare:
     rows: tuple[TocEntry, ...] = ()
     names: frozenset[str] = frozenset()
     profile: Profile | None = None
+    owners: Mapping[int, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
     @property
@@ -94,6 +96,7 @@ def plan_share(
     columns: Callable[[int], Collection[str]],
     *,
     expected: Callable[[str], bool],
+    role: str,
     superuser: bool,
 ) -> PlatformShare:
     """Decide what becomes of the platform's own.
@@ -101,6 +104,7 @@ def plan_share(
     :param connection: into the database, outside any transaction.
     :param present: what the database has.
     :param columns: of a TABLE DATA entry.
+    :param role: the session's; a pooler has another name for it.
     :raises PreflightError: rows of the backup would be lost; the tables are named.
     """
     with database_errors(STEP), connection.cursor() as cursor:
@@ -124,13 +128,14 @@ def plan_share(
         if rows:
             _check_quietly(cursor, rows)
     carried = {one.dump_id for one in (*rows, *locked)}
-    names = {object_name(one) for one in (*found.platforms, *found.lost)}
+    names = {object_name(one) for one in (*found.platforms, *found.lost, *found.adopted)}
     names |= {name for one in locked for name in (object_name(one), f"TABLE {one.namespace}.{one.tag}")}
     return PlatformShare(
         left=frozenset(found.left | carried),
         rows=tuple(rows),
         names=frozenset(names),
         profile=profile,
+        owners={one.dump_id: role for one in found.adopted},
         warnings=tuple(_warnings(profile, found, locked)),
     )
 
@@ -142,11 +147,13 @@ class _Decided:
     :param platforms: what is there.
     :param same: what users have hung on the platform's tables, and is there as it was.
     :param lost: what is not there, and the role cannot make, with what depends on that.
+    :param adopted: what is not there and in the user's schemas, so that it becomes the role's own.
     """
 
     platforms: Sequence[TocEntry]
     same: Sequence[TocEntry]
     lost: Sequence[TocEntry]
+    adopted: Sequence[TocEntry]
 
     @classmethod
     def by(cls, cursor: Cursor, profile: Profile, backup: Toc, present: Toc, *, superuser: bool) -> _Decided:
@@ -155,7 +162,9 @@ class _Decided:
         platforms = [one for one in own if object_name(one) in there]
         absent = [one for one in own if object_name(one) not in there]
         strange = set[str]() if superuser else set(lacking_memberships(cursor, {one.owner for one in absent}))
-        lost = reachable(backup, [one.dump_id for one in absent if one.owner in strange])
+        away = [one for one in absent if one.owner in strange]
+        adopted = [one for one in away if one.namespace and _in_users_schema(profile, one)]
+        lost = reachable(backup, [one.dump_id for one in away if one not in adopted])
         left = {one.dump_id for one in platforms} | lost
         same = [
             one
@@ -169,11 +178,17 @@ class _Decided:
             if len(staying) == len(same):
                 break
             same = staying
-        return cls(platforms, same, [one for one in backup.entries if one.dump_id in lost])
+        gone = [one for one in backup.entries if one.dump_id in lost]
+        # The rows and values of what is adopted come with it, and tell the same owner.
+        return cls(platforms, same, gone, [one for one in adopted if one.dump_id not in lost])
 
     @property
     def left(self) -> set[int]:
         return {one.dump_id for one in (*self.platforms, *self.same, *self.lost)}
+
+
+def _in_users_schema(profile: Profile, entry: TocEntry) -> bool:
+    return not profile.has_schema(entry.namespace) and entry.desc not in ("DEFAULT ACL", "PUBLICATION TABLE")
 
 
 def _is_rows(entry: TocEntry) -> bool:
@@ -215,6 +230,9 @@ def _warnings(profile: Profile, found: _Decided, locked: Sequence[TocEntry]) -> 
     if found.lost:
         names = bounded_list([object_name(one) for one in found.lost])
         yield f"{profile.title}'s own, which this project does not have, and what hangs on that: left out: {names}"
+    if found.adopted:
+        names = bounded_list([object_name(one) for one in found.adopted])
+        yield f"belonged to roles of {profile.title}'s in the backup, and becomes the role's own: {names}"
     if tables := [one for one in locked if one.desc == TABLE_DATA]:
         yield f"rows stay as they are in the project, as the role may not exchange them: {_told(tables)}"
 

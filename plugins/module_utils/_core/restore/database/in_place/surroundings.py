@@ -31,8 +31,16 @@ def _share(connection: Connection, plan: RestorePlan, toc: Toc, present: Toc) ->
     def columns(dump_id: int) -> Collection[str]:
         return archive.copy(dump_id).columns
 
-    expected, superuser = plan.request.expected, plan.target.superuser
-    return plan_share(connection, profile, toc, present, columns, expected=expected, superuser=superuser)
+    return plan_share(
+        connection,
+        profile,
+        toc,
+        present,
+        columns,
+        expected=plan.request.expected,
+        role=plan.target.role,
+        superuser=plan.target.superuser,
+    )
 
 
 def with_surroundings(plan: RestorePlan) -> RestorePlan:
