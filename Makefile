@@ -27,7 +27,7 @@ help: ## say what there is
 
 setup: .venv/.stamp ## make .venv, in which everything finds the collection as mobul.backup
 
-.venv/.stamp: requirements.txt requirements-test.txt requirements-dev.txt tools/setup.sh
+.venv/.stamp: requirements.txt requirements-test.txt requirements-dev.txt requirements-collections.txt tools/setup.sh
 	@tools/setup.sh .venv 3.11 -r requirements-dev.txt
 	@touch $@
 
@@ -79,7 +79,7 @@ test-next: .cache/venv-next/.stamp tools ## run what meets Ansible on ansible-co
 	PATH="$(CURDIR)/.cache/venv-next/bin:$$PATH" \
 		.cache/venv-next/bin/pytest $(SPREAD) -m next --hypothesis-profile=quick $(PYTEST_ARGS) $(TESTS)
 
-.cache/venv-next/.stamp: requirements.txt requirements-test.txt tools/setup.sh
+.cache/venv-next/.stamp: requirements.txt requirements-test.txt requirements-collections.txt tools/setup.sh
 	@tools/setup.sh .cache/venv-next 3.12 -r requirements-test.txt 'ansible-core~=2.21.0'
 	@touch $@
 

@@ -20,6 +20,7 @@ fi
 
 echo "installing into $directory ..."
 "$directory/bin/python" -m pip install --quiet --disable-pip-version-check --no-input --prefer-binary "$@"
+"$directory/bin/python" "$tools/unpack_collections.py"
 
 # Relative, so that the environment may be moved with the project.
 "$directory/bin/python" - "${tools%/*}" <<'END'
