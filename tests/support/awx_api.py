@@ -69,8 +69,10 @@ _ASSOCIATED = {
     "always_nodes": "workflow_job_template_nodes",
     **_NOTIFIED,
 }
-_APPROVAL = """created description execution_environment id last_job_failed last_job_run modified name next_job_run
-    related status summary_fields timeout type url""".split()
+_APPROVAL = (
+    *("created", "description", "execution_environment", "id", "last_job_failed", "last_job_run", "modified", "name"),
+    *("next_job_run", "related", "status", "summary_fields", "timeout", "type", "url"),
+)
 """What an approval shows, which OPTIONS do not tell."""
 _OF_A_LAUNCH = ("event_processing_finished", "job", "job_args", "job_cwd", "job_env", "result_traceback")
 _EDGES = ("success_nodes", "failure_nodes", "always_nodes")
@@ -94,7 +96,6 @@ class Controller:
         self.tables: dict[str, dict[int, Record]] = defaultdict(dict)
         self.associations: dict[tuple[str, int, str], list[int]] = defaultdict(list)
         self.surveys: dict[int, Record] = {}
-        self.calls: Counter[str] = Counter()
         self.requests: list[tuple[str, str]] = []
         self.secrets: dict[tuple[str, int], Record] = {}
         self.tokens = {"token"}
@@ -142,14 +143,13 @@ class Controller:
         numbers = self.associations[table, self.named(table, name)["id"], kind]
         return [target[number].get("name") or target[number]["identifier"] for number in numbers]
 
-    def changes(self) -> int:
-        """The number of requests so far that were to change something."""
-        return sum(count for method, count in self.calls.items() if method != "GET")
+    def changes(self) -> list[tuple[str, str]]:
+        """The requests so far that were to change something, by method and path."""
+        return [one for one in self.requests if one[0] != "GET"]
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
         """Status and body; one request at a time."""
         with self._lock:
-            self.calls[method] += 1
             self.requests.append((method, path))
             try:
                 if status := self.refuse(method, path):
@@ -239,8 +239,10 @@ class Controller:
             related["unified_job_template"] = (
                 f"{ROOT}{self._find('unified_job_templates', str(number))['_table']}/{number}/"
             )
-        shown = {name: None for name in _specification(table).get("fields", _APPROVAL)}
+        shown = dict.fromkeys(_specification(table).get("fields", _APPROVAL))
         hidden = {name for name, spec in _specification(table).get("POST", {}).items() if spec.get("write_only")}
+        if "managed" in shown:
+            shown["managed"] = False
         shown |= {name: value for name, value in record.items() if not name.startswith("_") and name not in hidden}
         kind = "inventory" if table == "inventories" else table.removesuffix("s")
         shown |= {"type": kind, "url": url, "related": related, "summary_fields": {}}
@@ -264,9 +266,9 @@ class Controller:
         for name, spec in _specification(table).get("POST", {}).items():
             if name in body:
                 taken[name] = _value(name, spec, body[name])
-                if spec["type"] == "id" and taken[name] is not None and name in _REFERENCES:
-                    if not any(one["id"] == taken[name] for one in self._list(_REFERENCES[name])):
-                        raise Refusal(name, f'Invalid pk "{taken[name]}" - object does not exist.')
+                number, target = taken[name], _REFERENCES.get(name)
+                if target and number is not None and all(one["id"] != number for one in self._list(target)):
+                    raise Refusal(name, f'Invalid pk "{number}" - object does not exist.')
             elif existing is None:
                 if spec.get("required"):
                     raise Refusal(name, "This field is required.")
@@ -409,7 +411,7 @@ class Controller:
         if errors := list(rules.survey_errors(spec, given)):
             raise Refusal("variables_needed_to_start", errors[0])
         ignored = set(given) - {one["variable"] for one in spec.get("spec", [])}
-        job = {name: None for name in [*API["endpoints"]["jobs"]["fields"], *_OF_A_LAUNCH]} | {
+        job = dict.fromkeys([*API["endpoints"]["jobs"]["fields"], *_OF_A_LAUNCH]) | {
             "id": 1,
             "job": 1,
             "type": "job",
@@ -450,6 +452,8 @@ def _value(name: str, spec: Mapping[str, Any], value: Any) -> Any:
     kind = spec["type"]
     if value in (None, "") and kind == "id":
         return None
+    if value is None and kind == "choice" and "" in spec.get("choices", ()):
+        return ""
     wrong = {
         "id": not isinstance(value, int),
         "integer": value is not None and not isinstance(value, int),
@@ -475,10 +479,12 @@ def _matches(record: Record, query: Mapping[str, str]) -> bool:
     told, either = [], []
     for name, value in query.items():
         field, _separator, how = name.removeprefix("or__").partition("__")
-        if field in ("page", "page_size", "order_by"):
+        if field in ("page", "page_size"):
             continue
-        found = str(record.get("_table", "").removesuffix("s") if field == "type" else record.get(field))
-        good = {"": found == value, "startswith": found.startswith(value), "contains": value in found}[how]
+        found = str(record.get(field))
+        if how not in ("", "endswith") or field not in {*record, "organization"}:
+            raise Refusal("detail", f"{name} is no field to search by")
+        good = found.endswith(value) if how else found == value
         (either if name.startswith("or__") else told).append(good)
     return all(told) and (not either or any(either))
 
@@ -505,7 +511,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _handle
+    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _handle  # noqa: N815 - names of http.server
 
     def _known(self) -> bool:
         kind, _space, value = (self.headers.get("Authorization") or "").partition(" ")

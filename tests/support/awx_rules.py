@@ -91,7 +91,7 @@ def _check_injectors(injectors: Mapping[str, Any], names: set[str]) -> None:
     for name in injectors.get("env", {}):
         if name.startswith("ANSIBLE_") or not _NAME.fullmatch(name):
             raise Refusal("injectors", f"{name} may not be set")
-    known = {name: "EXAMPLE" for name in names} | {"tower": tower}
+    known = dict.fromkeys(names, "EXAMPLE") | {"tower": tower}
     environment = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
     for kind in injectors.values():
         for template in kind.values():
@@ -217,7 +217,7 @@ def check_rrule(text: str) -> None:
 
 
 def has_cycle(children: Mapping[int, set[int]]) -> bool:
-    """Whether a walk from the nodes that nothing leads to comes back to where it was; also where there are no such nodes."""
+    """Whether a walk from the nodes that nothing leads to comes back, or there are no such nodes."""
     roots = set(children) - {child for group in children.values() for child in group}
 
     def walk(node: int, path: frozenset[int]) -> bool:

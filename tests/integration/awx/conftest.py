@@ -1,0 +1,44 @@
+"""A controller to be set up, and the playbook that does it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.awx_api import Controller
+from support.playbooks import Playbooks, Run
+
+PROJECT = Path(__file__).parents[3]
+PLAYBOOKS = [path.name for path in (PROJECT / "playbooks").glob("*.yml")]
+
+
+class Setup:
+    """Runs the playbook for one controller."""
+
+    def __init__(self, controller: Controller, directory: Path) -> None:
+        self.controller = controller
+        self.runs = Playbooks(directory)
+        self.runs.environment["ANSIBLE_PIPELINING"] = "1"
+        self.inventory = self.runs.inventory({"shop": {"backup_environment": "production"}})
+
+    def run(self, variables: dict[str, Any], **changed: Any) -> Run:
+        """One run with a file of variables, and the token in the environment."""
+        path = self.runs.directory / "awx.json"
+        path.write_text(json.dumps({"awx_host": self.controller.url, **variables, **changed}))
+        return self.runs.run("mobul.backup.awx", self.inventory, "-e", f"@{path}", CONTROLLER_OAUTH_TOKEN="token")
+
+
+@pytest.fixture
+def controller() -> Iterator[Controller]:
+    """An empty controller, with one manual project."""
+    with Controller(playbooks={"ops": PLAYBOOKS}) as started:
+        yield started
+
+
+@pytest.fixture
+def setup(controller: Controller, tmp_path: Path) -> Setup:
+    """The playbook for it."""
+    return Setup(controller, tmp_path)

@@ -1,0 +1,202 @@
+"""What a controller is to have: each question is a variable that there is, and secrets go where they are needed."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from support import awx_rules as rules
+
+PROJECT = Path(__file__).resolve().parents[3]
+sys.path.insert(0, str(PROJECT / "plugins" / "plugin_utils"))
+from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.checklists import states_of  # noqa: E402
+from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.values import VALUES  # noqa: E402
+from awx_plan import TYPE_PREFIX, make_plan  # noqa: E402
+
+ROLE = PROJECT / "roles" / "awx"
+IDENTITY = {"verify", "restore", "restore_table", "revert_migration"}
+# What a playbook asks for itself; its own text says what it may be.
+OF_PLAYBOOKS = {
+    "export": {"export_tables"},
+    "hold": {"hold_backup", "hold_reason", "hold_state", "hold_until"},
+    "info": {"info_kinds", "info_limit"},
+    "maintenance": {"maintenance_state"},
+}
+# The role's own kinds go further than what the playbook makes.
+NARROWER = {"backup_kind"}
+
+
+def load(path: Path) -> Any:
+    return yaml.safe_load(path.read_text())
+
+
+PRODUCT = {
+    **load(ROLE / "vars" / "main" / "credential_types.yml"),
+    **load(ROLE / "vars" / "main" / "job_templates.yml"),
+}
+TYPES = [one["name"] for one in PRODUCT["awx__credential_types"]]
+TEMPLATES = [one["name"] for one in PRODUCT["awx__job_templates"]]
+SPECIFIED = {
+    name: option
+    for path in (PROJECT / "roles").glob("*/meta/argument_specs.yml")
+    for name, option in load(path)["argument_specs"]["main"]["options"].items()
+}
+
+
+def settings(**changed: Any) -> dict[str, Any]:
+    credentials = [{"name": f"production {name}", "type": name, "inputs": {"a": "b", "c": ""}} for name in TYPES]
+    return {
+        "environments": [
+            {
+                "name": "production",
+                "credentials": [*credentials, {"name": "ssh", "type": "Machine", "inputs": {}}],
+                "databases": ["shop", "crm"],
+            }
+        ],
+        "templates": [],
+        "schedules": load(ROLE / "defaults" / "main.yml")["awx_schedules"],
+        "notifications": [],
+        "project": {"name": "ops"},
+        "organization": "Databases",
+        "mark": "[ours]",
+        "inventory": [],
+        "credential_types": PRODUCT["awx__credential_types"],
+        "job_templates": PRODUCT["awx__job_templates"],
+        "workflow": PRODUCT["awx__workflow"],
+        **changed,
+    }
+
+
+PLAN = make_plan(settings())
+QUESTIONS = [(job, question) for job in PLAN["jobs"] for question in job["survey"].get("spec", [])]
+
+
+@pytest.mark.parametrize(
+    ("job", "question"), QUESTIONS, ids=[f"{job['name']} {one['variable']}" for job, one in QUESTIONS]
+)
+def test_every_question_is_a_variable_of_its_playbook_with_the_same_type_and_choices(
+    job: dict[str, Any], question: dict[str, Any]
+) -> None:
+    name, playbook = question["variable"], job["playbook"].removesuffix(".yml")
+    given = {value.name: value for value in VALUES.get(playbook, ())}.get(name)
+    if given and given.kind == "state":
+        allowed = states_of(playbook)
+        assert set(question["choices"]) <= set(allowed)
+    elif name in SPECIFIED and not given:
+        option = SPECIFIED[name]
+        assert option["type"] == {"integer": "int"}.get(question["type"], "str")
+        if "choices" in option and name not in NARROWER:
+            assert set(question["choices"]) == set(option["choices"])
+        assert set(question.get("choices", [])) <= set(option.get("choices", question.get("choices", [])))
+    elif not given:
+        assert name in OF_PLAYBOOKS[playbook]
+        text = (PROJECT / "playbooks" / f"{playbook}.yml").read_text()
+        assert re.search(rf"\b{name}\b", text)
+        for choice in question.get("choices", []):
+            assert f"'{choice}'" in text
+
+
+def test_what_a_procedure_cannot_do_without_must_be_answered() -> None:
+    required = {(job["playbook"], one["variable"]) for job, one in QUESTIONS if one["required"]}
+    for procedure, values in VALUES.items():
+        for value in values:
+            if value.meant:
+                assert (f"{procedure}.yml", value.name) in required
+
+
+@pytest.mark.parametrize("job", PLAN["jobs"], ids=[job["name"] for job in PLAN["jobs"]])
+def test_a_controller_takes_every_survey(job: dict[str, Any]) -> None:
+    assert (PROJECT / "playbooks" / job["playbook"]).is_file()
+    if job["survey"]:
+        rules.check_survey(job["survey"])
+
+
+def test_a_controller_takes_every_type_and_none_makes_an_extra_variable() -> None:
+    assert [one["name"] for one in PLAN["types"]] == [TYPE_PREFIX + name for name in TYPES]
+    for one in PLAN["types"]:
+        rules.check_credential_type({"kind": "cloud", **one})
+        assert set(one["injectors"]) <= {"env", "file"}
+        for field in one["inputs"]["fields"]:
+            is_secret = re.search("pass|secret|key|token|identit|config|webhook", field["id"])
+            public = field["id"] in ("access_key", "verify_key", "record_verify_key")
+            assert bool(field.get("secret")) == bool(is_secret and not public), field["id"]
+
+
+def test_only_drills_and_restores_get_an_identity_and_none_of_them_signs_backups() -> None:
+    for job in PLAN["jobs"]:
+        name = job["name"].removeprefix("production ")
+        assert ("production identity" in job["credentials"]) == (name in IDENTITY)
+        assert not {"production identity", "production signing key"} <= set(job["credentials"])
+        assert "ssh" in job["credentials"]
+
+
+def test_every_playbook_that_a_person_calls_has_a_template() -> None:
+    playbooks = {path.stem for path in (PROJECT / "playbooks").glob("*.yml")} - {"check_inventory", "schedule", "awx"}
+    assert {job["playbook"].removesuffix(".yml") for job in PLAN["jobs"]} == playbooks
+
+
+def test_the_schedules_are_those_of_the_timers_and_a_controller_takes_them() -> None:
+    assert {one["name"]: one["rrule"].partition(" ") for one in PLAN["schedules"]} == {
+        f"production {name}": (f"DTSTART:20260101T{time}00Z", " ", f"RRULE:{rule}")
+        for name, time, rule in (
+            ("weekly", "0000", "FREQ=WEEKLY;INTERVAL=1;BYDAY=SU"),
+            ("daily", "0200", "FREQ=DAILY;INTERVAL=1"),
+            ("cleanup", "0400", "FREQ=DAILY;INTERVAL=1"),
+            ("verify", "0600", "FREQ=WEEKLY;INTERVAL=1;BYDAY=MO"),
+            ("daily_check", "0730", "FREQ=DAILY;INTERVAL=1"),
+        )
+    }
+    surveys = {job["name"]: job["survey"] for job in PLAN["jobs"]}
+    for one in PLAN["schedules"]:
+        rules.check_rrule(one["rrule"])
+        asks = {"survey_enabled": True}
+        rules.check_prompts(asks, surveys[one["template"]], {"extra_data": one["answers"]})
+
+
+def test_no_secret_is_in_what_a_failing_task_shows() -> None:
+    assert all("credentials" not in one for one in PLAN["environments"])
+    assert {name for one in PLAN["credentials"] for name in one["inputs"]} == {"a"}
+
+
+def test_nothing_but_the_limit_and_the_survey_is_asked_for() -> None:
+    (task,) = load(ROLE / "tasks" / "job_templates.yml")
+    options = task["awx.awx.job_template"]
+    assert [name for name, value in options.items() if name.startswith("ask_") and value] == ["ask_limit_on_launch"]
+    assert options["ask_variables_on_launch"] is False
+    workflow = load(ROLE / "tasks" / "workflows.yml")[0]["awx.awx.workflow_job_template"]
+    assert workflow["ask_variables_on_launch"] is False
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"environments": []}, "awx_environments is empty"),
+        ({"project": {}}, "awx_project has an entry without name"),
+        ({"environments": [{"credentials": [{"name": "a"}]}]}, "without name"),
+        ({"environments": [{"name": "production"}]}, "has no database"),
+        ({"environments": [{"name": "2026", "databases": ["a"]}]}, "taken for ids"),
+        ({"environments": [{"name": "a", "databases": ["a"]}] * 2}, "the name a twice"),
+        ({"templates": ["weekley"]}, "awx_templates names weekley"),
+        ({"schedules": [{"name": "a", "template": "b"}]}, "awx_schedules names b"),
+    ],
+)
+def test_a_mistake_is_named_with_what_to_do(changed: dict[str, Any], told: str) -> None:
+    problems = make_plan(settings(**changed))["problems"]
+    assert told in problems[0]
+    assert problems[0].endswith(")")
+
+
+def test_names_of_databases_come_from_the_inventory_or_the_hosts() -> None:
+    environments = [{"name": "production"}, {"name": "staging", "hosts": {"a": {"backup_login_db": "b"}, "c": None}}]
+    plan = make_plan(settings(environments=environments, inventory=[["production", "shop"]]))
+    choices = {
+        job["environment"]: one["choices"]
+        for job in plan["jobs"]
+        for one in job["survey"].get("spec", [])
+        if one["variable"] == "expect_database"
+    }
+    assert choices == {"production": ["shop"], "staging": ["b", "c"]}
