@@ -239,6 +239,21 @@ def test_a_go_from_python_as_a_user_without_name_home_or_terminal(
         again = json.loads(output[output.rindex("\n{\n") :])
         assert again == document(place / "result.json")["backup"]
         assert (again["id"], again["reused"]) == (told["backup"]["id"], True)
+
+        weekly = subprocess.run(
+            [
+                *nobody,
+                str(Path(sys.executable).parent / "ansible-playbook"),
+                *("mobul.backup.weekly", "-i", str(private / "inventory" / "databases.yml")),
+            ],
+            env=given,
+            cwd=private / "project",
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            start_new_session=True,
+        )
+        assert weekly.returncode == 0, weekly.stdout + weekly.stderr
         # Nothing was put where a home would be, had it a name.
         assert not (PROJECT / "playbooks" / "~").exists()
         (private / "project").chmod(0o755)
