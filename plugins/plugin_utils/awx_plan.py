@@ -65,7 +65,7 @@ def _missing(wanted: Mapping[str, Any]) -> Iterator[str]:
         ("awx_project", [wanted["project"]], ("name",)),
         ("awx_environments", environments, ("name",)),
         ("credentials of awx_environments", credentials, ("name", "type")),
-        ("awx_notifications", wanted["notifications"], ("name", "type", "configuration", "on")),
+        ("awx_notifications", wanted["notifications"], ("name", "type", "configuration", "events")),
         ("awx_schedules", wanted["schedules"], ("name", "template")),
     ):
         for one in entries:

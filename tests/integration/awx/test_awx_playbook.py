@@ -36,7 +36,7 @@ LARGE: dict[str, Any] = {
             "name": "ops",
             "type": "slack",
             "configuration": {"channels": ["#alerts"], "token": SECRET},
-            "on": ["error", "approvals"],
+            "events": ["error", "approvals"],
         }
     ],
     "awx_templates": ["weekly", "verify", "cleanup", "cleanup_plan"],
