@@ -1,5 +1,6 @@
-# Copyright: Contributors to the mobul.backup project
+# Copyright (c) 2026, the mobul.backup maintainers
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
 """What a controller is to have, worked out from the file of the user; nothing here speaks to one."""
 
 from __future__ import annotations
