@@ -94,6 +94,13 @@ def test_every_default_is_the_one_that_the_specification_names(role: str) -> Non
 
 
 @pytest.mark.parametrize("role", ROLES)
+def test_every_default_is_among_the_choices(role: str) -> None:
+    # A role that validates its arguments would else refuse whoever gives none.
+    chosen = {name: option for name, option in specification(role).items() if {"choices", "default"} <= option.keys()}
+    assert [name for name, option in chosen.items() if option["default"] not in option["choices"]] == []
+
+
+@pytest.mark.parametrize("role", ROLES)
 def test_what_has_no_default_is_required_and_every_option_is_described(role: str) -> None:
     for name, option in specification(role).items():
         assert option["description"]
@@ -117,6 +124,7 @@ def test_an_option_of_the_role_is_what_the_module_takes(module_options: dict[str
         role = ours[name]
         if option["default"] is None and option["type"] in ("str", "path"):
             option["default"] = ""
+            option["choices"] = option["choices"] and ["", *option["choices"]]
         if option["type"] == "path":
             # An empty path would be the working directory; the role hands on only what is not empty.
             option["type"] = "str"
