@@ -1,4 +1,4 @@
-"""The procedures against a project of Supabase, by playbooks alone: nothing in the inventory but its profile is special."""
+"""The procedures against a project of Supabase, by playbooks alone: no more than the profile is special."""
 
 from __future__ import annotations
 
