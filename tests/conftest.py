@@ -36,6 +36,8 @@ settings.load_profile("laboratory")
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Make the run's one directory, before workers are started, and keep this machine's settings out of the tests."""
+    # Servers run as another user, who must be able to reach what is made for them.
+    os.umask(0o022)
     root = workspace.root()
     if config.option.basetemp is None and not hasattr(config, "workerinput"):
         config.option.basetemp = str(root / "pytest")
@@ -55,6 +57,17 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     """All logic is tried on the newest ansible-core, too; what lies in ``unit`` itself only reads sources."""
     if _UNIT in item.path.parent.parents:
         item.add_marker("next")
+
+
+@pytest.fixture(autouse=True)
+def _same_umask() -> Iterator[None]:
+    """Fail the test that leaves another umask behind: later tests of its worker could not share what they make."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    yield
+    left = os.umask(mask)
+    if left != mask:
+        pytest.fail(f"the test leaves the umask {left:03o} behind")
 
 
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:

@@ -67,7 +67,7 @@ def unprivileged_user() -> pwd.struct_passwd | None:
     raise LabError("running as root, and neither 'postgres' nor 'nobody' exists to run a server as")
 
 
-def wait_until(condition: Callable[[], bool], *, what: str, seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], object], *, what: str, seconds: float = 30) -> None:
     """Poll *condition* until it holds; raise :class:`LabError` naming *what* after *seconds*."""
     deadline = time.monotonic() + seconds
     pause = 0.005

@@ -46,7 +46,7 @@ def test_a_backup_that_is_asked_to_end_or_not_listened_to_leaves_nothing(
         options = bench.options(postgres17, big_database, compress="none", pg_bin_dir=programs)
         with ModuleProcess(tmp_path, options) as module:
             programs.wait_until_held()
-            assert bench.files()
+            wait_until(bench.files, what="something to be written")
             below = children(module.pid)
             end(module)
             wait_until(lambda: not module.running, what="the module to end", seconds=SECONDS)

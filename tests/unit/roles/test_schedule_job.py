@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import importlib.util
 import json
+import os
 import socket
 import sys
 from datetime import datetime, timedelta, timezone
@@ -117,7 +118,11 @@ def job(tmp_path: Path) -> dict[str, Any]:
 def call(job: dict[str, Any], directory: Path) -> int:
     path = directory / "job.json"
     path.write_text(json.dumps(job))
-    status: int = run_job.main(str(path))
+    mask = os.umask(0o022)
+    try:
+        status: int = run_job.main(str(path))
+    finally:
+        os.umask(mask)
     return status
 
 
