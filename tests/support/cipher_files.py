@@ -6,9 +6,9 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.cipher import TAIL_BYTES
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.detect import HEAD_BYTES
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
-from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.legacy.envelope import TAIL_BYTES
 from ansible_collections.mobul.backup.plugins.module_utils._core.stream.stages import Transform
 
 

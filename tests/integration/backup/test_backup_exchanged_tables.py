@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup import running
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup.table_export import ExportRequest, export_table
-from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import Encryption
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import parse_encryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, SourceError
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres import snapshot as snapshots
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions
@@ -185,7 +185,7 @@ def test_an_export_that_waits_for_an_exchange_has_its_rows(
         change = change.replace("TRUNCATE t;", "TRUNCATE p1;").replace("INTO t ", "INTO p1 ")
     request = ExportRequest(str(tmp_path / "out"), **arguments)
     with exchange_when_waited_for(postgres17, database, change):
-        assert export_table(options, request, Encryption.parse([], gnupghome=None)).rows == 1000
+        assert export_table(options, request, parse_encryption([], gnupghome=None)).rows == 1000
 
 
 @pytest.mark.usefixtures("age")

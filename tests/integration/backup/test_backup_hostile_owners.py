@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup.table_export import ExportRequest, export_table
-from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import Encryption
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import parse_encryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, PreflightError
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres import connection as connections
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import (
@@ -135,7 +135,7 @@ def test_the_owner_may_export_what_runs_code_of_their_own(tenant: Tenant, tmp_pa
     tenant.server.query(tenant.database, f"ALTER ROLE {tenant.name} PASSWORD 'secret'")
     options = ConnectionOptions.parse(tenant.server.login(tenant.database, user=tenant.name, password="secret"))
     result = export_table(
-        options, ExportRequest(str(tmp_path / "out"), table=tenant.sql("@.v")), Encryption.parse([], gnupghome=None)
+        options, ExportRequest(str(tmp_path / "out"), table=tenant.sql("@.v")), parse_encryption([], gnupghome=None)
     )
     assert result.rows == 3
 

@@ -8,10 +8,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.gpg.cipher import GpgCipher
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.gpg.home import GpgHome
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.gpg.stage import gpg_decryptor
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
-from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import Encryption
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import parse_encryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, CryptoError, PreflightError
 from ansible_collections.mobul.backup.plugins.module_utils._core.stream.stages import through
 from support.cipher_files import decrypt, run_through
@@ -22,7 +23,7 @@ TEXT = b"id,phone\n" + b"17,+15550100\n" * 50_000
 
 
 def encrypt(recipients: list[str], home: GnupgHome | None = None, data: bytes = DATA, **options: object) -> bytes:
-    encryption = Encryption.parse(recipients, gnupghome=None if home is None else str(home), **options)
+    encryption = parse_encryption(recipients, gnupghome=None if home is None else str(home), **options)
     try:
         return run_through(encryption.transform(), data)
     finally:
@@ -50,7 +51,7 @@ def test_gpg_reads_what_is_written_for_each_recipient(gpg_keys: Keys, armor: boo
 
 def test_nothing_is_compressed_and_the_size_stays_below_the_announced_limit(gpg_keys: Keys) -> None:
     for armor in (False, True):
-        encryption = Encryption.parse([gpg_keys.ops.fingerprint], gnupghome=str(gpg_keys.home), armor=armor)
+        encryption = parse_encryption([gpg_keys.ops.fingerprint], gnupghome=str(gpg_keys.home), armor=armor)
         size = len(run_through(encryption.transform(), TEXT))
         assert len(TEXT) < size <= encryption.size_limit(len(TEXT))
         encryption.close()
@@ -179,7 +180,7 @@ def test_secret_keys_given_as_identities_leave_nothing_behind(gpg_keys: Keys, tm
         for identity in identities:
             decryption = Decryption.parse([identity], passphrase or None)
             assert decrypt(decryption, encrypted) == TEXT
-            private = decryption._home._path
+            private = decryption.cipher(GpgCipher)._home._path
             assert processes_with(private), "gpg works with an agent"
             decryption.close()
             assert not os.path.exists(private)
@@ -189,7 +190,7 @@ def test_secret_keys_given_as_identities_leave_nothing_behind(gpg_keys: Keys, tm
 def test_a_private_home_is_for_its_owner_only_and_goes_with_its_object(gpg_keys: Keys) -> None:
     old = os.umask(0)
     try:
-        encryption = Encryption.parse([gpg_keys.ops.fingerprint], gnupghome=str(gpg_keys.home))
+        encryption = parse_encryption([gpg_keys.ops.fingerprint], gnupghome=str(gpg_keys.home))
         path = encryption._home._path
         assert os.stat(path).st_mode & 0o777 == 0o700
     finally:
@@ -200,7 +201,7 @@ def test_a_private_home_is_for_its_owner_only_and_goes_with_its_object(gpg_keys:
 
 def test_a_passphrase_is_in_no_command_line_and_no_environment() -> None:
     secret = "canary-7c3e"
-    encryption = Encryption.parse([], secret, scheme="gpg")
+    encryption = parse_encryption([], secret, scheme="gpg")
     stage = encryption.transform()
     stage.update(DATA)
     assert processes_with("--passphrase-fd"), "gpg runs now"
@@ -209,7 +210,7 @@ def test_a_passphrase_is_in_no_command_line_and_no_environment() -> None:
 
 
 def test_closing_ends_a_gpg_whose_stream_was_given_up(gpg_keys: Keys) -> None:
-    encryption = Encryption.parse([gpg_keys.ops.fingerprint], gnupghome=str(gpg_keys.home))
+    encryption = parse_encryption([gpg_keys.ops.fingerprint], gnupghome=str(gpg_keys.home))
     stage = encryption.transform()
     stage.update(DATA)
     path = encryption._home._path
@@ -221,7 +222,7 @@ def test_closing_ends_a_gpg_whose_stream_was_given_up(gpg_keys: Keys) -> None:
 def test_a_host_without_gpg_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(PreflightError, match="gpg is not installed"):
-        Encryption.parse(["A" * 40])
+        parse_encryption(["A" * 40])
     with pytest.raises(PreflightError, match="gpg is not installed"):
         Decryption.parse().transform_for(bytes.fromhex("845e0372"))
 

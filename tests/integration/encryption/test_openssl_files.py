@@ -8,8 +8,11 @@ import random
 import shutil
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption, OpensslOptions
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.cipher import OpensslOptions
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.detect import detect
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.legacy.openssl import (
+    DEFAULTS,
     OpensslDecryptor,
     derivations,
 )
@@ -92,7 +95,7 @@ def test_contents_of_an_unknown_kind_need_the_derivation_told() -> None:
 def test_a_wrong_password_is_refused_before_anything_comes_out() -> None:
     for data in (CSV, b"short", b""):
         encrypted = encrypt(data)
-        stage = OpensslDecryptor("wrong")
+        stage = OpensslDecryptor("wrong", DEFAULTS, detect)
         with pytest.raises(CryptoError, match="password is wrong"):
             run_through(stage, encrypted)
         assert stage.derivation is None

@@ -10,8 +10,9 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age 
     ScryptRecipient,
     X25519Identity,
 )
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.cipher import Encryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
-from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import Encryption
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import parse_encryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, CryptoError
 from support.cipher_files import decrypt, run_through
 from support.gpg_keys import PASSPHRASE, GnupgHome, Keys, make_key
@@ -28,7 +29,7 @@ def encrypted(encryption: Encryption, data: bytes = DATA) -> bytes:
 
 
 def test_age_recipients_are_recorded_and_each_artifact_gets_a_stage_of_its_own() -> None:
-    encryption = Encryption.parse([f" {RECIPIENTS[0]}\n", RECIPIENTS[1], RECIPIENTS[0]])
+    encryption = parse_encryption([f" {RECIPIENTS[0]}\n", RECIPIENTS[1], RECIPIENTS[0]])
     assert (encryption.scheme, encryption.suffix, encryption.warnings) == ("age", ".age", ())
     assert encryption.recipients == tuple(RECIPIENTS)
     first, second = encryption.transform(), encryption.transform()
@@ -42,7 +43,7 @@ def test_age_recipients_are_recorded_and_each_artifact_gets_a_stage_of_its_own()
 
 
 def test_no_recipients_mean_no_encryption_and_never_a_stage() -> None:
-    encryption = Encryption.parse([])
+    encryption = parse_encryption([])
     assert (encryption.scheme, encryption.suffix, encryption.enabled) == ("none", "", False)
     assert encryption.transforms() == []
     with pytest.raises(ConfigError, match="no recipients"):
@@ -51,9 +52,9 @@ def test_no_recipients_mean_no_encryption_and_never_a_stage() -> None:
 
 def test_one_recipient_is_accepted_with_a_warning(gpg_keys: Keys) -> None:
     for encryption in (
-        Encryption.parse(RECIPIENTS[:1]),
-        Encryption.parse([RECIPIENTS[0], RECIPIENTS[0]]),
-        Encryption.parse([gpg_keys.ops.fingerprint], gnupghome=str(gpg_keys.home)),
+        parse_encryption(RECIPIENTS[:1]),
+        parse_encryption([RECIPIENTS[0], RECIPIENTS[0]]),
+        parse_encryption([gpg_keys.ops.fingerprint], gnupghome=str(gpg_keys.home)),
     ):
         assert any("one recipient" in warning for warning in encryption.warnings)
         encryption.close()
@@ -62,10 +63,10 @@ def test_one_recipient_is_accepted_with_a_warning(gpg_keys: Keys) -> None:
 def test_recipients_may_stand_in_a_file(tmp_path: Path, gpg_keys: Keys) -> None:
     file = tmp_path / "recipients.txt"
     file.write_text(f"# operations; the private key is in the vault\n{RECIPIENTS[0]}\n\n{RECIPIENTS[1]}\n")
-    assert Encryption.parse([str(file)]).recipients == tuple(RECIPIENTS)
+    assert parse_encryption([str(file)]).recipients == tuple(RECIPIENTS)
     for armor in (False, True):
         file.write_bytes(gpg_keys.ops.public(armor=armor))
-        encryption = Encryption.parse([str(file), gpg_keys.escrow.public().decode()])
+        encryption = parse_encryption([str(file), gpg_keys.escrow.public().decode()])
         assert encryption.scheme == "gpg"
         assert encryption.recipients == (gpg_keys.ops.fingerprint, gpg_keys.escrow.fingerprint)
         assert decrypt(Decryption.parse(gnupghome=str(gpg_keys.home)), encrypted(encryption)) == DATA
@@ -75,19 +76,19 @@ def test_recipients_may_stand_in_a_file(tmp_path: Path, gpg_keys: Keys) -> None:
 def test_fingerprints_are_read_as_people_write_them(gpg_keys: Keys, form: str) -> None:
     fingerprint = gpg_keys.ops.fingerprint
     spaced = " ".join(fingerprint[start : start + 4] for start in range(0, 40, 4))
-    encryption = Encryption.parse([form.format(fingerprint, spaced, fingerprint.lower())], None, str(gpg_keys.home))
+    encryption = parse_encryption([form.format(fingerprint, spaced, fingerprint.lower())], None, str(gpg_keys.home))
     assert encryption.recipients == (fingerprint,)
     assert encryption.key_ids == ((gpg_keys.ops.key_id,),)
     encryption.close()
 
 
 def test_an_address_with_one_key_stands_for_its_fingerprint(gpg_keys: Keys) -> None:
-    encryption = Encryption.parse(["ops@example.org", "gpg:escrow@example.org"], gnupghome=str(gpg_keys.home))
+    encryption = parse_encryption(["ops@example.org", "gpg:escrow@example.org"], gnupghome=str(gpg_keys.home))
     assert encryption.recipients == (gpg_keys.ops.fingerprint, gpg_keys.escrow.fingerprint)
     assert any(gpg_keys.ops.fingerprint in warning for warning in encryption.warnings)
     encryption.close()
     with pytest.raises(ConfigError, match=r"no usable public key for nobody@example\.org"):
-        Encryption.parse(["nobody@example.org"], gnupghome=str(gpg_keys.home))
+        parse_encryption(["nobody@example.org"], gnupghome=str(gpg_keys.home))
 
 
 def test_an_address_with_two_keys_is_refused_and_both_are_named() -> None:
@@ -98,7 +99,7 @@ def test_an_address_with_two_keys_is_refused_and_both_are_named() -> None:
     other = next(line.split(":")[9] for line in listing if line.startswith("fpr:"))
     home.run("--quick-add-key", other, "cv25519", "encr")
     with pytest.raises(ConfigError, match="several keys") as caught:
-        Encryption.parse(["twice@example.org"], gnupghome=str(home))
+        parse_encryption(["twice@example.org"], gnupghome=str(home))
     assert keys[0].fingerprint in str(caught.value) and other in str(caught.value)
     home.close()
 
@@ -116,9 +117,9 @@ def test_keys_that_cannot_be_encrypted_to_are_refused_before_anything_is_done(gp
         ("A" * 40, "there is no public key"),
     ):
         with pytest.raises(ConfigError, match=problem) as caught:
-            Encryption.parse([fingerprint], gnupghome=str(home))
+            parse_encryption([fingerprint], gnupghome=str(home))
         assert fingerprint in str(caught.value)
-    encryption = Encryption.parse([soon.fingerprint], gnupghome=str(home))
+    encryption = parse_encryption([soon.fingerprint], gnupghome=str(home))
     assert any("expires on" in warning for warning in encryption.warnings)
     encryption.close()
     home.close()
@@ -130,7 +131,7 @@ def test_an_expired_key_is_refused() -> None:
     listing = home.run("--with-colons", "--list-keys").decode().splitlines()
     fingerprint = next(line.split(":")[9] for line in listing if line.startswith("fpr:"))
     with pytest.raises(ConfigError, match=f"{fingerprint} is expired"):
-        Encryption.parse([fingerprint], gnupghome=str(home))
+        parse_encryption([fingerprint], gnupghome=str(home))
     home.close()
 
 
@@ -143,7 +144,7 @@ def test_a_private_key_among_the_recipients_is_refused_and_never_shown(gpg_keys:
         files.append(str(path))
     for entry in (*secrets, *files):
         with pytest.raises(ConfigError, match="private key") as caught:
-            Encryption.parse([RECIPIENTS[0], entry])
+            parse_encryption([RECIPIENTS[0], entry])
         shown = repr(caught.value) + str(caught.value)
         assert all(secret.splitlines()[-1] not in shown for secret in secrets)
         assert "recipient 2" in shown or entry in shown
@@ -163,7 +164,7 @@ def test_a_private_key_among_the_recipients_is_refused_and_never_shown(gpg_keys:
 )
 def test_what_is_no_recipient_is_told_without_repeating_what_may_be_secret(entry: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
-        Encryption.parse([entry])
+        parse_encryption([entry])
     if "none that is known" in message and entry:
         assert entry not in str(caught.value)
 
@@ -171,20 +172,20 @@ def test_what_is_no_recipient_is_told_without_repeating_what_may_be_secret(entry
 def test_kinds_cannot_be_mixed_and_must_fit_the_format(gpg_keys: Keys) -> None:
     home = str(gpg_keys.home)
     with pytest.raises(ConfigError, match="cannot be combined"):
-        Encryption.parse([RECIPIENTS[0], gpg_keys.ops.fingerprint], gnupghome=home)
+        parse_encryption([RECIPIENTS[0], gpg_keys.ops.fingerprint], gnupghome=home)
     with pytest.raises(ConfigError, match="not of the format gpg"):
-        Encryption.parse(RECIPIENTS, scheme="gpg")
+        parse_encryption(RECIPIENTS, scheme="gpg")
     with pytest.raises(ConfigError, match="cannot be combined"):
-        Encryption.parse(RECIPIENTS, "a passphrase")
+        parse_encryption(RECIPIENTS, "a passphrase")
     for scheme in ("age", "gpg"):
         for passphrase in ("", "two\nlines"):
             with pytest.raises(ConfigError, match="empty or has several lines"):
-                Encryption.parse([], passphrase, scheme=scheme)
+                parse_encryption([], passphrase, scheme=scheme)
 
 
 def test_a_home_that_is_not_there_is_told() -> None:
     with pytest.raises(ConfigError, match="/nonexistent is not a directory"):
-        Encryption.parse(["A" * 40], gnupghome="/nonexistent")
+        parse_encryption(["A" * 40], gnupghome="/nonexistent")
 
 
 def test_an_encrypted_identity_file_opens_with_its_passphrase(tmp_path: Path) -> None:
@@ -192,7 +193,7 @@ def test_an_encrypted_identity_file_opens_with_its_passphrase(tmp_path: Path) ->
     for armor in (False, True):
         stage = Encryptor([ScryptRecipient("of the file", work_factor=4)], armor=armor)
         file.write_bytes(run_through(stage, f"# made today\n{IDENTITIES[1]}\n".encode()))
-        data = encrypted(Encryption.parse(RECIPIENTS))
+        data = encrypted(parse_encryption(RECIPIENTS))
         assert decrypt(Decryption.parse([str(file)], "of the file"), data) == DATA
         for wrong, message in (("wrong", "is the passphrase right"), (None, "give its passphrase")):
             with pytest.raises(ConfigError, match=message):
@@ -219,7 +220,7 @@ def test_what_is_no_identity_is_told_without_repeating_what_may_be_secret(entry:
 
 
 def test_a_key_that_does_not_fit_is_told_with_what_was_tried() -> None:
-    data = encrypted(Encryption.parse(RECIPIENTS[:1]))
+    data = encrypted(parse_encryption(RECIPIENTS[:1]))
     with pytest.raises(CryptoError, match="no identity matches") as caught:
         decrypt(Decryption.parse([str(IDENTITIES[1])]), data)
     assert RECIPIENTS[1] in str(caught.value) and str(IDENTITIES[1]) not in str(caught.value)
@@ -237,5 +238,5 @@ def test_a_file_that_is_not_encrypted_is_told_by_its_kind() -> None:
 
 def test_secrets_are_in_no_text_form(gpg_keys: Keys) -> None:
     decryption = Decryption.parse([str(IDENTITIES[0]), "b2" * 32, gpg_keys.ops.secret().decode()], PASSPHRASE)
-    shown = repr(decryption) + repr(vars(decryption)["_keys"])
+    shown = repr(decryption) + repr(vars(decryption))
     assert "SECRET" not in shown and "b2" * 32 not in shown and "PRIVATE" not in shown

@@ -1,4 +1,4 @@
-"""Another kind of location or channel is one new file and the lines that CONTRIBUTING names."""
+"""Another location, channel or cipher is one new file and the lines that CONTRIBUTING names."""
 
 from __future__ import annotations
 
@@ -50,6 +50,73 @@ class LogbookChannel(Channel):
                 file.write(alert.label)
 
         return [Message("a line", "a line", send)]
+'''
+
+CIPHER = '''\
+"""Each byte changed by the byte that is the key."""
+
+from __future__ import annotations
+
+from .cipher import Cipher, Encryption, Format
+
+MAGIC = b"VEILED\\n"
+
+
+class Veil:
+    name = "veil"
+
+    def __init__(self, key, prefix, ahead):
+        self._key, self._prefix, self._ahead = key, prefix, ahead
+
+    def update(self, chunk):
+        taken, self._ahead = chunk[self._ahead :], max(0, self._ahead - len(chunk))
+        done, self._prefix = self._prefix + bytes(byte ^ self._key for byte in taken), b""
+        return done
+
+    def finalize(self):
+        return self._prefix
+
+
+class VeilEncryption(Encryption):
+    scheme = "veil"
+    suffix = ".veil"
+
+    def transform(self):
+        return Veil(int(self.recipients[0][5:]), MAGIC, 0)
+
+    def fits(self, head, size, plain_size):
+        return head.startswith(MAGIC) and plain_size in (None, size - len(MAGIC))
+
+
+class VeilCipher(Cipher):
+    name = "veil"
+    formats = (Format("veil", "veil"),)
+    suffixes = (".veil",)
+    _key = None
+
+    @classmethod
+    def detect(cls, head):
+        return cls.formats[0] if head.startswith(MAGIC) else None
+
+    @classmethod
+    def is_secret(cls, data):
+        return data.startswith(b"unveil:")
+
+    def take(self, text, where):
+        if text.startswith("unveil:"):
+            self._key = int(text[7:])
+        return text.startswith("unveil:")
+
+    def open(self, found, tail, others):
+        return Veil(self._key, b"", len(MAGIC))
+
+    @classmethod
+    def recipients_of(cls, text, where):
+        return [text] if text.startswith("veil:") else []
+
+    @classmethod
+    def encrypt(cls, recipients, *, gnupghome, armor):
+        return VeilEncryption(recipients)
 '''
 
 
@@ -120,3 +187,20 @@ def test_another_kind_of_alert_channel(copy: Copy, tmp_path: Path) -> None:
     assert (tmp_path / "book").read_text() == "shop"
     told = copy.run("backup_alert", channels=[{**channel, "to": ["ops@example.com"]}], **options)["msg"]
     assert re.search("to is nothing that a channel of type logbook takes", told)
+
+
+def test_another_cipher(copy: Copy, tmp_path: Path) -> None:
+    (copy.core / "encryption" / "veil.py").write_text(CIPHER)
+    table = "module_utils/_core/encryption/ciphers.py"
+    copy.change(table, "\n_TYPES", "from .veil import VeilCipher\n\n_TYPES")
+    copy.change(table, "EnvelopeCipher)", "EnvelopeCipher, VeilCipher)")
+    plain, veiled, again = (tmp_path / name for name in ("shop.csv", "shop.csv.veil", "again"))
+    plain.write_text("id,name\n")
+    for changed in (True, False):
+        told = copy.run("encrypt_artifact", src=str(plain), recipients=["veil:42"], identities=["unveil:42"])
+        assert (told["changed"], told["dest"], told["format"]) == (changed, str(veiled), "veil")
+    assert b"id,name" not in veiled.read_bytes()
+    assert "is a private key" in copy.run("encrypt_artifact", src=str(plain), recipients=["unveil:42"])["msg"]
+    options = {"state": "decrypted", "src": str(veiled), "identities": ["unveil:42"]}
+    assert copy.run("encrypt_artifact", dest=str(again), **options)["format"] == "veil"
+    assert again.read_text() == "id,name\n"

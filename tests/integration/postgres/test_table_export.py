@@ -27,7 +27,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backup.table_ex
     export_table,
     run_export,
 )
-from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import Encryption
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import parse_encryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, SourceError
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import (
     Connection,
@@ -37,7 +37,7 @@ from support.lab import PostgresServer, wait_until
 from support.module_runs import run_module
 
 CSV = b"i,v\n1,a\n2,b\n"
-PLAIN = Encryption.parse([])
+PLAIN = parse_encryption([])
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_every_recipient_can_read_an_encrypted_export(
     options17: ConnectionOptions, table: Connection, dest: Path
 ) -> None:
     identities = [pyrage.x25519.Identity.generate() for _number in range(2)]
-    encryption = Encryption.parse([str(identity.to_public()) for identity in identities])
+    encryption = parse_encryption([str(identity.to_public()) for identity in identities])
     request = ExportRequest(str(dest), table="t", compress="gzip", personal_data=True)
     result = export_table(options17, request, encryption)
     data = dest.read_bytes()
@@ -116,7 +116,7 @@ def test_the_same_rows_again_change_nothing(
 
 
 def test_an_encrypted_export_is_always_another(options17: ConnectionOptions, table: Connection, dest: Path) -> None:
-    encryption = Encryption.parse([str(pyrage.x25519.Identity.generate().to_public())])
+    encryption = parse_encryption([str(pyrage.x25519.Identity.generate().to_public())])
     for _turn in range(2):
         assert export_table(options17, ExportRequest(str(dest), table="t"), encryption).changed
     assert export_table(options17, ExportRequest(str(dest), table="t"), encryption, check_mode=True).changed
@@ -125,7 +125,7 @@ def test_an_encrypted_export_is_always_another(options17: ConnectionOptions, tab
 def test_what_an_encrypted_export_replaces_is_not_read(
     options17: ConnectionOptions, table: Connection, dest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    encryption = Encryption.parse([str(pyrage.x25519.Identity.generate().to_public())])
+    encryption = parse_encryption([str(pyrage.x25519.Identity.generate().to_public())])
     export(options17, dest)
 
     def refuse(_file: object) -> str:

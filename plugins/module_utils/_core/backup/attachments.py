@@ -13,10 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..encryption.age.header import HeaderParser
-from ..encryption.detect import Format, detect
-from ..encryption.recipients import Encryption
-from ..errors import BackupError, ConfigError
+from ..encryption.cipher import FITS_BYTES, Encryption
+from ..errors import ConfigError
 from ..stream.pipeline import Emit
 from ..stream.stages import through
 
@@ -24,7 +22,6 @@ STEP = "check the options"
 MAX_BYTES = 8 * 1024 * 1024
 """Of a file as it is stored: it travels as an option of the module."""
 _NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,40})\.([A-Za-z0-9]{1,8})")
-_FORMATS = {"age": Format.AGE, "gpg": Format.GPG}
 
 
 @dataclass(frozen=True)
@@ -65,19 +62,11 @@ class Attachment:
 
         :raises ConfigError: it is not.
         """
-        wanted = _FORMATS.get(encryption.scheme)
-        if wanted is None:
+        if not encryption.enabled:
             raise ConfigError(STEP, f"attachment {self.stem}: the set is not encrypted", hint="give recipients")
-        if detect(self.data[:4096]) is not wanted or (wanted is Format.AGE and not self._fits(encryption)):
+        if not encryption.fits(self.data[:FITS_BYTES], len(self.data), None):
             hint = "encrypt it to the recipients of the set"
             raise ConfigError(STEP, f"attachment {self.stem} is not encrypted as the set is", hint=hint)
-
-    def _fits(self, encryption: Encryption) -> bool:
-        try:
-            header = HeaderParser().feed(self.data)
-        except BackupError:
-            return False
-        return header is not None and len(header.stanzas) == len(encryption.recipients)
 
 
 class AttachmentSource:

@@ -15,7 +15,7 @@ from ..backupset.manifest import Fingerprint as ManifestFingerprint
 from ..backupset.manifest import Manifest, SchemaFingerprint, Table
 from ..documents.strict_json import check_size
 from ..encryption.age.ranges import head_size
-from ..encryption.recipients import Encryption
+from ..encryption.cipher import Encryption
 from ..errors import FormatError
 from ..postgres.archive import schema_fingerprint, schema_objects
 from ..postgres.archive.walker import Block

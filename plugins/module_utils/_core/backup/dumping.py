@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..encryption.age.ranges import HEAD_BYTES
-from ..encryption.recipients import Encryption
+from ..encryption.cipher import Encryption
 from ..errors import PreflightError
 from ..platforms.reading import without_tables
 from ..postgres.archive import ArchiveWalker, Toc, TocEntry

@@ -14,7 +14,7 @@ from ..backupset.naming import SetId
 from ..backupset.signing import SigningKey, VerifyKey
 from ..catalogue import LoadedSet, free_id
 from ..catalogue.identity import Identity, refuse_other
-from ..encryption.recipients import Encryption
+from ..encryption.cipher import Encryption
 from ..errors import BackupError, PreflightError
 from ..locations.base import Location
 from ..platforms.reading import unseen_tables

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ..backupset.signing import load_signing_key, load_verify_keys
-from ..encryption.recipients import Encryption
+from ..encryption.recipients import parse_encryption
 from ..errors import BackupError
 from ..locations import enter_locations
 from ..platforms.profiles import find_profile
@@ -98,7 +98,7 @@ def _attachments(params: Mapping[str, Any]) -> tuple[Attachment, ...]:
 
 def _open_ends(params: Mapping[str, Any], request: BackupRequest, stack: contextlib.ExitStack) -> Ends:
     request.check_encryption(encrypted=bool(params["recipients"]))
-    encryption = Encryption.parse(params["recipients"], gnupghome=params["gnupghome"])
+    encryption = parse_encryption(params["recipients"], gnupghome=params["gnupghome"])
     stack.callback(encryption.close)
     for attachment in request.attachments:
         attachment.check(encryption)

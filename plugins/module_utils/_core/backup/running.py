@@ -13,7 +13,7 @@ from ..backupset.artifact import Artifact
 from ..backupset.manifest import Database, Manifest, PreviousSet, Snapshot, digest
 from ..backupset.manifest import Fingerprint as ManifestFingerprint
 from ..backupset.naming import DUMP_PREFIX, MANIFEST, SIGNATURE
-from ..encryption.recipients import Encryption
+from ..encryption.cipher import Encryption
 from ..errors import BackupError, Cancelled, SourceError
 from ..postgres.archive import Toc
 from ..postgres.blockers import blockers_named

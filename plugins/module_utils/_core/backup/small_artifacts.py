@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..encryption.recipients import Encryption
+from ..encryption.cipher import Encryption
 from ..postgres.copying import CopyQuery
 from ..stream.pipeline import Source
 from ..stream.stages import Transform

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ..encryption.recipients import Encryption
+from ..encryption.cipher import Encryption
+from ..encryption.recipients import parse_encryption
 from ..errors import ConfigError, PreflightError
 from ..postgres.blockers import blockers_named
 from ..postgres.connection import Connection, ConnectionOptions, connect
@@ -116,7 +117,7 @@ def export_table(
 def run_export(parameters: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """The module's operation: its parameters in, its result out."""
     request = ExportRequest.parse(parameters)
-    encryption = Encryption.parse(parameters.get("recipients") or [], gnupghome=parameters.get("gnupghome"))
+    encryption = parse_encryption(parameters.get("recipients") or [], gnupghome=parameters.get("gnupghome"))
     try:
         result = export_table(ConnectionOptions.parse(parameters), request, encryption, check_mode=check_mode)
     finally:

@@ -16,13 +16,13 @@ from typing import Any
 
 from ..errors import ConfigError, CryptoError, FormatError
 from ..stream.files import RegularFile, check_space, file_digest
-from . import existing
 from .artifact_task import STEP, Outcome, Request, Task
+from .cipher import FITS_BYTES
+from .ciphers import CIPHERS
 from .detect import HEAD_BYTES, detect
-from .legacy import openssl
-from .recipients import Encryption
+from .recipients import parse_encryption
 
-_SUFFIXES = (".age", ".gpg", ".asc", ".pgp", ".enc")
+_SUFFIXES = tuple(suffix for cipher in CIPHERS.values() for suffix in cipher.suffixes)
 
 
 def encrypt_artifact(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -41,7 +41,7 @@ class _Encrypt(Task):
 
     def __init__(self, request: Request, check_mode: bool) -> None:
         super().__init__(request, check_mode)
-        self.encryption = Encryption.parse(
+        self.encryption = parse_encryption(
             request.recipients,
             None if request.recipients else request.passphrase,
             request.gnupghome,
@@ -63,7 +63,7 @@ class _Encrypt(Task):
         found = detect(source.read_at(0, HEAD_BYTES))
         if found.scheme and not self.request.force:
             raise ConfigError(
-                self.step, f"{source.path} is encrypted already ({found.value})", hint="force: true encrypts it again"
+                self.step, f"{source.path} is encrypted already ({found.title})", hint="force: true encrypts it again"
             )
         if exists and not self.request.force:
             file = self.open(dest)
@@ -76,7 +76,7 @@ class _Encrypt(Task):
         return Outcome(True, self.encryption.scheme, digest.size, digest.hexdigest(), source.size)
 
     def judge_finished(self, file: RegularFile) -> Outcome:
-        if not existing.fits(file.read_at(0, existing.HEAD_BYTES), file.size, None, self.encryption):
+        if not self.encryption.fits(file.read_at(0, FITS_BYTES), file.size, None):
             raise ConfigError(
                 self.step,
                 f"{self.request.src} does not exist, and {file.path} is not what encrypting it would have left",
@@ -84,7 +84,7 @@ class _Encrypt(Task):
         return Outcome(False, self.encryption.scheme, file.size, file_digest(file), None)
 
     def _was_made_from(self, file: RegularFile, source: RegularFile) -> bool:
-        if not existing.fits(file.read_at(0, existing.HEAD_BYTES), file.size, source.size, self.encryption):
+        if not self.encryption.fits(file.read_at(0, FITS_BYTES), file.size, source.size):
             return False
         if self.request.identities or self.request.passphrase is not None:
             return self._holds(file, source)
@@ -113,9 +113,9 @@ class _Decrypt(Task):
         return stem
 
     def bring(self, source: RegularFile, dest: str, *, exists: bool) -> Outcome:
-        scheme = detect(source.read_at(0, HEAD_BYTES)).scheme
-        if scheme == "openssl":
-            self.warnings.append(openssl.UNAUTHENTICATED)
+        found = detect(source.read_at(0, HEAD_BYTES))
+        scheme = found.scheme
+        self.warnings += [found.warning] if found.warning else []
         compared = exists and not self.request.force
         if compared or self.check_mode:
             digest = self.decrypted_digest(source)

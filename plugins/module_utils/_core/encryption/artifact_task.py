@@ -14,9 +14,9 @@ from ..stream.files import FileSource, RegularFile, ReplacingFileSink
 from ..stream.pipeline import Pipeline
 from ..stream.stages import Transform
 from ..stream.transforms import Sha256
+from .cipher import TAIL_BYTES, OpensslOptions
 from .detect import HEAD_BYTES
-from .identities import Decryption, OpensslOptions
-from .legacy import envelope
+from .identities import Decryption
 
 STEP = "check the options"
 
@@ -169,7 +169,7 @@ class Task:
 
     def decrypting_stage(self, file: RegularFile) -> Transform:
         """The stage that decrypts *file*."""
-        tail = file.read_at(max(0, file.size - envelope.TAIL_BYTES), envelope.TAIL_BYTES)
+        tail = file.read_at(max(0, file.size - TAIL_BYTES), TAIL_BYTES)
         with _naming(file.path):
             return self.decryption.transform_for(file.read_at(0, HEAD_BYTES), tail)
 

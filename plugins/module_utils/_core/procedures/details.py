@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from ..backup.attachments import MAX_BYTES, seal
 from ..durations import STEP
-from ..encryption.recipients import Encryption
+from ..encryption.recipients import parse_encryption
 from ..errors import ConfigError
 from ..stream.files import RegularFile
 
@@ -37,7 +37,7 @@ def sealed_details(values: Mapping[str, str], recipients: Sequence[str], gnupgho
         return []
     if not recipients:
         raise ConfigError(STEP, "an incident's details are never written in the open", hint="give backup_recipients")
-    encryption = Encryption.parse(recipients, gnupghome=gnupghome)
+    encryption = parse_encryption(recipients, gnupghome=gnupghome)
     try:
         return [{"name": name, "content": base64.b64encode(seal(plain, encryption)).decode()}]
     finally:

@@ -9,7 +9,8 @@ from typing import Any
 
 from ..backupset.signing import VerifyKey, load_verify_keys
 from ..catalogue.good_set import choose_location
-from ..encryption.identities import Decryption, OpensslOptions
+from ..encryption.cipher import OpensslOptions
+from ..encryption.identities import Decryption
 from ..locations import open_locations
 from ..locations.base import Location
 from ..stream.files import RegularFile

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..encryption.detect import HEAD_BYTES, Format, detect
+from ..encryption.cipher import TAIL_BYTES, Format
+from ..encryption.detect import GZIP, HEAD_BYTES, PGDUMP, UNKNOWN, XZ, ZSTD, detect
 from ..encryption.identities import Decryption
-from ..encryption.legacy import envelope, openssl
 from ..errors import BackupError, Cancelled
 from ..stream.files import READ_BYTES, RegularFile
 from ..stream.pipeline import Emit
@@ -19,8 +19,8 @@ from ..stream.transforms import decompressor_for
 STEP = "read the file"
 _LAYERS = 4
 """Encryption and compression around each other: no procedure has more."""
-_COMPRESSED = (Format.GZIP, Format.XZ, Format.ZSTD)
-_HUNGRY = frozenset({Format.XZ, Format.ZSTD})
+_COMPRESSED = (GZIP, XZ, ZSTD)
+_HUNGRY = frozenset({XZ, ZSTD})
 """Each takes up to 128 MiB of memory: there is one of them at most."""
 
 
@@ -40,21 +40,20 @@ class Peeled:
     @property
     def is_dump(self) -> bool:
         """Whether it is a dump of pg_dump's custom format."""
-        return detect(self.head) is Format.PGDUMP
+        return detect(self.head) is PGDUMP
 
     @property
     def stranger(self) -> str | None:
         """What a person is told where it is neither a dump nor text."""
         found = detect(self.head)
-        if found not in (Format.PGDUMP, Format.UNKNOWN):
-            return f"it is {found.value}"
-        return "it is no text" if found is Format.UNKNOWN and b"\0" in self.head else None
+        if found not in (PGDUMP, UNKNOWN):
+            return f"it is {found.title}"
+        return "it is no text" if found is UNKNOWN and b"\0" in self.head else None
 
     @property
     def warnings(self) -> list[str]:
         """What should be known of the layers."""
-        unproven = Format.OPENSSL in self.layers or Format.OPENSSL_BASE64 in self.layers
-        return [openssl.UNAUTHENTICATED] if unproven else []
+        return list(dict.fromkeys(layer.warning for layer in self.layers if layer.warning))
 
 
 class LayeredFile:
@@ -94,7 +93,7 @@ class LayeredFile:
 
     def _stage(self, found: Format, head: bytes) -> Transform | None:
         if found.scheme is not None:
-            tail = self._file.read_at(max(0, self._file.size - envelope.TAIL_BYTES), envelope.TAIL_BYTES)
+            tail = self._file.read_at(max(0, self._file.size - TAIL_BYTES), TAIL_BYTES)
             return self._decryption.transform_for(head, tail)
         return decompressor_for(head) if found in _COMPRESSED else None
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 from ..backupset.artifact import Artifact
 from ..catalogue.good_set import GoodSet
 from ..encryption.age import NoMatchError, SeekableReader
+from ..encryption.age.cipher import AgeCipher
 from ..encryption.age.ranges import stream_range
 from ..encryption.detect import HEAD_BYTES
 from ..encryption.identities import Decryption
@@ -120,7 +121,7 @@ class SeekablePlain(PlainReader):
 
         head = self._proven.head if isinstance(self._proven, HeadProven) else None
         try:
-            identities = self._decryption.age_identities()
+            identities = self._decryption.cipher(AgeCipher).identities()
         except CryptoError as error:
             raise does_not_fit(error, self.artifact) from None
         name = f"decrypt {self.artifact.name}"

@@ -34,8 +34,8 @@ def verify_file(request: VerifyRequest, access: Access) -> list[Finding]:
         return findings
     layers = LayeredFile(file, access.decryption)
     peeled = layers.peel()
-    around = " in ".join(layer.value for layer in reversed(peeled.layers))
-    kind = "a script of SQL" if contents.toc is None else detect(peeled.head).value
+    around = " in ".join(layer.title for layer in reversed(peeled.layers))
+    kind = "a script of SQL" if contents.toc is None else detect(peeled.head).title
     tell("file", PASSED, f"{kind}{f' in {around}' if around else ''}, read to its end")
     for warning in contents.warnings:
         tell("origin", WARNING, warning)

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup.attachments import Attachment, seal
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import Decryptor, X25519Identity
-from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import Encryption
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import parse_encryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.details import sealed_details
 
 FIRST, SECOND = X25519Identity.generate(), X25519Identity.generate()
-ENCRYPTION = Encryption.parse([str(FIRST.recipient), str(SECOND.recipient)])
+ENCRYPTION = parse_encryption([str(FIRST.recipient), str(SECOND.recipient)])
 
 
 def option(data: bytes, name: str = "incident.txt") -> dict[str, str]:
@@ -45,7 +45,7 @@ def test_what_cannot_be_an_attachment_is_refused(given: dict[str, Any], told: st
 
 
 @pytest.mark.parametrize(
-    "data", [b"in the open", seal(b"x", Encryption.parse([str(FIRST.recipient)]))], ids=["plain", "one recipient"]
+    "data", [b"in the open", seal(b"x", parse_encryption([str(FIRST.recipient)]))], ids=["plain", "one recipient"]
 )
 def test_what_is_not_encrypted_as_the_set_is_is_refused(data: bytes) -> None:
     with pytest.raises(ConfigError, match="is not encrypted as the set is"):
@@ -56,5 +56,5 @@ def test_details_are_never_written_in_the_open() -> None:
     with pytest.raises(ConfigError, match="never written in the open"):
         sealed_details({"incident_details": "x"}, [], None)
     with pytest.raises(ConfigError, match="the set is not encrypted"):
-        Attachment.parse(option(seal(b"x", ENCRYPTION)), ()).check(Encryption.parse([]))
+        Attachment.parse(option(seal(b"x", ENCRYPTION)), ()).check(parse_encryption([]))
     assert sealed_details({"incident_details": ""}, [], None) == []

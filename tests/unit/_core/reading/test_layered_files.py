@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption import identities
-from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.detect import Format
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.ciphers import CIPHERS
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.detect import GZIP, XZ
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, FormatError, SourceError
 from ansible_collections.mobul.backup.plugins.module_utils._core.reading.access import open_access
@@ -46,7 +47,7 @@ def test_layers_come_off_from_the_outermost_to_the_innermost_every_time(tmp_path
         layered = LayeredFile(file, Decryption.parse([KEY]))
         for _reading in range(2):
             peeled = layered.peel()
-            assert peeled.layers == (Format.GZIP, Format.ENVELOPE, Format.XZ)
+            assert peeled.layers == (GZIP, CIPHERS["envelope"].formats[0], XZ)
             assert peeled.head == SCRIPT
             assert b"".join(peeled.pieces) == SCRIPT
 
@@ -74,7 +75,7 @@ def test_a_file_that_expands_beyond_what_is_allowed_ends_and_names_the_option(
 def test_only_one_layer_may_take_much_memory(tmp_path: Path) -> None:
     with opened(tmp_path / "old", lzma.compress(gzip.compress(lzma.compress(SCRIPT)))) as file:
         peeled = LayeredFile(file, Decryption.parse()).peel()
-    assert peeled.layers == (Format.XZ, Format.GZIP)
+    assert peeled.layers == (XZ, GZIP)
     assert peeled.stranger == "it is xz"
 
 

@@ -37,6 +37,11 @@ def parse_recipient(text: str) -> X25519Recipient:
     return _decode_recipient(text)
 
 
+def could_be_recipient(text: str) -> bool:
+    """Whether :func:`parse_recipient` has more to say of *text* than that it is something else."""
+    return text.lower().startswith(("age1", *_SSH))
+
+
 def parse_identities(text: str) -> list[X25519Identity]:
     """Read what ``age-keygen`` writes: a secret key a line, with comments (``#``) and blank lines between.
 

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import binascii
 import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ...errors import CryptoError, FormatError
+from ..cipher import DECRYPT, Cipher, Format, Given
 from .blockcipher import gcm_decryptor
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers import AEADDecryptionContext
 
 STEP = "decrypt the AES-256-GCM envelope"
-TAIL_BYTES = 1024
-"""How much of a file's end :func:`find_iv` needs."""
-
 _TAG_BYTES = 16
 _FIELDS = ("iv", "authTag", "data")
 _OPENING = re.compile(rb'\s*([{,])\s*"([A-Za-z]{1,16})"\s*:\s*"')
@@ -30,6 +29,13 @@ _IV = re.compile(rb'"iv"\s*:\s*"([0-9a-fA-F]{16,256})"')
 _HEX_END = re.compile(rb"[^0-9a-fA-F]")
 _MAX_OPENING_BYTES = 4096
 _KEY = re.compile(r"[0-9a-fA-F]{64}")
+_SECRET = re.compile(rb"[0-9a-fA-F]{64}\s*\Z")
+# Some other JSON may well begin with a field "data": its value must be nothing but hexadecimal digits.
+_ENVELOPE = re.compile(
+    rb"\s*\{\s*(?:"
+    rb'"(?:iv|authTag)"\s*:\s*"[0-9a-fA-F]{2,64}"\s*,\s*"(?:iv|authTag|data)"\s*:\s*"'
+    rb'|"data"\s*:\s*"[0-9a-fA-F]*(?:\Z|"\s*,\s*"(?:iv|authTag)"\s*:\s*"))'
+)
 
 
 def parse_key(text: str) -> bytes | None:
@@ -42,6 +48,53 @@ def find_iv(tail: bytes) -> bytes | None:
     """The initialization vector among a file's last bytes, for files that have it behind the data."""
     found = _IV.findall(tail)
     return _unhex(found[-1], "iv") if found and len(found[-1]) % 2 == 0 else None
+
+
+class EnvelopeCipher(Cipher):
+    """See :class:`Cipher`; it is read and not written."""
+
+    name = "envelope"
+    formats = (Format("AES-256-GCM envelope", "envelope"),)
+
+    def __init__(self, given: Given) -> None:
+        super().__init__(given)
+        self._keys: list[bytes] = []
+
+    @classmethod
+    def detect(cls, head: bytes) -> Format | None:
+        """See :meth:`Cipher.detect`."""
+        return cls.formats[0] if _ENVELOPE.match(head) else None
+
+    @classmethod
+    def is_secret(cls, data: bytes) -> bool:
+        """See :meth:`Cipher.is_secret`."""
+        return _SECRET.search(data) is not None
+
+    @property
+    def has_keys(self) -> bool:
+        """See :attr:`Cipher.has_keys`."""
+        return bool(self._keys)
+
+    def take(self, text: str, where: str) -> bool:
+        """See :meth:`Cipher.take`."""
+        key = parse_key(text)
+        if key is None:
+            return False
+        self._keys.append(key)
+        return True
+
+    def open(self, found: Format, tail: bytes, others: Iterable[bytes]) -> EnvelopeDecryptor:
+        """See :meth:`Cipher.open`; the passphrase may be the key."""
+        keys = list(self._keys)
+        given = parse_key(self.given.passphrase or "")
+        keys += [given] if given is not None and given not in keys else []
+        if len(keys) != 1:
+            raise CryptoError(
+                DECRYPT,
+                f"the file is an AES-256-GCM envelope: one key is needed, and {len(keys) or 'none'} were given",
+                hint="give the 64 hexadecimal digits of ENCRYPTION_KEY as an identity",
+            )
+        return EnvelopeDecryptor(keys[0], iv=find_iv(tail))
 
 
 class EnvelopeDecryptor:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigError, CryptoError, FormatError
-from ..detect import Format, detect
+from ..cipher import DECRYPT, Cipher, Format, Given
 from .blockcipher import cbc_decryptor
 
 if TYPE_CHECKING:
@@ -31,13 +31,13 @@ SAMPLE_BYTES = 64 * 1024
 """How much ciphertext is waited for before the derivation is chosen."""
 
 _MAGIC = b"Salted__"
+_MAGIC_BASE64 = b"U2FsdGVkX1"
 _SALT_BYTES = 8
 _BLOCK = 16
 _KEY_BYTES = 32
 _DEFAULT_ITERATIONS = 10000
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _ENOUGH_TEXT = 256
-_WEAK_MARKS = (Format.GPG, Format.GZIP, Format.BZIP2)
 _MISFIT = "the password is wrong or the file is damaged"
 
 
@@ -110,19 +110,57 @@ def derivations(
     )
 
 
+class OpensslCipher(Cipher):
+    """See :class:`Cipher`; it is read and not written."""
+
+    name = "openssl"
+    formats = (
+        Format("openssl enc", "openssl", warning=UNAUTHENTICATED),
+        Format("openssl enc (base64)", "openssl", armored=True, warning=UNAUTHENTICATED),
+    )
+    suffixes = (".enc",)
+
+    def __init__(self, given: Given) -> None:
+        super().__init__(given)
+        known = given.openssl
+        self._candidates = derivations(known.kdf, known.digest, known.iterations)
+
+    @classmethod
+    def detect(cls, head: bytes) -> Format | None:
+        """See :meth:`Cipher.detect`."""
+        if head.startswith(_MAGIC):
+            return cls.formats[0]
+        return cls.formats[1] if head.startswith(_MAGIC_BASE64) else None
+
+    def open(self, found: Format, tail: bytes, others: Iterable[bytes]) -> OpensslDecryptor:
+        """See :meth:`Cipher.open`."""
+        if self.given.passphrase is None:
+            raise CryptoError(DECRYPT, "the file was encrypted by 'openssl enc': its password is needed")
+        return OpensslDecryptor(self.given.passphrase, self._candidates, self.given.detect, base64=found.armored)
+
+
 class OpensslDecryptor:
     """Decrypts one file, see the module's text.
 
     :param candidates: derivations to choose from, likeliest first.
+    :param detect: tells what kind of file a derivation gives.
     :ivar derivation: the one chosen, once enough of the file has come by.
     """
 
     name = "openssl"
 
-    def __init__(self, password: str, *, candidates: Sequence[Derivation] = DEFAULTS, base64: bool = False) -> None:
+    def __init__(
+        self,
+        password: str,
+        candidates: Sequence[Derivation],
+        detect: Callable[[bytes], Format],
+        *,
+        base64: bool = False,
+    ) -> None:
         self.derivation: Derivation | None = None
         self._password = password.encode()
         self._candidates = candidates
+        self._detect = detect
         self._decoder = Base64Decoder() if base64 else None
         self._pending = b""
         self._context: CipherContext | None = None
@@ -196,7 +234,7 @@ class OpensslDecryptor:
             if plaintext is None:
                 continue
             # Without an alternative the end decides: the plaintext may be of a kind that is not known here.
-            score = 1 if len(self._candidates) == 1 else _plausibility(plaintext, whole=whole)
+            score = 1 if len(self._candidates) == 1 else _plausibility(plaintext, self._detect(plaintext), whole=whole)
             if score > best_score:
                 best, best_score = candidate, score
         return best
@@ -234,12 +272,11 @@ def _unpad(data: bytes) -> bytes | None:
     return data[:-count]
 
 
-def _plausibility(plaintext: bytes, *, whole: bool) -> int:
+def _plausibility(plaintext: bytes, found: Format, *, whole: bool) -> int:
     """How likely somebody wanted to keep this: 0 not at all, 1 a short mark that chance could make, 2 surely."""
-    found = detect(plaintext)
-    if found in _WEAK_MARKS:
+    if found.weak:
         return 1
-    return 2 if found is not Format.UNKNOWN or _is_text(plaintext, whole=whole) else 0
+    return 2 if found.known or _is_text(plaintext, whole=whole) else 0
 
 
 def _is_text(data: bytes, *, whole: bool) -> bool:

@@ -22,9 +22,10 @@ from ...catalogue.good_set import UNPROVEN, GoodSet
 from ...catalogue.rekeys import StoredRekey, read_rekeys
 from ...catalogue.search import ask_all
 from ...encryption.age import Identity, X25519Recipient, parse_recipient
+from ...encryption.age.cipher import AgeCipher
 from ...encryption.age.filekey import MAX_OTHER_RECIPIENTS
 from ...encryption.identities import Decryption
-from ...encryption.recipients import Encryption
+from ...encryption.recipients import parse_encryption
 from ...errors import BackupError, ConfigError, CryptoError, LocationError
 from ...locations import enter_locations
 from ...locations.base import Location
@@ -89,7 +90,7 @@ def rekey_set(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """
     now = datetime.now(timezone.utc).replace(microsecond=0)
     recipients = _recipients(params["recipients"])
-    identities = Decryption.parse(params["identities"] or (), params["passphrase"]).age_identities()
+    identities = Decryption.parse(params["identities"] or (), params["passphrase"]).cipher(AgeCipher).identities()
     verify_keys = load_verify_keys(params["verify_key"] or ())
     key = record_signing_key(params)
     with contextlib.ExitStack() as stack:
@@ -133,7 +134,7 @@ def _recipients(given: Sequence[str]) -> tuple[X25519Recipient, ...]:
 
     :raises ConfigError: there is none, one is of another kind than age, or they are too many.
     """
-    names = Encryption.parse(given, scheme="age").recipients if given else ()
+    names = parse_encryption(given, scheme="age").recipients if given else ()
     if not 1 <= len(names) <= MAX_OTHER_RECIPIENTS:
         hint = f"give 1 to {MAX_OTHER_RECIPIENTS} age public keys (age1...)"
         raise ConfigError("check the recipients", f"{len(names)} recipients are given", hint=hint)
