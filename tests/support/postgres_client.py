@@ -39,13 +39,14 @@ class PostgresClient:
         }
 
     def dsn(self, database: str = "postgres", *, user: str | None = None, password: str | None = None) -> str:
-        """A libpq connection string, password included."""
+        """A libpq connection string, password included; without TLS, which the product's own are to use."""
         return psycopg2.extensions.make_dsn(
             host=self.host,
             port=self.port,
             dbname=database,
             user=user or self.superuser,
             password=password or self.password,
+            sslmode="disable",
         )
 
     def environment(self, database: str = "postgres") -> dict[str, str]:

@@ -22,7 +22,9 @@ class StandbyServer(PostgresServer):
 
     def catch_up(self) -> None:
         """Return when it has all that the primary has by now."""
-        ((position,),) = self._primary.query("postgres", "SELECT pg_current_wal_insert_lsn()::text")
+        # Also writes what is to follow the head of a page: nobody can replay up to there before something does.
+        self._primary.query("postgres", "CHECKPOINT")
+        ((position,),) = self._primary.query("postgres", "SELECT pg_current_wal_flush_lsn()::text")
         wait_until(functools.partial(self._has_replayed, position), what="the standby", seconds=30)
 
     def _has_replayed(self, position: str) -> bool:
