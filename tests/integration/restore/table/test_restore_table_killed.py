@@ -10,6 +10,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.errors import B
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.session import Session
 from support.backup_bench import Bench, make_keys
 from support.postgres import PostgresServer
+from support.sampling import some
 from support.statement_walk import Walk
 from support.stored_sets import contents_of
 from support.table_restores import LITTER, restore_table, schema_of
@@ -35,7 +36,7 @@ def damaged(postgres17: PostgresServer, database: str, tmp_path: Path) -> Iterat
     bench = Bench(tmp_path, make_keys(tmp_path))
     postgres17.psql(database, SCHEMA)
     bench.backup(postgres17, database, fingerprint="all")
-    postgres17.query(database, "DELETE FROM boxes WHERE id > 60")
+    _lose_rows(postgres17, database)
     yield bench, database
 
 
@@ -49,6 +50,10 @@ def test_a_restore_that_is_killed_at_any_statement_leaves_the_old_state(
     bench, database = damaged
     before, contents = schema_of(postgres17, database), contents_of(postgres17, database)
     walk = Walk(monkeypatch)
+    restore_table(postgres17, database, "boxes", bench=bench, strategy=strategy)
+    restore_table(postgres17, database, "boxes", state="finalized")
+    commit = walk.statements.index("COMMIT") + 1
+    assert commit > 20
 
     def kill(session: Session) -> None:
         # The client and the server's process die in turn: for the server both are the end of a session.
@@ -57,25 +62,26 @@ def test_a_restore_that_is_killed_at_any_statement_leaves_the_old_state(
         else:
             postgres17.query("postgres", "SELECT pg_terminate_backend(%s, 5000)", [session.connection.info.backend_pid])
 
-    number = 0
-    while True:
-        number += 1 if strategy != "swap" or number < 12 else 3
+    _lose_rows(postgres17, database)
+    for number in some(range(1, commit + 1), 8, always=[commit]):
         walk.arm(number, kill)
-        try:
+        with pytest.raises(BackupError):
             restore_table(postgres17, database, "boxes", bench=bench, strategy=strategy)
-        except BackupError:
-            pass
-        else:
-            break
-        if _restored(postgres17, database):
-            # Killed only after the commit: everything is there, and the kept table is told by its comment.
-            assert walk.statement.startswith(("ANALYZE", "Composed", "\nSELECT"))
-            break
+        assert walk.statement, "the statement was never sent"
         assert schema_of(postgres17, database) == before, walk.statement
         assert contents_of(postgres17, database) == contents, walk.statement
         assert postgres17.query(database, LITTER) == [], walk.statement
+    # Killed only after the commit: everything is there, and the kept table is told by its comment.
+    number = commit + 1
+    walk.arm(number, kill)
+    with pytest.raises(BackupError):
+        restore_table(postgres17, database, "boxes", bench=bench, strategy=strategy)
+    assert walk.statement.startswith(("ANALYZE", "Composed", "\nSELECT"))
     assert _restored(postgres17, database)
-    assert number > 20
+
+
+def _lose_rows(server: PostgresServer, database: str) -> None:
+    server.query(database, "DELETE FROM boxes WHERE id > 60")
 
 
 def _restored(server: PostgresServer, database: str) -> bool:

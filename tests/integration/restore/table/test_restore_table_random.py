@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from support.backup_bench import Bench, make_keys
 from support.postgres import PostgresServer
 from support.random_schemas import TABLES, quoted, schemas
+from support.sampling import examples
 from support.stored_sets import contents_of
 from support.table_restores import restore_table, schema_of
 
@@ -21,7 +22,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 # Few on each version, but others in each run: what differs between versions is tried by name elsewhere.
-@settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(2), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(schema=schemas())
 def test_a_swap_leaves_any_schema_as_it_was(postgres: PostgresServer, bench: Bench, schema: str) -> None:
     with postgres.database() as database:
@@ -41,7 +42,7 @@ def test_a_swap_leaves_any_schema_as_it_was(postgres: PostgresServer, bench: Ben
             assert schema_of(postgres, database) == before
 
 
-@settings(max_examples=3, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(2), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(schema=schemas())
 def test_merging_and_replacing_give_the_rows_of_any_schema_back(
     postgres: PostgresServer, bench: Bench, schema: str
@@ -87,7 +88,7 @@ def test_a_set_of_several_parts_gives_a_partitioned_table_back(postgres17: Postg
         assert schema_of(postgres17, database) == before
 
 
-@settings(max_examples=4, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(2), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(schema=schemas())
 def test_dropped_tables_of_any_schema_come_back(postgres17: PostgresServer, bench: Bench, schema: str) -> None:
     with postgres17.database() as database:
