@@ -11,6 +11,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.errors import B
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold import set_hold
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import LockState
+from botocore.retries.standard import ExponentialBackoff
 from support.lab import MotoServer, S3Server
 from support.manifests import make_manifest
 from support.s3_proxy import Reply, Request, S3Proxy, error
@@ -219,7 +220,10 @@ def test_a_store_that_takes_offence_at_the_question_is_warned_about_and_the_set_
     assert "hold.json" in locked.names()
 
 
-def test_a_store_that_breaks_down_when_asked_for_object_lock_is_an_error(locked: Bucket) -> None:
+def test_a_store_that_breaks_down_when_asked_for_object_lock_is_an_error(
+    locked: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
     answer_query(locked, LOCK_QUERY, error(503, "SlowDown"))
     with pytest.raises(BackupError, match="look for Object Lock"):
         locked.run()
