@@ -4,67 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import stat
-import subprocess
-import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
 from support.gpg_keys import processes_with
+from support.module_plays import Result, play
 from support.module_runs import run_module
 
 CANARY = "canary-9e1b4f passphrase"
 DATA = b"id,phone\n" + b"17,+15550100\n" * 100_000
 
 
-class Play:
-    """One playbook on localhost, made of tasks of the module; each task's result comes back."""
+def watched(directory: Path, *tasks: dict[str, Any], **variables: str) -> tuple[list[Result], str]:
+    """Run tasks of the module, and see to it that no secret is in a command line or an environment meanwhile."""
+    seen: list[object] = []
 
-    def __init__(self, directory: Path, variables: dict[str, Any]) -> None:
-        self._directory = directory
-        self._variables = directory / "variables.json"
-        self._variables.write_text(json.dumps({"ansible_python_interpreter": sys.executable, **variables}))
+    def look() -> None:
+        assert not processes_with("canary-9e1b4f"), "a secret in a command line or an environment"
+        seen.extend(processes_with("AnsiballZ_encrypt_artifact"))
 
-    def run(self, *tasks: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
-        """Run the tasks, failed or not, with -vvv and --diff; their results and all output."""
-        steps: list[dict[str, Any]] = []
-        for number, task in enumerate(tasks):
-            steps.append(
-                {
-                    "mobul.backup.encrypt_artifact": task,
-                    "register": f"result{number}",
-                    "ignore_errors": True,
-                }
-            )
-        results = "{{ [" + ", ".join(f"result{number}" for number in range(len(tasks))) + "] | to_json }}"
-        steps.append({"ansible.builtin.copy": {"content": results, "dest": str(self._directory / "results.json")}})
-        playbook = self._directory / "playbook.yml"
-        playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": steps}]))
-        output = self._watch(playbook)
-        return json.loads((self._directory / "results.json").read_text()), output
-
-    def _watch(self, playbook: Path) -> str:
-        argv = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local", "-vvv", "--diff"]
-        log = self._directory / "log"
-        environment = {**os.environ, "HOME": str(self._directory), "ANSIBLE_LOCALHOST_WARNING": "false"}
-        with log.open("wb") as output:
-            child = subprocess.Popen(
-                [*argv, "-e", f"@{self._variables}", playbook], stdout=output, stderr=output, env=environment
-            )
-            seen = False
-            while child.poll() is None:
-                assert not processes_with("canary-9e1b4f"), "a secret in a command line or an environment"
-                seen = seen or bool(processes_with("AnsiballZ_encrypt_artifact"))
-                time.sleep(0.1)
-        text = log.read_text()
-        assert child.returncode == 0, text
-        assert seen, "the module was never seen at work"
-        return text
+    played = play(directory, "encrypt_artifact", *tasks, variables=variables, meanwhile=look)
+    assert seen, "the module was never seen at work"
+    return played
 
 
 @pytest.fixture
@@ -84,16 +49,17 @@ def test_check_apply_apply_again_in_both_directions(src: Path, tmp_path: Path) -
     to_decrypt = {"src": f"{src}.age", "dest": str(back), "state": "decrypted", "identities": ["{{ secret_key }}"]}
     checked = run_module("encrypt_artifact", check_mode=True, **to_encrypt)
     assert not Path(f"{src}.age").exists()
-    play = Play(tmp_path, {"secret_key": str(identities[1])})
-    results, output = play.run(
-        {**to_encrypt},
-        {**to_encrypt},
-        {**to_decrypt},
+    results, output = watched(
+        tmp_path,
+        to_encrypt,
+        to_decrypt,
         {**to_encrypt, "dest": str(tmp_path / "other.age"), "recipients": ["{{ secret_key }}"]},
+        secret_key=str(identities[1]),
     )
-    made, again, decrypted, mistake = results
+    made, decrypted, mistake = results
+    again = run_module("encrypt_artifact", **to_encrypt)
     assert [result["changed"] for result in (checked, made, again, decrypted)] == [True, True, False, True]
-    assert not any(result["failed"] for result in (made, again, decrypted))
+    assert not any(result["failed"] for result in (made, decrypted))
     assert "diff" in made and made["sha256"] == again["sha256"]
     assert made["sha256"] == hashlib.sha256((tmp_path / "export.csv.age").read_bytes()).hexdigest()
     assert back.read_bytes() == DATA
@@ -112,14 +78,16 @@ def test_check_apply_apply_again_in_both_directions(src: Path, tmp_path: Path) -
 
 @pytest.mark.next
 def test_a_secret_is_nowhere_to_be_found(src: Path, tmp_path: Path) -> None:
-    play = Play(tmp_path, {"secret": CANARY, "wrong": CANARY + " but wrong"})
     scheme = "gpg" if shutil.which("gpg") else "age"
     back = tmp_path / "back.csv"
     made = {"src": f"{src}.{scheme}", "dest": str(back), "state": "decrypted"}
-    results, output = play.run(
+    results, output = watched(
+        tmp_path,
         {"src": str(src), "passphrase": "{{ secret }}", "format": scheme},
         {**made, "passphrase": "{{ secret }}"},
         {**made, "passphrase": "{{ wrong }}", "force": True},
+        secret=CANARY,
+        wrong=f"{CANARY} but wrong",
     )
     assert [result["failed"] for result in results] == [False, False, True]
     assert "passphrase" in results[2]["msg"]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +10,7 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_locations
 from support.lab import RcloneRemote, S3Server
 from support.manifests import make_manifest
+from support.module_plays import Result, play
 from support.module_runs import run_module
 
 MANIFEST = make_manifest("post_incident_20261122_000000", artifacts=())
@@ -20,8 +18,6 @@ SET_ID = str(MANIFEST.id)
 PLACE = MANIFEST.id.directory("shop")
 HELD = {"label": "shop", "backup": SET_ID, "reason": "INC-4711"}
 RELEASED = {**HELD, "state": "released", "reason": "INC-4711 closed"}
-
-Result = dict[str, Any]
 
 
 @pytest.fixture
@@ -38,36 +34,6 @@ def locations(tmp_path: Path, s3_server: S3Server, s3_bucket: str, rclone_config
         location.close()
     (tmp_path / "empty").mkdir()
     return [*made, {"name": "empty", "type": "local", "path": str(tmp_path / "empty")}]
-
-
-def play(directory: Path, locations: list[dict[str, Any]], *tasks: dict[str, Any]) -> tuple[list[Result], str]:
-    """Run tasks of the module on localhost, failed or not, with --diff: their results and all output."""
-    results = directory / "results.json"
-    steps: list[dict[str, Any]] = [
-        {
-            # The mode is taken out before the rest is the module's.
-            "check_mode": given.pop("check_mode", False),
-            "mobul.backup.backup_hold": {"locations": locations, **given},
-            "register": f"result{number}",
-            "ignore_errors": True,
-        }
-        for number, given in enumerate(map(dict, tasks))
-    ]
-    together = "{{ [" + ", ".join(f"result{number}" for number in range(len(tasks))) + "] | to_json }}"
-    steps.append({"ansible.builtin.copy": {"content": together, "dest": str(results)}})
-    playbook = directory / "playbook.yml"
-    playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": steps}]))
-    argv = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local", "--diff"]
-    environment = {**os.environ, "HOME": str(directory), "ANSIBLE_LOCALHOST_WARNING": "false"}
-    run = subprocess.run(
-        [*argv, "-e", f"ansible_python_interpreter={sys.executable}", playbook],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return json.loads(results.read_text()), run.stdout + run.stderr
 
 
 def names(locations: list[dict[str, Any]]) -> list[list[str]]:
@@ -88,9 +54,11 @@ def test_check_apply_apply_again_in_every_kind_of_location(tmp_path: Path, locat
     before = names(locations)
     checked = run_module("backup_hold", check_mode=True, locations=locations, **HELD)
     assert names(locations) == before == [["manifest.json"]] * 3 + [[]]
-    results, output = play(tmp_path, locations, {**HELD, "check_mode": True}, HELD, HELD)
-    assert [result["changed"] for result in (checked, *results)] == [True, True, True, False]
-    for result in (checked, *results):
+    given = {"locations": locations, **HELD}
+    results, output = play(tmp_path, "backup_hold", {**given, "check_mode": True}, given)
+    again = run_module("backup_hold", **given)
+    assert [result["changed"] for result in (checked, *results, again)] == [True, True, True, False]
+    for result in (checked, *results, again):
         assert states(result) == ["held", "held", "held", "missing"]
         assert result["id"] == SET_ID
     assert checked["summary"][0] == f"shop: {SET_ID} would be held: INC-4711"

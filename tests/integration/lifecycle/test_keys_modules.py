@@ -14,8 +14,8 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age 
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_locations
 from support.age_sets import age_set
 from support.lab import S3Server
+from support.module_plays import Result, play
 from support.module_runs import run_module
-from support.playbooks import Playbooks
 
 ID = "weekly_20261122_000000"
 SET = {"label": "shop", "backup": ID}
@@ -24,8 +24,6 @@ OLD, NEW = X25519Identity.generate(), X25519Identity.generate()
 SIGNER, RECORDS = SigningKey.generate(), SigningKey.generate()
 FILES = age_set(ID, OLD)
 DIGEST = hashlib.sha256(FILES["manifest.json"]).hexdigest()
-
-Result = dict[str, Any]
 
 
 @pytest.fixture
@@ -51,27 +49,6 @@ def there(locations: list[dict[str, Any]]) -> list[dict[str, bytes]]:
     return found
 
 
-def play(playbooks: Playbooks, module: str, *tasks: dict[str, Any]) -> tuple[list[Result], str]:
-    """Run tasks of a module on localhost, failed or not, with --diff: their results and all output."""
-    steps: list[dict[str, Any]] = [
-        {
-            "check_mode": given.pop("check_mode", False),
-            f"mobul.backup.{module}": {**SET, **given},
-            "register": f"result{number}",
-            "ignore_errors": True,
-        }
-        for number, given in enumerate(map(dict, tasks))
-    ]
-    together = "{{ [" + ", ".join(f"result{number}" for number in range(len(tasks))) + "] | to_json }}"
-    results = playbooks.directory / "results.json"
-    steps.append({"ansible.builtin.copy": {"content": together, "dest": str(results)}})
-    playbook = playbooks.directory / "playbook.yml"
-    playbook.write_text(json.dumps([{"hosts": "all", "gather_facts": False, "tasks": steps}]))
-    run = playbooks.run(playbook, playbooks.inventory({"shop": {}}), "--diff", "-vvv")
-    assert run.status == 0, run.output
-    return json.loads(results.read_text()), run.output
-
-
 def states(result: Result) -> list[str]:
     return [one["state"] for one in result["copies"]]
 
@@ -90,8 +67,10 @@ def test_sign_check_apply_apply_again_and_another_digest(tmp_path: Path, locatio
     assert DIGEST in wrong["msg"]
     assert "nothing was changed" in wrong["msg"]
     assert there(locations) == [{}] * 3
-    results, output = play(Playbooks(tmp_path), "backup_sign", {**given, "check_mode": True}, given, given)
-    checked, done, again = results
+    checked = run_module("backup_sign", check_mode=True, **SET, **given)
+    assert there(locations) == [{}] * 3
+    (done,), output = play(tmp_path, "backup_sign", {**SET, **given})
+    again = run_module("backup_sign", **SET, **given)
     assert [result["changed"] for result in (checked, done, again)] == [True, True, False]
     for result in (checked, done, again):
         assert states(result) == ["signed", "signed", "missing"]
@@ -101,7 +80,7 @@ def test_sign_check_apply_apply_again_and_another_digest(tmp_path: Path, locatio
     assert f"+local: signed by {SIGNER.key_id}" in output
     assert "-s3: not signed" in output
     secrets = [passphrase, locations[1]["secret_key"], *given["signing_key"].splitlines()[1:-1]]
-    assert not [secret for secret in secrets if secret in output + json.dumps(wrong)]
+    assert not [secret for secret in secrets if secret in output + json.dumps([wrong, checked, again])]
 
 
 @pytest.mark.next
@@ -120,7 +99,8 @@ def test_rekey_check_apply_apply_again_and_a_key_that_does_not_fit(
     checked = run_module("backup_rekey", check_mode=True, **SET, **given)
     assert there(locations) == [{}] * 3
     partly = run_module("backup_rekey", **SET, **{**given, "locations": [locations[0], down]})
-    (done, again), output = play(Playbooks(tmp_path), "backup_rekey", given, given)
+    (done,), output = play(tmp_path, "backup_rekey", {**SET, **given})
+    again = run_module("backup_rekey", **SET, **given)
     assert f"it was encrypted to {OLD.recipient}" in unfit["msg"]
     assert "location 'down'" in partly["msg"]
     assert f"run it again with backup: {ID} to finish" in partly["msg"]
@@ -136,4 +116,4 @@ def test_rekey_check_apply_apply_again_and_a_key_that_does_not_fit(
     assert (other, empty) == (local, {})
     assert f"+s3: rekeyed by {done['record']}" in output
     secrets = [str(OLD), locations[1]["secret_key"], *RECORDS.to_pem().splitlines()[1:-1]]
-    assert not [secret for secret in secrets if secret in output + json.dumps([unfit, checked, partly])]
+    assert not [secret for secret in secrets if secret in output + json.dumps([unfit, checked, partly, again])]

@@ -34,6 +34,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connec
     ConnectionOptions,
 )
 from support.lab import PostgresServer, wait_until
+from support.module_plays import play
 from support.module_runs import run_module
 
 CSV = b"i,v\n1,a\n2,b\n"
@@ -226,28 +227,6 @@ def test_a_private_key_among_the_recipients_is_not_shown(dest: Path) -> None:
     assert secret not in str(caught.value)
 
 
-def play(directory: Path, *tasks: dict[str, Any]) -> tuple[list[dict[str, Any]], str]:
-    """Run tasks of the module on localhost, failed or not, with -vvv and --diff; their results and all output."""
-    steps: list[dict[str, Any]] = [
-        {
-            "mobul.backup.table_export": task,
-            "register": f"result{number}",
-            "ignore_errors": True,
-        }
-        for number, task in enumerate(tasks)
-    ]
-    results = "{{ [" + ", ".join(f"result{number}" for number in range(len(tasks))) + "] | to_json }}"
-    steps.append({"ansible.builtin.copy": {"content": results, "dest": str(directory / "results.json")}})
-    variables = {"ansible_python_interpreter": sys.executable}
-    playbook = directory / "playbook.yml"
-    playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": steps}]))
-    argv = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local", "-vvv", "--diff"]
-    environment = {**os.environ, "HOME": str(directory)}
-    result = subprocess.run([*argv, playbook], capture_output=True, text=True, env=environment, check=False)
-    assert result.returncode == 0, result.stdout
-    return json.loads((directory / "results.json").read_text()), result.stdout + result.stderr
-
-
 @pytest.mark.next
 def test_the_module_checks_applies_and_applies_again(
     postgres17: PostgresServer, database: str, table: Connection, tmp_path: Path
@@ -257,7 +236,8 @@ def test_the_module_checks_applies_and_applies_again(
     task = {**postgres17.login(database), "table": "public.t", "format": "json", "dest": str(dest)}
     checked = run_module("table_export", check_mode=True, **task)
     assert not dest.exists()
-    (made, again), output = play(tmp_path, task, task)
+    (made,), output = play(tmp_path, "table_export", task)
+    again = run_module("table_export", **task)
     personal = run_module("table_export", personal_data=True, **task)
     assert [result["changed"] for result in (checked, made, again)] == [True, True, False]
     assert json.loads(dest.read_text()) == [{"i": 1, "v": "a"}, {"i": 2, "v": "b"}]
@@ -265,7 +245,7 @@ def test_the_module_checks_applies_and_applies_again(
     assert made | expected == made and made["sha256"] == again["sha256"] and made["size"] == dest.stat().st_size
     assert "rows" not in checked
     assert personal["failed"] and "never written unencrypted" in personal["msg"]
-    assert postgres17.password not in output
+    assert postgres17.password not in output + json.dumps([checked, again, personal])
 
 
 def test_an_interrupted_export_ends_at_once_and_leaves_nothing(

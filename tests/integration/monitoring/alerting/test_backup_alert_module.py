@@ -3,49 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.alert_services import PASSWORD, ROUTING_KEY, WEBHOOK_PATH, Desk
+from support.module_plays import Result, play
 from support.module_runs import run_module
-
-Result = dict[str, Any]
 
 SECRETS = (PASSWORD, ROUTING_KEY, WEBHOOK_PATH, WEBHOOK_PATH.rpartition("/")[2], "canary-apprise-token")
 ALERT = {"label": "shop", "environment": "production", "source": "weekly"}
 FAILED = {"failed": True, "msg": "connect to the database: refused"}
-
-
-def play(directory: Path, *tasks: dict[str, Any]) -> tuple[list[Result], str]:
-    """Run tasks of the module on localhost, failed or not, with -vvv and --diff: their results and all output."""
-    results = directory / "results.json"
-    steps: list[dict[str, Any]] = [
-        {
-            "mobul.backup.backup_alert": {**ALERT, **given},
-            "register": f"result{number}",
-            "ignore_errors": True,
-        }
-        for number, given in enumerate(map(dict, tasks))
-    ]
-    together = "{{ [" + ", ".join(f"result{number}" for number in range(len(tasks))) + "] | to_json }}"
-    steps.append({"ansible.builtin.copy": {"content": together, "dest": str(results)}})
-    playbook = directory / "playbook.yml"
-    playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": steps}]))
-    argv = [Path(sys.executable).with_name("ansible-playbook"), "-i", "localhost,", "-c", "local", "--diff", "-vvv"]
-    environment = {**os.environ, "HOME": str(directory), "ANSIBLE_LOCALHOST_WARNING": "false"}
-    run = subprocess.run(
-        [*argv, "-e", f"ansible_python_interpreter={sys.executable}", playbook],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-    return json.loads(results.read_text()), run.stdout + run.stderr
 
 
 @pytest.fixture
@@ -69,8 +37,9 @@ def test_check_send_resolve_and_fail(tmp_path: Path, desk: Desk, broken: list[di
     planned = run(result=FAILED, channels=desk.channels, check_mode=True)
     (sent, failed), output = play(
         tmp_path,
-        {"result": FAILED, "channels": desk.channels},
-        {"result": FAILED, "channels": [*broken, desk.services.slack]},
+        "backup_alert",
+        {**ALERT, "result": FAILED, "channels": desk.channels},
+        {**ALERT, "result": FAILED, "channels": [*broken, desk.services.slack]},
     )
     resolved = run(result=[good, {"skipped": True}], channels=desk.channels)
     warned = run(result=FAILED, channels=[*broken, desk.services.slack], must_deliver=False)
