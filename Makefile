@@ -20,7 +20,7 @@ LINTERS := lint-sanity lint-ansible lint-docs lint-mypy lint-galaxy lint-changel
 # What runs beside the linters: make lint ALSO="lint-next demo"
 ALSO :=
 
-.PHONY: help setup tools lint $(LINTERS) lint-next test test-next demo bench docs build clean
+.PHONY: help setup tools lint $(LINTERS) lint-next test test-long test-next demo bench docs build clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -74,6 +74,9 @@ lint-next: .cache/venv-next/.stamp ## run ansible-test's sanity tests of ansible
 
 test: setup tools ## run all tests (TESTS=path PYTEST_ARGS="...")
 	pytest $(SPREAD) $(PYTEST_ARGS) $(TESTS)
+
+test-long: ## run all tests, and all steps of the walks of which every other run takes some
+	MOBUL_LONG=1 $(MAKE) test
 
 test-next: .cache/venv-next/.stamp tools ## run what meets Ansible on ansible-core 2.21, if a Python >= 3.12 is found
 	PATH="$(CURDIR)/.cache/venv-next/bin:$$PATH" \
