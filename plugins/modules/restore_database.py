@@ -75,6 +75,9 @@ options:
       - V(paused) switches off its jobs of pg_cron, pgAgent and pg_timetable, its subscriptions, and the triggers, event
         triggers and rules that call out, before anybody can use it. They are listed in RV(paused), remembered in the
         comment of the database, and started again by O(state=resumed).
+      - While rows are loaded functions that call out are muted, and foreign tables are not asked. Materialized views that
+        only a call can fill stay empty until O(state=resumed). Where a column or an index would store what a call
+        returns, the restore is refused before anything is touched, but for what O(expected_differences) names.
       - V(active) leaves everything as it is in the backup.
     type: str
     choices: [paused, active]
@@ -314,14 +317,16 @@ reaped:
   elements: str
   sample: [shop_new_20261124200000]
 paused:
-  description: What would mail, call or replicate, and does not before O(state=resumed).
-  returned: when the database was restored
+  description:
+    - What would mail, call or replicate, and does not before O(state=resumed).
+    - In check mode what would be paused, as far as the table of contents of the backup tells.
+  returned: when the database was restored, or in check mode would be
   type: list
   elements: dict
   sample: [{kind: trigger, name: notify on public.orders, why: "public.notify: net.http_post"}]
 not_paused:
   description: What calls out and could not be paused, since it is another role's or cannot be switched off.
-  returned: when the database was restored
+  returned: when the database was restored, or in check mode would be
   type: list
   elements: dict
   sample: []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from support.calling_at_load import EMPTY, heard, make_calling_at_load
 from support.drill_runs import drill, failures
 from support.lab import PostgresServer
 from support.outbound import called, make_calling
@@ -20,5 +21,22 @@ def test_a_drill_on_a_server_calls_nobody_and_names_what_would(bench: RestoreBen
     (told,) = [one for one in report["findings"] if one["check"] == "outbound"]
     assert told["status"] == "passed"
     assert "event trigger on_ddl" in told["message"]
+    for one in databases(postgres17, name):
+        postgres17.drop_database(one)
+
+
+def test_a_drill_loads_what_calls_out_without_its_calls_and_compares_everything_else(
+    bench: RestoreBench, postgres17: PostgresServer
+) -> None:
+    name = make_calling_at_load(postgres17, stored=True)
+    bench.backup(postgres17, name)
+    heard(postgres17, name)
+    report = drill(bench, postgres17)
+    assert heard(postgres17, name) == []
+    assert (report["verdict"], failures(report)) == ("passed", {})
+    messages = "\n".join(one["message"] for one in report["findings"] if one["check"] == "outbound")
+    names = [" ".join(one) for one in EMPTY]
+    names += ["DOMAIN public.known", "TABLE public.people", "TABLE public.places", "INDEX public.by_answer"]
+    assert [one for one in names if one not in messages] == []
     for one in databases(postgres17, name):
         postgres17.drop_database(one)

@@ -95,17 +95,20 @@ class SetArchive:
         data: bool = True,
         search_path: str = "",
         owners: Mapping[int, str] | None = None,
+        definitions: Mapping[int, str] | None = None,
     ) -> ArchiveSource:
         """An archive with these entries (by dump id; None is all of them) and their data, as a source.
 
         :param data: whether entries that have data are in it.
         :param search_path: see :meth:`TocText.only`.
         :param owners: likewise.
+        :param definitions: likewise.
         """
         entries = [entry for entry in self.toc.entries if keep is None or entry.dump_id in keep]
         if not data:
             entries = [entry for entry in entries if not entry.had_dumper]
-        head = self._text.only({entry.dump_id for entry in entries}, search_path=search_path, owners=owners)
+        kept = {entry.dump_id for entry in entries}
+        head = self._text.only(kept, search_path=search_path, owners=owners, definitions=definitions)
         wanted = [entry.dump_id for entry in entries if entry.had_dumper]
         return ArchiveSource(head, self._pieces(wanted))
 

@@ -54,21 +54,31 @@ class TocText:
         self._fetch = fetch
 
     def only(
-        self, keep: Collection[int], *, search_path: str = "", owners: Mapping[int, str] | None = None
+        self,
+        keep: Collection[int],
+        *,
+        search_path: str = "",
+        owners: Mapping[int, str] | None = None,
+        definitions: Mapping[int, str] | None = None,
     ) -> Iterator[bytes]:
         """Header and table of contents of an archive with these entries, by dump id, and those always kept.
 
         :param search_path: what they find others by, as SQL writes it; pg_dump empties it.
         :param owners: whose some of them are to be, by dump id, instead of what is written.
+        :param definitions: what makes some of them, likewise; not of any that is too long to be kept.
         """
-        owners = owners or {}
+        owners, definitions = owners or {}, definitions or {}
         kept = [entry for entry in self.toc.entries if entry.dump_id in keep or entry.desc in ALWAYS_KEPT]
         held = [self._header, encode_integer(len(kept), self.toc.int_size)]
         for entry in kept:
             if (raw := self._entries.get(entry.dump_id)) is not None:
                 if entry.dump_id in owners:
                     raw = _with_owner(raw, entry, owners[entry.dump_id], self.toc)
-                held.append(self._with_path(entry, raw, search_path) if entry.desc == SEARCH_PATH else raw)
+                if entry.desc == SEARCH_PATH:
+                    raw = _with_definition(raw, entry, _with_path(entry, search_path), self.toc)
+                elif entry.dump_id in definitions:
+                    raw = _with_definition(raw, entry, definitions[entry.dump_id], self.toc)
+                held.append(raw)
                 continue
             if self._fetch is None:
                 raise broken(f"the definition of {entry.desc} {entry.tag} is longer than what is kept")
@@ -76,15 +86,6 @@ class TocText:
             held = []
             yield from self._fetch(*self._far[entry.dump_id])
         yield b"".join(held)
-
-    def _with_path(self, entry: TocEntry, raw: bytes, path: str) -> bytes:
-        """The entry that sets the search path, setting another."""
-        quoted = path.replace("'", "''")
-        before, after = (
-            encode_integer(len(text), self.toc.int_size) + text
-            for text in (entry.defn.encode(), entry.defn.replace("''", f"'{quoted}'", 1).encode())
-        )
-        return raw.replace(before, after, 1)
 
     def with_data(self, parts: Iterable[TocText]) -> tuple[TocText, list[dict[int, int]]]:
         """This table of contents with the data entries of further *parts* in it.
@@ -134,6 +135,22 @@ class TocText:
         ours = (first.version, first.int_size, first.off_size, first.compression)
         if ours != (other.version, other.int_size, other.off_size, other.compression):
             raise broken("the parts of the dump were made by different versions of pg_dump")
+
+
+def _with_path(entry: TocEntry, path: str) -> str:
+    """The definition of the entry that sets the search path, setting another."""
+    quoted = path.replace("'", "''")
+    return entry.defn.replace("''", f"'{quoted}'", 1)
+
+
+def _with_definition(raw: bytes, entry: TocEntry, definition: str, toc: Toc) -> bytes:
+    """The bytes of *entry* with another definition."""
+    before, after = (
+        _string(text.encode("utf-8", "surrogateescape"), toc.int_size) for text in (entry.defn, definition)
+    )
+    if before not in raw:
+        raise broken(f"the definition of {entry.desc} {entry.tag} is not where it is expected")
+    return raw.replace(before, after, 1)
 
 
 def _with_owner(raw: bytes, entry: TocEntry, owner: str, toc: Toc) -> bytes:

@@ -156,6 +156,8 @@ def _advice(one: Complaint) -> str:
     expected = f"expected_differences: ['{one.name}'] restores everything else"
     if _NO_EXTENSION.search(one.message):
         return f"install the extension on this server; or {expected}"
+    if "nothing is sent here" in one.message:
+        return f"outbound: active lets it call; or {expected}"
     if _NOT_FOUND.search(one.message):
         return (
             "where the database has that, it is found by a search_path only, and a dump has none: "

@@ -10,8 +10,10 @@ from ...postgres.any_bytes import script_encoding
 from ...postgres.archive.encodings import encoding_of
 from ...postgres.connection import ConnectionOptions
 from ...postgres.environment import child_environment_for
+from ...postgres.foreign_code import RESTRICTION, knows_restriction
 from ...postgres.programs import Program
 from ...postgres.types import Connection
+from ..outbound.forecast import NOTHING_FORESEEN, Forecast, computed_tables, left_for_later
 from .contents import Contents
 from .globals_script import RolePlan
 from .in_place.clearing import Clearing
@@ -36,6 +38,7 @@ class RestorePlan:
     :param put_back: the statements that make the rest of that again.
     :param without: options of pg_dump that leave out what of the platform's the role may not read there.
     :param tablespaces: whether the server has all that the backup uses; otherwise none of them counts.
+    :param forecast: what calls out in what the backup makes; nothing where that may.
     :param pooled: whether a pooler is between, which takes no settings at the start of a session.
     """
 
@@ -57,6 +60,7 @@ class RestorePlan:
     clearing: Clearing | None = None
     put_back: bytes = field(default=b"", repr=False)
     without: tuple[str, ...] = ()
+    forecast: Forecast = NOTHING_FORESEEN
 
     @property
     def maintenance_options(self) -> ConnectionOptions:
@@ -82,6 +86,26 @@ class RestorePlan:
         with child_environment_for(elsewhere(self.options, database), server_version_num=version) as environment:
             environment["PGCLIENTENCODING"] = self._encoding
             if bulk and not self.pooled:
-                settings = " ".join(f"-c {name}={value}" for name, value in _BULK)
+                settings = " ".join(f"-c {name}={value}" for name, value in (*_BULK, *self.session_settings))
                 environment["PGOPTIONS"] = f"{environment.get('PGOPTIONS', '')} {settings}".strip()
             yield environment
+
+    @property
+    def session_settings(self) -> tuple[tuple[str, str], ...]:
+        """What keeps sessions that load rows from asking another server."""
+        restricts = self.request.outbound != "active" and knows_restriction(self.target.version_num)
+        return ((RESTRICTION, "foreign-table"),) if restricts else ()
+
+    @property
+    def computed_tables(self) -> frozenset[int]:
+        """Dump ids of tables before which what calls out has to be silent."""
+        toc = self.contents.toc
+        return frozenset() if toc is None else frozenset(computed_tables(toc, self.forecast))
+
+    @property
+    def left_for_later(self) -> frozenset[int]:
+        """Dump ids of what is not loaded, as that would call out; somebody expects it, or it comes when resumed."""
+        toc = self.contents.toc
+        if toc is None:
+            return frozenset()
+        return frozenset(left_for_later(toc, self.forecast, self.request.expected))

@@ -18,6 +18,7 @@ from ...postgres.pooler import is_pooled
 from ...postgres.programs import Program, find_program
 from ...postgres.types import Connection
 from ...stream.process import child_environment
+from ..outbound.forecast import NOTHING_FORESEEN, Forecast, foresee
 from .children import tool_message
 from .contents import Contents
 from .extensions import without_extensions
@@ -80,6 +81,8 @@ def prepare(
     warnings += _rights(maintenance, target, contents, request, strategy, owner)
     pg_restore, pg_dump, psql = _programs(request, contents, target, strategy, version)
     check_readable(pg_restore, contents)
+    forecast = NOTHING_FORESEEN if request.outbound == "active" else foresee(contents.toc)
+    refuse_calls(forecast, request)
     plan = RestorePlan(
         request=request,
         options=options,
@@ -97,8 +100,24 @@ def prepare(
         subscriptions=tuple(subscriptions),
         warnings=tuple(warnings),
         without=tuple(_without(request, options)),
+        forecast=forecast,
     )
     return with_surroundings(plan) if strategy == "in_place" else plan
+
+
+def refuse_calls(forecast: Forecast, request: RestoreRequest) -> None:
+    """Refuse a restore whose rows could be right only if the server called out while they are loaded.
+
+    :raises PreflightError: naming what stores the answers. What nobody is to use may be wrong in them.
+    """
+    stored = [name for name in forecast.stored if not request.expected(name)]
+    if stored and not request.scratch:
+        raise PreflightError(
+            STEP,
+            f"to fill it the server would have to call out, and a restore sends nothing: {bounded_list(stored)}",
+            hint="nothing was touched; outbound: active (restore_outbound) lets everything call, expected_differences: "
+            f"['{stored[0]}'] restores the rest without it",
+        )
 
 
 def _rights(

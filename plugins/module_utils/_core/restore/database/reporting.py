@@ -23,9 +23,13 @@ def report_planned(plan: RestorePlan, duration: float) -> dict[str, Any]:
     summary = [f"database {plan.target.name!r}: {plan.contents.name} {how}", *_origin(plan)]
     if plan.roles.roles:
         summary.append(f"roles that would be made: {', '.join(plan.roles.roles)}")
+    forecast = plan.forecast
+    summary += forecast.lines()
     return {
         "changed": True,
         **_common(plan, duration),
+        "paused": [one.told() for one in (*forecast.paused, *forecast.unfilled)],
+        "not_paused": list(forecast.told_awake()),
         "warnings": [*plan.warnings, *plan.contents.passed_over],
         "summary": summary,
         "diff": _diff(summary),

@@ -11,7 +11,7 @@ a name together from pieces is not seen, nor what an application does with the r
 
 from __future__ import annotations
 
-_EXTENSIONS = {
+KNOWN_FUNCTIONS = {
     "pg_net": r"^(http_|_http|_await|wake|worker_restart)",
     "http": r"^http($|_(get|post|put|patch|delete|head)$)",
     "pg_curl": ".",
@@ -29,7 +29,7 @@ _EXTENSIONS = {
 }
 """Extensions -> the names of those of their functions that call out, or schedule what may."""
 
-_NAMED = (
+NAMED = (
     r'\mnet"?\s*[.]\s*"?_?http_\w+|\mhttp_request_queue\M|\msupabase_functions"?\s*[.]\s*"?http_request\M'
     r'|\mdblink\w*"?\s*\(|\mhttp_(get|post|put|patch|delete|head)"?\s*\(|\mhttp"?\s*\(\s*(\(|row)'
     r'|\maws_(lambda|s3)"?\s*[.]\s*"?\w+|\mcron"?\s*[.]\s*"?(schedule\w*|alter_job)\M|\mlo_export"?\s*\('
@@ -38,9 +38,9 @@ _NAMED = (
 """What needs no function to be there: a server without an extension has the texts that call it. Quotes are doubled."""
 
 _HINTS = ("http", "dblink", "aws_", "cron", "lo_export", "copy")
-"""One of these is in whatever :data:`_NAMED` finds: to search a text for a word is much faster than for a pattern."""
+"""One of these is in whatever :data:`NAMED` finds: to search a text for a word is much faster than for a pattern."""
 _HINTED = " OR ".join(f"pg_catalog.strpos(pg_catalog.lower(p.prosrc), '{one}') > 0" for one in _HINTS)
-_KNOWN = ", ".join(f"('{name}', '{pattern}')" for name, pattern in _EXTENSIONS.items())
+_KNOWN = ", ".join(f"('{name}', '{pattern}')" for name, pattern in KNOWN_FUNCTIONS.items())
 _LIBRARY = "pg_catalog.regexp_replace(p.probin, '^.*/|[.]so$', '', 'g')"
 _PROC, _CLASS = (f"'pg_catalog.pg_{name}'::pg_catalog.regclass" for name in ("proc", "class"))
 
@@ -60,13 +60,13 @@ _ROOTS = f"""
     SELECT p.oid, CASE
         WHEN e.extname IS NOT NULL AND p.proname ~ k.functions
           OR l.lanname = 'c' AND {_LIBRARY} = k.extension AND p.proname ~ k.functions
-          OR pg_catalog.format('%s.%s(', n.nspname, p.proname) ~ '{_NAMED}'
+          OR pg_catalog.format('%s.%s(', n.nspname, p.proname) ~ '{NAMED}'
           THEN pg_catalog.format('%s.%s', n.nspname, p.proname)
         WHEN l.lanname IN ('c', 'internal') THEN NULL
         WHEN NOT l.lanpltrusted THEN pg_catalog.format('%s.%s in language %s', n.nspname, p.proname, l.lanname)
         WHEN {_HINTED}
           THEN pg_catalog.regexp_replace(pg_catalog.regexp_replace(
-                 pg_catalog.substring(pg_catalog.lower(p.prosrc), '({_NAMED})'),
+                 pg_catalog.substring(pg_catalog.lower(p.prosrc), '({NAMED})'),
                  '^copy.*', 'COPY of a file or a program'),
                  '\\s*[(].*$', '')
       END AS why
@@ -180,11 +180,15 @@ UNION ALL
 {SUBSCRIBED}
 UNION ALL
 SELECT CASE d.classid WHEN 'pg_catalog.pg_attrdef'::pg_catalog.regclass THEN 'default'
-                      WHEN 'pg_catalog.pg_constraint'::pg_catalog.regclass THEN 'constraint' ELSE 'policy' END,
+                      WHEN 'pg_catalog.pg_constraint'::pg_catalog.regclass THEN 'constraint'
+                      WHEN 'pg_catalog.pg_policy'::pg_catalog.regclass THEN 'policy'
+                      WHEN {_CLASS} THEN 'index' ELSE 'statistics' END,
        d.objid, '', '', (pg_catalog.pg_identify_object(d.classid, d.objid, 0)).identity, '',
        pg_catalog.min(d.why), false
 FROM dependents d WHERE d.classid IN ('pg_catalog.pg_attrdef'::pg_catalog.regclass,
-  'pg_catalog.pg_constraint'::pg_catalog.regclass, 'pg_catalog.pg_policy'::pg_catalog.regclass)
+  'pg_catalog.pg_constraint'::pg_catalog.regclass, 'pg_catalog.pg_policy'::pg_catalog.regclass,
+  'pg_catalog.pg_statistic_ext'::pg_catalog.regclass)
+  OR d.classid = {_CLASS} AND d.objid IN (SELECT i.indexrelid FROM pg_catalog.pg_index i)
 GROUP BY d.classid, d.objid
   ) AS c;
 """  # noqa: S608 - made of constants

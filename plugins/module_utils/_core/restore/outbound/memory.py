@@ -17,6 +17,7 @@ from ...postgres.messages import bounded_list
 
 MARK = "Paused by mobul.backup until restore_database has state resumed: "
 SUBSCRIPTION, JOB, TRIGGER, EVENT_TRIGGER, RULE = "subscription", "job", "trigger", "event trigger", "rule"
+MATERIALIZED_VIEW, FILLED = "materialized view", "filled"
 SCHEDULERS = {
     ("cron", "job"): ("jobid", "jobname", "active", "pg_cron"),
     ("pgagent", "pga_job"): ("jobid", "jobname", "jobenabled", "pgagent"),
@@ -32,8 +33,8 @@ _COMMENT = re.compile(r"\ACOMMENT ON DATABASE .*? IS '(.*)';\s*\Z", re.DOTALL)
 class Paused:
     """One object that does nothing until it is told to.
 
-    :param kind: ``trigger``, ``event trigger``, ``rule``, ``subscription`` or ``job``.
-    :param schema: of the table that it is on, or that a job is a row of.
+    :param kind: ``trigger``, ``event trigger``, ``rule``, ``subscription``, ``job`` or ``materialized view``.
+    :param schema: of the table that it is on, or that a job is a row of; a materialized view's own.
     :param relation: that table.
     :param name: of the object; of a job its number.
     :param state: what it was: a letter of ``pg_trigger.tgenabled``, or the column that says whether a job is active.
@@ -50,14 +51,16 @@ class Paused:
     oid: int = 0
 
     def __str__(self) -> str:
+        if self.kind == MATERIALIZED_VIEW:
+            return f"{self.kind} {self.schema}.{self.name}"
         return f"{self.kind} {self.name}" + (f" on {self.schema}.{self.relation}" if self.schema else "")
 
     @property
     def entry(self) -> str:
-        """The object as a dump's table of contents names it; empty for what is a row."""
+        """The object as a dump's table of contents names it; empty for what is a row, or as it was."""
         if self.kind in _OF_A_TABLE:
             return f"{self.kind.upper()} {self.schema}.{self.relation} {self.name}"
-        return "" if self.kind == JOB else f"{self.kind.upper()} {self.name}"
+        return "" if self.kind in (JOB, MATERIALIZED_VIEW) else f"{self.kind.upper()} {self.name}"
 
     def told(self) -> dict[str, str]:
         """For a result."""

@@ -1,51 +1,132 @@
-"""Functions of a scratch database that call out, made to fail instead: nobody will miss them, as it is dropped."""
+"""Functions that call out, kept from it: while rows are loaded, and for good in a scratch database.
+
+Whatever calls out while rows are loaded, a CHECK, a generated column, an index, a materialized view, does so by a
+function in the end: of an extension that is known for it, in a language that may do anything, or with a text that says
+it.
+These functions get another body meanwhile, whoever calls them and by how many others; then their own again, as the
+server itself has written it down. A foreign table is refused by a setting of the session instead.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from ...postgres.messages import database_errors
+from ...postgres.messages import bounded_list, database_errors
 from ...postgres.types import Connection
 from .calls import FIND_ROOTS
 from .statements import in_block
 
 STEP = "mute what calls out"
 # What a function does comes behind the AS of its definition; one whose body the server has parsed has none, and nothing
-# in it that is not a function of its own.
-_MUTE = in_block(
-    f"""{FIND_ROOTS}
-  FOR here IN SELECT p.oid, k.why, pg_catalog.pg_get_functiondef(p.oid) AS definition
+# in it that is not a function of its own. The definition itself comes first: who may not give it back may not take it.
+_MUTE = f"""{FIND_ROOTS}
+  paused := coalesce(nullif(pg_catalog.current_setting('mobul.paused', true), ''), '[]');
+  entry := coalesce(nullif(pg_catalog.current_setting('mobul.muted', true), ''), '[]');
+  PERFORM pg_catalog.set_config('check_function_bodies', 'off', true);
+  FOR here IN SELECT p.oid, k.why, pg_catalog.pg_get_functiondef(p.oid) AS definition, CASE
+        WHEN pg_catalog.current_setting('mobul.muted_says', true) = 'raise' THEN 'RAISE EXCEPTION '
+          || pg_catalog.quote_literal(pg_catalog.format('nothing is sent here, and %s would',
+               pg_catalog.replace(k.why, '%', '%%')))
+        WHEN p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype THEN 'RETURN coalesce(NEW, OLD)'
+        WHEN p.proretset OR p.prokind = 'p' OR p.proargmodes && '{{o,b,t}}'
+          OR p.prorettype IN ('pg_catalog.void'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype)
+          THEN 'RETURN'
+        ELSE 'RETURN NULL' END AS instead
     FROM pg_catalog.jsonb_each_text(calling) AS k (oid, why) JOIN pg_catalog.pg_proc p ON p.oid = k.oid::oid
     WHERE p.prokind IN ('f', 'p')
   LOOP
     CONTINUE WHEN pg_catalog.strpos(here.definition, E'\\nAS ') = 0;
     BEGIN
+      EXECUTE here.definition;
       EXECUTE pg_catalog.regexp_replace(
           pg_catalog.left(here.definition, pg_catalog.strpos(here.definition, E'\\nAS ')),
           E'\\n LANGUAGE \\\\S+', E'\\n LANGUAGE plpgsql')
-        || 'AS ' || pg_catalog.quote_literal('BEGIN RAISE EXCEPTION '
-        || pg_catalog.quote_literal(pg_catalog.format('a drill sends nothing, and %s would',
-             pg_catalog.replace(here.why, '%', '%%')))
-        || '; END');
-    EXCEPTION WHEN insufficient_privilege OR wrong_object_type OR invalid_function_definition
-        OR feature_not_supported OR undefined_object THEN
+        || 'AS ' || pg_catalog.quote_literal('BEGIN ' || here.instead || '; END');
+      entry := entry || pg_catalog.to_jsonb(here.definition);
+    EXCEPTION WHEN OTHERS THEN
       awake := awake || pg_catalog.to_jsonb(here.why);
     END;
   END LOOP;
+  IF awake <> '[]' AND pg_catalog.current_setting('mobul.muted_for', true) <> '' THEN
+    RAISE EXCEPTION '% would call out while rows are loaded, and the role may not change what does: %',
+      pg_catalog.current_setting('mobul.muted_for'), awake;
+  END IF;
+  PERFORM pg_catalog.set_config('mobul.muted', entry::text, true);
 """  # noqa: S608 - made of constants
-)
+# The last that was muted first: it may have been another's stand-in.
+_GIVE_BACK = """
+  paused := coalesce(nullif(pg_catalog.current_setting('mobul.paused', true), ''), '[]');
+  PERFORM pg_catalog.set_config('check_function_bodies', 'off', true);
+  FOR item IN SELECT value FROM pg_catalog.jsonb_array_elements(
+      coalesce(nullif(pg_catalog.current_setting('mobul.muted', true), ''), '[]')::jsonb)
+      WITH ORDINALITY AS m (value, number) ORDER BY number DESC LOOP
+    EXECUTE item #>> '{}';
+  END LOOP;
+  PERFORM pg_catalog.set_config('mobul.muted', '', true);
+"""
+_MUTING, _GIVING_BACK = in_block(_MUTE), in_block(_GIVE_BACK)
+_DONE = "SELECT pg_catalog.current_setting('mobul.muted'), pg_catalog.current_setting('mobul.awake')"
 
 
-def mute(connection: Connection) -> list[str]:
-    """Let every function that calls out by itself raise an error.
+@dataclass(frozen=True)
+class Muted:
+    """What became of the functions that call out.
+
+    :param definitions: of those that do not any more, as they were.
+    :param loud: how those call out that the role may not change.
+    """
+
+    definitions: tuple[str, ...] = ()
+    loud: tuple[str, ...] = ()
+
+
+NOTHING_MUTED = Muted()
+
+
+def mute(connection: Connection, *, raising: bool, needed: Sequence[str] = ()) -> Muted:
+    """Keep every function that calls out by itself from it.
 
     :param connection: into a database that nobody uses, outside any transaction.
-    :return: those that the role may not change.
+    :param raising: whether they raise an error; otherwise they say nothing, which a CHECK takes for well.
+    :param needed: objects for whose sake all of them must be silent.
+    :raises BackupError: the role may not change one that is needed; nothing was changed.
     """
     with database_errors(STEP), connection.cursor() as cursor:
         cursor.execute("BEGIN")
-        cursor.execute(_MUTE)
-        cursor.execute("SELECT pg_catalog.current_setting('mobul.awake')")
+        cursor.execute(muting_script(raising=raising, needed=needed))
+        cursor.execute(_DONE)
         row = cursor.fetchone()
         cursor.execute("COMMIT")
-    return [] if row is None else list(map(str, json.loads(row[0])))
+    definitions, loud = ("[]", "[]") if row is None else row
+    return Muted(tuple(map(str, json.loads(definitions))), tuple(map(str, json.loads(loud))))
+
+
+def both(first: Muted, then: Muted) -> Muted:
+    """What two runs have muted, of which the second may have found some that the first had already changed."""
+    return Muted((*first.definitions, *then.definitions), tuple(dict.fromkeys((*first.loud, *then.loud))))
+
+
+def give_back(connection: Connection, muted: Muted) -> None:
+    """Let them be again what they were.
+
+    :raises BackupError: one could not; the database is none to be used.
+    """
+    with database_errors(STEP), connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT pg_catalog.set_config('mobul.muted', %s, true)", [json.dumps(muted.definitions)])
+        cursor.execute(_GIVING_BACK)
+        cursor.execute("COMMIT")
+
+
+def muting_script(*, raising: bool, needed: Sequence[str]) -> str:
+    """The statements within a transaction that do as :func:`mute`; the transaction itself remembers what was."""
+    names = bounded_list(list(needed)).replace("'", "''").replace("\\", "/")
+    says = "raise" if raising else "nothing"
+    return f"SET LOCAL mobul.muted_says TO '{says}';\nSET LOCAL mobul.muted_for TO '{names}';\n{_MUTING}"
+
+
+def giving_back_script() -> str:
+    """The statements that do as :func:`give_back`; a second time they do nothing."""
+    return _GIVING_BACK

@@ -11,6 +11,7 @@ from ...postgres.types import Composable, Connection, Cursor
 from .memory import (
     EVENT_TRIGGER,
     JOB,
+    MATERIALIZED_VIEW,
     RULE,
     SCHEDULERS,
     SUBSCRIPTION,
@@ -35,6 +36,8 @@ _ASLEEP = {
     EVENT_TRIGGER: "SELECT FROM pg_catalog.pg_event_trigger WHERE evtname = %(name)s AND evtenabled = 'D'",
     SUBSCRIPTION: """SELECT FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid
         WHERE d.datname = pg_catalog.current_database() AND s.subname = %(name)s AND NOT s.subenabled""",
+    MATERIALIZED_VIEW: """SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND c.relkind = 'm' AND NOT c.relispopulated""",
 }
 
 _HARMLESS = f"SELECT FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regclass(%s) AND {HARMLESS}"
@@ -66,19 +69,28 @@ def resume(
 
     paused = recall(comment)
     wanted = paused if only is None else tuple(one for one in paused if one in only)
-    # Event triggers last: what is altered after them would wake them.
-    wanted = tuple(sorted(wanted, key=lambda one: one.kind == EVENT_TRIGGER))
+    # Event triggers last: what is altered after them would wake them. Before them what cannot be taken back.
+    wanted = tuple(sorted(wanted, key=lambda one: (one.kind == EVENT_TRIGGER, one.kind == MATERIALIZED_VIEW)))
     found: list[Paused] = []
+    empty: dict[Paused, str] = {}
     one = None
     with connection.cursor() as cursor:
         try:
             cursor.execute("BEGIN")
             for one in wanted:
-                if _start(cursor, one):
-                    found.append(one)
+                cursor.execute("SAVEPOINT started")
+                try:
+                    if _start(cursor, one, check_mode):
+                        found.append(one)
+                except Error as error:
+                    if one.kind != MATERIALIZED_VIEW:
+                        raise
+                    # Another server may not answer: nothing else waits for that.
+                    cursor.execute("ROLLBACK TO SAVEPOINT started")
+                    empty[one] = server_message(error)
             one = None
             if wanted:
-                rest = [other for other in paused if other not in wanted]
+                rest = [other for other in paused if other not in wanted or other in empty]
                 cursor.execute(comment_on_database(cursor, remembering(comment, rest)))
             cursor.execute("ROLLBACK" if check_mode else "COMMIT")
             left = tuple(_subscriptions(cursor, {one.name for one in found if one.kind == SUBSCRIPTION}))
@@ -89,12 +101,13 @@ def resume(
                 f"{about}{server_message(error)}",
                 hint="nothing was started; connect as a role that owns it, or as a superuser",
             ) from None
-    gone = tuple(other for other in wanted if other not in found)
+    gone = tuple(other for other in wanted if other not in found and other not in empty)
     told = [f"not paused any more, or gone: {names_of(gone)}"] if gone else []
+    told += [f"{other} stays empty and paused, as it cannot be filled: {why}" for other, why in empty.items()]
     return Resumed(tuple(found), gone, (*told, *left))
 
 
-def _start(cursor: Cursor, one: Paused) -> bool:
+def _start(cursor: Cursor, one: Paused, check_mode: bool) -> bool:
     """Whether it was asleep, and is not any more."""
     from psycopg2 import sql
 
@@ -108,6 +121,10 @@ def _start(cursor: Cursor, one: Paused) -> bool:
     statement: Composable
     if one.kind == SUBSCRIPTION:
         statement = sql.SQL("ALTER SUBSCRIPTION {} ENABLE").format(name)
+    elif one.kind == MATERIALIZED_VIEW:
+        if check_mode:
+            return True
+        statement = sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(one.schema, one.name))
     elif one.kind == EVENT_TRIGGER:
         statement = sql.SQL("ALTER EVENT TRIGGER {} {}").format(name, sql.SQL(_STATES[one.state]))
     else:

@@ -23,6 +23,8 @@ _STILL = """
     WHEN 'rule' THEN EXISTS (SELECT FROM pg_catalog.pg_rewrite WHERE oid = (k ->> 'oid')::oid AND ev_enabled = 'D')
     WHEN 'event trigger' THEN EXISTS (
       SELECT FROM pg_catalog.pg_event_trigger WHERE oid = (k ->> 'oid')::oid AND evtenabled = 'D')
+    WHEN 'materialized view' THEN EXISTS (
+      SELECT FROM pg_catalog.pg_class WHERE oid = (k ->> 'oid')::oid AND relkind = 'm' AND NOT relispopulated)
     ELSE EXISTS (SELECT FROM pg_catalog.pg_subscription WHERE oid = (k ->> 'oid')::oid AND NOT subenabled) END;
 """
 """Of what is known to be paused: that which is, and is no other object of the same name."""
@@ -141,6 +143,11 @@ _OF_SET = """
     ELSIF item ->> 'kind' = 'event trigger' THEN
       SELECT item || pg_catalog.jsonb_build_object('oid', t.oid::text) INTO entry FROM pg_catalog.pg_event_trigger t
         WHERE t.evtenabled = 'D' AND t.evtname = item ->> 'name';
+    ELSIF item ->> 'kind' = 'materialized view' THEN
+      SELECT item || pg_catalog.jsonb_build_object('oid', c.oid::text) INTO entry FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relkind = 'm' AND NOT c.relispopulated AND c.relname = item ->> 'name'
+          AND n.nspname = item ->> 'schema';
     END IF;
     IF entry IS NOT NULL AND NOT EXISTS (SELECT FROM pg_catalog.jsonb_array_elements(paused) AS p
         WHERE p - 'why' - 'state' = entry - 'why' - 'state') THEN

@@ -30,6 +30,7 @@ from ...restore.database.replaced_database import reap_unfinished
 from ...restore.database.request import RestoreRequest
 from ...restore.database.roles import make_roles
 from ...restore.database.side_by_side.new_database import NewDatabase
+from ...restore.outbound.forecast import Forecast
 from ...restore.outbound.memory import names_of
 from ...restore.outbound.muting import mute
 from .compared import CHECKS, compared, joined, listed
@@ -111,7 +112,10 @@ class Drill:
                 own = contents.good.manifest.database.system_identifier
                 if own is not None and own == system_identifier(plan.maintenance):
                     told.warnings.append("this is the very server that was backed up: use another one, staging say")
-                if not only_check:
+                if only_check:
+                    for line in plan.forecast.lines():
+                        told.tell("outbound", PASSED, line)
+                else:
                     self._restore(plan, contents.good.manifest, told, began)
                     self._prove_exports(contents.good, told)
         told.finished = datetime.now(timezone.utc)
@@ -190,6 +194,7 @@ class Drill:
         try:
             told.warnings += make_roles(plan.maintenance, plan.target, plan.roles)
             made = plan.roles.roles
+            _tell_of_calls(plan.forecast, told)
             self._load(scratch, told)
             comparison = scratch.compare()
             told.restore_seconds = time.monotonic() - began
@@ -259,6 +264,17 @@ class Drill:
             connection.close()
 
 
+def _tell_of_calls(forecast: Forecast, told: Rehearsal) -> None:
+    """What a drill cannot show, as it sends nothing."""
+    if forecast.unfilled:
+        told.tell("outbound", WARNING, f"was left empty, as it would call out: {names_of(forecast.unfilled)}")
+    if forecast.checked:
+        told.tell("outbound", WARNING, f"was loaded without the calls of {joined(forecast.checked)}")
+    if forecast.stored:
+        refused = "a restore refuses that unless it is told outbound: active"
+        told.tell("outbound", WARNING, f"was filled without the calls of {joined(forecast.stored)}: {refused}")
+
+
 def _silence(scratch: NewDatabase, told: Rehearsal) -> None:
     """Nothing in the scratch database calls out while it is asked; what would is what a restore pauses."""
     found = scratch.pause()
@@ -267,6 +283,6 @@ def _silence(scratch: NewDatabase, told: Rehearsal) -> None:
     if found.awake:
         told.tell("outbound", WARNING, f"calls out, and a restore cannot pause it: {names_of(found.awake)}")
     with contextlib.closing(connect(scratch.options)) as connection:
-        loud = mute(connection)
+        loud = mute(connection, raising=True).loud
     if loud:
         told.tell("outbound", WARNING, f"would call out if one of your queries used it: {joined(loud)}")

@@ -54,7 +54,8 @@ def _planned(request: DrillRequest, drill: Rehearsal) -> list[str]:
     if drill.verdict != PASSED:
         return _summary(request, drill)
     whence = f"{request.label}: {drill.set_id} from location '{drill.location}'"
-    return [f"{whence} would be restored into a scratch database of PostgreSQL {drill.server_version}"]
+    calls = [f"  {one.message}" for one in drill.findings if one.check == "outbound"]
+    return [f"{whence} would be restored into a scratch database of PostgreSQL {drill.server_version}", *calls]
 
 
 def write_reports(request: DrillRequest, drills: Sequence[Rehearsal], directory: str) -> list[str]:

@@ -13,6 +13,8 @@ from ....postgres.memberships import refuse_strange_owners
 from ....postgres.messages import bounded_list, database_errors
 from ....postgres.names import TableName
 from ....postgres.types import Composable, Connection
+from ...outbound.forecast import NOTHING_FORESEEN, Forecast
+from ...outbound.memory import Paused
 from ..expected_differences import ExpectedDifferences
 from ..extension_rows import ExtensionRows, extension_rows
 from ..globals_script import unquote
@@ -105,6 +107,7 @@ class Clearing:
     :param rows: tables of extensions whose rows give way to those of the backup.
     :param schemas: those that are there and stay.
     :param refresh: materialized views that have to be filled again.
+    :param unfilled: those that cannot be filled without calling out, which waits.
     :param share: what is the platform's that hosts the database.
     :param defaults: default privileges, which are not in force meanwhile.
     """
@@ -115,6 +118,7 @@ class Clearing:
     schemas: tuple[KeptSchema, ...] = ()
     strangers: Strangers = NO_STRANGERS
     refresh: tuple[TableName, ...] = ()
+    unfilled: tuple[Paused, ...] = ()
     lent: LentRights = NOTHING_LENT
     share: PlatformShare = NO_SHARE
     defaults: DefaultPrivileges = NONE_SUSPENDED
@@ -158,6 +162,7 @@ def plan_clearing(
     superuser: bool,
     subscriptions: Collection[str] = (),
     share: PlatformShare = NO_SHARE,
+    calling: Forecast = NOTHING_FORESEEN,
 ) -> Clearing:
     """Find out what is in the way of a backup, in the database that *connection* leads to.
 
@@ -166,6 +171,7 @@ def plan_clearing(
     :param owner: of the database.
     :param subscriptions: those that are there; no transaction can drop them.
     :param share: what is the platform's.
+    :param calling: what calls out in the database.
     :raises PreflightError: something that can neither stay, nor be dropped, nor be made again; it is named.
     """
     found = _Found.read(connection, backup)
@@ -188,13 +194,15 @@ def plan_clearing(
         made = [*schemas, *(one for one in carried_out if one.desc != "SCHEMA"), *strangers.kept]
         made = [one for one in made if not share.has_schema(one.namespace) and not share.is_about(one)]
         lent = plan_lent_rights(connection, made, owner, [one.tag for one in kept_schemas])
+    filled = [(one.namespace, one.tag) for one in strangers.kept if one.oid in found.populated]
     return Clearing(
         left=frozenset(left),
         tables=tuple((one.namespace, one.tag) for one in carried_out if one.desc in _TABLES),
         rows=tuple(one for one in found.rows if one.entry.dump_id not in left),
         schemas=tuple(KeptSchema(one.tag, one.owner, *found.schemas[one.tag]) for one in kept_schemas),
         strangers=strangers,
-        refresh=tuple((one.namespace, one.tag) for one in strangers.kept if one.oid in found.populated),
+        refresh=tuple(view for view in filled if view not in calling.views),
+        unfilled=tuple(calling.views[view] for view in filled if view in calling.views),
         lent=lent,
         share=share,
         defaults=plan_default_privileges(connection, carried_out, present, share.is_about),

@@ -16,6 +16,7 @@ from ....postgres.archive import object_name
 from ....postgres.connection import connect
 from ....postgres.environment import private_file
 from ....postgres.messages import bounded_list, database_errors
+from ....postgres.names import display_name
 from ....stream.pipeline import Pipeline, Source
 from ....stream.process import ProcessFilter
 from ....stream.stages import Transform
@@ -28,6 +29,7 @@ from ..plan import RestorePlan
 from ..psql_filter import KnownSettings, Restricted, WithoutCommit
 from ..restored import Restored
 from ..sessions import end_session, sessions
+from ..statistics import analyze, stored_tables
 from ..target import elsewhere
 from .outbound import Outbound
 from .platform_share import NO_SHARE, PlatformShare
@@ -113,16 +115,16 @@ class InPlace:
             with after_change(), database_errors("look at what was restored"):
                 self._outbound.look()
                 comparison = self._compare(environment)
-                self._analyze()
+                told = self._analyze()
+        comparison = replace(comparison, warnings=(*comparison.warnings, *told))
         return Restored(comparison, outbound=self._outbound.paused)
 
-    def _analyze(self) -> None:
-        connection = connect(self._options)
-        try:
-            with connection.cursor() as cursor:
-                cursor.execute("ANALYZE")
-        finally:
-            connection.close()
+    def _analyze(self) -> list[str]:
+        with contextlib.closing(connect(self._options)) as connection:
+            silent = self._plan.forecast.unanalyzed
+            failed = analyze(connection, [table for table in stored_tables(connection) if table not in silent])
+        names = bounded_list(sorted(map(display_name, silent)))
+        return [*failed, *([f"not analyzed, as that would call out: {names}"] if silent else [])]
 
     def _end_sessions(self) -> None:
         for pid, _user, _application in sessions(self._plan.maintenance, self._plan.target.name):
@@ -140,6 +142,7 @@ class InPlace:
         clear = script(plan.maintenance, encoding, [*self._share.after(), *before])
         objects = None if manifest is None else manifest.large_objects
         between = script(plan.maintenance, encoding, self._outbound.between())
+        after = [*after, *self._outbound.before_proof()]
         last = self._outbound.last()
         end = between + plan.put_back + end_script(plan.maintenance, encoding, after, self._units(), objects, last)
         argv = [plan.psql.path, "-X", "-q", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]
@@ -214,20 +217,26 @@ class InPlace:
         to_sql = ProcessFilter(argv, environment=environment, step=STEP)
         stack.callback(to_sql.close)
         if contents.archive is not None:
-            return contents.archive.source(owners=self._share.owners), [to_sql, known, WithoutCommit()]
+            muted = self._outbound.muted(self._carried_out())
+            source = contents.archive.source(owners=self._share.owners, definitions=muted)
+            return source, [to_sql, known, WithoutCommit()]
         if contents.file is None:
             raise AssertionError("there is nothing to restore")
         return contents.file.source(), [to_sql, known, WithoutCommit()]
 
     def _list(self) -> str:
         """The entries that are carried out, as pg_restore reads a list of them."""
+        return "".join(f"{dump_id};\n" for dump_id in self._carried_out())
+
+    def _carried_out(self) -> list[int]:
+        """Dump ids, in the order in which it is done."""
         toc, clearing = self._plan.contents.toc, self._plan.clearing
         entries = [] if toc is None else toc.entries
-        left = frozenset[int]() if clearing is None else clearing.left
+        left = self._plan.left_for_later | (frozenset() if clearing is None else clearing.left)
         # Event triggers last, which would fire at what comes behind them.
         last = () if toc is None else event_triggers(toc)
         ids = [*(entry.dump_id for entry in entries if entry.dump_id not in last), *last]
-        return "".join(f"{dump_id};\n" for dump_id in ids if dump_id not in left)
+        return [dump_id for dump_id in ids if dump_id not in left]
 
     def _compare(self, environment: dict[str, str]) -> Comparison:
         """What the schema is now; rows and fingerprints were compared before the COMMIT."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ....errors import BackupError
-from ....postgres.archive import Toc, TocEntry, object_name
+from ....postgres.archive import Section, Toc, TocEntry, object_name
+from ....postgres.archive.extract import ALWAYS_KEPT
 from ....postgres.connection import ConnectionOptions, connect
 from ....postgres.messages import database_errors
 from ....postgres.types import Composable, Connection
 from ...outbound.memory import Paused, paused_in, recall
+from ...outbound.muting import giving_back_script, muting_script
 from ...outbound.pausing import NOTHING_PAUSED, hush, last_script, look, pausing_script
 from ...outbound.resuming import resume
 from ..plan import RestorePlan
@@ -30,6 +32,8 @@ WHERE d.datname = pg_catalog.current_database() AND NOT s.subenabled AND w.pid I
 """
 _SECONDS, _AGAIN = 10.0, 0.05
 """How long an apply worker may take to notice that its subscription is disabled, and how often it is looked for."""
+_OUT_OF_ORDER = ("ACL", "BLOB METADATA", "DATABASE", "DATABASE PROPERTIES", "DEFAULT ACL", "SCHEMA")
+"""Kinds whose entries pg_restore carries out elsewhere, or not as they are written."""
 _SWITCHED = {"EVENT TRIGGER": "", "RULE": " RULE", "TRIGGER": " TRIGGER"}
 _STATES = {"O": "", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 
@@ -41,6 +45,7 @@ class Outbound:
     """
 
     def __init__(self, plan: RestorePlan) -> None:
+        self._plan = plan
         self._options = elsewhere(plan.options, plan.target.name)
         self._lock_timeout = plan.request.lock_timeout
         self._active = plan.request.outbound == "active"
@@ -48,6 +53,7 @@ class Outbound:
         clearing = plan.clearing
         kept = () if clearing is None else clearing.strangers.kept
         self._put_back = frozenset(map(object_name, kept))
+        self._unfilled = () if clearing is None else clearing.unfilled
         self._comment: str | None = None
         self._known: tuple[Paused, ...] = ()
         self.paused = NOTHING_PAUSED
@@ -79,19 +85,61 @@ class Outbound:
 
     def first(self) -> list[Composable]:
         """The statements with which the transaction begins."""
-        return [] if self._active else [pausing_script(self._known)]
+        return [] if self._active else [pausing_script(self._known), *self._foreign_tables(refused=True)]
+
+    def _foreign_tables(self, *, refused: bool) -> Iterator[Composable]:
+        from psycopg2 import sql
+
+        for name, value in self._plan.session_settings:
+            yield sql.SQL("SET LOCAL {} TO {};\n").format(sql.Identifier(name), sql.Literal(value if refused else ""))
+
+    def muted(self, ids: Sequence[int]) -> dict[int, str]:
+        """Definitions of some of the backup's entries with statements around them that mute what calls out.
+
+        It is muted as soon as all functions are there, before any row, and its own again before an event trigger is.
+
+        :param ids: what is carried out, in that order.
+        """
+        toc, plan = self._toc, self._plan
+        if self._active or toc is None:
+            return {}
+        carried_out = (toc.by_id[dump_id] for dump_id in ids)
+        entries = [one for one in carried_out if one.defn.strip() and one.desc not in ALWAYS_KEPT]
+        needed = plan.forecast.called_at_load
+        mute = muting_script(raising=not needed, needed=needed)
+        told = {one.dump_id: f"{mute}\n{one.defn}" for one in entries if one.dump_id in plan.computed_tables}
+        plain = [one for one in entries if one.section is Section.PRE_DATA and one.desc not in _OUT_OF_ORDER]
+        for one in plain[-1:]:
+            told[one.dump_id] = f"{told.get(one.dump_id, one.defn)}\n{mute}"
+        for one in [one for one in entries if one.desc == "EVENT TRIGGER"][:1]:
+            told[one.dump_id] = f"{giving_back_script()}\n{one.defn}"
+        return told
 
     def between(self) -> list[Composable]:
         """What comes behind the backup's own statements: its event triggers are there."""
-        return [] if self._active else [pausing_script()]
+        from psycopg2 import sql
+
+        if self._active:
+            return []
+        return [sql.SQL(giving_back_script()), pausing_script(), *self._foreign_tables(refused=False)]
+
+    def before_proof(self) -> list[Composable]:
+        """What keeps the planner, which evaluates constant parts, from calling out while rows are counted."""
+        from psycopg2 import sql
+
+        needed = self._plan.forecast.called_at_load
+        return [sql.SQL(muting_script(raising=False, needed=needed))] if needed else []
 
     def last(self) -> list[Composable]:
         """What comes before the COMMIT."""
+        from psycopg2 import sql
+
         if self._active:
             return []
         # What is taken down and put up again is another object of the same name.
         anew = [one for one in self._known if one.entry in self._put_back]
-        return [last_script(self._comment, [*paused_in(self._toc), *anew])]
+        unfilled = [*self._plan.forecast.unfilled, *self._unfilled]
+        return [sql.SQL(giving_back_script()), last_script(self._comment, [*paused_in(self._toc), *anew, *unfilled])]
 
     def look(self) -> None:
         """Find out what became of it, once it is committed."""

@@ -9,6 +9,7 @@ from ....errors import PreflightError
 from ....postgres.archive import Toc
 from ....postgres.connection import connect
 from ....postgres.types import Connection
+from ...outbound.forecast import NOTHING_FORESEEN, foresee
 from ..plan import RestorePlan
 from ..target import elsewhere
 from .clearing import plan_clearing
@@ -66,6 +67,7 @@ def with_surroundings(plan: RestorePlan) -> RestorePlan:
             superuser=plan.target.superuser,
             subscriptions=[one.name for one in plan.subscriptions],
             share=share,
+            calling=NOTHING_FORESEEN if plan.request.outbound == "active" else foresee(present.toc),
         )
     finally:
         connection.close()

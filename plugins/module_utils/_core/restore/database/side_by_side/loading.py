@@ -122,7 +122,10 @@ def _feed(source: Source, child: Child, running: _Running) -> None:
 class SetLoader:
     """Loads a set by a schedule, several pieces at a time; use it once.
 
-    :param defined: called when all tables are there, and nothing is in them.
+    :param defined: called when all tables are there, and nothing is in them; before that when some are, see below.
+    :param loaded: called when all but event triggers is there.
+    :param left: dump ids of what is not loaded.
+    :param paused_before: tables before which *defined* is called, too.
     :param settle: called with tables as soon as they are complete, from any of the threads.
     """
 
@@ -133,7 +136,10 @@ class SetLoader:
         tools: Tools,
         jobs: int,
         settle: Callable[[Sequence[TableName]], None],
-        defined: Callable[[], None],
+        defined: Callable[[bool], None],
+        loaded: Callable[[], None],
+        left: Collection[int] = (),
+        paused_before: Collection[int] = (),
     ) -> None:
         self._archive = archive
         self._schedule = schedule
@@ -141,6 +147,9 @@ class SetLoader:
         self._jobs = jobs
         self._settle = settle
         self._defined = defined
+        self._loaded = loaded
+        self._left = left
+        self._paused_before = paused_before
         self._queue = Queue(schedule)
         self._running = _Running()
         self._failure: BackupError | None = None
@@ -151,8 +160,15 @@ class SetLoader:
 
         :raises BackupError: one piece failed, for whose sake all others were ended.
         """
-        self._define(self._schedule.before, jobs=1)
-        self._defined()
+        piece: list[int] = []
+        for dump_id in self._schedule.before:
+            if dump_id in self._paused_before and piece:
+                self._define(piece, jobs=1)
+                self._defined(False)
+                piece = []
+            piece.append(dump_id)
+        self._define(piece, jobs=1)
+        self._defined(True)
         with ThreadPoolExecutor(max_workers=self._jobs, thread_name_prefix="restore") as pool:
             futures = [pool.submit(self._work) for _worker in range(self._jobs)]
             try:
@@ -162,6 +178,7 @@ class SetLoader:
                 raise
         if self._failure is not None:
             raise self._failure
+        self._loaded()
         self._define(self._schedule.last, jobs=1)
 
     def _work(self) -> None:
@@ -204,7 +221,8 @@ class SetLoader:
                 _finish(self._tools.start(STEP, *self._tools.parallel(jobs), path), self._running)
 
     def _entries(self, dump_ids: Collection[int]) -> list[TocEntry]:
-        return [entry for entry in self._archive.toc.entries if entry.dump_id in dump_ids]
+        entries = self._archive.toc.entries
+        return [one for one in entries if one.dump_id in dump_ids and one.dump_id not in self._left]
 
     def _fail(self, error: BackupError) -> None:
         with self._condition:

@@ -17,6 +17,7 @@ from ....postgres.messages import database_errors
 from ....stream.pipeline import Pipeline
 from ....stream.stages import Transform
 from ...outbound.memory import paused_in
+from ...outbound.muting import NOTHING_MUTED, both, give_back, mute
 from ...outbound.pausing import Pausing, pause
 from ..children import Child, ChildSink
 from ..comparing import (
@@ -54,6 +55,7 @@ class NewDatabase:
         self._note = note
         self._complaints = None if plan.contents.toc is None else _judge(plan, plan.contents.toc)
         self._settling = Settling(self.options, plan.contents.rows)
+        self._muted = NOTHING_MUTED
 
     @property
     def forgiven(self) -> list[Complaint]:
@@ -92,7 +94,17 @@ class NewDatabase:
             contents, jobs = plan.contents, plan.request.jobs
             if contents.archive is not None:
                 schedule = plan_schedule(contents.archive.toc, contents.archive.data_sizes, jobs)
-                SetLoader(contents.archive, schedule, tools, jobs, self._settling.settle, self._make_room).run()
+                SetLoader(
+                    contents.archive,
+                    schedule,
+                    tools,
+                    jobs,
+                    self._settling.settle,
+                    self._defined,
+                    self._loaded,
+                    plan.left_for_later,
+                    plan.computed_tables,
+                ).run()
             elif contents.file is not None and contents.toc is None:
                 self._load_script(environment)
             elif contents.file is not None and contents.file.direct:
@@ -113,6 +125,23 @@ class NewDatabase:
         yield
         with database_errors(STEP), contextlib.closing(connect(self.options)) as connection:
             carry_out(connection, chain(lent.take_back(), lent.tell_again()), leniently=True)
+
+    def _defined(self, whole: bool) -> None:
+        """All, or not yet the *whole*, is there that rows go into, and that they may call."""
+        if whole:
+            self._make_room()
+        if self._plan.request.outbound != "active":
+            with contextlib.closing(connect(self.options)) as connection:
+                needed = self._plan.forecast.called_at_load
+                found = mute(connection, raising=not needed, needed=needed)
+            self._muted = both(self._muted, found)
+
+    def _loaded(self) -> None:
+        """Nothing more is computed: what was muted is what it was, before anything is compared with the backup."""
+        if self._muted.definitions:
+            self._settling.settle_rest()
+            with contextlib.closing(connect(self.options)) as connection:
+                give_back(connection, self._muted)
 
     def _make_room(self) -> None:
         toc = self._plan.contents.toc
@@ -152,7 +181,7 @@ class NewDatabase:
     def pause(self) -> Pausing:
         """Pause what calls out, as the last of all: what it is now is what was compared."""
         with contextlib.closing(connect(self.options)) as connection:
-            return pause(connection, paused_in(self._plan.contents.toc))
+            return pause(connection, [*paused_in(self._plan.contents.toc), *self._plan.forecast.unfilled])
 
     def _compare_others(self) -> None:
         contents = self._plan.contents

@@ -1,0 +1,46 @@
+"""The planner's statistics of what was restored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ...errors import SourceError
+from ...postgres.foreign_code import RESTRICTION, knows_restriction
+from ...postgres.messages import server_message
+from ...postgres.names import TableName, display_name
+from ...postgres.types import Connection
+
+_TABLES = """
+SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND n.nspname !~ '^pg_'
+  AND n.nspname <> 'information_schema'
+"""
+
+
+def stored_tables(connection: Connection) -> list[TableName]:
+    """Everything that holds rows, or whose parts do."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TABLES)
+        return [(schema, name) for schema, name in cursor.fetchall()]
+
+
+def analyze(connection: Connection, tables: Sequence[TableName]) -> list[str]:
+    """Collect the planner's statistics; warnings where that is impossible, which spoils no row.
+
+    An index may be on a function that finds another one by a search path only.
+    """
+    from psycopg2 import Error, sql
+
+    failed = []
+    with connection.cursor() as cursor:
+        if knows_restriction(connection.server_version):
+            # A part of a tree may lie on another server, which nobody is to ask.
+            cursor.execute("SELECT pg_catalog.set_config(%s, 'foreign-table', false)", [RESTRICTION])
+        for table in tables:
+            try:
+                cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
+            except Error as error:
+                if connection.closed:
+                    raise SourceError("analyze the tables", f"{display_name(table)}: {server_message(error)}") from None
+                failed.append(f"{display_name(table)} could not be analyzed: {server_message(error)}")
+    return failed

@@ -1,0 +1,272 @@
+"""What of a dump calls out, told from its table of contents before anything of it is restored.
+
+The same rules as :mod:`.calls` has for a server: what an entry depends on, and the texts of functions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ...postgres.archive import Toc, TocEntry, object_name
+from ...postgres.messages import bounded_list
+from ...postgres.names import TableName
+from .calls import KNOWN_FUNCTIONS, NAMED
+from .memory import EVENT_TRIGGER, FILLED, JOB, MATERIALIZED_VIEW, RULE, SCHEDULERS, SUBSCRIPTION, TRIGGER, Paused
+
+_FUNCTIONS = ("FUNCTION", "PROCEDURE")
+_RELATIONS = ("FOREIGN TABLE", "MATERIALIZED VIEW", "VIEW")
+_READERS = (*_FUNCTIONS, "MATERIALIZED VIEW", "POLICY", "RULE", "VIEW")
+_PASSED_ON = (
+    *_FUNCTIONS,
+    *_RELATIONS,
+    "AGGREGATE",
+    "CAST",
+    "DOMAIN",
+    "OPERATOR",
+    "OPERATOR CLASS",
+    "OPERATOR FAMILY",
+    "TYPE",
+)
+"""Kinds through which a call goes on to what depends on them; a table is used without what its columns call."""
+_SWITCHED = {"EVENT TRIGGER": EVENT_TRIGGER, "RULE": RULE, "TRIGGER": TRIGGER}
+_STORED = ("CONSTRAINT", "INDEX")
+_CHECKED = ("CHECK CONSTRAINT", "DOMAIN", "STATISTICS")
+_STAYING = {"DEFAULT": "default", "POLICY": "policy"}
+_TRUSTED = frozenset(
+    {"c", "internal", "plcoffee", "pljava", "plls", "pllua", "plperl", "plpgsql", "plrust", "pltcl", "plv8", "sql"}
+)
+"""Languages that cannot reach out by themselves, and C, of which nobody can tell."""
+_LANGUAGE = re.compile(r'\n    LANGUAGE "?(\w+)')
+_NAMED = re.compile(NAMED.replace(r"\m", r"\b").replace(r"\M", r"\b").replace("''", "'"))
+_CALL = re.compile(r'([\w$]+)"?\s*\(|EXECUTE (?:FUNCTION|PROCEDURE) (?:"?[\w$]+"?\.)?"?([\w$]+)')
+_COMPUTED = re.compile(r"GENERATED ALWAYS AS \(|^PARTITION BY ", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What calls out in what a dump would make.
+
+    :param paused: what a restore pauses, as far as the dump tells.
+    :param views: materialized views that only a call can fill, by name.
+    :param unfilled: those of them that a restore leaves empty until they are resumed.
+    :param checked: objects whose functions the server calls while rows are loaded, and needs no answer of.
+    :param stored: likewise, and what they answer is stored: generated columns, keys of partitions and indexes.
+    :param unanalyzed: tables of which to collect statistics would call out.
+    :param staying: what can neither be paused nor is called while rows are loaded.
+    """
+
+    paused: tuple[Paused, ...] = ()
+    views: Mapping[TableName, Paused] = field(default_factory=dict)
+    unfilled: tuple[Paused, ...] = ()
+    checked: tuple[str, ...] = ()
+    stored: tuple[str, ...] = ()
+    unanalyzed: frozenset[TableName] = frozenset()
+    staying: tuple[str, ...] = ()
+
+    @property
+    def called_at_load(self) -> tuple[str, ...]:
+        """Objects for whose sake the server would call out while rows are loaded."""
+        return (*self.checked, *self.stored)
+
+    def told_awake(self) -> Iterator[dict[str, str]]:
+        """What cannot be paused, for a result."""
+        for name in (*self.called_at_load, *self.staying):
+            kind, _blank, rest = name.partition(" ")
+            yield {"kind": kind.lower(), "name": rest, "why": "calls a function that calls out"}
+
+    def lines(self) -> Iterator[str]:
+        """For a summary."""
+        if found := (*self.paused, *self.unfilled):
+            yield f"would be paused: {bounded_list([str(one) for one in found])}"
+        if self.called_at_load:
+            yield f"would be loaded without its calls: {bounded_list(list(self.called_at_load))}"
+        if awake := [*self.called_at_load, *self.staying]:
+            yield f"calls out, and could not be paused: {bounded_list(awake)}"
+
+
+NOTHING_FORESEEN = Forecast()
+
+
+def foresee(toc: Toc | None) -> Forecast:
+    """Find what calls out; nothing is known of a script.
+
+    :param toc: of the whole dump.
+    """
+    if toc is None:
+        return NOTHING_FORESEEN
+    reasons = _Search(toc).reasons
+    found = [(entry, reasons[entry.dump_id]) for entry in toc.entries if entry.dump_id in reasons]
+    filled = {(one.namespace, one.tag) for one in toc.entries if one.desc == "MATERIALIZED VIEW DATA"}
+    views = {
+        (entry.namespace, entry.tag): Paused(MATERIALIZED_VIEW, entry.namespace, "", entry.tag, FILLED, why)
+        for entry, why in found
+        if entry.desc == "MATERIALIZED VIEW"
+    }
+    names = [re.escape(_bare(entry.tag)) for entry, _why in found if entry.desc in _FUNCTIONS]
+    calls = re.compile(rf'(?<![\w$])(?:{"|".join(names)})"?\s*\(') if names else None
+    stored = [entry for entry, _why in found if entry.desc in _STORED or _stores(entry, calls)]
+    checked = [entry for entry, _why in found if entry.desc in (*_CHECKED, "TABLE") and entry not in stored]
+    return Forecast(
+        paused=(*(_switch(entry, why) for entry, why in found if _acts(entry)), *_by_themselves(toc)),
+        views=views,
+        unfilled=tuple(view for name, view in views.items() if name in filled),
+        checked=tuple(map(object_name, checked)),
+        stored=tuple(map(object_name, stored)),
+        unanalyzed=frozenset(
+            (table.namespace, table.tag)
+            for entry, _why in found
+            if entry.desc in ("INDEX", "STATISTICS")
+            for table in map(toc.by_id.get, entry.dependencies)
+            if table is not None and table.desc == "TABLE"
+        ),
+        staying=tuple(object_name(entry) for entry, _why in found if entry.desc in _STAYING),
+    )
+
+
+def left_for_later(toc: Toc, forecast: Forecast, expects: Callable[[str], bool]) -> Iterator[int]:
+    """Dump ids of what cannot be loaded without a call: materialized views' contents, and what somebody does without.
+
+    :param expects: whether the object of a name may be missing.
+    """
+    unfilled = {(one.schema, one.name) for one in forecast.unfilled}
+    for entry in toc.entries:
+        name = object_name(entry)
+        if entry.desc == "MATERIALIZED VIEW DATA":
+            if (entry.namespace, entry.tag) in unfilled:
+                yield entry.dump_id
+        elif name.replace("TABLE DATA ", "TABLE ", 1) in forecast.stored and entry.desc != "TABLE" and expects(name):
+            yield entry.dump_id
+
+
+def computed_tables(toc: Toc, forecast: Forecast) -> Iterator[int]:
+    """Dump ids of tables for whose columns the server calls out as soon as it is told of them."""
+    return (one.dump_id for one in toc.entries if one.desc == "TABLE" and object_name(one) in forecast.stored)
+
+
+class _Search:
+    """Everything that calls out, from what does by itself to whatever depends on that.
+
+    :ivar reasons: how, by dump id.
+    """
+
+    def __init__(self, toc: Toc) -> None:
+        self.reasons: dict[int, str] = {}
+        self._dependents: dict[int, list[TocEntry]] = defaultdict(list)
+        for entry in toc.entries:
+            for dump_id in entry.dependencies:
+                self._dependents[dump_id].append(entry)
+        self._texts = [(entry, entry.defn.lower()) for entry in toc.entries if entry.desc in _FUNCTIONS]
+        extensions = {
+            one.dump_id: KNOWN_FUNCTIONS[one.tag]
+            for one in toc.entries
+            if one.tag in KNOWN_FUNCTIONS and one.desc == "EXTENSION"
+        }
+        waiting = []
+        for entry in toc.entries:
+            why = _by_itself(entry) or _of_extension(
+                entry, [p for i, p in extensions.items() if i in entry.dependencies]
+            )
+            if why is not None:
+                self.reasons[entry.dump_id] = why
+                waiting.append(entry)
+        while waiting:
+            found = waiting.pop()
+            for entry in self._reached(found):
+                if entry.dump_id not in self.reasons:
+                    self.reasons[entry.dump_id] = self._through(found)
+                    waiting.append(entry)
+
+    def _through(self, entry: TocEntry) -> str:
+        name, why = f"{entry.namespace}.{_bare(entry.tag)}", self.reasons[entry.dump_id]
+        if entry.desc == "MATERIALIZED VIEW":
+            return f"reads materialized view {name}, which is left empty"
+        return why if entry.desc in _RELATIONS or why.startswith(name) else f"{name}: {why}"
+
+    def _reached(self, found: TocEntry) -> Iterator[TocEntry]:
+        if found.desc not in _PASSED_ON:
+            return
+        relation = found.desc in _RELATIONS
+        for entry in self._dependents[found.dump_id]:
+            if not relation or entry.desc in _READERS:
+                yield entry
+        if relation or found.desc in _FUNCTIONS:
+            word, pattern = _bare(found.tag).lower(), _mention(found)
+            for entry, text in self._texts:
+                if word in text and entry is not found and pattern.search(text):
+                    yield entry
+
+
+def _by_itself(entry: TocEntry) -> str | None:
+    if entry.desc == "FOREIGN TABLE":
+        return f"foreign table {entry.namespace}.{entry.tag}"
+    if entry.desc not in _FUNCTIONS:
+        return None
+    name = f"{entry.namespace}.{_bare(entry.tag)}"
+    if _NAMED.search(f"{name}("):
+        return name
+    language = _LANGUAGE.search(entry.defn)
+    if language is not None and language[1] not in _TRUSTED:
+        return f"{name} in language {language[1]}"
+    body = entry.defn[language.end() :] if language is not None else entry.defn
+    if (match := _NAMED.search(body.lower())) is None:
+        return None
+    return "COPY of a file or a program" if match[0].startswith("copy") else match[0].partition("(")[0].strip()
+
+
+def _of_extension(entry: TocEntry, patterns: list[str]) -> str | None:
+    """How an entry calls a function of one of the extensions that it depends on."""
+    if not patterns or entry.desc == "EXTENSION":
+        return None
+    called = (match[1] or match[2] for match in _CALL.finditer(entry.defn))
+    return next((name for name in called if any(re.search(pattern, name) for pattern in patterns)), None)
+
+
+def _mention(entry: TocEntry) -> re.Pattern[str]:
+    schema, name = re.escape(entry.namespace.lower()), re.escape(_bare(entry.tag).lower())
+    behind = r"\s*\(" if entry.desc in _FUNCTIONS else r"(?![\w$])"
+    return re.compile(rf'(?:^|[^\w$".])(?:"?{schema}"?\s*\.\s*)?"?{name}"?{behind}')
+
+
+def _bare(tag: str) -> str:
+    """The name of a function without its arguments."""
+    return tag.partition("(")[0]
+
+
+def _stores(entry: TocEntry, calls: re.Pattern[str] | None) -> bool:
+    """Whether a column or a key of partitions of a table is what a function that calls out says."""
+    if entry.desc != "TABLE" or calls is None:
+        return False
+    return any(_COMPUTED.search(line) and calls.search(line) for line in entry.defn.splitlines())
+
+
+def _acts(entry: TocEntry) -> bool:
+    return entry.desc in _SWITCHED and " DISABLE" not in entry.defn.rpartition("\nALTER ")[2]
+
+
+def _switch(entry: TocEntry, why: str) -> Paused:
+    kind = _SWITCHED[entry.desc]
+    if kind == EVENT_TRIGGER:
+        return Paused(kind, "", "", entry.tag, "O", why)
+    # Such a tag is the table's name and the object's, of which either may have blanks: the definition tells.
+    name = next((tag for tag in _endings(entry.tag) if tag in entry.defn), entry.tag)
+    return Paused(kind, entry.namespace, entry.tag.removesuffix(f" {name}"), name, "O", why)
+
+
+def _endings(tag: str) -> Iterator[str]:
+    at = tag.find(" ")
+    while at >= 0:
+        yield tag[at + 1 :]
+        at = tag.find(" ", at + 1)
+
+
+def _by_themselves(toc: Toc) -> Iterator[Paused]:
+    """Jobs and subscriptions."""
+    for entry in toc.entries:
+        scheduler = (entry.namespace, entry.tag)
+        if entry.desc == "SUBSCRIPTION":
+            yield Paused(SUBSCRIPTION, "", "", entry.tag, "disabled", "takes what a publisher sends")
+        elif entry.desc == "TABLE DATA" and scheduler in SCHEDULERS:
+            yield Paused(JOB, *scheduler, "*", SCHEDULERS[scheduler][2], "a scheduler runs each that is active")

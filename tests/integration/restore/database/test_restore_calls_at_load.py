@@ -1,0 +1,61 @@
+"""What calls out while rows are loaded calls nobody either."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import PreflightError
+from support.calling_at_load import EMPTY, heard, make_calling_at_load
+from support.lab import PostgresServer
+from support.outbound import told
+from support.restore_runs import RestoreBench, databases
+
+_DEFINITIONS = """
+SELECT p.proname, pg_get_functiondef(p.oid), p.proacl::text, obj_description(p.oid) FROM pg_proc p
+JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'public' ORDER BY 1, 2
+"""
+
+
+@pytest.fixture
+def calling(postgres17: PostgresServer) -> Iterator[str]:
+    """A database that calls out while it is loaded; it goes with all of its versions."""
+    name = make_calling_at_load(postgres17, stored=False)
+    yield name
+    for one in databases(postgres17, name):
+        postgres17.drop_database(one)
+
+
+@pytest.mark.parametrize("strategy", ["side_by_side", "in_place"])
+def test_nothing_is_called_while_rows_are_loaded_and_views_are_filled_when_resumed(
+    bench: RestoreBench, postgres17: PostgresServer, calling: str, strategy: str
+) -> None:
+    before = postgres17.query(calling, _DEFINITIONS)
+    bench.backup(postgres17, calling)
+    heard(postgres17, calling)
+    planned = bench.restore(postgres17, calling, strategy=strategy, check_mode=True)
+    result = bench.restore(postgres17, calling, strategy=strategy)
+    assert heard(postgres17, calling) == []
+    assert told(planned) == told(result) == EMPTY
+    assert postgres17.query(calling, _DEFINITIONS) == before
+    assert postgres17.query(calling, "SELECT * FROM quiet") == [(2,)]
+    planned = bench.restore(postgres17, calling, state="resumed", check_mode=True)
+    assert heard(postgres17, calling) == []
+    resumed = bench.restore(postgres17, calling, state="resumed")
+    assert told(planned, "resumed") == told(resumed, "resumed") == EMPTY
+    assert {"view", "foreign table"} <= set(heard(postgres17, calling))
+    assert postgres17.query(calling, "SELECT * FROM on_it") == [(2,)]
+
+
+def test_what_would_store_an_answer_is_refused_by_name(bench: RestoreBench, postgres17: PostgresServer) -> None:
+    name = make_calling_at_load(postgres17, stored=True)
+    bench.backup(postgres17, name)
+    heard(postgres17, name)
+    with pytest.raises(PreflightError, match=r"TABLE public\.places.*INDEX public\.by_answer.*INDEX public\.few"):
+        bench.restore(postgres17, name, check_mode=True)
+    expected = ["TABLE public.places", "INDEX public.by_answer", "INDEX public.few"]
+    bench.restore(postgres17, name, expected_differences=expected, strategy="side_by_side")
+    assert heard(postgres17, name) == []
+    assert postgres17.query(name, "SELECT to_regclass('by_answer'), (SELECT count(*) FROM people)") == [(None, 2)]
+    for one in databases(postgres17, name):
+        postgres17.drop_database(one)
