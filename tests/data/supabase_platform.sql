@@ -32,6 +32,7 @@ CREATE SCHEMA pgsodium;
 CREATE SCHEMA pgbouncer AUTHORIZATION pgbouncer;
 GRANT USAGE ON SCHEMA public, extensions, auth, storage, realtime TO postgres, anon, authenticated, service_role;
 GRANT ALL ON SCHEMA auth, storage, extensions TO postgres, dashboard_user;
+GRANT ALL ON SCHEMA storage TO postgres WITH GRANT OPTION;
 GRANT ALL ON SCHEMA auth TO supabase_auth_admin;
 GRANT ALL ON SCHEMA storage TO supabase_storage_admin;
 

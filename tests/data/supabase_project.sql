@@ -46,3 +46,22 @@ INSERT INTO storage.objects (bucket_id, name, owner_id, updated_at)
   SELECT 'avatars', email || '/me.png', id, '2026-02-02' FROM auth.users;
 INSERT INTO public.notes (author, body) SELECT id, 'note of ' || email FROM auth.users;
 INSERT INTO private.ledger (amount) VALUES (1.5), (2.5);
+-- What it says of the platform's own, and hangs on that.
+GRANT SELECT ON auth.users TO reporting WITH GRANT OPTION;
+GRANT SELECT (id, provider) ON auth.identities TO importer;
+GRANT EXECUTE ON FUNCTION auth.uid() TO reporting;
+REVOKE EXECUTE ON FUNCTION storage.foldername(text) FROM PUBLIC;
+GRANT USAGE ON SCHEMA storage TO reporting;
+GRANT SELECT, UPDATE ON SEQUENCE auth.refresh_tokens_id_seq TO importer;
+REVOKE ALL ON storage.objects FROM anon;
+GRANT SELECT ON storage.objects TO anon;
+REVOKE ALL ON storage.buckets FROM anon;
+ALTER DEFAULT PRIVILEGES FOR ROLE supabase_auth_admin IN SCHEMA auth GRANT SELECT ON TABLES TO reporting;
+ALTER DEFAULT PRIVILEGES IN SCHEMA storage REVOKE ALL ON TABLES FROM anon;
+COMMENT ON TABLE auth.users IS 'Logins of ours; all of them';
+COMMENT ON COLUMN storage.buckets.public IS 'for everybody';
+COMMENT ON POLICY "own files" ON storage.objects IS 'It''s theirs';
+COMMENT ON TRIGGER on_auth_user_created ON auth.users IS 'makes a profile';
+CREATE INDEX users_created ON auth.users (created_at);
+ALTER TABLE storage.buckets ENABLE ROW LEVEL SECURITY;
+CREATE POLICY public_buckets ON storage.buckets FOR SELECT USING (public);

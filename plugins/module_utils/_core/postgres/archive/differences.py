@@ -31,7 +31,7 @@ class SchemaDifferences:
 
     :param changed: defined otherwise than they were.
     :param moved: of another owner, in another tablespace, or of another access method.
-    :param rewritten: written otherwise by the server, see above.
+    :param rewritten: written otherwise by the server, see above; or rights that are the same, given by somebody else.
     :param doubtful: of another version, and different in more than what versions use to write in two ways.
     :param borrowed: of an extension, and different only in its owner.
     """
@@ -68,7 +68,8 @@ def schema_differences(
     told = [name for name in different if name not in moved]
     if not same_version:
         told = [name for name in told if loose[0].get(name) != loose[1].get(name)]
-    rewritten = [name for name in told if name.startswith(_PARSED)]
+    given = both(grantors=False) if told else own
+    rewritten = [name for name in told if name.startswith(_PARSED) or given[0].get(name) == given[1].get(name)]
     rest = [name for name in told if name not in rewritten]
     changed = [name for name in rest if same_version or name.startswith(_ALIKE_IN_ALL_VERSIONS)]
     return SchemaDifferences(

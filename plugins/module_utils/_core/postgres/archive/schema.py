@@ -67,6 +67,8 @@ _VARCHAR_ELEMENT = re.compile(_VARCHAR)
 _VARCHAR_ARRAY = re.compile(rf"\(ARRAY\[({_VARCHAR}(?:, {_VARCHAR})*+)\]\)::text\[\]")
 _GRANT = re.compile(r"SET SESSION AUTHORIZATION .*?\nRESET SESSION AUTHORIZATION;\n|.*?;\n|.+\Z", re.DOTALL)
 
+_GRANTOR = re.compile(r"^(?:RESET SESSION AUTHORIZATION|SET SESSION AUTHORIZATION .*);\n", re.MULTILINE)
+
 
 def schema_objects(
     toc: Toc,
@@ -78,6 +80,7 @@ def schema_objects(
     definitions: bool = True,
     tablespaces: bool = True,
     borrowed: bool = True,
+    grantors: bool = True,
 ) -> dict[str, str]:
     """Every object of the schema with the digest of its definition.
 
@@ -90,6 +93,7 @@ def schema_objects(
     :param tablespaces: whether tablespaces count.
     :param borrowed: whether the owner of what is not in the dump itself counts, as grants on an extension's functions
         name it: such an object belongs to whoever made the extension.
+    :param grantors: whether it counts by whom a right was given: what a superuser gives is given by the owner.
     :return: ``"<DESC> <schema>.<tag>"``, without the schema for what is in none and with `` (2)`` and so on where
         several objects are called the same -> the first 16 hex digits of a SHA-256.
     """
@@ -103,6 +107,8 @@ def schema_objects(
             continue
         long = entry.long if definitions else None
         definition = _canonical(entry.desc, entry.defn) if definitions and long is None else ""
+        if not grantors and entry.desc == "ACL":
+            definition = "".join(sorted(set(_GRANT.findall(_GRANTOR.sub("", definition)))))
         owner = entry.owner if owners else ""
         if not borrowed and is_borrowed(entry, toc):
             definition, owner = _without_owner(definition, owner), ""

@@ -256,8 +256,14 @@ class InPlace:
                 hint="the database was restored; look at these objects, or bring the safety backup back",
             )
         rows = sum(table.rows for table in manifest.tables)
+        unsaid = [one.name for one in expected if one.name in self._share.rights.names]
+        others = [str(one) for one in expected if one.name not in unsaid]
         warnings = [*found.warnings, *doubts(found), *_extra(found)]
-        warnings += [f"expected: {bounded_list(list(map(str, expected)))}"] if expected else []
+        if unsaid:
+            warnings.append(
+                f"said of the platform's own otherwise than in the backup, and left so: {bounded_list(unsaid)}"
+            )
+        warnings += [f"expected: {bounded_list(others)}"] if others else []
         return replace(
             found,
             tables=len(manifest.tables),

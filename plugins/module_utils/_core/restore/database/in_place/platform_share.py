@@ -19,6 +19,7 @@ from ....postgres.messages import bounded_list, database_errors
 from ....postgres.names import TableName, display_name
 from ....postgres.types import Composable, Connection, Cursor
 from ...quiet_rows import loudly, may_be_quiet, prove_keys, quietly
+from .platform_rights import NO_RIGHTS, PlatformRights, plan_rights
 from .strangers import STEP, reachable
 
 _VALUE = "SEQUENCE SET"
@@ -38,6 +39,7 @@ class PlatformShare:
     :param left: dump ids of the backup's entries that are not carried out with the others.
     :param rows: those of them that give their rows to tables that are there, and their values to sequences.
     :param names: the objects that may be other than in the backup.
+    :param rights: what is said of the platform's own.
     :param owners: dump id -> the role, of what belonged to the platform in the user's schemas, and is not there.
     :param profile: of the platform; None where nothing is anybody's but the user's.
     """
@@ -46,6 +48,7 @@ class PlatformShare:
     rows: tuple[TocEntry, ...] = ()
     names: frozenset[str] = frozenset()
     profile: Profile | None = None
+    rights: PlatformRights = NO_RIGHTS
     owners: Mapping[int, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -81,6 +84,7 @@ class PlatformShare:
 
     def prove(self) -> Iterator[Composable]:
         """What comes last of all."""
+        yield from self.rights.carry_out()
         if self.tables:
             yield prove_keys(self.tables)
 
@@ -108,7 +112,8 @@ def plan_share(
     :raises PreflightError: rows of the backup would be lost; the tables are named.
     """
     with database_errors(STEP), connection.cursor() as cursor:
-        found = _Decided.by(cursor, profile, backup, present, superuser=superuser)
+        rights = plan_rights(profile, backup, present, role, lambda roles: lacking_memberships(cursor, roles))
+        found = _Decided.by(cursor, profile, backup, present, rights, superuser=superuser)
         cursor.execute(_WRITABLE)
         there = {(schema, name): (may, set(names)) for schema, name, may, names in cursor.fetchall()}
         rows: list[TocEntry] = []
@@ -128,13 +133,14 @@ def plan_share(
         if rows:
             _check_quietly(cursor, rows)
     carried = {one.dump_id for one in (*rows, *locked)}
-    names = {object_name(one) for one in (*found.platforms, *found.lost, *found.adopted)}
+    names = {object_name(one) for one in (*found.platforms, *found.lost, *found.adopted)} | rights.names
     names |= {name for one in locked for name in (object_name(one), f"TABLE {one.namespace}.{one.tag}")}
     return PlatformShare(
-        left=frozenset(found.left | carried),
+        left=frozenset(found.left | carried | rights.ids),
         rows=tuple(rows),
         names=frozenset(names),
         profile=profile,
+        rights=rights,
         owners={one.dump_id: role for one in found.adopted},
         warnings=tuple(_warnings(profile, found, locked)),
     )
@@ -156,9 +162,13 @@ class _Decided:
     adopted: Sequence[TocEntry]
 
     @classmethod
-    def by(cls, cursor: Cursor, profile: Profile, backup: Toc, present: Toc, *, superuser: bool) -> _Decided:
+    def by(
+        cls, cursor: Cursor, profile: Profile, backup: Toc, present: Toc, rights: PlatformRights, *, superuser: bool
+    ) -> _Decided:
         there = {object_name(one): object_digest(one) for one in present.entries}
-        own = [one for one in backup.entries if not _is_rows(one) and profile.has(one)]
+        own = [
+            one for one in backup.entries if not _is_rows(one) and one.dump_id not in rights.ids and profile.has(one)
+        ]
         platforms = [one for one in own if object_name(one) in there]
         absent = [one for one in own if object_name(one) not in there]
         strange = set[str]() if superuser else set(lacking_memberships(cursor, {one.owner for one in absent}))
