@@ -96,6 +96,34 @@ def test_a_file_of_an_older_procedure_comes_back(
     assert contents_of(postgres17, made) == contents
 
 
+@pytest.mark.parametrize(("kind", "jobs"), [("dump", 2), ("dump.gz", 1)])
+def test_no_event_trigger_of_a_file_fires_at_what_is_restored(
+    bench: RestoreBench, keys: Keys, postgres15: PostgresServer, tmp_path: Path, kind: str, jobs: int
+) -> None:
+    """Version 17 has a setting that keeps them quiet; before it only their order does."""
+    name = postgres15.create_database()
+    postgres15.query(
+        name,
+        """
+        CREATE MATERIALIZED VIEW paid AS SELECT 1 AS id;
+        CREATE TABLE fired (tag text);
+        CREATE FUNCTION fires() RETURNS event_trigger LANGUAGE plpgsql AS
+          $$ BEGIN INSERT INTO public.fired VALUES (tg_tag); END $$;
+        CREATE EVENT TRIGGER first ON ddl_command_end EXECUTE FUNCTION fires();
+        CREATE EVENT TRIGGER second ON ddl_command_start EXECUTE FUNCTION fires();
+        COMMENT ON EVENT TRIGGER first IS 'fires';
+        ALTER EVENT TRIGGER second ENABLE ALWAYS;
+        TRUNCATE fired;
+        """,
+    )
+    options, compress, _encrypt = LAYERS[kind]
+    path = tmp_path / "old"
+    path.write_bytes(compress(pg_dump(postgres15, name, options)))
+    before = script_of(postgres15, name)
+    bench.restore(postgres15, name, label=None, src=path, jobs=jobs)
+    assert script_of(postgres15, name) == before
+
+
 @pytest.mark.parametrize("kind", ["dump", "dump of openssl", "sql.gz"])
 def test_a_file_is_restored_in_place_in_one_transaction(
     bench: RestoreBench, keys: Keys, postgres17: PostgresServer, shop: str, tmp_path: Path, kind: str

@@ -23,7 +23,7 @@ from ....stream.stages import Transform
 from ..children import Child
 from ..comparing import Comparison, compare_schema, compared_fingerprints, doubts, schema_of
 from ..complaints import divide
-from ..event_triggers import event_triggers
+from ..event_triggers import in_order, listed
 from ..expected_rows import ExpectedRows
 from ..plan import RestorePlan
 from ..psql_filter import KnownSettings, Restricted, WithoutCommit
@@ -213,7 +213,7 @@ class InPlace:
             return contents.file.source(), [known, Restricted()]
         argv = [self._plan.pg_restore.path, "--clean", "--if-exists", "--single-transaction", "--file=-"]
         argv += [] if self._plan.tablespaces else ["--no-tablespaces"]
-        argv += [f"--use-list={stack.enter_context(private_file(self._list()))}"]
+        argv += [f"--use-list={stack.enter_context(private_file(listed(self._carried_out())))}"]
         to_sql = ProcessFilter(argv, environment=environment, step=STEP)
         stack.callback(to_sql.close)
         if contents.archive is not None:
@@ -224,19 +224,11 @@ class InPlace:
             raise AssertionError("there is nothing to restore")
         return contents.file.source(), [to_sql, known, WithoutCommit()]
 
-    def _list(self) -> str:
-        """The entries that are carried out, as pg_restore reads a list of them."""
-        return "".join(f"{dump_id};\n" for dump_id in self._carried_out())
-
     def _carried_out(self) -> list[int]:
         """Dump ids, in the order in which it is done."""
         toc, clearing = self._plan.contents.toc, self._plan.clearing
-        entries = [] if toc is None else toc.entries
         left = self._plan.left_for_later | (frozenset() if clearing is None else clearing.left)
-        # Event triggers last, which would fire at what comes behind them.
-        last = () if toc is None else event_triggers(toc)
-        ids = [*(entry.dump_id for entry in entries if entry.dump_id not in last), *last]
-        return [dump_id for dump_id in ids if dump_id not in left]
+        return [] if toc is None else in_order(toc, left)
 
     def _compare(self, environment: dict[str, str]) -> Comparison:
         """What the schema is now; rows and fingerprints were compared before the COMMIT."""

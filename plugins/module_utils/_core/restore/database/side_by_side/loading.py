@@ -9,13 +9,15 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ....errors import BackupError, Cancelled
-from ....postgres.archive import TocEntry, object_name
+from ....postgres.archive import Toc, TocEntry, object_name
+from ....postgres.environment import private_file
 from ....postgres.names import TableName
 from ....postgres.programs import Program
 from ....reading.set_archive import SetArchive
 from ....stream.pipeline import Pipeline, Source, as_backup_error
 from ..children import Child, ChildSink
 from ..complaints import Complaints
+from ..event_triggers import event_triggers, in_order, listed
 from ..memory import archive_in_memory
 from ..search_paths import NO_SEARCH_PATHS, SearchPaths
 from .schedule import Piece, Queue, Schedule, Work
@@ -99,9 +101,10 @@ class _Running:
         return self._cancelled
 
 
-def feed(source: Source, tools: Tools) -> None:
+def feed(source: Source, tools: Tools, toc: Toc) -> None:
     """A whole archive as one stream into one program."""
-    _feed(source, tools.start(STEP, fed=True), _Running())
+    with private_file(listed(in_order(toc))) as names:
+        _feed(source, tools.start(STEP, f"--use-list={names}", fed=True), _Running())
 
 
 def _feed(source: Source, child: Child, running: _Running) -> None:
@@ -232,9 +235,14 @@ class SetLoader:
         self._running.cancel()
 
 
-def read_file(path: str, tools: Tools, jobs: int) -> None:
-    """A whole archive that is a plain file."""
-    _finish(tools.start(STEP, *tools.parallel(jobs), path), _Running())
+def read_file(path: str, tools: Tools, jobs: int, toc: Toc) -> None:
+    """A whole archive that is a plain file; event triggers by themselves, as several processes keep to no list."""
+    last = event_triggers(toc)
+    with private_file(listed(in_order(toc, last))) as names:
+        _finish(tools.start(STEP, *tools.parallel(jobs), f"--use-list={names}", path), _Running())
+    if last:
+        with private_file(listed(last)) as names:
+            _finish(tools.start(STEP, f"--use-list={names}", path), _Running())
 
 
 def _finish(child: Child, running: _Running) -> None:

@@ -107,10 +107,10 @@ class NewDatabase:
                 ).run()
             elif contents.file is not None and contents.toc is None:
                 self._load_script(environment)
-            elif contents.file is not None and contents.file.direct:
-                read_file(contents.file.path, tools, jobs)
-            elif contents.file is not None:
-                feed(contents.file.source(), tools)
+            elif contents.file is not None and contents.toc is not None and contents.file.direct:
+                read_file(contents.file.path, tools, jobs, contents.toc)
+            elif contents.file is not None and contents.toc is not None:
+                feed(contents.file.source(), tools, contents.toc)
 
     @contextlib.contextmanager
     def _rights_lent(self) -> Iterator[None]:
