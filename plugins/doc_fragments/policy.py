@@ -11,8 +11,10 @@ class ModuleDocFragment:
 options:
   policy:
     description:
-      - How long sets are kept, by kind, as V(90d), V(12w), V(6m), V(7y) or V(until_released); V(null) for V(monthly) or
-        V(yearly) is for none of these. Names that are left out are as by default.
+      - How long sets are kept, by kind, V(until_released) or a number of days, weeks, calendar months or years,
+        V(90d), V(12w), V(6mo) or V(7y) say. V(m) is minutes in other options, and refused here.
+      - V(null) for V(monthly) or V(yearly) means that there are none of these. Kinds that are left out keep their
+        default.
       - By default V(daily) 7d, V(weekly) 90d, V(monthly) 1y, V(yearly) 7y, V(pre_deploy) 30d, V(pre_restore) 7d,
         V(export) 90d, and V(pre_migration), V(post_incident) and V(manual) until they are released.
       - The first good weekly set of a month serves as the monthly one, and the first of a year as the yearly one.

@@ -27,13 +27,13 @@ def policies(draw: st.DrawFn) -> Policy:
     weekly = draw(st.sampled_from(["1d", "7d", "30d", "90d", "1y", UNTIL_RELEASED]))
     endless = weekly == UNTIL_RELEASED
     given: dict[str, str | None] = {"weekly": weekly}
-    given["monthly"] = None if endless else draw(st.sampled_from([None, "1y", "13m", "2y"]))
+    given["monthly"] = None if endless else draw(st.sampled_from([None, "1y", "13mo", "2y"]))
     given["yearly"] = None if endless else draw(st.sampled_from([None, "2y", "3y", "7y"]))
     if weekly == "90d":
         # Barely longer than a week's: what follows the first of a month is still there when that goes.
         given["monthly"] = draw(st.sampled_from([None, "90d", "95d", "1y"]))
     for kind in ("daily", "pre_deploy", "pre_migration", "post_incident", "pre_restore", "manual"):
-        given[kind] = draw(st.sampled_from(["1d", "30d", "6m", UNTIL_RELEASED]))
+        given[kind] = draw(st.sampled_from(["1d", "30d", "6mo", UNTIL_RELEASED]))
     return Policy.parse(given)
 
 

@@ -1,4 +1,8 @@
-"""Times, and lengths of time in seconds, minutes, hours, days and weeks, as people write them."""
+"""Times, and lengths of time as people write them: a number and a unit, which means the same in every option.
+
+``s``, ``m``, ``h``, ``d`` and ``w`` are seconds, minutes, hours, days and weeks; ``mo`` and ``y`` are months and years
+of the calendar. Retention policies alone take those two, and in return nothing that is shorter than a day.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +12,16 @@ from datetime import datetime, timedelta, timezone
 from .errors import ConfigError
 
 STEP = "check the options"
-_DURATION = re.compile(r"([0-9]{1,9}) ?(s|m|h|d|w)?")
+_LENGTH = re.compile(r"([0-9]{1,9}) ?(s|m|h|d|w|mo|y)?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+_CALENDAR = {"mo": 30, "y": 365}
 _LONGEST = 100 * 366 * 86400
+
+
+def split_length(text: str) -> tuple[int, str] | None:
+    """The number and the unit of a length of time, an empty one where it has none; None for anything else."""
+    match = _LENGTH.fullmatch(text)
+    return (int(match[1]), match[2] or "") if match else None
 
 
 def parse_duration(text: object, what: str) -> timedelta:
@@ -18,8 +29,11 @@ def parse_duration(text: object, what: str) -> timedelta:
 
     :raises ConfigError: naming *what*; it is anything else, nothing, or more than a century.
     """
-    match = _DURATION.fullmatch(str(text))
-    seconds = int(match[1]) * _SECONDS[match[2] or "s"] if match else 0
+    number, unit = split_length(str(text)) or (0, "")
+    if number and unit in _CALENDAR:
+        hint = f"say it in days, {number * _CALENDAR[unit]}d (and m is minutes)"
+        raise ConfigError(STEP, f"{what}: {text!r}: months and years have no fixed length", hint=hint)
+    seconds = number * _SECONDS[unit or "s"]
     if not 0 < seconds <= _LONGEST:
         raise ConfigError(STEP, f"{what}: {text!r} is no length of time", hint="90s, 30m, 26h, 8d or 2w")
     return timedelta(seconds=seconds)

@@ -25,6 +25,13 @@ def test_anything_else_is_refused_by_its_name(text: object) -> None:
         parse_duration(text, "drill_within")
 
 
+@pytest.mark.parametrize(("text", "instead"), [("6mo", "180d"), ("1y", "365d")])
+def test_months_and_years_are_refused_with_their_days(text: str, instead: str) -> None:
+    with pytest.raises(ConfigError, match=r"within: .* have no fixed length") as caught:
+        parse_duration(text, "within")
+    assert instead in str(caught.value.hint)
+
+
 @pytest.mark.parametrize(
     ("time", "text"),
     [

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from ...durations import split_length
 from ...errors import ConfigError
 
 STEP = "check the policy"
 
-_PERIOD = re.compile(r"([0-9]{1,4}) ?(d|w|m|y)")
 _DAYS = {"d": 1, "w": 7}
-_MONTHS = {"m": 1, "y": 12}
+_MONTHS = {"mo": 1, "y": 12}
 _LONGEST = 100 * 366
 _SHORTEST_MONTH = 28
 _LONGEST_MONTH = 31
@@ -23,7 +22,7 @@ _LONGEST_YEAR = 366
 
 @dataclass(frozen=True)
 class Period:
-    """So many days, weeks, months or years, ``90d``, ``1y``: at least one day, at most a century."""
+    """So many days, weeks, months or years, ``90d``, ``6mo``, ``1y``: at least one day, at most a century."""
 
     number: int
     unit: str
@@ -35,11 +34,14 @@ class Period:
         :param instead: what else *what* may be, for whoever gave something that is neither.
         :raises ConfigError: naming *what*; it is anything else.
         """
-        match = _PERIOD.fullmatch(text) if isinstance(text, str) else None
-        hint = f"a number and d, w, m or y: 7d, 12w, 6m, 7y{instead and f'; or {instead}'}"
-        if match is None:
+        number, unit = (isinstance(text, str) and split_length(text)) or (0, "")
+        if unit == "m":
+            hint = f"{number}mo, if months are meant; a policy counts in days at least"
+            raise ConfigError(STEP, f"{what}: {text!r} is in minutes, as m is in every option", hint=hint)
+        if unit not in (*_DAYS, *_MONTHS):
+            hint = f"a number and d, w, mo or y: 7d, 12w, 6mo, 7y{instead and f'; or {instead}'}"
             raise ConfigError(STEP, f"{what}: {text!r} is no period", hint=hint)
-        found = cls(int(match[1]), match[2])
+        found = cls(number, unit)
         if found.number == 0:
             raise ConfigError(STEP, f"{what}: a period of {text} would keep nothing", hint="1d at least")
         if found.longest_days > _LONGEST:
@@ -81,4 +83,4 @@ class Period:
         return self._days(_LONGEST_MONTH, _LONGEST_YEAR)
 
     def _days(self, month: int, year: int) -> int:
-        return self.number * {**_DAYS, "m": month, "y": year}[self.unit]
+        return self.number * {**_DAYS, "mo": month, "y": year}[self.unit]

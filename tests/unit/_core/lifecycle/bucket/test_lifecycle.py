@@ -34,7 +34,7 @@ from hypothesis import strategies as st
 
 Rule = dict[str, Any]
 
-periods = st.builds("{}{}".format, st.integers(1, 40), st.sampled_from("dwmy"))
+periods = st.builds("{}{}".format, st.integers(1, 40), st.sampled_from(["d", "w", "mo", "y"]))
 ends = st.one_of(periods, st.just("until_released"))
 parts = st.text("abz-", min_size=1, max_size=3)
 prefixes = st.lists(parts, max_size=3).map(lambda names: "".join(f"{name}/" for name in names))
