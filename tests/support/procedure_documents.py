@@ -1,13 +1,21 @@
-"""Documents of procedures as they are at their beginning."""
+"""Documents of procedures: as they are at their beginning, and as runs of the playbook have left them."""
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
 
+import jsonschema
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.checklists import Wanted
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.document import Custody, Procedure
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.running import begin
 
+from .lab import PROJECT
+from .playbooks import Playbooks, Run
+
+SCHEMA = json.loads((PROJECT / "docs" / "procedure.schema.json").read_text())
 NOW = datetime(2026, 11, 26, 21, 0, tzinfo=timezone.utc)
 
 
@@ -25,3 +33,18 @@ def begun(procedure: str, state: str | None, wanted: Wanted, *, check_mode: bool
         check_mode=check_mode,
         now=NOW,
     )
+
+
+def migrate(playbooks: Playbooks, inventory: Path, *arguments: str, **given: Any) -> tuple[Run, dict[str, Any]]:
+    """A run of the playbook, and what it has left as its results, by host."""
+    results = playbooks.directory / "results"
+    results.mkdir(exist_ok=True)
+    values = {"migration_id": "2026/11-add", "procedure_result_path": f"{results}/", **given}
+    run = playbooks.run("mobul.backup.pre_migration", inventory, *arguments, "-e", json.dumps(values))
+    found = {}
+    for path in results.iterdir():
+        told = json.loads(path.read_text())
+        jsonschema.Draft202012Validator(SCHEMA).validate(told)
+        found[told["host"]] = told
+        path.unlink()
+    return run, found

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from support.backup_bench import Keys
-from support.lab import PROJECT, PostgresServer
-from support.playbooks import Playbooks, Run
+from support.lab import PostgresServer
+from support.playbooks import Playbooks
+from support.procedure_documents import migrate
 
-SCHEMA = json.loads((PROJECT / "docs" / "procedure.schema.json").read_text())
 EXPECTED = ["TABLE public.old_orders", "TABLE public.orders"]
 TABLES = """
 CREATE TABLE orders (id int PRIMARY KEY);
@@ -53,21 +52,6 @@ def inventory(playbooks: Playbooks, keys: Keys, postgres17: PostgresServer, data
         backup_identities=[str(keys.identity)],
         backup_locations=[{"name": "a", "type": "local", "path": str(tmp_path / "a")}],
     )
-
-
-def migrate(playbooks: Playbooks, inventory: Path, *arguments: str, **given: Any) -> tuple[Run, dict[str, Any]]:
-    """A run of the playbook, and what it has left as its results, by host."""
-    results = playbooks.directory / "results"
-    results.mkdir(exist_ok=True)
-    values = {"migration_id": "2026/11-add", "procedure_result_path": f"{results}/", **given}
-    run = playbooks.run("mobul.backup.pre_migration", inventory, *arguments, "-e", json.dumps(values))
-    found = {}
-    for path in results.iterdir():
-        told = json.loads(path.read_text())
-        jsonschema.Draft202012Validator(SCHEMA).validate(told)
-        found[told["host"]] = told
-        path.unlink()
-    return run, found
 
 
 def statuses(told: dict[str, Any]) -> dict[str, str]:

@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from support.backup_bench import Keys
-from support.lab import PROJECT
-from support.playbooks import Playbooks, Run
+from support.playbooks import Playbooks
+from support.procedure_documents import migrate
 from support.supabase_api import REF, TOKEN, FakeProject, SupabaseApi
 
-SCHEMA = json.loads((PROJECT / "docs" / "procedure.schema.json").read_text())
 WITHOUT = "pitrlessaaaaaaaaaaaa"
 
 
@@ -26,21 +24,6 @@ def api() -> Iterator[SupabaseApi]:
         server.tokens = {TOKEN: {REF, WITHOUT}}
         yield server
     assert server.problems == []
-
-
-def migrate(playbooks: Playbooks, inventory: Path, *arguments: str, **given: Any) -> tuple[Run, dict[str, Any]]:
-    """A run of the playbook, and what it has left as its results, by host."""
-    results = playbooks.directory / "results"
-    results.mkdir(exist_ok=True)
-    values = {"migration_id": "42", "procedure_result_path": f"{results}/", **given}
-    run = playbooks.run("mobul.backup.pre_migration", inventory, *arguments, "-e", json.dumps(values))
-    found = {}
-    for path in results.iterdir():
-        told = json.loads(path.read_text())
-        jsonschema.Draft202012Validator(SCHEMA).validate(told)
-        found[told["host"]] = told
-        path.unlink()
-    return run, found
 
 
 def steps(told: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -70,7 +53,7 @@ def test_a_migration_begins_with_a_restore_point_and_goes_back_to_it(
     (name,) = api.project.points
     assert len(name) <= 20
     (manifest,) = tmp_path.glob("sets/shop/*/*/*/*/manifest.json")
-    assert json.loads(manifest.read_text())["labels"] == {"migration": "42", "restore_point": name}
+    assert json.loads(manifest.read_text())["labels"] == {"migration": "2026/11-add", "restore_point": name}
     assert steps(told["shop"])["restore_point"]["status"] == "done"
     left = steps(told["plain"])["restore_point"]
     assert (left["status"], left["required"]) == ("skipped", False)
