@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..encryption.cipher import Encryption
 from ..postgres.copying import CopyQuery
 from ..stream.pipeline import Source
 from ..stream.stages import Transform
-from ..stream.transforms import Gzip, Sha256, ZstdFrames
+from ..stream.transforms import Sha256, compressors
 from .request import ExportSpec
 from .set_writer import SetWriter
 
@@ -58,16 +57,10 @@ class SideArtifact:
         """Move it into every location that is still good."""
         transforms: list[Transform] = []
         if not self.sealed:
-            transforms = [self.plain, *_compressors(self.compression), *self._encryption.transforms()]
+            transforms = [self.plain, *compressors(self.compression), *self._encryption.transforms()]
         transforms.append(self.hash)
         writer.write(self.name, self._source, transforms)
 
     @property
     def rows(self) -> int:
         return int(getattr(self._source, "rows", 0))
-
-
-def _compressors(method: str) -> Sequence[Transform]:
-    if method == "zstd":
-        return [ZstdFrames()]
-    return [Gzip()] if method == "gzip" else []

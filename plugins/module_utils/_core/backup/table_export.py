@@ -6,7 +6,6 @@ import contextlib
 import os
 import stat
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -21,7 +20,7 @@ from ..postgres.standby import conflicts_named, in_recovery
 from ..stream.files import PRIVATE_MODE, RegularFile, ReplacingFileSink, file_digest
 from ..stream.pipeline import Pipeline, Sink
 from ..stream.stages import Transform
-from ..stream.transforms import Gzip, Sha256, ZstdFrames
+from ..stream.transforms import Sha256, compressors
 
 STEP = "export the table"
 COMPRESSIONS = ("none", "gzip", "zstd")
@@ -151,29 +150,12 @@ def _write(
     source: TableSource, request: ExportRequest, encryption: Encryption, present: str | None, check_mode: bool
 ) -> ExportResult:
     digest = Sha256()
-    transforms: Sequence[Transform] = [*_compressors(request.compress), *encryption.transforms(), digest]
+    transforms: Sequence[Transform] = [*compressors(request.compress), *encryption.transforms(), digest]
     sink = None if check_mode else _UnlessSame(ReplacingFileSink(request.dest, step=STEP), digest, present)
     sinks: list[Sink] = [] if sink is None else [sink]
-    _run(Pipeline(source, transforms, sinks))
+    Pipeline(source, transforms, sinks).run_apart()
     changed = digest.hexdigest() != present
     return ExportResult(changed, source.name, source.rows, digest.size, digest.hexdigest())
-
-
-def _run(pipeline: Pipeline) -> None:
-    # In a thread of its own, because a signal does not interrupt a thread that waits for the server.
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="export") as pool:
-        future = pool.submit(pipeline.run)
-        try:
-            future.result()
-        except KeyboardInterrupt:
-            pipeline.cancel()
-            raise
-
-
-def _compressors(method: str) -> list[Transform]:
-    if method == "zstd":
-        return [ZstdFrames()]
-    return [Gzip()] if method == "gzip" else []
 
 
 class _UnlessSame:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -217,6 +218,19 @@ class Pipeline:
         if outcomes and all(outcome.error is not None for outcome in outcomes):
             raise self._all_failed(outcomes)
         return outcomes
+
+    def run_apart(self) -> list[SinkOutcome]:
+        """:meth:`run` in a thread of its own: no signal interrupts a thread that waits for a server or a store.
+
+        :raises KeyboardInterrupt: everything was given up first.
+        """
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix=self._source.name) as pool:
+            future = pool.submit(self.run)
+            try:
+                return future.result()
+            except KeyboardInterrupt:
+                self.cancel()
+                raise
 
     def _join(self, middle: threading.Thread) -> None:
         middle.join()

@@ -27,6 +27,8 @@ _STDERR_TAIL_BYTES = 8192
 
 KEPT_VARIABLES = ("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "LD_LIBRARY_PATH", "TZ")
 """What a child inherits; everything else (and with it other people's secrets) stays here."""
+_ENDS_WITHIN = 10.0
+"""Seconds that a program may take to exit once it has closed its output; it is killed then."""
 
 
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -216,10 +218,13 @@ class ProcessFilter(Expanding):
                 stream.close()
 
     def _failed(self) -> SourceError:
-        self._process.kill() if self._process.poll() is None and self._stdin.closed else None
         with contextlib.suppress(OSError):
             self._stdin.close()
-        status = self._process.wait()
+        try:
+            status = self._process.wait(_ENDS_WITHIN)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            status = self._process.wait()
         message = read_tail(self._errors)
         self.close()
         return SourceError(self._step, f"{describe_status(self.name, status)}: {message or 'no message'}")

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from ..errors import ConfigError
 from .decompression import PIECE_BYTES, Decompressor, broken
+from .stages import Transform
 from .zstd import Unzstd, ZstdFrames, is_zstd, read_frames
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Unxz",
     "Unzstd",
     "ZstdFrames",
+    "compressors",
     "decompressor_for",
     "read_frames",
 ]
@@ -174,6 +176,13 @@ class Unxz(Decompressor):
 
     def _complete(self) -> bool:
         return self._stream.eof and not self._padding % _XZ_PADDING
+
+
+def compressors(method: str) -> list[Transform]:
+    """What compresses as *method* says, ``zstd`` or ``gzip``; nothing for any other."""
+    if method == "zstd":
+        return [ZstdFrames()]
+    return [Gzip()] if method == "gzip" else []
 
 
 def decompressor_for(first_bytes: bytes) -> Decompressor | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-
 from ...errors import BackupError, Cancelled
 from ...locations.base import Writer
 from ...reading.artifact import StoredArtifact
@@ -75,17 +73,10 @@ def copy_object(source: ObjectSource, sinks: list[CopySink]) -> None:
 
     :raises BackupError: the source could not be read, or is not what it should be; no sink has committed.
     """
-    pipeline = Pipeline(source, [], sinks)
-    # In a thread of its own, so that an interruption finds this one free to give everything up.
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="replication") as pool:
-        future = pool.submit(pipeline.run)
-        try:
-            future.result()
-        except KeyboardInterrupt:
-            pipeline.cancel()
+    try:
+        Pipeline(source, [], sinks).run_apart()
+    except BackupError:
+        if source.error is not None:
+            raise source.error from None
+        if not all(sink.error for sink in sinks):
             raise
-        except BackupError:
-            if source.error is not None:
-                raise source.error from None
-            if not all(sink.error for sink in sinks):
-                raise
