@@ -75,8 +75,8 @@ options:
       - V(paused) switches off its jobs of pg_cron, pgAgent and pg_timetable, its subscriptions, and the triggers, event
         triggers and rules that call out, before anybody can use it. They are listed in RV(paused), remembered in the
         comment of the database, and started again by O(state=resumed).
-      - While rows are loaded functions that call out are muted, and foreign tables are not asked. Materialized views that
-        only a call can fill stay empty until O(state=resumed). Where a column or an index would store what a call
+      - While rows are loaded functions that call out are muted, and foreign tables are not asked. Materialized views
+        that only a call can fill stay empty until O(state=resumed). Where a column or an index would store what a call
         returns, the restore is refused before anything is touched, but for what O(expected_differences) names.
       - V(active) leaves everything as it is in the backup.
     type: str

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from .documents.values import Choice, Text
+from .texts import bounded_list
 
+_TOLD = 20
 PASSED, WARNING, FAILED = "passed", "warning", "failed"
 STATUSES = (PASSED, WARNING, FAILED)
 
@@ -32,6 +34,11 @@ class Finding:
     def __str__(self) -> str:
         subject = f" ({self.subject})" if self.subject else ""
         return f"{self.status}: {self.check}{subject}: {self.message}"
+
+
+def joined(texts: Sequence[str], *, limit: int = _TOLD) -> str:
+    """What is to be said of several things, in the one line of a finding: ``a; b and 3 more``."""
+    return bounded_list(texts, limit=limit, separator="; ")
 
 
 def verdict(findings: Iterable[Finding]) -> str:

@@ -58,9 +58,21 @@ def first_lines(lines: Sequence[str], total: int | None = None, *, limit: int = 
 
     For whatever others can make any number of.
     """
-    total = len(lines) if total is None else total
-    shown = list(lines[:limit])
-    return [*shown, f"and {total - len(shown):,} more"] if total > len(shown) else shown
+    shown, more = _bounded(lines, total, limit)
+    return [*shown, more] if more else shown
+
+
+def bounded_list(texts: Sequence[str], total: int | None = None, *, limit: int = 10, separator: str = ", ") -> str:
+    """The same in one line, for a message: ``a, b and 3 more``."""
+    shown, more = _bounded(texts, total, limit)
+    return separator.join(shown) + (f" {more}" if more else "")
+
+
+def _bounded(texts: Sequence[str], total: int | None, limit: int) -> tuple[list[str], str]:
+    """The first of the texts, and how many more there are: ``and 3 more``, or nothing."""
+    shown = list(texts[:limit])
+    more = (len(texts) if total is None else total) - len(shown)
+    return shown, f"and {more:,} more" if more > 0 else ""
 
 
 def text_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -20,8 +20,8 @@ from ..errors import FormatError
 from ..postgres.archive import schema_fingerprint, schema_objects
 from ..postgres.archive.walker import Block
 from ..postgres.counting import Fingerprint
+from ..postgres.names import TableName
 from .dumping import PartDump
-from .parts import TableName
 from .request import TablePolicy
 from .small_artifacts import SideArtifact
 

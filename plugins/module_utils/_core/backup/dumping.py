@@ -11,12 +11,13 @@ from ..encryption.cipher import Encryption
 from ..errors import PreflightError
 from ..platforms.reading import without_tables
 from ..postgres.archive import ArchiveWalker, Toc, TocEntry
+from ..postgres.names import TableName
 from ..postgres.patterns import dump_pattern
 from ..postgres.programs import Program, supports_compression
 from ..stream.process import ProcessSource
 from ..stream.stages import Transform
 from ..stream.transforms import Beginning, Sha256, ZstdFrames
-from .parts import Part, TableName
+from .parts import Part
 from .request import Compression
 from .set_writer import SetWriter
 

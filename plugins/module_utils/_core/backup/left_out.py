@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from ..errors import ConfigError
 from ..platforms.profile import Profile
 from ..platforms.reading import rows_left_out, unseen_tables
-from ..postgres.messages import bounded_list, database_errors
+from ..postgres.messages import database_errors
 from ..postgres.names import TableName, display_name, parse_name
 from ..postgres.tables import TableInfo
 from ..postgres.types import Connection
+from ..texts import bounded_list
 from .request import BackupRequest, TablePolicy
 
 STEP = "check the tables"

@@ -9,10 +9,9 @@ from ..catalogue import LoadedSet
 from ..errors import ConfigError, PreflightError
 from ..findings import PASSED, WARNING, Finding
 from ..postgres.copying import prepare_copy
-from ..postgres.names import display_name, parse_name
+from ..postgres.names import TableName, display_name, parse_name
 from ..postgres.tables import RELATIONS, NoSuchTableError, TableInfo, resolve_table, user_tables
 from ..postgres.types import Connection
-from .parts import TableName
 from .request import FAIL, FAIL_CRITICAL, BackupRequest, TablePolicy
 from .small_artifacts import ResolvedExport
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-TableName = tuple[str, str]
-"""Schema and table."""
+from ..postgres.names import TableName
 
 _SMALLEST_SHARE = 0.01
 """Tables below this share of the whole stay in the first part: naming them one by one gains nothing."""

@@ -22,8 +22,7 @@ from ..postgres.blockers import blockers_named
 from ..postgres.clock import check_clock
 from ..postgres.connection import ConnectionOptions, connect
 from ..postgres.environment import child_environment_for
-from ..postgres.messages import bounded_list
-from ..postgres.names import display_name
+from ..postgres.names import TableName, display_name
 from ..postgres.preflight import ServerFacts, check_server
 from ..postgres.programs import Program, find_program
 from ..postgres.snapshot import Snapshot
@@ -31,10 +30,11 @@ from ..postgres.tables import TableInfo, user_tables
 from ..postgres.types import Connection
 from ..postgres.unchanged import Unchanged, relation_states
 from ..stream.zstd import require_library
+from ..texts import bounded_list
 from .dumping import DumpCompression, resolve_compression
 from .left_out import LeftOut, find_left_out
 from .named_tables import MissingTable, find_exports, find_policies, refuse_missing
-from .parts import Part, TableName, plan_parts
+from .parts import Part, plan_parts
 from .preflight import Survey, Surveyors, check_surveys, disagreements, expected_size, previous_set, reason_against
 from .request import BackupRequest, TablePolicy
 from .small_artifacts import ResolvedExport

@@ -8,9 +8,8 @@ from typing import Any
 from ..backupset.manifest import Manifest
 from ..errors import BackupError
 from ..findings import PASSED, WARNING, Finding
-from ..postgres.messages import bounded_list
 from ..postgres.names import display_name
-from ..texts import page, readable_size
+from ..texts import bounded_list, page, readable_size
 from .named_tables import missing_finding
 from .preflight import Cleared, behind
 from .preparing import Ends, Plan

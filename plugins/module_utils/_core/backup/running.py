@@ -28,14 +28,14 @@ from ..postgres.large_objects import (
     rights_on_large_objects,
 )
 from ..postgres.locking import lock_tables
-from ..postgres.messages import bounded_list
-from ..postgres.names import display_name
+from ..postgres.names import TableName, display_name
 from ..postgres.types import Connection
 from ..stream.pipeline import Progress, as_backup_error
+from ..texts import bounded_list
 from .attachments import Attachment, AttachmentSource
 from .describing import describe_dump, describe_schema, describe_side, describe_tables, describe_tools, fitted, second
 from .dumping import PartDump, TocCollector, dump_argv
-from .parts import Part, TableName
+from .parts import Part
 from .preparing import Ends, Plan
 from .request import BackupRequest
 from .set_writer import SetWriter

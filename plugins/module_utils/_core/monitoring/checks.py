@@ -12,7 +12,7 @@ from ..catalogue.all_locations import Catalogue, KnownSet
 from ..catalogue.identity import databases_of, find_mixture
 from ..catalogue.wanted import is_ahead
 from ..durations import readable_duration
-from ..findings import FAILED, PASSED, WARNING, Finding
+from ..findings import FAILED, PASSED, WARNING, Finding, joined
 from .request import CheckRequest
 from .size_band import LARGE, NORMAL, SMALL, UNKNOWN, judge_size
 
@@ -49,7 +49,7 @@ def check_recovery_points(catalogue: Catalogue, request: CheckRequest, now: date
         younger = (one for one in catalogue.finished if newest is None or one.id > newest.id)
         worse = [one for one in younger if one.id.kind == kind and not one.good]
         if worse:
-            message += f"; {worse[-1].id} came later and is damaged: {'; '.join(worse[-1].problems[:_SHOWN])}"
+            message += f"; {worse[-1].id} came later and is damaged: {_joined(worse[-1].problems)}"
         if status == FAILED and (other := newest_good(catalogue)) is not None and other is not newest:
             message += f"; the newest good backup of any kind is {other.id}"
         yield Finding(check="recovery_point", subject=kind, status=status, message=message)
@@ -129,7 +129,7 @@ def check_integrity(catalogue: Catalogue, request: CheckRequest, now: datetime) 
     looked_at = {one.id for one in scheduled_sets(catalogue, request)}
     for name, index in catalogue.indexes.items():
         damaged = [one for one in index.copies.values() if one.state == "damaged" and one.id not in looked_at]
-        texts = [*index.told_unseen(), *(f"{one.id}: {'; '.join(one.problems[:_SHOWN])}" for one in damaged)]
+        texts = [*index.told_unseen(), *(f"{one.id}: {_joined(one.problems)}" for one in damaged)]
         bad = bool(damaged or index.unseen)
         status = FAILED if bad else PASSED
         known = [*damaged, *(index.copies[one] for one in looked_at if one in index.copies)]
@@ -245,5 +245,4 @@ def _last_of_each_location(drills: Sequence[CountedDrill]) -> list[Drill]:
 
 
 def _joined(texts: Sequence[str]) -> str:
-    more = f" and {len(texts) - _SHOWN:,} more" if len(texts) > _SHOWN else ""
-    return "; ".join(texts[:_SHOWN]) + more
+    return joined(texts, limit=_SHOWN)

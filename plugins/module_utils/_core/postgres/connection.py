@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import ConfigError, PreflightError
 from .any_bytes import read_as_stored
-from .messages import connection_hint, first_lines
+from .messages import connection_hint, in_one_line
 from .pooler import refuse_transaction_pooler
 from .types import Connection
 
@@ -298,7 +298,7 @@ def _refused(options: ConnectionOptions, message: str) -> PreflightError:
         if secret:
             message = message.replace(str(secret), "***")
     return PreflightError(
-        STEP, f"{options.target}: {first_lines(message)}", hint=connection_hint(message, options.host, options.port)
+        STEP, f"{options.target}: {in_one_line(message)}", hint=connection_hint(message, options.host, options.port)
     )
 
 

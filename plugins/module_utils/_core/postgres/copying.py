@@ -15,11 +15,12 @@ from dataclasses import dataclass
 
 from ..errors import Cancelled, ConfigError, FormatError, SourceError
 from ..stream.pipeline import Emit
+from ..texts import bounded_list
 from .any_bytes import script_encoding, server_encoding
 from .foreign_code import ReadRelation, refuse_foreign_code, relations_locked_by
 from .json_rows import json_rows
 from .locking import lock_trees
-from .messages import bounded_list, server_message
+from .messages import server_message
 from .names import TableName, display_name
 from .pooler import server_pid
 from .tables import RELATIONS, TableInfo, find_table, user_tables

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import SourceError
+from ..texts import bounded_list
 from .foreign_code import RESTRICTION, TRUSTED_OWNER, knows_restriction
-from .messages import bounded_list, server_message
+from .messages import server_message
 from .names import TableName, display_name
 from .types import Composable, Connection, Cursor
 

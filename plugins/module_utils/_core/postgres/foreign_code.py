@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import PreflightError
-from .messages import bounded_list
+from ..texts import bounded_list
 from .names import TableName, display_name
 from .types import Connection, Cursor
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import SourceError
+from ..texts import bounded_list
 from .messages import server_message
 from .names import TableName, display_name
 from .tables import NOT_OF_EXTENSION, NOT_SYSTEM
@@ -88,6 +89,6 @@ def _lock_all(connection: Connection, tables: Sequence[TableName], *, trees: boo
                 return str(error.pgcode)
             cursor.execute("RELEASE SAVEPOINT mobul_lock")
     except Error as error:
-        more = f" and {len(tables) - 1} more" if len(tables) > 1 else ""
-        raise SourceError(STEP, f"{server_message(error)} (at {display_name(tables[0])}{more})") from None
+        told = bounded_list(list(map(display_name, tables)), limit=1)
+        raise SourceError(STEP, f"{server_message(error)} (at {told})") from None
     return None

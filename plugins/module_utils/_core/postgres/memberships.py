@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ..errors import PreflightError
-from .messages import bounded_list
+from ..texts import bounded_list
 from .names import quoted
 from .types import Cursor
 

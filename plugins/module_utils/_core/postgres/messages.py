@@ -57,7 +57,7 @@ def connection_hint(message: str, host: str, port: int) -> str | None:
     return next((hint for pattern, hint in _HINTS if re.search(pattern, message)), None)
 
 
-def first_lines(message: str) -> str:
+def in_one_line(message: str) -> str:
     """A message of libpq in one line, without the repetition for every address that was tried."""
     lines = list(dict.fromkeys(line.strip() for line in message.splitlines() if line.strip()))
     return "; ".join(lines[:_MAX_LINES])
@@ -87,14 +87,7 @@ def server_message(error: Error) -> str:
 
     code = error.pgcode
     if code is None:
-        return first_lines(str(error)) or "the connection was lost"
+        return in_one_line(str(error)) or "the connection was lost"
     if code.startswith(_DATA_EXCEPTION):
         return f"{errorcodes.lookup(code).lower().replace('_', ' ')} (SQLSTATE {code})"
-    return first_lines(error.diag.message_primary or f"SQLSTATE {code}")
-
-
-def bounded_list(names: list[str], total: int | None = None, *, limit: int = 10) -> str:
-    """Names for a message: at most *limit* of them, then how many more of *total* there are."""
-    total = len(names) if total is None else total
-    shown = ", ".join(names[:limit])
-    return f"{shown} and {total - limit} more" if total > limit else shown
+    return in_one_line(error.diag.message_primary or f"SQLSTATE {code}")

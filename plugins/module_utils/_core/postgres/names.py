@@ -1,4 +1,4 @@
-"""Names of tables as people write and read them."""
+"""Names of tables as people and programs write them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from ..errors import ConfigError
 TableName = tuple[str, str]
 """Schema and table, exactly as the catalogue has them."""
 
+IDENTIFIER = r'(?:"(?:[^"]++|"")++"|[^\s".();,]++)'
+"""A pattern for one name in a statement that PostgreSQL's programs have written, for :func:`unquote`."""
 _PLAIN = re.compile(r"[a-z_][a-z0-9_$]*")
 _PART = r'"(?:[^"]|"")+"|[^".\x00]+'
 _BYTE = re.compile(r"\\udc([89a-f][0-9a-f])")
@@ -54,8 +56,9 @@ def parse_name(text: str) -> tuple[str | None, str]:
             hint='table, schema.table, or quoted where a part holds dots or quotes: "we.ird"."ta ble"',
         )
     first, second = match["first"], match["second"]
-    return (None, _unquote(first)) if second is None else (_unquote(first), _unquote(second))
+    return (None, unquote(first)) if second is None else (unquote(first), unquote(second))
 
 
-def _unquote(part: str) -> str:
-    return part[1:-1].replace('""', '"') if part.startswith('"') else part
+def unquote(identifier: str) -> str:
+    """The name that an identifier of SQL stands for."""
+    return identifier[1:-1].replace('""', '"') if identifier.startswith('"') else identifier

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from ..documents.strict_json import MAX_BYTES
 from ..errors import PreflightError, SourceError
+from ..texts import bounded_list
 from .connection import ConnectionOptions
 from .foreign_code import knows_restriction
-from .messages import bounded_list, server_message
+from .messages import server_message
 from .names import TableName
 from .pooler import is_pooled
 from .rights import find_unreadable

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from .messages import bounded_list
+from ..texts import bounded_list
 from .names import TableName, display_name
 from .tables import NOT_OF_EXTENSION, NOT_SYSTEM
 from .types import Cursor

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .messages import bounded_list
+from ..texts import bounded_list
 from .types import Connection, Cursor
 
 LOCK_CLASS = 0x6D6F6275

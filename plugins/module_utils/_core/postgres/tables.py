@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import ConfigError, SourceError
-from .messages import bounded_list, server_message
+from ..texts import bounded_list
+from .messages import server_message
 from .names import TableName, display_name, parse_name
 from .types import Connection
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..errors import SourceError
-from .messages import bounded_list, server_message
+from ..texts import bounded_list
+from .messages import server_message
 from .names import TableName, display_name
 from .types import Connection
 

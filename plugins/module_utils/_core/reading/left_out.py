@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from ..backupset.manifest import Manifest
 from ..errors import PreflightError
-from ..postgres.messages import bounded_list
 from ..postgres.names import TableName, display_name
+from ..texts import bounded_list
 
 
 def told_left_out(manifest: Manifest) -> str:

@@ -6,7 +6,6 @@ and only that is read from the location.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -16,6 +15,7 @@ from ..catalogue.good_set import GoodSet
 from ..encryption.identities import Decryption
 from ..errors import Cancelled, FormatError
 from ..postgres.archive import ArchiveWalker, Toc, TocEntry
+from ..postgres.archive.copy_statement import CopyStatement
 from ..postgres.archive.extract import TocText, block_header_length, renumber_block
 from ..postgres.archive.toc import TABLE_DATA
 from ..postgres.names import TableName
@@ -23,9 +23,6 @@ from ..stream.pipeline import Emit
 from .plain import PlainReader, open_plain
 
 STEP = "read the backup"
-_IDENTIFIER = r'(?:"(?:[^"]|"")*"|[^\s",.()]+)'
-_COPY = re.compile(rf"COPY {_IDENTIFIER}\.{_IDENTIFIER} (?:\((?P<columns>.*)\))? ?FROM stdin;\s*", re.DOTALL)
-_COLUMN = re.compile(r'"((?:[^"]|"")*)"|([^\s",]+)')
 
 
 @dataclass(frozen=True)
@@ -40,17 +37,6 @@ class _Block:
     stored_id: int
     offset: int
     length: int
-
-
-@dataclass(frozen=True)
-class CopyStatement:
-    """What a table's block is to be fed to.
-
-    :param columns: in the block's order, as the catalogue has them.
-    """
-
-    table: TableName
-    columns: tuple[str, ...]
 
 
 class SetArchive:
@@ -81,12 +67,10 @@ class SetArchive:
         :raises FormatError: its COPY statement is none that pg_dump writes.
         """
         entry = self.toc.by_id[dump_id]
-        match = _COPY.fullmatch(entry.copy_stmt)
-        if match is None:
+        found = CopyStatement.parse(entry.copy_stmt)
+        if found is None:
             raise FormatError(STEP, f"the data of {entry.schema}.{entry.table} are no output of COPY")
-        found = (column.groups("") for column in _COLUMN.finditer(match["columns"] or ""))
-        columns = tuple(plain or quoted.replace('""', '"') for quoted, plain in found)
-        return CopyStatement((entry.schema, entry.table), columns)
+        return found
 
     def source(
         self,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping
 
-from ..findings import FAILED, PASSED, WARNING
+from ..findings import FAILED, PASSED, WARNING, joined
 from ..postgres.archive import Toc
 from ..postgres.archive.toc import TABLE_DATA
 from ..postgres.names import TableName, display_name
@@ -13,8 +13,6 @@ from .request import VerifyRequest
 
 Tell = Callable[[str, str, str], None]
 """Takes a check, a status and a message of a finding."""
-
-_SHOWN = 20
 
 
 def tables_of(toc: Toc) -> set[TableName]:
@@ -51,9 +49,3 @@ def row_differences(rows: Mapping[TableName, int], wanted: Mapping[TableName, in
             yield f"table {display_name(table)} has {rows[table]:,} rows in the dump, and the manifest says {count:,}"
         elif table not in rows and count:
             yield f"table {display_name(table)} has no rows in the dump, and the manifest says {count:,}"
-
-
-def joined(texts: Sequence[str]) -> str:
-    """The first of them in one line."""
-    more = f" and {len(texts) - _SHOWN:,} more" if len(texts) > _SHOWN else ""
-    return "; ".join(texts[:_SHOWN]) + more

@@ -27,10 +27,9 @@ from ..findings import FAILED, Finding
 from ..lifecycle.retention.policy import Policy
 from ..locations import enter_locations
 from ..locations.base import Location
-from ..postgres.messages import bounded_list
 from ..postgres.names import display_name
 from ..reading.access import Access
-from ..texts import readable_size
+from ..texts import bounded_list, readable_size
 from .request import VerifyRequest
 from .sets import CopyCheck
 

@@ -13,7 +13,7 @@ from ..catalogue import LoadedSet, load_set
 from ..catalogue.good_set import UNPROVEN, GoodSet
 from ..encryption.age.header import HeaderParser
 from ..errors import BackupError, CryptoError, LocationError
-from ..findings import FAILED, PASSED, WARNING, Finding
+from ..findings import FAILED, PASSED, WARNING, Finding, joined
 from ..locations.base import Location
 from ..postgres.names import TableName
 from ..reading.access import Access
@@ -24,7 +24,7 @@ from ..reading.set_archive import SetArchive, open_set_archive
 from ..restore.database.comparing import compare_archive
 from ..stream.pipeline import as_backup_error
 from ..texts import readable_size
-from .dumps import check_size, check_tables, joined, row_differences, tables_of
+from .dumps import check_size, check_tables, row_differences, tables_of
 from .request import VerifyRequest
 from .unpacking import Unpacker
 

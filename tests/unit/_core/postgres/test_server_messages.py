@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.messages import (
-    bounded_list,
     connection_hint,
-    first_lines,
+    in_one_line,
 )
+from ansible_collections.mobul.backup.plugins.module_utils._core.texts import bounded_list
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def test_an_unknown_failure_has_no_invented_hint() -> None:
 
 
 def test_the_same_line_for_every_address_is_told_once() -> None:
-    assert first_lines("a failed\n\tis it up?\na failed\n") == "a failed; is it up?"
+    assert in_one_line("a failed\n\tis it up?\na failed\n") == "a failed; is it up?"
 
 
 def test_long_lists_are_cut_and_counted() -> None:
@@ -46,3 +46,4 @@ def test_long_lists_are_cut_and_counted() -> None:
     assert bounded_list(names, limit=2) == "t0, t1 and 10 more"
     assert bounded_list(names[:2], limit=2) == "t0, t1"
     assert bounded_list(names[:2], 7, limit=2) == "t0, t1 and 5 more"
+    assert bounded_list(names[:2], 7_002, limit=2, separator="; ") == "t0; t1 and 7,000 more"

@@ -16,7 +16,7 @@ from .alert import BEGUN, GO, NO_GO, Alert, Announcement
 from .channel import Channel, optional, required
 from .http import check_url, post_json
 from .retry import DeliveryError, Message, Patience
-from .text import announced, clean, condition, page, signature, title
+from .text import announced, clean, condition, cut_conditions, page, signature, title
 
 _SECTION_LIMIT = 3000
 _TEXT_LIMIT = 4000
@@ -68,8 +68,7 @@ def _document(alert: Alert, findings: Sequence[Finding], announcement: Announcem
     if announcement is not None and (said := announced(announcement)):
         blocks.append(_section(escape(said, _SECTION_LIMIT)))
     blocks += map(_condition, findings[:_CONDITIONS_LIMIT])
-    if len(findings) > _CONDITIONS_LIMIT:
-        blocks.append(_section(f"... and {len(findings) - _CONDITIONS_LIMIT} more conditions, cut"))
+    blocks += map(_section, cut_conditions(findings, _CONDITIONS_LIMIT))
     blocks.append({"type": "context", "elements": [_words(escape(signature(alert, announcement), _SECTION_LIMIT))]})
     # What notifications and screen readers take instead of the blocks.
     return {"text": escape(heading, _TEXT_LIMIT), "blocks": blocks}

@@ -74,10 +74,15 @@ def page(alert: Alert, findings: Sequence[Finding], announcement: Announcement |
         paragraphs.append(
             "\n".join([f"{finding.status.upper()}: {condition(finding)}", *(f"  {one}" for one in lines)])
         )
-    if len(findings) > _CONDITIONS_LIMIT:
-        paragraphs.append(f"... and {len(findings) - _CONDITIONS_LIMIT} more conditions, cut")
+    paragraphs += cut_conditions(findings, _CONDITIONS_LIMIT)
     paragraphs.append(signature(alert, announcement))
     return "\n\n".join(paragraphs) + "\n"
+
+
+def cut_conditions(findings: Sequence[Finding], limit: int) -> list[str]:
+    """The line that says how many conditions are beyond the *limit* of a message, if any are."""
+    more = len(findings) - limit
+    return [f"... and {more:,} more conditions, which are not shown"] if more > 0 else []
 
 
 def announced(announcement: Announcement) -> str:

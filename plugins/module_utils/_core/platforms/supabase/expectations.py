@@ -10,7 +10,7 @@ from typing import Any
 
 from ...durations import STEP, parse_duration, readable_duration
 from ...errors import ConfigError
-from ...findings import FAILED, PASSED, WARNING, Finding
+from ...findings import FAILED, PASSED, WARNING, Finding, joined
 from .backups import NOT_MADE, Backups, ManagedBackup
 from .project import HEALTHY, PAUSED, RESTORE_FAILED, Project, moment
 
@@ -158,9 +158,8 @@ def _gaps(good: list[ManagedBackup], days: int, now: datetime) -> Finding:
     gaps = [(older, newer) for newer, older in itertools.pairwise(times) if newer - older > _LONGEST_DAY]
     if not gaps:
         return Finding(check=GAPS, status=PASSED, message="no day was left out")
-    told = "; ".join(f"between {moment(older)} and {moment(newer)}" for older, newer in gaps[:_SHOWN])
-    more = f" and {len(gaps) - _SHOWN} more" if len(gaps) > _SHOWN else ""
-    return Finding(check=GAPS, status=WARNING, message=f"there is no completed backup {told}{more}")
+    told = joined([f"between {moment(older)} and {moment(newer)}" for older, newer in gaps], limit=_SHOWN)
+    return Finding(check=GAPS, status=WARNING, message=f"there is no completed backup {told}")
 
 
 def _named(one: ManagedBackup) -> str:

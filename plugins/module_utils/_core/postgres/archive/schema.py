@@ -22,6 +22,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 
+from ..names import IDENTIFIER
 from .toc import BLOBS, LONG_TEXT_BYTES, TABLE_DATA, LongText, Toc, TocEntry
 
 DIGEST_DIGITS = 16
@@ -58,10 +59,9 @@ ONLY_FORMED = _PRIVILEGES | _LITERALS_ARE_SECRET | _OPTIONS_MAY_BE_SECRET
 _QUOTED = r"'(?:[^']++|'')*+'"
 _LITERAL = re.compile(rf"\bE'(?:[^'\\]++|''|\\.)*+'|{_QUOTED}", re.DOTALL)
 _SECRET_OPTION = re.compile(rf'((?:pass|pwd|secret|key|token)\w*"? )({_LITERAL.pattern})', re.DOTALL | re.IGNORECASE)
-_IDENTIFIER = r'(?:"(?:[^"]++|"")*+"|[^\s",;()]++)'
 _QUALIFIER = re.compile(r'(?:"(?:[^"]|"")+"|[\w$]+)\.(?=[\w"])')
-_ROLE = re.compile(_IDENTIFIER)
-_ROLES = re.compile(rf"( TO )({_IDENTIFIER}(?:, {_IDENTIFIER})+)(?=;| USING | WITH CHECK )")
+_ROLE = re.compile(IDENTIFIER)
+_ROLES = re.compile(rf"( TO )({IDENTIFIER}(?:, {IDENTIFIER})+)(?=;| USING | WITH CHECK )")
 _VARCHAR = rf"{_QUOTED}::character varying(?:\(\d+\))?"
 _VARCHAR_ELEMENT = re.compile(_VARCHAR)
 _VARCHAR_ARRAY = re.compile(rf"\(ARRAY\[({_VARCHAR}(?:, {_VARCHAR})*+)\]\)::text\[\]")

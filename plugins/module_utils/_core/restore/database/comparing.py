@@ -16,12 +16,13 @@ from ...postgres.large_objects import (
     contents_of_large_objects,
     rights_on_large_objects,
 )
-from ...postgres.messages import bounded_list, database_errors
+from ...postgres.messages import database_errors
 from ...postgres.names import TableName, display_name
 from ...postgres.programs import Program
 from ...postgres.types import Connection, Cursor
 from ...stream.pipeline import Pipeline
 from ...stream.process import ProcessSource
+from ...texts import bounded_list
 from .expected_rows import ExpectedRows, add_fingerprints
 
 STEP = "compare with the backup"
@@ -242,9 +243,7 @@ def doubts(found: Comparison) -> list[str]:
     """One line about the doubtful objects, if there are any."""
     if not found.doubtful:
         return []
-    shown = "; ".join(map(str, found.doubtful[:_DOUBTS_SHOWN]))
-    more = len(found.doubtful) - _DOUBTS_SHOWN
-    return [shown if more <= 0 else f"{shown}; and {more} more"]
+    return [bounded_list(list(map(str, found.doubtful)), limit=_DOUBTS_SHOWN, separator="; ")]
 
 
 def compare_archive(manifest: Manifest, toc: Toc) -> list[Difference]:

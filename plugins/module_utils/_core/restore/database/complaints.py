@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from ...errors import BackupError
 from ...postgres.archive import Toc, object_name
 from ...postgres.known_settings import without_unknown_errors
-from ...postgres.messages import bounded_list
+from ...texts import bounded_list
 from .comparing import Difference
 from .expected_differences import without_data
 

@@ -13,15 +13,11 @@ from dataclasses import dataclass
 
 from ...backupset.manifest import Manifest, Table
 from ...postgres.archive import Toc
+from ...postgres.archive.copy_statement import CopyStatement
 from ...postgres.archive.toc import TABLE_DATA
 from ...postgres.counting import ALGORITHM
 from ...postgres.names import TableName, display_name
-from .globals_script import unquote
 
-_IDENTIFIER = r'(?:"(?:[^"]|"")+"|[^\s".();,]+)'
-_COPY = re.compile(
-    rf"COPY (?P<schema>{_IDENTIFIER})\.(?P<table>{_IDENTIFIER}) (?P<columns>.*)FROM stdin;\s*", re.DOTALL
-)
 _VALUE = re.compile(r"[0-9a-f]{32}")
 _HALF = 2**64
 _DIGITS = 16
@@ -72,21 +68,21 @@ def expected_rows(manifest: Manifest, toc: Toc | None) -> tuple[ExpectedRows, ..
     return tuple(_unit(root, tables, columns) for root, tables in trees.items())
 
 
-def _loaded_through(toc: Toc | None) -> tuple[dict[TableName, TableName], dict[TableName, str]]:
+def _loaded_through(toc: Toc | None) -> tuple[dict[TableName, TableName], dict[TableName, tuple[str, ...]]]:
     """Table -> the root that its rows are loaded through, where that is another; table -> its columns."""
     roots: dict[TableName, TableName] = {}
-    columns: dict[TableName, str] = {}
+    columns: dict[TableName, tuple[str, ...]] = {}
     for entry in toc.entries if toc is not None else ():
-        if entry.desc != TABLE_DATA or (match := _COPY.fullmatch(entry.copy_stmt)) is None:
+        if entry.desc != TABLE_DATA or (copy := CopyStatement.parse(entry.copy_stmt)) is None:
             continue
-        table, target = (entry.namespace, entry.tag), (unquote(match["schema"]), unquote(match["table"]))
-        columns[table] = match["columns"]
-        if target != table:
-            roots[table] = target
+        table = (entry.namespace, entry.tag)
+        columns[table] = copy.columns
+        if copy.table != table:
+            roots[table] = copy.table
     return roots, columns
 
 
-def _unit(root: TableName, tables: Sequence[Table], columns: dict[TableName, str]) -> ExpectedRows:
+def _unit(root: TableName, tables: Sequence[Table], columns: dict[TableName, tuple[str, ...]]) -> ExpectedRows:
     names = tuple((table.schema, table.name) for table in tables)
     # A row that has moved has the same text only where its columns have the same order.
     alike = len({columns.get(name) for name in names}) == 1

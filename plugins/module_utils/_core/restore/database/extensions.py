@@ -9,8 +9,9 @@ from ...errors import PreflightError
 from ...platforms.profile import Profile
 from ...postgres.archive import Toc, is_borrowed, object_name
 from ...postgres.archive.toc import TABLE_DATA
-from ...postgres.messages import bounded_list, database_errors
+from ...postgres.messages import database_errors
 from ...postgres.types import Connection
+from ...texts import bounded_list
 from .in_place.strangers import reachable
 from .plan import RestorePlan
 from .request import RestoreRequest

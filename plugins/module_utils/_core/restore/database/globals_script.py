@@ -10,7 +10,8 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-_IDENTIFIER = r'(?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*)'
+from ...postgres.names import IDENTIFIER, unquote
+
 _TOKEN = re.compile(
     r"""
     (?P<comment>--[^\n]*)
@@ -23,13 +24,13 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _META = re.compile(r"\A\\[^\n]*\Z")
-_CREATE = re.compile(rf"CREATE ROLE ({_IDENTIFIER})\s*\Z")
-_ALTER = re.compile(rf"ALTER ROLE ({_IDENTIFIER}) (?!IN DATABASE )(?:WITH|SET)\b", re.DOTALL)
-_ABOUT = re.compile(rf"(?:COMMENT|SECURITY LABEL(?: FOR {_IDENTIFIER})?) ON ROLE ({_IDENTIFIER}) IS ", re.DOTALL)
+_CREATE = re.compile(rf"CREATE ROLE ({IDENTIFIER})\s*\Z")
+_ALTER = re.compile(rf"ALTER ROLE ({IDENTIFIER}) (?!IN DATABASE )(?:WITH|SET)\b", re.DOTALL)
+_ABOUT = re.compile(rf"(?:COMMENT|SECURITY LABEL(?: FOR {IDENTIFIER})?) ON ROLE ({IDENTIFIER}) IS ", re.DOTALL)
 _MEMBERSHIP = re.compile(
-    rf"GRANT ({_IDENTIFIER}) TO ({_IDENTIFIER})(?: WITH [A-Z, ]+?)?(?P<grantor> GRANTED BY {_IDENTIFIER})?\Z"
+    rf"GRANT ({IDENTIFIER}) TO ({IDENTIFIER})(?: WITH [A-Z, ]+?)?(?P<grantor> GRANTED BY {IDENTIFIER})?\Z"
 )
-_PARAMETER = re.compile(rf"GRANT [A-Z ,]+ ON PARAMETER \S+ TO ({_IDENTIFIER})(?: |\Z)")
+_PARAMETER = re.compile(rf"GRANT [A-Z ,]+ ON PARAMETER \S+ TO ({IDENTIFIER})(?: |\Z)")
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,3 @@ def _choose(statement: str, made: Collection[str]) -> RoleStatement | None:
         without = statement[: match.start("grantor")] if match["grantor"] else None
         return RoleStatement(member, statement, without)
     return None
-
-
-def unquote(identifier: str) -> str:
-    """The name that an identifier of SQL stands for."""
-    return identifier[1:-1].replace('""', '"') if identifier.startswith('"') else identifier

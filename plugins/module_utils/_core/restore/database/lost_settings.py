@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator
 
 from ...postgres.archive import Toc
-from ...postgres.messages import bounded_list
-from .globals_script import split_statements, unquote
+from ...postgres.names import IDENTIFIER, unquote
+from ...texts import bounded_list
+from .globals_script import split_statements
 from .target import ExistingDatabase
 
-_IDENTIFIER = r'(?:"(?:[^"]|"")+"|[^\s".;]+)'
 _SET = re.compile(
-    rf"ALTER (?:DATABASE {_IDENTIFIER}|ROLE (?P<role>{_IDENTIFIER}) IN DATABASE {_IDENTIFIER})"
-    rf" SET (?P<name>{_IDENTIFIER}(?:\.{_IDENTIFIER})*) TO ",
+    rf"ALTER (?:DATABASE {IDENTIFIER}|ROLE (?P<role>{IDENTIFIER}) IN DATABASE {IDENTIFIER})"
+    rf" SET (?P<name>{IDENTIFIER}(?:\.{IDENTIFIER})*) TO ",
     re.DOTALL,
 )
 
@@ -42,5 +42,5 @@ def settings_of(toc: Toc | None) -> Iterator[tuple[str | None, str]]:
         for statement in split_statements(entry.defn):
             if match := _SET.match(statement):
                 role = match["role"]
-                parts = re.findall(_IDENTIFIER, match["name"])
+                parts = re.findall(IDENTIFIER, match["name"])
                 yield None if role is None else unquote(role), ".".join(map(unquote, parts))

@@ -6,21 +6,21 @@ import re
 from collections.abc import Iterator
 
 from ...postgres.archive import TocEntry
-from .globals_script import split_statements, unquote
+from ...postgres.names import IDENTIFIER, unquote
+from .globals_script import split_statements
 
 IMPLICIT = "pg_database_owner"
 """The owner of a database is a member of it without being told so."""
-_IDENTIFIER = r'(?:"(?:[^"]|"")*"|[^\s".();,]+)'
 _GRANT = re.compile(
-    rf"(?:ALTER DEFAULT PRIVILEGES FOR ROLE (?P<maker>{_IDENTIFIER}) .*?)?"
-    rf"(?:GRANT|REVOKE) .* (?:TO|FROM) (?P<grantee>{_IDENTIFIER})(?: WITH GRANT OPTION)?",
+    rf"(?:ALTER DEFAULT PRIVILEGES FOR ROLE (?P<maker>{IDENTIFIER}) .*?)?"
+    rf"(?:GRANT|REVOKE) .* (?:TO|FROM) (?P<grantee>{IDENTIFIER})(?: WITH GRANT OPTION)?",
     re.DOTALL,
 )
-_GRANTOR = re.compile(rf"SET SESSION AUTHORIZATION ({_IDENTIFIER})")
-_POLICY = re.compile(rf"CREATE POLICY .*? TO ({_IDENTIFIER}(?:, {_IDENTIFIER})*)(?: USING | WITH CHECK |;)", re.DOTALL)
-_MAPPING = re.compile(rf"CREATE USER MAPPING FOR ({_IDENTIFIER}) SERVER ")
-_OF_DATABASE = re.compile(rf"ALTER ROLE ({_IDENTIFIER}) IN DATABASE ")
-_ROLE = re.compile(_IDENTIFIER)
+_GRANTOR = re.compile(rf"SET SESSION AUTHORIZATION ({IDENTIFIER})")
+_POLICY = re.compile(rf"CREATE POLICY .*? TO ({IDENTIFIER}(?:, {IDENTIFIER})*)(?: USING | WITH CHECK |;)", re.DOTALL)
+_MAPPING = re.compile(rf"CREATE USER MAPPING FOR ({IDENTIFIER}) SERVER ")
+_OF_DATABASE = re.compile(rf"ALTER ROLE ({IDENTIFIER}) IN DATABASE ")
+_ROLE = re.compile(IDENTIFIER)
 _NO_ROLE = frozenset({"PUBLIC", "CURRENT_USER", "DEFAULT", ""})
 
 

@@ -13,11 +13,12 @@ from ...platforms.reading import unseen_tables, without_tables
 from ...postgres.any_bytes import server_encoding
 from ...postgres.connection import ConnectionOptions, connect
 from ...postgres.memberships import refuse_strange_owners
-from ...postgres.messages import bounded_list, database_errors
+from ...postgres.messages import database_errors
 from ...postgres.pooler import is_pooled
 from ...postgres.programs import Program, find_program
 from ...postgres.types import Connection
 from ...stream.process import child_environment
+from ...texts import bounded_list
 from ..outbound.forecast import NOTHING_FORESEEN, Forecast, foresee
 from .children import tool_message
 from .contents import Contents

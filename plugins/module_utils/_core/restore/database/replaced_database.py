@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 
 from ...errors import PreflightError, after_change
 from ...postgres.connection import ConnectionOptions
-from ...postgres.messages import bounded_list
 from ...postgres.types import Composable, Connection
+from ...texts import bounded_list
 from .naming import LOADING, REPLACED, UNDONE, beside
 from .request import RestoreRequest
 from .rights import check_may_create, check_owned

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from ...postgres.archive import TocEntry, object_name
-from ...postgres.messages import bounded_list
+from ...texts import bounded_list
 
 _KINDS = frozenset(
     {

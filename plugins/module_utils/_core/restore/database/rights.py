@@ -7,9 +7,9 @@ from collections.abc import Collection, Iterator, Sequence
 from ...errors import PreflightError
 from ...postgres.archive import Toc
 from ...postgres.memberships import OPTIONS_SINCE, lacking_memberships
-from ...postgres.messages import bounded_list
 from ...postgres.names import quoted
 from ...postgres.types import Connection, Cursor
+from ...texts import bounded_list
 from .globals_script import RolePlan
 from .lost_settings import settings_of
 from .sessions import unendable

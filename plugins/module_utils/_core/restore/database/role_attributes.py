@@ -10,10 +10,11 @@ import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
+from ...postgres.names import IDENTIFIER
 from .globals_script import RolePlan, RoleStatement
 
 _ATTRIBUTE = re.compile(r" (NO)?(SUPERUSER|CREATEROLE|CREATEDB|REPLICATION|BYPASSRLS)\b")
-_ALTER = re.compile(r'ALTER ROLE (?:"(?:[^"]|"")+"|[a-z_][a-z0-9_$]*) WITH(?= )')
+_ALTER = re.compile(rf"ALTER ROLE {IDENTIFIER} WITH(?= )")
 _LOGIN = re.compile(r" LOGIN\b")
 _PASSWORD = re.compile(r" PASSWORD '(?:[^']|'')*'")
 

@@ -8,9 +8,10 @@ from dataclasses import replace
 from ...errors import BackupError, PreflightError
 from ...postgres.archive import TocEntry, object_name
 from ...postgres.memberships import OPTIONS_SINCE, refuse_strange_owners
-from ...postgres.messages import bounded_list, server_message
+from ...postgres.messages import server_message
 from ...postgres.names import quoted
 from ...postgres.types import Connection, Cursor
+from ...texts import bounded_list
 from .contents import Contents
 from .globals_script import RolePlan, RoleStatement, plan_roles, roles_of
 from .named_roles import IMPLICIT, roles_of_entry

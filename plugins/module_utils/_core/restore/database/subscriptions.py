@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...postgres.connection import ConnectionOptions, connect
-from ...postgres.messages import bounded_list, server_message
+from ...postgres.messages import server_message
 from ...postgres.types import Connection
+from ...texts import bounded_list
 from .target import elsewhere
 
 _SUBSCRIPTIONS = """

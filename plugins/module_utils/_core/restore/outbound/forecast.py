@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ...postgres.archive import Toc, TocEntry, object_name
-from ...postgres.messages import bounded_list
 from ...postgres.names import TableName
+from ...texts import bounded_list
 from .calls import KNOWN_FUNCTIONS, NAMED
 from .memory import EVENT_TRIGGER, FILLED, JOB, MATERIALIZED_VIEW, RULE, SCHEDULERS, SUBSCRIPTION, TRIGGER, Paused
 

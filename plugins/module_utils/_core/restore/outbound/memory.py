@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from ...postgres.archive import Toc
-from ...postgres.messages import bounded_list
+from ...texts import bounded_list
 
 MARK = "Paused by mobul.backup until restore_database has state resumed: "
 SUBSCRIPTION, JOB, TRIGGER, EVENT_TRIGGER, RULE = "subscription", "job", "trigger", "event trigger", "rule"

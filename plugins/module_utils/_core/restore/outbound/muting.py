@@ -13,8 +13,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...postgres.messages import bounded_list, database_errors
+from ...postgres.messages import database_errors
 from ...postgres.types import Connection
+from ...texts import bounded_list
 from .calls import FIND_ROOTS
 from .statements import in_block
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...postgres.messages import bounded_list
 from ...postgres.names import TableName, display_name
 from ...postgres.tables import NoSuchTableError
+from ...texts import bounded_list
 from .finalize import Settled
 from .merge.merge import Merged
 from .request import TableRequest

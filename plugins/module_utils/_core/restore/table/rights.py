@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from ...errors import PreflightError
 from ...postgres.archive import TocEntry
 from ...postgres.memberships import refuse_strange_owners
-from ...postgres.messages import bounded_list
 from ...postgres.names import TableName, display_name, quoted
+from ...texts import bounded_list
 from ..database.named_roles import IMPLICIT
 from .session import Session
 from .target import STEP

@@ -13,13 +13,13 @@ from ...platforms.profile import Profile
 from ...platforms.reading import unseen_tables
 from ...postgres.archive import Toc
 from ...postgres.connection import Connection, ConnectionOptions, connect
-from ...postgres.messages import bounded_list
 from ...postgres.names import TableName, display_name
 from ...postgres.preflight import system_identifier
 from ...postgres.standby import refuse_standby
 from ...postgres.tables import NoSuchTableError, resolve_table
 from ...reading.access import open_access
 from ...reading.set_archive import open_set_archive
+from ...texts import bounded_list
 from ..environments import unknown_environment
 from ..origins import refuse_other
 from .dropped.belongings import Present, missing_around

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...backupset.manifest import Manifest
+from ...findings import joined
 from ...restore.database.comparing import Difference, check_of
 
-_SHOWN = 20
 CHECKS = ("rows", "contents", "large_objects", "sequences", "policies", "grants", "schema")
 """What is compared; a difference is one of these."""
 
@@ -15,12 +15,6 @@ CHECKS = ("rows", "contents", "large_objects", "sequences", "policies", "grants"
 def listed(differences: Sequence[Difference]) -> str:
     """The first of them in one line."""
     return joined([one.message for one in differences])
-
-
-def joined(texts: Sequence[str]) -> str:
-    """The first of them in one line."""
-    more = f" and {len(texts) - _SHOWN:,} more" if len(texts) > _SHOWN else ""
-    return "; ".join(texts[:_SHOWN]) + more
 
 
 def compared(check: str, manifest: Manifest) -> str:

@@ -13,7 +13,7 @@ from ...backupset.naming import SetId
 from ...catalogue.good_set import GoodSet, find_good_set
 from ...catalogue.wanted import Wanted
 from ...errors import BackupError, ConfigError
-from ...findings import FAILED, PASSED, WARNING, Finding, verdict
+from ...findings import FAILED, PASSED, WARNING, Finding, joined, verdict
 from ...locations.base import Location
 from ...postgres.connection import ConnectionOptions, connect
 from ...postgres.preflight import system_identifier
@@ -33,7 +33,7 @@ from ...restore.database.side_by_side.new_database import NewDatabase
 from ...restore.outbound.forecast import Forecast
 from ...restore.outbound.memory import names_of
 from ...restore.outbound.muting import mute
-from .compared import CHECKS, compared, joined, listed
+from .compared import CHECKS, compared, listed
 from .queries import run_query
 from .request import DrillRequest
 from .roles import drop_roles

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from ....errors import PreflightError
 from ....postgres.archive import Toc, TocEntry, is_borrowed, object_name
 from ....postgres.memberships import refuse_strange_owners
-from ....postgres.messages import bounded_list, database_errors
-from ....postgres.names import TableName
+from ....postgres.messages import database_errors
+from ....postgres.names import IDENTIFIER, TableName, unquote
 from ....postgres.types import Composable, Connection
+from ....texts import bounded_list
 from ...outbound.forecast import NOTHING_FORESEEN, Forecast
 from ...outbound.memory import Paused
 from ..expected_differences import ExpectedDifferences
 from ..extension_rows import ExtensionRows, extension_rows
-from ..globals_script import unquote
 from ..lent_rights import NOTHING_LENT, LentRights, plan_lent_rights
 from ..named_roles import IMPLICIT
 from .default_privileges import NONE_SUSPENDED, DefaultPrivileges, plan_default_privileges
@@ -35,7 +35,7 @@ SELECT n.nspname, pg_catalog.pg_get_userbyid(n.nspowner), ARRAY(
 FROM pg_catalog.pg_namespace n
 """
 _POPULATED = "SELECT oid::bigint FROM pg_catalog.pg_class WHERE relkind = 'm' AND relispopulated"
-_INTO_SCHEMA = re.compile(r' WITH SCHEMA ("(?:[^"]|"")+"|[^\s;]+);\s*\Z')
+_INTO_SCHEMA = re.compile(rf" WITH SCHEMA ({IDENTIFIER});\s*\Z")
 _PUBLIC = "public"
 _UNLINKED = ("FK CONSTRAINT", "INDEX ATTACH", "TABLE ATTACH")
 _TABLES = ("FOREIGN TABLE", "TABLE")

@@ -15,11 +15,12 @@ from ....errors import BackupError, after_change
 from ....postgres.archive import object_name
 from ....postgres.connection import connect
 from ....postgres.environment import private_file
-from ....postgres.messages import bounded_list, database_errors
+from ....postgres.messages import database_errors
 from ....postgres.names import display_name
 from ....stream.pipeline import Pipeline, Source
 from ....stream.process import ProcessFilter
 from ....stream.stages import Transform
+from ....texts import bounded_list
 from ..children import Child
 from ..comparing import Comparison, compare_schema, compared_fingerprints, doubts, schema_of
 from ..complaints import divide
@@ -242,9 +243,10 @@ class InPlace:
         )
         unexpected, expected = divide(found.differences, self._expected, ())
         if unexpected:
+            told = bounded_list(list(map(str, unexpected)), limit=_SHOWN, separator="; ")
             raise BackupError(
                 "compare with the backup",
-                f"rows are as in the backup, but: {'; '.join(map(str, unexpected[:_SHOWN]))}",
+                f"rows are as in the backup, but: {told}",
                 hint="the database was restored; look at these objects, or bring the safety backup back",
             )
         rows = sum(table.rows for table in manifest.tables)
@@ -267,5 +269,4 @@ class InPlace:
 
 def _extra(found: Comparison) -> Iterator[str]:
     if found.extra:
-        more = f" and {len(found.extra) - _SHOWN} more" if len(found.extra) > _SHOWN else ""
-        yield f"not in the backup, and left as they are: {', '.join(found.extra[:_SHOWN])}{more}"
+        yield f"not in the backup, and left as they are: {bounded_list(found.extra, limit=_SHOWN)}"

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 from ....platforms.profile import Profile
 from ....postgres.archive import Toc, TocEntry, object_digest, object_name
+from ....postgres.names import unquote
 from ....postgres.types import Composable
-from ..globals_script import split_statements, unquote
+from ..globals_script import split_statements
 
 _RIGHTS = ("ACL", "DEFAULT ACL")
 _WORDS = ("COMMENT", "SECURITY LABEL")

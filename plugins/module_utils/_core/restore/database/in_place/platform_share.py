@@ -15,9 +15,10 @@ from ....platforms.profile import Profile
 from ....postgres.archive import Toc, TocEntry, object_digest, object_name
 from ....postgres.archive.toc import TABLE_DATA
 from ....postgres.memberships import lacking_memberships
-from ....postgres.messages import bounded_list, database_errors
+from ....postgres.messages import database_errors
 from ....postgres.names import TableName, display_name
 from ....postgres.types import Composable, Connection, Cursor
+from ....texts import bounded_list
 from ...quiet_rows import loudly, may_be_quiet, prove_keys, quietly
 from .platform_rights import NO_RIGHTS, PlatformRights, plan_rights
 from .strangers import STEP, reachable

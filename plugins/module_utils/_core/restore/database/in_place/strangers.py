@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ....errors import PreflightError
 from ....postgres.archive import Toc, TocEntry, object_name
-from ....postgres.messages import bounded_list
+from ....texts import bounded_list
 
 STEP = "check the target"
 _OF_A_TABLE = frozenset(

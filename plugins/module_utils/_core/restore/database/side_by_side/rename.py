@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from ....errors import BackupError
 from ....postgres.connection import ConnectionOptions, connect
-from ....postgres.messages import bounded_list, server_message
+from ....postgres.messages import server_message
 from ....postgres.types import Composable, Connection
+from ....texts import bounded_list
 from ..sessions import end_session, sessions
 from .creating import comment_on
 

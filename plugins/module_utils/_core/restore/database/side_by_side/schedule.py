@@ -14,7 +14,7 @@ from enum import Enum, auto
 from ....postgres.archive import Section, Toc, TocEntry
 from ....postgres.archive.extract import ALWAYS_KEPT
 from ....postgres.archive.toc import TABLE_DATA
-from ....postgres.messages import bounded_list
+from ....texts import bounded_list
 from ..event_triggers import event_triggers
 
 _SMALLEST_SHARE = 0.02

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from ....errors import BackupError
-from ....postgres.messages import bounded_list
 from ....postgres.types import Composable
+from ....texts import bounded_list
 from ...outbound.memory import comment_in, recall, remembering
 from ...outbound.pausing import NOTHING_PAUSED, Pausing
 from ..comparing import Comparison, Difference, doubts
@@ -111,10 +111,9 @@ def refuse_differences(differences: Sequence[Difference]) -> None:
     """Raise when a restored database is not what the backup tells of; the first of the differences are named."""
     if not differences:
         return
-    shown = "; ".join(map(str, differences[:_DIFFERENCES_SHOWN]))
-    more = f" and {len(differences) - _DIFFERENCES_SHOWN} more" if len(differences) > _DIFFERENCES_SHOWN else ""
+    shown = bounded_list(list(map(str, differences)), limit=_DIFFERENCES_SHOWN, separator="; ")
     raise BackupError(
         "compare with the backup",
-        f"what was restored is not what was backed up: {shown}{more}",
+        f"what was restored is not what was backed up: {shown}",
         hint="the database is as it was before",
     )

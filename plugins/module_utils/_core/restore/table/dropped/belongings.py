@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from ....errors import PreflightError
 from ....postgres.archive import Toc, TocEntry, object_digest, object_name
 from ....postgres.archive.toc import BLOBS, TABLE_DATA
-from ....postgres.messages import bounded_list
-from ....postgres.names import TableName
-from ..swap.statements import IDENTIFIER
+from ....postgres.names import IDENTIFIER, TableName
+from ....texts import bounded_list
 from .lost_parts import LostParts, find_lost_parts
 
 STEP = "compare the database with the backup"

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ....postgres.archive import TocEntry
-from ..swap.statements import IDENTIFIER
+from ....postgres.names import IDENTIFIER
 
 _TOKEN = re.compile(r"""\bE'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|[(),]""", re.DOTALL)
 _HEAD = re.compile(rf"CREATE (?:UNLOGGED |FOREIGN )?TABLE (?P<name>{IDENTIFIER}\.{IDENTIFIER}) [^(]*\(\n")

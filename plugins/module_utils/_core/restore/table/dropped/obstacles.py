@@ -7,13 +7,11 @@ from collections.abc import Iterator, Sequence
 
 from ....errors import PreflightError
 from ....postgres.archive import TocEntry, object_name
-from ....postgres.messages import bounded_list
-from ....postgres.names import display_name
-from ...database.globals_script import unquote
+from ....postgres.names import IDENTIFIER, display_name, unquote
+from ....texts import bounded_list
 from ...database.named_roles import roles_of_entry
 from ..rights import Needed, check_rights, owners_of, places_of
 from ..session import Session
-from ..swap.statements import IDENTIFIER
 from .belongings import NOTHING_TOUCHED, STEP
 
 _RELATIONS = ("TABLE", "FOREIGN TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "INDEX")

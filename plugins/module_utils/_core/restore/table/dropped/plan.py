@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from ....catalogue.good_set import GoodSet
 from ....errors import FormatError, PreflightError
 from ....postgres.archive import Toc, TocEntry
-from ....postgres.messages import bounded_list
 from ....postgres.names import TableName, display_name
 from ....reading.set_archive import SetArchive
+from ....texts import bounded_list
 from ...environments import unknown_environment
 from ..request import TableRequest
 from ..session import Session

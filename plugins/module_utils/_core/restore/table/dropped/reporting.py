@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ....postgres.messages import bounded_list
 from ....postgres.names import display_name
+from ....texts import bounded_list
 from ..request import TableRequest
 from .carrying_out import Returned
 from .memory import Memory

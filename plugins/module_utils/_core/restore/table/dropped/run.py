@@ -9,9 +9,9 @@ from ....catalogue.good_set import GoodSet
 from ....errors import FormatError, SourceError, after_change
 from ....postgres.archive import Toc, schema_differences
 from ....postgres.connection import Connection
-from ....postgres.messages import bounded_list
 from ....postgres.names import TableName
 from ....reading.set_archive import SetArchive
+from ....texts import bounded_list
 from ..request import TableRequest
 from ..session import Session
 from ..swap.schema_dump import Tools, dump_schema

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from ....errors import PreflightError, SourceError
 from ....postgres.archive import Toc, TocEntry, object_digest, object_name
 from ....postgres.counting import fingerprints
-from ....postgres.messages import bounded_list
 from ....postgres.names import TableName, display_name
+from ....texts import bounded_list
 from ..request import TableRequest
 from ..session import Session
 from ..swap.dependents import find_entry

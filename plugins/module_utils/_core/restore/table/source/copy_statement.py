@@ -1,4 +1,4 @@
-"""The COPY statements of pg_dump: which table and columns they fill, and how their text is encoded."""
+"""The rows of a dump: the COPY statement that they are for, and how their text is encoded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ....errors import FormatError
 from ....postgres.archive import Toc, TocEntry
+from ....postgres.archive.copy_statement import CopyStatement
 from ....postgres.archive.encodings import codec_of
 from ....postgres.names import TableName
 
@@ -16,11 +17,6 @@ OTHERWISE = (
     "dump of that"
 )
 """What to do with a file whose rows no COPY reads."""
-_IDENTIFIER = r'(?:"(?:[^"]|"")*"|[^\s",.()]+)'
-_COPY = re.compile(
-    rf"COPY (?P<schema>{_IDENTIFIER})\.(?P<table>{_IDENTIFIER}) (?:\((?P<columns>.*)\))? ?FROM stdin;\s*", re.DOTALL
-)
-_COLUMN = re.compile(r'"((?:[^"]|"")*)"|([^\s",]+)')
 _ENCODING = re.compile(r"SET client_encoding = '([A-Za-z0-9_-]+)'")
 
 
@@ -45,14 +41,13 @@ def copy_of(text: str, encoding_statement: str) -> Copy:
     :param encoding_statement: ``SET client_encoding = 'LATIN1';``, say.
     :raises FormatError: it is none that pg_dump writes.
     """
-    match = _COPY.fullmatch(text)
-    if match is None:
+    found = CopyStatement.parse(text)
+    if found is None:
         raise FormatError(STEP, "the rows are no output of COPY: it was made with --inserts, say", hint=OTHERWISE)
-    columns = tuple(plain or quoted.replace('""', '"') for quoted, plain in _COLUMN.findall(match["columns"] or ""))
     named = _ENCODING.match(encoding_statement)
     return Copy(
-        (_unquoted(match["schema"]), _unquoted(match["table"])),
-        columns,
+        found.table,
+        found.columns,
         text.encode(codec_of(encoding_statement), "surrogateescape"),
         f"(FORMAT text, ENCODING '{named[1] if named else 'UTF8'}')",
     )
@@ -62,7 +57,3 @@ def copy_of_entry(entry: TocEntry, toc: Toc) -> Copy:
     """The COPY statement of a TABLE DATA entry."""
     encoding = next((one.defn for one in toc.entries if one.desc == "ENCODING"), "")
     return copy_of(entry.copy_stmt, encoding)
-
-
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name

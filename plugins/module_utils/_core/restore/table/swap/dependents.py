@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ....errors import FormatError, PreflightError
 from ....postgres.archive import Toc, TocEntry
-from ....postgres.messages import bounded_list
+from ....texts import bounded_list
 from ..session import Session
 from ..target import Target
 from .statements import QualifiedName

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ....errors import FormatError
 from ....postgres.archive import TocEntry
+from ....postgres.names import IDENTIFIER
 from ....postgres.types import Composable
 from ..kept_versions import Note, old_name
 from ..sequences import advance
@@ -19,7 +20,6 @@ from .drift import STEP, Watch
 from .lock_holders import describe_holders
 from .privileges import Granted, revoke_all
 from .shadow import Shadow
-from .statements import IDENTIFIER
 
 _WITHOUT_DROP = ("ACL", "COMMENT", "INDEX ATTACH", "ROW SECURITY", "SECURITY LABEL")
 _PUBLISHED = re.compile(rf"ALTER PUBLICATION ({IDENTIFIER}) ADD TABLE ONLY ({IDENTIFIER}\.{IDENTIFIER})")

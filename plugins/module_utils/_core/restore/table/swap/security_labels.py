@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from ....errors import PreflightError, SourceError
+from ....postgres.names import IDENTIFIER
 from ..session import LockedError, Session
 from ..target import Target
 from .dependents import Dependents
-from .statements import IDENTIFIER, split_statements
+from .statements import split_statements
 
 STEP = "check the security labels"
 _LABEL = "SECURITY LABEL"

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ....errors import FormatError
+from ....postgres.names import IDENTIFIER
 
 STEP = "read the schema"
-IDENTIFIER = r'(?:"(?:[^"]|"")*"|[^\s".();,]+)'
 _QUALIFIED = re.compile(rf"({IDENTIFIER})\.({IDENTIFIER})")
 _TOKEN = re.compile(
     r"""\bE'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$|--[^\n]*|;""", re.DOTALL

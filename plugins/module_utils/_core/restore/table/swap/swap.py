@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 
 from ....errors import FormatError, PreflightError, SourceError
 from ....postgres.archive import Toc, schema_differences
-from ....postgres.messages import bounded_list
 from ....postgres.names import TableName, display_name
+from ....texts import bounded_list
 from ..columns import Matching, match_columns
 from ..comparing import compare_rows
 from ..kept_versions import REPLACED, Note, stamp
