@@ -32,6 +32,7 @@ class _Module(AnsibleModule):  # type: ignore[misc]
     def _load_params(self) -> None:
         # Before the parameters are checked: a failure of that returns all of them.
         super()._load_params()
+        _drop_empty(self.params, self.argument_spec)
         self.no_log_values.update(secrets(self.params))
 
     def _log_invocation(self) -> None:
@@ -63,6 +64,16 @@ def run_module(argument_spec: Mapping[str, Any], operation: Operation, **options
         trace = page(traceback.format_exc().splitlines())
         _fail(module, msg=f"unexpected error: {type(error).__name__}: {error}", step="run", exception=trace)
     module.exit_json(**shown(_told(module, result)))
+
+
+def _drop_empty(params: dict[str, Any], spec: Mapping[str, Any]) -> None:
+    """Leave out the empty texts in what is given in lists, of locations say: a survey's empty answer is none."""
+    for name, option in spec.items():
+        if option.get("elements") == "dict" and isinstance(given := params.get(name), list):
+            params[name] = [
+                {key: value for key, value in one.items() if value != ""} if isinstance(one, dict) else one
+                for one in given
+            ]
 
 
 def _fail(module: AnsibleModule, **result: Any) -> NoReturn:
