@@ -19,16 +19,17 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible.plugins.action.normal import ActionModule as NormalAction
+from ansible_collections.mobul.backup.plugins.plugin_utils import progress
 
 _STEP_SECONDS = 2.0
 
 
 class GuardedAction(NormalAction):  # type: ignore[misc]
-    """Does what Ansible does for a module that has no action plugin, and ends when ansible-playbook has ended."""
+    """Does what Ansible does for a module without an action plugin, says how far it is, and ends with its run."""
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> Any:
         """Run the module of the action's name; returns what it tells."""
-        with _ends_with_run():
+        with _ends_with_run(), progress.shown(self, task_vars):
             return super().run(tmp, task_vars)
 
 

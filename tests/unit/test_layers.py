@@ -23,6 +23,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "texts": (),
     "errors": (),
     "durations": (),
+    "progress": (),
     "documents": (),
     "findings": (),
     "web": (),
@@ -49,7 +50,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
 A file imports from its own room and from those before it in the table. In a room that has rooms, its own files are both
 what those share and what puts them together: imports go both ways there.
 """
-LOOSE = ("errors", "texts", "durations", "findings")
+LOOSE = ("errors", "texts", "durations", "findings", "progress")
 ROLES = sorted(path.parent.parent for path in (PROJECT / "roles").glob("*/meta/argument_specs.yml"))
 
 

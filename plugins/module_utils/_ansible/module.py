@@ -18,6 +18,7 @@ from .._core.errors import BackupError
 from .._core.stream.process import give_way
 from .._core.texts import page, visible
 from .interruption import interruptible
+from .progress import written_down
 from .secrets import escaped, secrets
 from .showing import shown
 
@@ -52,7 +53,7 @@ def run_module(argument_spec: Mapping[str, Any], operation: Operation, **options
     # The interpreter would else walk all that was imported once more on its way out.
     atexit.register(gc.freeze)
     try:
-        with interruptible():
+        with written_down(), interruptible():
             result = operation(module.params, module.check_mode)
     except BackupError as error:
         report = _told(module, {"changed": error.changed, **(error.report or {})})

@@ -14,6 +14,7 @@ from ..postgres.archive import ArchiveWalker, Toc, TocEntry
 from ..postgres.names import TableName
 from ..postgres.patterns import dump_pattern
 from ..postgres.programs import Program, supports_compression
+from ..progress import at_table
 from ..stream.process import ProcessSource
 from ..stream.stages import Transform
 from ..stream.transforms import Beginning, Sha256, ZstdFrames
@@ -129,7 +130,7 @@ class PartDump:
         """Dump the part into every location that is still good; raise when its stream did not end well."""
 
         def on_block(entry: TocEntry) -> None:
-            writer.progress.current = f"{entry.schema}.{entry.table}" if entry.schema else entry.table
+            at_table(f"{entry.schema}.{entry.table}" if entry.schema else entry.table)
 
         self._walker = ArchiveWalker(on_toc=self._on_toc, on_block=on_block)
         transforms: list[Transform] = [self._walker]

@@ -30,10 +30,12 @@ from ..postgres.large_objects import (
 from ..postgres.locking import lock_tables
 from ..postgres.names import TableName, display_name
 from ..postgres.types import Connection
-from ..stream.pipeline import Progress, as_backup_error
+from ..progress import expect_tables, stage
+from ..stream.pipeline import as_backup_error
 from ..texts import bounded_list
 from .attachments import Attachment, AttachmentSource
 from .describing import describe_dump, describe_schema, describe_side, describe_tables, describe_tools, fitted, second
+from .dumping import STEP as DUMP_STEP
 from .dumping import PartDump, TocCollector, dump_argv
 from .parts import Part
 from .preparing import Ends, Plan
@@ -75,11 +77,10 @@ class BackupRun:
     """One backup under way; use it once."""
 
     def __init__(self, request: BackupRequest, ends: Ends, plan: Plan) -> None:
-        self.progress = Progress()
         self._request = request
         self._ends = ends
         self._plan = plan
-        self._writer = SetWriter(plan.locations, plan.directory(request.label), self.progress)
+        self._writer = SetWriter(plan.locations, plan.directory(request.label))
         self._tocs = TocCollector(len(plan.parts))
         self._dumps = [self._part_dump(part) for part in plan.parts]
         self._sides = self._side_artifacts()
@@ -137,7 +138,10 @@ class BackupRun:
         tasks: list[Callable[[], None]] = [self._dump_task(dump) for dump in self._dumps]
         tasks += [self._count, self._write_sides] if tasks else [self._write_sides]
         tasks = [self._explaining(task) for task in tasks]
-        with ThreadPoolExecutor(max_workers=len(tasks), thread_name_prefix="backup") as pool:
+        with (
+            stage(DUMP_STEP if self._dumps else "export the tables", self._expected(), estimated=True),
+            ThreadPoolExecutor(max_workers=len(tasks), thread_name_prefix="backup") as pool,
+        ):
             futures = [pool.submit(task) for task in tasks]
             try:
                 self._watch(futures)
@@ -148,6 +152,13 @@ class BackupRun:
                     self._give_up(reason)
                     wait(not_done, timeout=_CANCEL_AGAIN)
                 raise
+
+    def _expected(self) -> int | None:
+        """How many bytes the set before has taken, before they were compressed and encrypted here."""
+        previous = self._plan.previous
+        if previous is None:
+            return None
+        return sum(one.size if one.plain_size is None else one.plain_size for one in previous.manifest.artifacts)
 
     def _watch(self, futures: list[Future[None]]) -> None:
         pending = set(futures)
@@ -192,6 +203,7 @@ class BackupRun:
     def _add_toc(self, toc: Toc) -> None:
         """Prove, while the part's pg_dump has its tables locked and waits to be read, that they are the snapshot's."""
         self._plan.unchanged.check([(data.schema, data.table) for data in toc.tables])
+        expect_tables(len(toc.tables))
         self._tocs.add(toc)
 
     def _dump_task(self, dump: PartDump) -> Callable[[], None]:

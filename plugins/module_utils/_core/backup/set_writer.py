@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from ..backupset.naming import MANIFEST
 from ..errors import BackupError, Cancelled, LocationError
 from ..locations.base import Location, Receipt, Writer
-from ..stream.pipeline import Pipeline, Progress, Source, as_backup_error
+from ..stream.pipeline import Pipeline, Source, as_backup_error
 from ..stream.stages import Transform
 
 _WEAK_PROOFS = ("size", "crc32", "md5", "sha1")
@@ -57,9 +57,8 @@ class SetWriter:
     :ivar kept: what could not be removed although the set is not wanted there, for a person.
     """
 
-    def __init__(self, locations: Sequence[Location], directory: str, progress: Progress) -> None:
+    def __init__(self, locations: Sequence[Location], directory: str) -> None:
         self.directory = directory
-        self.progress = progress
         self.failures: dict[str, BackupError] = {}
         self.kept: list[str] = []
         self.receipts: dict[str, list[Receipt]] = {location.name: [] for location in locations}
@@ -82,7 +81,7 @@ class SetWriter:
         """Move one artifact into every live location; raise when its stream fails or no location is left."""
         key = f"{self.directory}/{name}"
         attempts = self._open(key, size_hint)
-        pipeline = Pipeline(source, transforms, attempts, progress=self.progress)
+        pipeline = Pipeline(source, transforms, attempts, counted=True)
         with self._lock:
             if self._cancelled is not None:
                 pipeline.cancel(self._cancelled)

@@ -17,6 +17,7 @@ from ..postgres.connection import Connection, ConnectionOptions, connect
 from ..postgres.copying import CopyQuery, TableSource, prepare_copy
 from ..postgres.names import from_text
 from ..postgres.standby import conflicts_named, in_recovery
+from ..progress import stage
 from ..stream.files import PRIVATE_MODE, RegularFile, ReplacingFileSink, file_digest
 from ..stream.pipeline import Pipeline, Sink
 from ..stream.stages import Transform
@@ -153,7 +154,8 @@ def _write(
     transforms: Sequence[Transform] = [*compressors(request.compress), *encryption.transforms(), digest]
     sink = None if check_mode else _UnlessSame(ReplacingFileSink(request.dest, step=STEP), digest, present)
     sinks: list[Sink] = [] if sink is None else [sink]
-    Pipeline(source, transforms, sinks).run_apart()
+    with stage(STEP):
+        Pipeline(source, transforms, sinks, counted=True).run_apart()
     changed = digest.hexdigest() != present
     return ExportResult(changed, source.name, source.rows, digest.size, digest.hexdigest())
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .. import progress
 from ..errors import BackupError, ConfigError, CryptoError, FormatError
 from ..stream.files import FileSource, RegularFile, ReplacingFileSink
 from ..stream.pipeline import Pipeline
@@ -155,8 +156,9 @@ class Task:
         """One pass of *source* through *stage* into *dest*; what came out."""
         digest = Sha256()
         sink = ReplacingFileSink(dest, mode=self.request.mode, step=self.step)
-        with _naming(source.path):
-            Pipeline(FileSource(source), [stage, self.decryption.allowance(source.size), digest], [sink]).run()
+        stages = [stage, self.decryption.allowance(source.size), digest]
+        with _naming(source.path), progress.stage(self.step, source.size):
+            Pipeline(FileSource(source), stages, [sink], counted=True).run()
         return digest
 
     def decrypted_digest(self, file: RegularFile) -> Sha256:

@@ -16,6 +16,7 @@ from ..errors import BackupError, LocationError
 from ..findings import FAILED, PASSED, WARNING, Finding
 from ..locations.base import Location
 from ..postgres.names import TableName, display_name
+from ..progress import expect, stage
 from ..reading.artifact import NotAsWritten, StoredArtifact
 from ..stream.pipeline import as_backup_error
 from ..texts import readable_size
@@ -52,7 +53,8 @@ def check_checksums(
                 unread.append(location.name)
             return Finding(check="checksum", subject=location.name, status=FAILED, message=message)
 
-    with ThreadPoolExecutor(max_workers=max(1, len(locations)), thread_name_prefix="checksums") as pool:
+    readers = ThreadPoolExecutor(max_workers=max(1, len(locations)), thread_name_prefix="checksums")
+    with stage("read the newest sets back"), readers as pool:
         found = [one for one in pool.map(check, locations) if one is not None]
     proven = {one.subject for one in found if one.status == PASSED}
     if min_copies and all(len(proven & set(one.good)) >= min_copies for one in sets):
@@ -65,6 +67,7 @@ def _check_location(location: Location, label: str, sets: Sequence[KnownSet]) ->
     wrong = []
     for one in sets:
         good = GoodSet(location, _load(one, location, label))
+        expect(sum(artifact.size for artifact in good.manifest.artifacts))
         for artifact in good.manifest.artifacts:
             files, total = files + 1, total + artifact.size
             try:

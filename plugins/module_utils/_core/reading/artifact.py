@@ -12,6 +12,7 @@ import hashlib
 import threading
 from collections.abc import Iterable, Iterator
 
+from .. import progress
 from ..backupset.artifact import AgeHead, Artifact
 from ..catalogue.good_set import GoodSet
 from ..encryption.age import AgeError, NoMatchError
@@ -80,6 +81,7 @@ class StoredArtifact:
         read = Sha256()
         for piece in self.location.read(self.key):
             read.update(piece)
+            progress.advance(len(piece))
             if read.size > self.artifact.size:
                 raise self.not_as_written(f"more than its {self.artifact.size} bytes")
             yield piece
@@ -109,7 +111,9 @@ class StoredArtifact:
             tag = "" if info is None else info.tag
             with self._lock:
                 self._tag = tag if self.location is location else self._tag
-        return location.read(self.key, offset=offset, length=length, tag=tag)
+        for piece in location.read(self.key, offset=offset, length=length, tag=tag):
+            progress.advance(len(piece))
+            yield piece
 
     def not_as_written(self, found: str = "another SHA-256 than the manifest says") -> NotAsWritten:
         """The error for a file that is another.
@@ -181,7 +185,8 @@ class BlockProven(Proven):
         self._last: tuple[int, bytes] = (-1, b"")
         if self._size <= KEPT_BYTES:
             self._small = b"".join(file.stored())
-        else:
+            return
+        with progress.stage(f"prove {file.artifact.name}", self._size):
             self._digests = [hashlib.sha256(block).digest() for block in _blocks(file.stored())]
 
     def read(self, offset: int, length: int) -> Iterator[bytes]:

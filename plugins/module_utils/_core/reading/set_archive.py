@@ -53,6 +53,11 @@ class SetArchive:
         return self._text.toc
 
     @property
+    def stored_size(self) -> int:
+        """Bytes of the files of the dump as they are stored."""
+        return sum(reader.artifact.size for reader in self._readers)
+
+    @property
     def data_sizes(self) -> dict[int, int]:
         """Bytes of the data of each entry that has any, by dump id."""
         return {dump_id: block.length for dump_id, block in self._blocks.items()}

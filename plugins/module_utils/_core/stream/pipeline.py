@@ -12,9 +12,10 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
+from .. import progress
 from ..errors import BackupError, Cancelled, SourceError
 from .stages import Transform, through
 
@@ -49,18 +50,6 @@ class Sink(Protocol):
 
     def abort(self) -> None:
         """Leave nothing behind. Never raises; called at most once, instead of or after a failed commit."""
-
-
-@dataclass
-class Progress:
-    """Live counts, to be read by whoever shows progress. Bytes by stage name; the rest is free text."""
-
-    bytes: dict[str, int] = field(default_factory=dict)
-    current: str | None = None
-
-    def add(self, stage: str, count: int) -> None:
-        """Count *count* bytes that left *stage*; each stage is counted by one thread only."""
-        self.bytes[stage] = self.bytes.get(stage, 0) + count
 
 
 @dataclass(frozen=True)
@@ -127,11 +116,10 @@ class Channel:
 class _SinkRunner:
     """One sink in its thread."""
 
-    def __init__(self, sink: Sink, progress: Progress) -> None:
+    def __init__(self, sink: Sink) -> None:
         self.sink = sink
         self.channel = Channel()
         self.error: BackupError | None = None
-        self._progress = progress
         self._thread = threading.Thread(target=self._run, name=f"sink {sink.name}", daemon=True)
 
     def start(self) -> None:
@@ -144,7 +132,6 @@ class _SinkRunner:
         try:
             while (chunk := self.channel.get()) is not None:
                 self.sink.write(chunk)
-                self._progress.add(self.sink.name, len(chunk))
             self.sink.commit()
         except BaseException as error:
             self.error = as_backup_error(error, f"write to {self.sink.name}")
@@ -167,7 +154,8 @@ class Pipeline:
     :param source: where the bytes come from.
     :param transforms: applied in order. Cheap ones share one thread, which keeps hand-overs few.
     :param sinks: all receive the same bytes.
-    :param progress: counted into; made if not given.
+    :param counted: whether what the source gives counts as the work's progress: where it comes from a location, that
+        has been counted there.
     """
 
     def __init__(
@@ -176,12 +164,12 @@ class Pipeline:
         transforms: Sequence[Transform],
         sinks: Sequence[Sink],
         *,
-        progress: Progress | None = None,
+        counted: bool = False,
     ) -> None:
-        self.progress = progress if progress is not None else Progress()
+        self._counted = counted
         self._source = source
         self._transforms = list(transforms)
-        self._runners = [_SinkRunner(sink, self.progress) for sink in sinks]
+        self._runners = [_SinkRunner(sink) for sink in sinks]
         self._channel = Channel()
         self._failure: BackupError | None = None
         self._committing = False
@@ -240,7 +228,8 @@ class Pipeline:
     def _read(self) -> None:
         def emit(chunk: bytes) -> None:
             if chunk:
-                self.progress.add(self._source.name, len(chunk))
+                if self._counted:
+                    progress.advance(len(chunk))
                 if not self._channel.put(chunk):
                     raise self._failure or Cancelled()
 

@@ -28,10 +28,11 @@ from ..lifecycle.retention.policy import Policy
 from ..locations import enter_locations
 from ..locations.base import Location
 from ..postgres.names import display_name
+from ..progress import stage
 from ..reading.access import Access
 from ..texts import bounded_list, readable_size
 from .request import VerifyRequest
-from .sets import CopyCheck
+from .sets import READING, CopyCheck
 
 STEP = "prove the backup"
 _NEVER = frozenset({"post_incident", "pre_migration"})
@@ -205,7 +206,7 @@ def _prove(request: ProofRequest, known: KnownSet, access: Access, catalogue: Ca
             return "; ".join(known.copies[name].problems) or _first_failure(check.findings)
         return _first_failure(check.run())
 
-    with ThreadPoolExecutor(max_workers=len(checks), thread_name_prefix="prove") as pool:
+    with stage(READING), ThreadPoolExecutor(max_workers=len(checks), thread_name_prefix="prove") as pool:
         errors = list(pool.map(look, checks))
     proof = _Proof(known)
     for check, error in zip(checks, errors, strict=True):

@@ -15,10 +15,11 @@ from ..catalogue.good_set import choose_id
 from ..errors import BackupError
 from ..findings import FAILED, PASSED, WARNING, Finding, verdict, worst_first
 from ..monitoring.size_band import SMALL, judge_size
+from ..progress import stage
 from ..reading.access import Access, open_access
 from .files import verify_file
 from .request import VerifyRequest
-from .sets import CopyCheck
+from .sets import READING, CopyCheck
 
 STEP = "verify the backup"
 
@@ -69,7 +70,7 @@ def _verify_set(request: VerifyRequest, access: Access, cache_dir: str | None) -
             return [Finding(check="verification", subject=copy.location.name, status=FAILED, message=str(failure))]
         return copy.run()
 
-    with ThreadPoolExecutor(max_workers=len(copies), thread_name_prefix="verify") as pool:
+    with stage(READING), ThreadPoolExecutor(max_workers=len(copies), thread_name_prefix="verify") as pool:
         findings = [finding for found in pool.map(check, copies) for finding in found]
     known = next((one for one in catalogue.finished if one.id == set_id), None)
     # Of a set that nobody vouches for nothing is known but its name, and each copy's own finding says so.

@@ -16,6 +16,7 @@ from ..errors import BackupError, CryptoError, LocationError
 from ..findings import FAILED, PASSED, WARNING, Finding, joined
 from ..locations.base import Location
 from ..postgres.names import TableName
+from ..progress import expect
 from ..reading.access import Access
 from ..reading.artifact import HeadProven, NotAsWritten, StoredArtifact
 from ..reading.left_out import told_left_out
@@ -28,6 +29,8 @@ from .dumps import check_size, check_tables, row_differences, tables_of
 from .request import VerifyRequest
 from .unpacking import Unpacker
 
+READING = "read the copies"
+"""The stage of the work."""
 _ENOUGH_RECIPIENTS = 2
 
 
@@ -204,6 +207,7 @@ class CopyCheck:
     def _read(self, good: GoodSet, *, unpack: bool) -> _Read:
         """Every file to its end, and what came of that."""
         found = _Read()
+        expect(sum(artifact.size for artifact in good.manifest.artifacts))
         for artifact in good.manifest.artifacts:
             file = StoredArtifact(good, artifact)
             stored = file.stored()

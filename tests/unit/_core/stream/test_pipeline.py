@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core import progress
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, Cancelled, SourceError
 from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline import CHANNEL_BYTES, Emit, Pipeline
 from hypothesis import given
@@ -204,7 +205,8 @@ def test_a_cancellation_that_comes_while_sinks_commit_changes_nothing() -> None:
     assert end.state == "committed"
 
 
-def test_progress_counts_the_bytes_of_every_stage() -> None:
-    pipeline = Pipeline(Chunks([b"abc", b"de"]), [], [Memory("one"), Memory("two")])
-    pipeline.run()
-    assert pipeline.progress.bytes == {"chunks": 5, "one": 5, "two": 5}
+@pytest.mark.parametrize(("counted", "done"), [(True, 5), (False, 0)])
+def test_what_comes_from_the_source_counts_once_where_it_is_to(counted: bool, done: int) -> None:
+    with progress.stage("move") as stage:
+        Pipeline(Chunks([b"abc", b"de"]), [], [Memory("one"), Memory("two")], counted=counted).run()
+    assert stage.done == done

@@ -16,6 +16,7 @@ from ...backupset.manifest import Manifest
 from ...catalogue.good_set import GoodSet
 from ...errors import BackupError
 from ...locations.base import Location
+from ...progress import expect
 from ...reading.artifact import StoredArtifact
 from .planning import ReplicationRequest, SetPlan
 from .source_copies import Contents, Sources
@@ -100,6 +101,7 @@ class _Copying:
         self._each(Delivery.survey)
         self._prove_for_repairs(contents, manifest)
         self._each(Delivery.clear)
+        expect(sum(artifact.size for artifact in manifest.artifacts if self._waiting(artifact)))
         for artifact in manifest.artifacts:
             if not self._waiting(artifact):
                 continue

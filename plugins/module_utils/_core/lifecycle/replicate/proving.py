@@ -9,6 +9,7 @@ from ...catalogue.good_set import GoodSet
 from ...catalogue.loading import load_set
 from ...errors import BackupError, CryptoError, FormatError
 from ...locations.base import Location
+from ...progress import expect, stage
 from ...reading.artifact import NotAsWritten, StoredArtifact
 from .planning import ReplicationRequest, SetPlan, Target
 
@@ -24,7 +25,8 @@ def prove_copies(plan: SetPlan, request: ReplicationRequest) -> SetPlan:
     def look(location: Location) -> tuple[int, str]:
         return _look(location, plan, request)
 
-    with ThreadPoolExecutor(max_workers=len(plan.sources), thread_name_prefix="proving") as pool:
+    readers = ThreadPoolExecutor(max_workers=len(plan.sources), thread_name_prefix="proving")
+    with stage(f"prove the copies of {plan.id}"), readers as pool:
         looks = list(zip(plan.sources, pool.map(look, plan.sources), strict=True))
     bad = {location: found for location, found in looks if found[1]}
     good = tuple(location for location in plan.sources if location not in bad)
@@ -41,6 +43,7 @@ def _look(location: Location, plan: SetPlan, request: ReplicationRequest) -> tup
     size, wrong = 0, []
     try:
         good = GoodSet(location, load_set(location, request.label, plan.id, request.verify_keys))
+        expect(sum(artifact.size for artifact in good.manifest.artifacts))
         for artifact in good.manifest.artifacts:
             try:
                 StoredArtifact(good, artifact).prove()

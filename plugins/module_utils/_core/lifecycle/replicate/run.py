@@ -19,6 +19,7 @@ from ...durations import parse_time
 from ...errors import BackupError, ConfigError, LocationError
 from ...locations import enter_locations
 from ...locations.base import Location
+from ...progress import stage
 from ..retention import Policy
 from .copying import Outcome, copy_set
 from .planning import ALL, STEP, ReplicationRequest, SetPlan, Target, plan_replication
@@ -85,7 +86,8 @@ def carry_out(plans: Sequence[SetPlan], request: ReplicationRequest) -> list[Out
     outcomes: list[Outcome] = []
     for plan in plans:
         given_up = [one for one in plan.targets if bad_targets[one.location.name] >= _FAILURES_AT_MOST]
-        outcome = _copy(plan, given_up, bad_sources, request)
+        with stage(f"copy {plan.id}"):
+            outcome = _copy(plan, given_up, bad_sources, request)
         outcomes.append(outcome)
         bad_sources.update(outcome.failures)
         for target in plan.targets:

@@ -17,6 +17,7 @@ from typing import Any
 
 from ...backupset.naming import check_key
 from ...errors import ConfigError, SourceError
+from ...progress import stage
 from ...stream.files import FileSource, RegularFile, file_digest
 from ...stream.pipeline import Pipeline
 from ...stream.transforms import Sha256
@@ -158,7 +159,8 @@ def run_upload(request: UploadRequest, plan: UploadPlan, store: Store, file: Reg
         details=details,
         replaces=plan.found.get("ETag") if plan.found else None,
     )
-    Pipeline(FileSource(file), [_Expected(plan.sha256, request.src)], [writer]).run()
+    with stage("upload the file", plan.size):
+        Pipeline(FileSource(file), [_Expected(plan.sha256, request.src)], [writer], counted=True).run()
     if writer.receipt is None:
         raise AssertionError("a committed writer has no receipt")
     return writer.receipt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...errors import FormatError
 from ...postgres.types import Composable
+from ...progress import stage
 from .columns import Matching
 from .session import Session
 from .source.rows import RowSource
@@ -19,7 +20,7 @@ def load(session: Session, source: RowSource, target: Target, into: Composable, 
     :param target: whose columns' types *into* has.
     :return: number of rows.
     """
-    with session.at(f"{STEP} of {source.name}"):
+    with stage(f"{STEP} of {source.name}"), session.at(f"{STEP} of {source.name}"):
         if source.documents:
             return _load_documents(session, source, into, matching)
         if matching.direct:

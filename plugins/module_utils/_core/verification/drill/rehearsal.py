@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
+from ...backupset.artifact import Artifact
 from ...backupset.manifest import Manifest
 from ...backupset.naming import SetId
 from ...catalogue.good_set import GoodSet, find_good_set
@@ -17,6 +18,7 @@ from ...findings import FAILED, PASSED, WARNING, Finding, joined, verdict
 from ...locations.base import Location
 from ...postgres.connection import ConnectionOptions, connect
 from ...postgres.preflight import system_identifier
+from ...progress import stage
 from ...reading.access import Access
 from ...reading.artifact import StoredArtifact
 from ...reading.left_out import told_left_out
@@ -135,9 +137,8 @@ class Drill:
                     hint="is it the right label and location?",
                 )
             contents = open_contents(good, access.decryption)
-            for artifact in good.manifest.artifacts if only_check else ():
-                # A restore reads every byte of the dump, and each of its pieces is proven before it is used.
-                StoredArtifact(good, artifact).prove()
+            # A restore reads every byte of the dump, and each of its pieces is proven before it is used.
+            _prove(good, good.manifest.artifacts if only_check else ())
         except BackupError as error:
             told.tell("source", FAILED, str(error))
             return None
@@ -153,7 +154,7 @@ class Drill:
         wrong = []
         for artifact in exports:
             try:
-                StoredArtifact(good, artifact).prove()
+                _prove(good, [artifact])
             except BackupError as error:
                 wrong.append(error.message)
         if exports:
@@ -286,3 +287,10 @@ def _silence(scratch: NewDatabase, told: Rehearsal) -> None:
         loud = mute(connection, raising=True).loud
     if loud:
         told.tell("outbound", WARNING, f"would call out if one of your queries used it: {joined(loud)}")
+
+
+def _prove(good: GoodSet, artifacts: Sequence[Artifact]) -> None:
+    """Read these files to their ends, and compare their SHA-256."""
+    with stage(f"prove the files in {good.location.name}", sum(artifact.size for artifact in artifacts)):
+        for artifact in artifacts:
+            StoredArtifact(good, artifact).prove()

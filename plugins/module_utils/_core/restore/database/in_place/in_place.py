@@ -17,6 +17,7 @@ from ....postgres.connection import connect
 from ....postgres.environment import private_file
 from ....postgres.messages import database_errors
 from ....postgres.names import display_name
+from ....progress import stage
 from ....stream.pipeline import Pipeline, Source
 from ....stream.process import ProcessFilter
 from ....stream.stages import Transform
@@ -153,7 +154,10 @@ class InPlace:
             child.feed(begin)
             self._put_rows(child, environment, stack)
             source, transforms = self._stream(environment, stack)
-            Pipeline(source, transforms, [_Transaction(child, clear, end)]).run()
+            archive = plan.contents.archive
+            with stage("load the database", None if archive is None else archive.stored_size, estimated=True):
+                sinks = [_Transaction(child, clear, end)]
+                Pipeline(source, transforms, sinks, counted=archive is None).run()
         except BackupError as error:
             error.hint = error.hint or f"the database is as it was before{self._suspects()}"
             raise

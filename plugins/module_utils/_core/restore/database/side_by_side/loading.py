@@ -13,6 +13,7 @@ from ....postgres.archive import Toc, TocEntry, object_name
 from ....postgres.environment import private_file
 from ....postgres.names import TableName
 from ....postgres.programs import Program
+from ....progress import at_table, expect_tables, stage
 from ....reading.set_archive import SetArchive
 from ....stream.pipeline import Pipeline, Source, as_backup_error
 from ..children import Child, ChildSink
@@ -23,6 +24,8 @@ from ..search_paths import NO_SEARCH_PATHS, SearchPaths
 from .schedule import Piece, Queue, Schedule, Work
 
 STEP = "restore the database"
+LOADING = "load the database"
+"""The stage of the work."""
 
 
 @dataclass(frozen=True)
@@ -102,13 +105,13 @@ class _Running:
 
 
 def feed(source: Source, tools: Tools, toc: Toc) -> None:
-    """A whole archive as one stream into one program."""
+    """A whole archive, a file of this host, as one stream into one program."""
     with private_file(listed(in_order(toc))) as names:
-        _feed(source, tools.start(STEP, f"--use-list={names}", fed=True), _Running())
+        _feed(source, tools.start(STEP, f"--use-list={names}", fed=True), _Running(), counted=True)
 
 
-def _feed(source: Source, child: Child, running: _Running) -> None:
-    pipeline = Pipeline(source, [], [ChildSink(child)])
+def _feed(source: Source, child: Child, running: _Running, *, counted: bool = False) -> None:
+    pipeline = Pipeline(source, [], [ChildSink(child)], counted=counted)
 
     def end() -> None:
         pipeline.cancel()
@@ -163,6 +166,11 @@ class SetLoader:
 
         :raises BackupError: one piece failed, for whose sake all others were ended.
         """
+        with stage(LOADING, self._archive.stored_size, estimated=True):
+            expect_tables(len(self._schedule.loads))
+            self._run()
+
+    def _run(self) -> None:
         piece: list[int] = []
         for dump_id in self._schedule.before:
             if dump_id in self._paused_before and piece:
@@ -212,6 +220,7 @@ class SetLoader:
         if piece.work is not Work.LOAD:
             self._define(piece.entries, jobs=self._jobs if piece.work is Work.FINISH else 1)
             return
+        at_table(piece.name)
         for path, ids in self._tools.runs(self._entries(piece.entries)):
             source = self._archive.source(set(ids), search_path=path)
             _feed(source, self._tools.start(f"load {piece.name}", fed=True), self._running)

@@ -14,6 +14,7 @@ from ....postgres.connection import ConnectionOptions, connect
 from ....postgres.globals import conninfo_safe
 from ....postgres.known_settings import unknown_settings
 from ....postgres.messages import database_errors
+from ....progress import stage
 from ....stream.pipeline import Pipeline
 from ....stream.stages import Transform
 from ...outbound.memory import paused_in
@@ -37,7 +38,7 @@ from ..psql_filter import KnownSettings, Restricted
 from ..target import elsewhere, open_maintenance
 from .creating import create_database, drop_database
 from .finished_tables import Settling
-from .loading import STEP, SetLoader, Tools, feed, read_file
+from .loading import LOADING, STEP, SetLoader, Tools, feed, read_file
 from .schedule import plan_schedule
 
 
@@ -108,9 +109,11 @@ class NewDatabase:
             elif contents.file is not None and contents.toc is None:
                 self._load_script(environment)
             elif contents.file is not None and contents.toc is not None and contents.file.direct:
-                read_file(contents.file.path, tools, jobs, contents.toc)
+                with stage(LOADING):
+                    read_file(contents.file.path, tools, jobs, contents.toc)
             elif contents.file is not None and contents.toc is not None:
-                feed(contents.file.source(), tools, contents.toc)
+                with stage(LOADING):
+                    feed(contents.file.source(), tools, contents.toc)
 
     @contextlib.contextmanager
     def _rights_lent(self) -> Iterator[None]:
@@ -161,13 +164,14 @@ class NewDatabase:
         child = Child(argv, environment, STEP, fed=True)
         try:
             transforms: list[Transform] = [KnownSettings(plan.target.version_num), Restricted()]
-            Pipeline(plan.contents.file.source(), transforms, [ChildSink(child)]).run()
+            with stage(LOADING):
+                Pipeline(plan.contents.file.source(), transforms, [ChildSink(child)], counted=True).run()
         finally:
             child.close()
 
     def compare(self) -> Comparison:
         """Compare what has not been compared yet, several things at the same time."""
-        with ThreadPoolExecutor(max_workers=3, thread_name_prefix="compare") as pool:
+        with stage("compare it with the backup"), ThreadPoolExecutor(3, thread_name_prefix="compare") as pool:
             futures = [pool.submit(self._settling.settle_rest), pool.submit(self._compare_others)]
             found = pool.submit(self._compare_schema).result()
             for future in futures:

@@ -1,0 +1,94 @@
+"""How far this process has come, for whoever waits for it: one stage at a time, counted in bytes and tables.
+
+It is like a log: the work tells it and never hears of who looks, or whether anybody does. An operation opens a stage in
+the thread that leads it; what it has started in other threads counts into it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass
+class Stage:
+    """A part of the work.
+
+    :param name: what is done, as an imperative.
+    :param total: how many bytes will pass; None where that is not known.
+    :param estimated: whether *total* is no more than what is expected.
+    :ivar done: bytes that have passed.
+    :ivar table: what is under way, in words.
+    :ivar tables: how many tables have begun to pass.
+    :ivar tables_total: of how many; None where that is not known.
+    """
+
+    name: str
+    total: int | None = None
+    estimated: bool = False
+    done: int = 0
+    table: str = ""
+    tables: int = 0
+    tables_total: int | None = None
+    began: float = field(default_factory=time.monotonic)
+
+    def as_dict(self) -> dict[str, Any]:
+        """What can be told of it; ``seconds`` is for how long it has been under way."""
+        told = {name: value for name, value in vars(self).items() if name != "began"}
+        return {**told, "seconds": time.monotonic() - self.began}
+
+
+_stages: list[Stage] = []
+_lock = threading.Lock()
+
+
+@contextlib.contextmanager
+def stage(name: str, total: int | None = None, *, estimated: bool = False) -> Iterator[Stage]:
+    """Within the block the work is at this stage; see :class:`Stage` for the parameters. They may be nested."""
+    opened = Stage(name, total, estimated)
+    with _lock:
+        _stages.append(opened)
+    try:
+        yield opened
+    finally:
+        with _lock:
+            _stages.remove(opened)
+
+
+def expect(count: int) -> None:
+    """*count* bytes are among those that will pass."""
+    with _lock:
+        if _stages:
+            _stages[-1].total = (_stages[-1].total or 0) + count
+
+
+def advance(count: int) -> None:
+    """*count* more bytes have passed."""
+    with _lock:
+        if _stages:
+            _stages[-1].done += count
+
+
+def expect_tables(count: int) -> None:
+    """*count* tables are among those that will pass."""
+    with _lock:
+        if _stages:
+            _stages[-1].tables_total = (_stages[-1].tables_total or 0) + count
+
+
+def at_table(name: str) -> None:
+    """The next table begins to pass."""
+    with _lock:
+        if _stages:
+            _stages[-1].table = name
+            _stages[-1].tables += 1
+
+
+def snapshot() -> dict[str, Any] | None:
+    """The stage that the work is at, as :meth:`Stage.as_dict` tells it; None where it is at none."""
+    with _lock:
+        return _stages[-1].as_dict() if _stages else None

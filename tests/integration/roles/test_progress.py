@@ -1,0 +1,148 @@
+"""How far a module is comes as lines while its task is under way, however its host is reached."""
+
+from __future__ import annotations
+
+import fcntl
+import glob
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyte
+import pytest
+from support.backup_bench import Bench, Keys
+from support.fake_programs import FakePrograms
+from support.lab import PostgresServer
+from support.playbooks import Playbooks
+from support.processes import die_with_parent
+from support.programs import find_tool, wait_until
+from support.sample_databases import fill
+
+MIB = 1024 * 1024
+LEFT = "/var/tmp/.mobul-progress-*"
+LINE = re.compile(
+    r"^mobul\.backup: \[shop\] pg_backup: dump the database: "
+    r"[\d.]+ MiB, [\d.]+ [KM]iB/s, table 1 of 1 \(public\.big\), \d+ seconds so far$",
+    re.MULTILINE,
+)
+
+
+@pytest.fixture(scope="module")
+def large(postgres17: PostgresServer) -> Iterator[str]:
+    """More than fits between pg_dump and a location that stands still."""
+    with postgres17.database() as name:
+        fill(postgres17, name, 20, "big")
+        yield name
+
+
+@pytest.fixture
+def bench(tmp_path: Path, keys: Keys) -> Bench:
+    """A place for sets."""
+    return Bench(tmp_path, keys)
+
+
+def start(
+    playbooks: Playbooks, inventory: Path, errors: Any, output: Any = subprocess.PIPE, **environment: str
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [Path(sys.executable).parent / "ansible-playbook", playbooks.directory / "playbook.yml", "-i", inventory],
+        stdout=output,
+        stderr=errors,
+        text=True,
+        env={**playbooks.environment, **environment},
+        preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509 - one system call
+    )
+
+
+@pytest.mark.parametrize("way", ["local", "become", "ssh", "ssh with pipelining"])
+def test_a_line_is_on_standard_error_and_the_result_is_as_without(
+    playbooks: Playbooks,
+    bench: Bench,
+    postgres17: PostgresServer,
+    large: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    way: str,
+) -> None:
+    host: dict[str, Any] = {}
+    if way == "become":
+        if find_tool("sudo") is None or os.geteuid() != 0:
+            pytest.skip("there is no sudo that asks for no password")
+        host = {"ansible_become": True, "ansible_become_exe": str(find_tool("sudo"))}
+    elif way != "local":
+        host = request.getfixturevalue("ssh_server").variables()
+    bench.root.mkdir(mode=0o700)
+    log = tmp_path / "stderr"
+    with FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=12 * MIB) as programs, log.open("w") as errors:
+        options = bench.options(postgres17, large, compress="none", pg_bin_dir=programs)
+        playbooks.task("mobul.backup.pg_backup", options)
+        inventory = playbooks.inventory({"shop": host}, backup_progress=2)
+        pipelining = {"ANSIBLE_PIPELINING": "1"} if "pipelining" in way else {}
+        with start(playbooks, inventory, errors, **pipelining) as run:
+            try:
+                wait_until(lambda: LINE.search(log.read_text()) or run.poll() is not None, what="a line", seconds=120)
+            finally:
+                programs.open()
+            output = run.communicate()[0]
+    assert LINE.search(log.read_text()), log.read_text()
+    assert run.returncode == 0, output
+    # What reads standard output finds in it what it always does.
+    assert re.search(r"changed=1 .*failed=0", output)
+    assert "mobul.backup: [" not in output
+    assert glob.glob(LEFT) == []
+
+
+class UsersTerminal:
+    """The end of a terminal that a user looks at."""
+
+    def __init__(self) -> None:
+        self._user, self.program = pty.openpty()
+        fcntl.ioctl(self.program, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+        self.screen = pyte.Screen(100, 30)
+        self._stream = pyte.ByteStream(self.screen)
+
+    def look(self) -> str:
+        """What is on the screen now."""
+        while select.select([self._user], [], [], 0)[0]:
+            self._stream.feed(os.read(self._user, 65536))
+        return "\n".join(line.rstrip() for line in self.screen.display)
+
+
+@pytest.mark.parametrize("ended", ["well", "by Ctrl-C"])
+def test_on_a_terminal_each_host_has_a_line_that_is_gone_in_the_end(
+    playbooks: Playbooks, bench: Bench, postgres17: PostgresServer, large: str, tmp_path: Path, ended: str
+) -> None:
+    terminal = UsersTerminal()
+    with FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=12 * MIB) as programs:
+        options = bench.options(postgres17, large, compress="none", pg_bin_dir=programs)
+        playbooks.task("mobul.backup.pg_backup", options)
+        inventory = playbooks.inventory({"shop": {}})
+        live = {"ANSIBLE_CALLBACKS_ENABLED": "mobul.backup.live"}
+        with start(playbooks, inventory, terminal.program, terminal.program, **live) as run:
+            try:
+                wait_until(
+                    lambda: "[shop] pg_backup: dump the database" in terminal.look() or run.poll() is not None,
+                    what="a line",
+                    seconds=120,
+                )
+                if ended == "by Ctrl-C":
+                    run.send_signal(signal.SIGINT)
+            finally:
+                programs.open()
+            while run.poll() is None:
+                terminal.look()
+                time.sleep(0.01)
+    shown = terminal.look()
+    assert "[shop] pg_backup" not in shown
+    if ended == "well":
+        assert "changed: [shop]" in shown and "PLAY RECAP" in shown
