@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from collections.abc import Iterator
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.archive import ArchiveWalker, Toc
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions, connect
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.types import Connection
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.outbound.forecast import foresee
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.outbound.memory import (
     recall,
     remembering,
@@ -80,6 +83,15 @@ def _session(server: PostgresServer, database: str) -> Iterator[Connection]:
         yield connection
 
 
+def _toc(server: PostgresServer, database: str) -> Toc:
+    argv = [server.bin_dir / "pg_dump", "--format=custom"]
+    dump = subprocess.run(argv, env=server.environment(database), check=True, capture_output=True).stdout
+    walker = ArchiveWalker()
+    walker.update(dump)
+    walker.finalize()
+    return walker.toc
+
+
 def _trigger(number: int, body: str) -> str:
     return (
         f"CREATE FUNCTION f{number}() RETURNS trigger LANGUAGE plpgsql AS $f$ BEGIN {body}; RETURN NEW; END $f$;"
@@ -97,11 +109,60 @@ def test_what_calls_out_is_told_from_what_does_not(any_database: str, postgres: 
         " LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER webhook AFTER INSERT ON orders"
         " FOR EACH ROW EXECUTE FUNCTION supabase_functions.http_request('https://example.com', 'POST', '{}')",
     )
+    forecast = foresee(_toc(postgres, any_database))
     with _session(postgres, any_database) as connection:
-        found = {one.name for one in pause(connection).paused}
-    assert "webhook" in found
-    told = {body: f"t{number}" in found for number, body in enumerate(bodies)}
-    assert told == bodies
+        paused = pause(connection).paused
+    for found in ({one.name for one in paused}, {one.name for one in forecast.paused}):
+        assert "webhook" in found
+        assert {body: f"t{number}" in found for number, body in enumerate(bodies)} == bodies
+    assert {str(one) for one in paused} == {str(one) for one in forecast.paused}
+
+
+def test_a_dump_tells_what_would_call_out_while_it_is_loaded(database: str, postgres17: PostgresServer) -> None:
+    postgres17.query(
+        database,
+        "SET check_function_bodies TO off;"
+        + _WORLD.replace("int LANGUAGE", "int IMMUTABLE LANGUAGE")
+        + "CREATE EXTENSION dblink; CREATE SCHEMA net;"
+        "CREATE FUNCTION net.http_post(a text) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1';"
+        "CREATE FUNCTION other.quiet(a int) RETURNS int IMMUTABLE LANGUAGE sql AS 'SELECT 1';"
+        "CREATE DOMAIN checked AS int CHECK (called_by_others(1) > 0); CREATE DOMAIN plain AS int CHECK (VALUE > 0);"
+        "CREATE TABLE of_domain (a checked); CREATE TABLE of_plain (a plain DEFAULT other.quiet(1));"
+        'CREATE TABLE computed (a int, b int GENERATED ALWAYS AS ("Quoted (odd) name"(a)) STORED, c plain);'
+        "CREATE TABLE beside (a int CHECK (called_by_others(a) > 0),"
+        " b int GENERATED ALWAYS AS (other.quiet(a)) STORED);"
+        "CREATE TABLE parts (a int) PARTITION BY RANGE (called_by_others(a));"
+        "CREATE INDEX by_it ON shared (called_by_others(id)); CREATE INDEX by_other ON shared (other.quiet(id));"
+        "CREATE INDEX few ON shared (id) WHERE atomic() > id; CREATE INDEX of_beside ON beside (a);"
+        "CREATE STATISTICS about (ndistinct) ON id, (called_by_others(id)) FROM shared;"
+        "CREATE MATERIALIZED VIEW linked AS SELECT * FROM dblink('x', 'y') AS d (a int) WITH NO DATA;"
+        "CREATE VIEW between_them AS SELECT id FROM seen_from_here;"
+        "CREATE MATERIALIZED VIEW fetched AS SELECT * FROM between_them WITH NO DATA;"
+        "CREATE MATERIALIZED VIEW on_it AS SELECT * FROM fetched WITH NO DATA; CREATE INDEX on_view ON on_it (id);"
+        "CREATE MATERIALIZED VIEW own AS SELECT * FROM shared; CREATE INDEX on_own ON own (id);"
+        "CREATE TABLE private (a int); CREATE POLICY asks ON private USING (called_by_others(a) > 0);"
+        "CREATE TABLE tree (a int) PARTITION BY LIST (a);"
+        "CREATE TABLE part PARTITION OF tree DEFAULT PARTITION BY LIST (a);"
+        "CREATE FOREIGN TABLE leaf PARTITION OF part DEFAULT SERVER far; CREATE INDEX on_tree ON ONLY tree (a);"
+        "CREATE MATERIALIZED VIEW of_tree AS SELECT * FROM tree WITH NO DATA;"
+        "CREATE MATERIALIZED VIEW allowed AS SELECT * FROM private WITH NO DATA;",
+    )
+    forecast = foresee(_toc(postgres17, database))
+    assert set(forecast.checked) == {
+        "DOMAIN public.checked",
+        "TABLE public.of_domain",
+        "TABLE public.beside",
+        "STATISTICS public.about",
+    }
+    assert set(forecast.stored) == {
+        "TABLE public.computed",
+        "TABLE public.parts",
+        "INDEX public.by_it",
+        "INDEX public.few",
+    }
+    assert {name for _schema, name in forecast.views} == {"linked", "fetched", "on_it", "allowed", "of_tree"}
+    assert forecast.unanalyzed == {("public", "shared")}
+    assert forecast.paused == ()
 
 
 def test_what_cannot_be_switched_off_is_named(database: str, postgres17: PostgresServer) -> None:

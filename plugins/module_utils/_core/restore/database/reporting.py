@@ -29,7 +29,7 @@ def report_planned(plan: RestorePlan, duration: float) -> dict[str, Any]:
         "changed": True,
         **_common(plan, duration),
         "paused": [one.told() for one in (*forecast.paused, *forecast.unfilled)],
-        "not_paused": list(forecast.told_awake()),
+        "not_paused": [one.told() for one in forecast.awake],
         "warnings": [*plan.warnings, *plan.contents.passed_over],
         "summary": summary,
         "diff": _diff(summary),

@@ -34,7 +34,7 @@ _PASSED_ON = (
 _SWITCHED = {"EVENT TRIGGER": EVENT_TRIGGER, "RULE": RULE, "TRIGGER": TRIGGER}
 _STORED = ("CONSTRAINT", "INDEX")
 _CHECKED = ("CHECK CONSTRAINT", "DOMAIN", "STATISTICS")
-_STAYING = {"DEFAULT": "default", "POLICY": "policy"}
+_STAYING = ("DEFAULT", "POLICY")
 _TRUSTED = frozenset(
     {"c", "internal", "plcoffee", "pljava", "plls", "pllua", "plperl", "plpgsql", "plrust", "pltcl", "plv8", "sql"}
 )
@@ -55,7 +55,7 @@ class Forecast:
     :param checked: objects whose functions the server calls while rows are loaded, and needs no answer of.
     :param stored: likewise, and what they answer is stored: generated columns, keys of partitions and indexes.
     :param unanalyzed: tables of which to collect statistics would call out.
-    :param staying: what can neither be paused nor is called while rows are loaded.
+    :param awake: what cannot be paused.
     """
 
     paused: tuple[Paused, ...] = ()
@@ -64,18 +64,12 @@ class Forecast:
     checked: tuple[str, ...] = ()
     stored: tuple[str, ...] = ()
     unanalyzed: frozenset[TableName] = frozenset()
-    staying: tuple[str, ...] = ()
+    awake: tuple[Paused, ...] = ()
 
     @property
     def called_at_load(self) -> tuple[str, ...]:
         """Objects for whose sake the server would call out while rows are loaded."""
         return (*self.checked, *self.stored)
-
-    def told_awake(self) -> Iterator[dict[str, str]]:
-        """What cannot be paused, for a result."""
-        for name in (*self.called_at_load, *self.staying):
-            kind, _blank, rest = name.partition(" ")
-            yield {"kind": kind.lower(), "name": rest, "why": "calls a function that calls out"}
 
     def lines(self) -> Iterator[str]:
         """For a summary."""
@@ -83,8 +77,8 @@ class Forecast:
             yield f"would be paused: {bounded_list([str(one) for one in found])}"
         if self.called_at_load:
             yield f"would be loaded without its calls: {bounded_list(list(self.called_at_load))}"
-        if awake := [*self.called_at_load, *self.staying]:
-            yield f"calls out, and could not be paused: {bounded_list(awake)}"
+        if self.awake:
+            yield f"calls out, and could not be paused: {bounded_list(list(map(str, self.awake)))}"
 
 
 NOTHING_FORESEEN = Forecast()
@@ -122,7 +116,11 @@ def foresee(toc: Toc | None) -> Forecast:
             for table in map(toc.by_id.get, entry.dependencies)
             if table is not None and table.desc == "TABLE"
         ),
-        staying=tuple(object_name(entry) for entry, _why in found if entry.desc in _STAYING),
+        awake=tuple(
+            Paused(entry.desc.lower(), "", "", f"{entry.namespace}.{entry.tag}", "", why)
+            for entry, why in found
+            if entry.desc in _STAYING or entry in stored or entry in checked
+        ),
     )
 
 
@@ -154,6 +152,7 @@ class _Search:
 
     def __init__(self, toc: Toc) -> None:
         self.reasons: dict[int, str] = {}
+        self._toc = toc
         self._dependents: dict[int, list[TocEntry]] = defaultdict(list)
         for entry in toc.entries:
             for dump_id in entry.dependencies:
@@ -186,17 +185,47 @@ class _Search:
         return why if entry.desc in _RELATIONS or why.startswith(name) else f"{name}: {why}"
 
     def _reached(self, found: TocEntry) -> Iterator[TocEntry]:
-        if found.desc not in _PASSED_ON:
-            return
-        relation = found.desc in _RELATIONS
-        for entry in self._dependents[found.dump_id]:
-            if not relation or entry.desc in _READERS:
-                yield entry
-        if relation or found.desc in _FUNCTIONS:
-            word, pattern = _bare(found.tag).lower(), _mention(found)
-            for entry, text in self._texts:
-                if word in text and entry is not found and pattern.search(text):
-                    yield entry
+        if found.desc == "POLICY":
+            yield from self._filtered(found)
+        elif found.desc in _RELATIONS:
+            for relation in (found, *self._above(found)):
+                yield from (one for one in self._dependents[relation.dump_id] if one.desc in _READERS)
+                yield from self._naming(relation, _reading(relation, shared=self._is_shared(relation)))
+        elif found.desc in _PASSED_ON:
+            yield from self._dependents[found.dump_id]
+            if found.desc in _FUNCTIONS:
+                yield from self._naming(found, _calling(found))
+
+    def _naming(self, entry: TocEntry, pattern: re.Pattern[str]) -> Iterator[TocEntry]:
+        """Functions whose texts have the name of an entry."""
+        word = _bare(entry.tag).lower()
+        return (one for one, text in self._texts if word in text and one is not entry and pattern.search(text))
+
+    def _is_shared(self, relation: TocEntry) -> bool:
+        """Whether a relation that calls nobody has the same name, so that the schema has to be written."""
+        return any(
+            one.tag == relation.tag and one.dump_id not in self.reasons and one is not relation
+            for one in self._toc.entries
+            if one.desc in ("TABLE", "VIEW", "MATERIALIZED VIEW")
+        )
+
+    def _above(self, relation: TocEntry) -> Iterator[TocEntry]:
+        """The tables of which it is a part, and is read with."""
+        ties = [one.dependencies for one in self._dependents[relation.dump_id] if one.desc == "TABLE ATTACH"]
+        if relation.desc in ("FOREIGN TABLE", "TABLE"):
+            ties.append(relation.dependencies)
+        for dump_id in {dump_id for tie in ties for dump_id in tie} - {relation.dump_id}:
+            parent = self._toc.by_id.get(dump_id)
+            if parent is not None and parent.desc == "TABLE" and parent.position < relation.position:
+                yield parent
+                yield from self._above(parent)
+
+    def _filtered(self, policy: TocEntry) -> Iterator[TocEntry]:
+        """Views of the table of a policy, which may be read as it says."""
+        for dump_id in policy.dependencies:
+            table = self._toc.by_id.get(dump_id)
+            if table is not None and table.desc == "TABLE" and policy.tag.startswith(f"{table.tag} "):
+                yield from (one for one in self._dependents[dump_id] if one.desc in ("MATERIALIZED VIEW", "VIEW"))
 
 
 def _by_itself(entry: TocEntry) -> str | None:
@@ -224,10 +253,18 @@ def _of_extension(entry: TocEntry, patterns: list[str]) -> str | None:
     return next((name for name in called if any(re.search(pattern, name) for pattern in patterns)), None)
 
 
-def _mention(entry: TocEntry) -> re.Pattern[str]:
+def _calling(function: TocEntry) -> re.Pattern[str]:
+    return _mention(function, "?", r"\s*\(")
+
+
+def _reading(relation: TocEntry, *, shared: bool) -> re.Pattern[str]:
+    return _mention(relation, "" if shared else "?", r"(?![\w$])")
+
+
+def _mention(entry: TocEntry, needed: str, behind: str) -> re.Pattern[str]:
+    """A name in a text, with its schema before it or, unless that is needed, with none."""
     schema, name = re.escape(entry.namespace.lower()), re.escape(_bare(entry.tag).lower())
-    behind = r"\s*\(" if entry.desc in _FUNCTIONS else r"(?![\w$])"
-    return re.compile(rf'(?:^|[^\w$".])(?:"?{schema}"?\s*\.\s*)?"?{name}"?{behind}')
+    return re.compile(rf'(?:^|[^\w$".])(?:"?{schema}"?\s*\.\s*){needed}"?{name}"?{behind}')
 
 
 def _bare(tag: str) -> str:
