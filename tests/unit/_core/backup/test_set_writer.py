@@ -19,7 +19,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base 
     Receipt,
     Writer,
 )
-from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline import Emit, Progress
+from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline import Emit
 
 SET = "mobul/2026/11/23/weekly_20261123_000000"
 
@@ -132,7 +132,7 @@ def write_set(writer: SetWriter) -> None:
 
 def test_every_location_gets_every_artifact() -> None:
     shelves = [Shelf("a"), Shelf("b")]
-    writer = SetWriter(shelves, SET, Progress())
+    writer = SetWriter(shelves, SET)
     write_set(writer)
     expected = {f"{SET}/dump": b"one two", f"{SET}/globals": b"one two", f"{SET}/manifest.json": b"{}"}
     assert [shelf.objects for shelf in shelves] == [expected, expected]
@@ -143,7 +143,7 @@ def test_every_location_gets_every_artifact() -> None:
 @pytest.mark.parametrize("artifact", ["dump", "globals", "manifest.json"])
 def test_a_location_that_breaks_keeps_nothing_and_spoils_no_other(point: str, artifact: str) -> None:
     good, bad = Shelf("good"), Shelf("bad", fail=point, on=artifact)
-    writer = SetWriter([bad, good], SET, Progress())
+    writer = SetWriter([bad, good], SET)
     write_set(writer)
     writer.clean_failed()
     assert len(good.objects) == 3
@@ -154,7 +154,7 @@ def test_a_location_that_breaks_keeps_nothing_and_spoils_no_other(point: str, ar
 
 def test_where_the_manifest_cannot_be_removed_its_artifacts_stay_and_the_failure_says_so() -> None:
     good, bad = Shelf("good"), Shelf("bad", fail="reply", on="manifest.json", keeps="manifest.json")
-    writer = SetWriter([bad, good], SET, Progress())
+    writer = SetWriter([bad, good], SET)
     write_set(writer)
     writer.clean_failed()
     assert bad.objects == good.objects
@@ -165,7 +165,7 @@ def test_where_the_manifest_cannot_be_removed_its_artifacts_stay_and_the_failure
 
 def test_an_abandoned_set_says_where_its_manifest_stayed() -> None:
     shelf = Shelf("a", keeps="manifest.json")
-    writer = SetWriter([shelf], SET, Progress())
+    writer = SetWriter([shelf], SET)
     write_set(writer)
     before = dict(shelf.objects)
     writer.abandon()
@@ -175,7 +175,7 @@ def test_an_abandoned_set_says_where_its_manifest_stayed() -> None:
 
 def test_an_artifact_that_cannot_be_removed_keeps_no_other() -> None:
     shelf = Shelf("a", keeps="globals")
-    writer = SetWriter([shelf], SET, Progress())
+    writer = SetWriter([shelf], SET)
     write_set(writer)
     writer.abandon()
     assert set(shelf.objects) == {f"{SET}/globals"}
@@ -185,7 +185,7 @@ def test_an_artifact_that_cannot_be_removed_keeps_no_other() -> None:
 @pytest.mark.parametrize("artifact", ["dump", "globals", "manifest.json"])
 def test_an_object_of_somebody_else_is_not_removed(artifact: str) -> None:
     good, bad = Shelf("good"), Shelf("bad", fail="taken", on=artifact)
-    writer = SetWriter([bad, good], SET, Progress())
+    writer = SetWriter([bad, good], SET)
     write_set(writer)
     writer.clean_failed()
     assert bad.objects[f"{SET}/{artifact}"] == b"somebody else's"
@@ -199,7 +199,7 @@ def test_an_object_of_somebody_else_is_not_removed_where_every_location_has_one(
     artifact: str, names: tuple[str, ...]
 ) -> None:
     shelves = [Shelf(name, fail="taken", on=artifact) for name in names]
-    writer = SetWriter(shelves, SET, Progress())
+    writer = SetWriter(shelves, SET)
     with pytest.raises(BackupError):
         write_set(writer)
     writer.abandon()
@@ -208,7 +208,7 @@ def test_an_object_of_somebody_else_is_not_removed_where_every_location_has_one(
 
 def test_what_was_never_finished_is_not_taken_for_ours() -> None:
     shelf = Shelf("a")
-    writer = SetWriter([shelf], SET, Progress())
+    writer = SetWriter([shelf], SET)
     with pytest.raises(SourceError):
         writer.write("dump", Words(SourceError("dump", "broke")), [])
     shelf.objects[f"{SET}/dump"] = b"of another run with the same id"
@@ -217,14 +217,14 @@ def test_what_was_never_finished_is_not_taken_for_ours() -> None:
 
 
 def test_the_set_fails_when_the_last_location_breaks() -> None:
-    writer = SetWriter([Shelf("a", fail="write"), Shelf("b", fail="commit")], SET, Progress())
+    writer = SetWriter([Shelf("a", fail="write"), Shelf("b", fail="commit")], SET)
     with pytest.raises(BackupError):
         write_set(writer)
 
 
 def test_a_stream_that_fails_raises_and_abandoning_removes_what_was_written_before() -> None:
     shelves = [Shelf("a"), Shelf("b")]
-    writer = SetWriter(shelves, SET, Progress())
+    writer = SetWriter(shelves, SET)
     writer.write("dump", Words(), [])
     with pytest.raises(SourceError, match="pg_dump"):
         writer.write("globals", Words(SourceError("dump", "pg_dump ended with status 1")), [])
@@ -234,7 +234,7 @@ def test_a_stream_that_fails_raises_and_abandoning_removes_what_was_written_befo
 
 def test_nothing_is_written_after_a_cancellation() -> None:
     shelf = Shelf("a")
-    writer = SetWriter([shelf], SET, Progress())
+    writer = SetWriter([shelf], SET)
     writer.cancel(BackupError("lock", "the lock session is lost"))
     with pytest.raises(BackupError, match="lock session"):
         writer.write("dump", Words(), [])
