@@ -9,18 +9,17 @@ import re
 import secrets
 import shutil
 import signal
-import subprocess
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 from . import workspace
 from .certificates import Certificates, make_certificates
+from .data_directories import new_data_directory
 from .installations import accessible, installations
 from .postgres_client import PostgresClient
 from .processes import children, is_running
-from .programs import LabError, Program, free_port, identity, unprivileged_user, wait_until
-from .scram import verifier
+from .programs import LabError, Program, free_port, unprivileged_user, wait_until
 
 _SETTINGS = {
     "fsync": "off",
@@ -166,22 +165,15 @@ class PostgresServer(PostgresClient):
         return len(lines) >= 8 and int(lines[0]) == program.pid and lines[7].strip() == "ready"
 
     def _initialise(self, tls: bool) -> None:
-        password_file = self._directory / "password"
-        password_file.touch(mode=0o600)
-        password_file.write_text(verifier(self.password))
         self._hand_over()
-        options = ["--no-sync", "--encoding=UTF8", "--locale=C.UTF-8", f"--username={self.superuser}"]
-        result = subprocess.run(
-            [self._server_bin_dir / "initdb", *options, f"--pwfile={password_file}", "-D", self.data_dir],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd="/",
-            **identity(self._user),
+        new_data_directory(
+            self.data_dir,
+            major=self.major,
+            bin_dir=self._server_bin_dir,
+            user=self._user,
+            superuser=self.superuser,
+            password=self.password,
         )
-        if result.returncode != 0:
-            raise LabError(f"initdb of PostgreSQL {self.major} failed: {result.stderr}")
-        password_file.unlink()
         if tls:
             self.certificates = make_certificates(self._directory)
             self._settings |= {

@@ -54,6 +54,15 @@ def test_a_server_survives_stop_crash_and_restart_on_its_port() -> None:
     assert not directory.exists()
 
 
+def test_servers_of_one_version_are_as_different_as_any(postgres17: PostgresServer) -> None:
+    identifier = "SELECT system_identifier FROM pg_control_system()"
+    with PostgresServer(17) as other:
+        assert other.query("postgres", identifier) != postgres17.query("postgres", identifier)
+        other.password = postgres17.password
+        with pytest.raises(psycopg2.OperationalError, match="password authentication failed"):
+            other.connect()
+
+
 def test_a_failing_statement_is_an_error_with_the_servers_message(postgres17: PostgresServer) -> None:
     with pytest.raises(LabError, match="division by zero"):
         postgres17.psql("postgres", "SELECT 1; SELECT 1/0; SELECT 2")
