@@ -5,6 +5,8 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
+# Without their bytecode hundreds of processes would each compile the collection anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Arguments for pytest: make test TESTS=tests/unit PYTEST_ARGS="-k age -x"
 TESTS :=
@@ -75,8 +77,8 @@ lint-next: .cache/venv-next/.stamp ## run ansible-test's sanity tests of ansible
 test: setup tools ## run all tests (TESTS=path PYTEST_ARGS="...")
 	pytest $(SPREAD) $(PYTEST_ARGS) $(TESTS)
 
-test-long: ## run all tests, and all steps of the walks of which every other run takes some
-	MOBUL_LONG=1 $(MAKE) test
+test-long: ## run all tests, with ten times the examples and all steps of the walks of which other runs take some
+	$(MAKE) test PYTEST_ARGS="--hypothesis-profile=long $(PYTEST_ARGS)"
 
 test-next: .cache/venv-next/.stamp tools ## run what meets Ansible on ansible-core 2.21, if a Python >= 3.12 is found
 	PATH="$(CURDIR)/.cache/venv-next/bin:$$PATH" \

@@ -30,6 +30,8 @@ _UNIT = Path(__file__).parent / "unit"
 settings.register_profile("laboratory", deadline=None, print_blob=True)
 # For a second pass over what is the same on every version of Python and Ansible, unless something is badly wrong.
 settings.register_profile("quick", settings.get_profile("laboratory"), max_examples=10)
+# For all that a usual run takes only some of.
+settings.register_profile("long", settings.get_profile("laboratory"), max_examples=1000)
 settings.load_profile("laboratory")
 
 

@@ -12,6 +12,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backup import p
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup.run import TooFewCopies
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.local.location import LocalLocation
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3 import writer as s3_writer
 from botocore.retries.standard import ExponentialBackoff
 from support.backup_bench import Bench, make_older
 from support.backup_runs import ModuleProcess
@@ -41,6 +42,7 @@ def only_of(suffix: str, action: Action) -> Action:
 def proxy(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Proxy]:
     """In front of the server, with a client that does not wait long between tries."""
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
+    monkeypatch.setattr(s3_writer, "_CONFLICT_SECONDS", 0.01)
     with S3Proxy(s3_server.endpoint_url) as made:
         yield made
 

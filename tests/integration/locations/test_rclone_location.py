@@ -558,7 +558,8 @@ def test_a_store_that_stalls_is_given_up(rclone_webdav: RcloneRemote) -> None:
         location.close()
 
 
-def test_a_full_store_fails_and_keeps_nothing(tmp_path: Path) -> None:
+def test_a_full_store_fails_and_keeps_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_TRY_PAUSES", (0.01,) * 4)
     with mounted_tmpfs(tmp_path / "small", "size=4m,mode=0700") as path:
         remote = RcloneRemote(tmp_path / "rclone.conf", root=path)
         location = location_of(remote.location("Backups"))

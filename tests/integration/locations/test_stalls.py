@@ -12,11 +12,18 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import Location
+from botocore.retries.standard import ExponentialBackoff
 from support.lab import RcloneRemote, S3Server, WebdavServer
 from support.slow_store import SlowLine
 
 MIB = 1024 * 1024
 DATA = Random(1).randbytes(3 * MIB)
+
+
+@pytest.fixture(autouse=True)
+def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is waited for is the store's answer, and not the next try."""
+    monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
 
 
 @dataclass(frozen=True)
@@ -117,12 +124,12 @@ def test_a_store_that_answers_again_is_read_again(scene: Scene) -> None:
 
 
 def test_we_may_be_slower_than_any_store(scene: Scene) -> None:
-    patient = open_location({**scene.options, "stall_timeout": 3})
+    patient = open_location({**scene.options, "stall_timeout": 2})
     pieces = patient.read("sets/object")
     read = [next(pieces)]
     writer = patient.writer("sets/slow")
     writer.write(DATA[:MIB])
-    time.sleep(3.5)
+    time.sleep(2.5)
     assert b"".join([*read, *pieces]) == DATA
     writer.write(DATA[MIB:])
     writer.commit()

@@ -9,7 +9,7 @@ from random import Random
 from uuid import uuid4
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3 import client
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3 import client, writer
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.location import S3Location
 from botocore.retries.standard import ExponentialBackoff
 from support.lab import S3Server
@@ -51,6 +51,7 @@ def nothing_is_left(place: Place) -> bool:
 def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits between tries, and for answers, that a test can afford."""
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
+    monkeypatch.setattr(writer, "_CONFLICT_SECONDS", 0.01)
     monkeypatch.setattr(client, "CONNECT_SECONDS", 5)
 
 

@@ -10,8 +10,8 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.session import Session
 from support.backup_bench import Bench, make_keys
+from support.effort import some
 from support.postgres import PostgresServer
-from support.sampling import some
 from support.statement_walk import Walk
 from support.stored_sets import contents_of
 from support.table_restores import LITTER, restore_table, schema_of

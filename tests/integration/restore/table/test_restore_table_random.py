@@ -8,9 +8,9 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import PreflightError
 from hypothesis import HealthCheck, given, settings
 from support.backup_bench import Bench, make_keys
+from support.effort import examples
 from support.postgres import PostgresServer
 from support.random_schemas import TABLES, quoted, schemas
-from support.sampling import examples
 from support.stored_sets import contents_of
 from support.table_restores import restore_table, schema_of
 

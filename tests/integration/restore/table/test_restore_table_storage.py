@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import PreflightError
 from support.backup_bench import Bench, make_keys
+from support.effort import some
 from support.installations import installations
 from support.label_provider import PROVIDER, label_provider
 from support.postgres import PostgresServer
@@ -134,15 +135,14 @@ def assert_swap_leaves_all_as_it_was(server: PostgresServer, database: str, tabl
     assert schema_of(server, database) == before
 
 
-@pytest.mark.parametrize("table", ["far", "near", "quick", "slow", "split_1", "split_2"])
-def test_tablespaces_and_storage_settings_are_as_they_were(
-    postgres: PostgresServer, stored: str, bench: Bench, table: str
-) -> None:
+def test_tablespaces_and_storage_settings_are_as_they_were(postgres: PostgresServer, stored: str, bench: Bench) -> None:
     bench.backup(postgres, stored, fingerprint="all")
     places = _places(postgres, stored)
-    assert_swap_leaves_all_as_it_was(postgres, stored, table, bench)
-    # pg_dump tells the tablespace of what it creates, but where the files are is what counts.
-    assert _places(postgres, stored) == places
+    tables = ["far", "near", "quick", "slow", "split_1", "split_2"]
+    for table in tables if postgres.major == 17 else some(tables, 2):
+        assert_swap_leaves_all_as_it_was(postgres, stored, table, bench)
+        # pg_dump tells the tablespace of what it creates, but where the files are is what counts.
+        assert _places(postgres, stored) == places, table
 
 
 def test_where_new_tables_go_by_themselves_decides_nothing(postgres: PostgresServer, stored: str, bench: Bench) -> None:

@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import PreflightError
 from psycopg2 import sql
 from support.backup_bench import Bench, make_keys
+from support.effort import some
 from support.postgres import PostgresServer
 from support.stored_sets import contents_of
 from support.table_restores import restore_table, schema_of
@@ -30,6 +31,11 @@ SWAPPED = [
     ("app", LONG + "23"),
     ("app", LONG + "24"),
 ]
+
+
+def those_of(server: PostgresServer, tables: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """All of them on one version, and some on the others: what differs between versions has tests by name."""
+    return tables if server.major == 17 else some(tables, len(tables) // 3)
 
 
 def quoted(table: tuple[str, str]) -> str:
@@ -61,7 +67,7 @@ def test_a_swapped_table_is_that_of_the_backup_and_all_around_it_is_as_before(
 ) -> None:
     bench.backup(postgres, carried, fingerprint="all")
     before, contents = schema_of(postgres, carried), contents_of(postgres, carried)
-    for table in SWAPPED:
+    for table in those_of(postgres, SWAPPED):
         damage(postgres, carried, table)
         assert contents_of(postgres, carried)[table] != contents[table] or contents[table].rows == 0, table
         report = restore_table(postgres, carried, quoted(table), bench=bench)
@@ -96,7 +102,7 @@ def test_every_table_gets_the_rows_of_the_backup_and_nothing_else_changes(
 ) -> None:
     bench.backup(postgres, carried, fingerprint="all")
     before, contents = schema_of(postgres, carried), contents_of(postgres, carried)
-    for table in ROWS_ONLY:
+    for table in those_of(postgres, ROWS_ONLY):
         damage(postgres, carried, ("app", "events_2025") if table[1] == "events" else table)
         options = {"delete_extra": True} if strategy == "merge" else {}
         if strategy == "merge" and table[1] in WITHOUT_KEY:
@@ -117,7 +123,7 @@ def test_a_swap_that_is_reverted_brings_the_rows_back_that_were_there(
 ) -> None:
     bench.backup(postgres, carried, fingerprint="all")
     before = schema_of(postgres, carried)
-    for table in [("app", "clients"), ("app", "child"), ("app", "events_rest"), ("app", "empty")]:
+    for table in those_of(postgres, [("app", "clients"), ("app", "child"), ("app", "events_rest"), ("app", "empty")]):
         if table[1] == "clients":
             postgres.query(carried, "UPDATE app.clients SET name = 'all the same'")
         else:

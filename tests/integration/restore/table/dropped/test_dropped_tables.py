@@ -8,6 +8,7 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import PreflightError
 from support.backup_bench import Bench
 from support.dropped_tables import SHOP, drop
+from support.effort import some
 from support.postgres import PostgresServer
 from support.stored_sets import contents_of
 from support.table_restores import restore_table, schema_of
@@ -27,7 +28,8 @@ def test_every_table_comes_back_with_all_that_went_with_it(
 ) -> None:
     bench.backup(postgres, carried, fingerprint="all")
     before, contents = schema_of(postgres, carried), contents_of(postgres, carried)
-    for table in postgres.query(carried, TABLES):
+    tables = postgres.query(carried, TABLES)
+    for table in tables if postgres.major == 17 else some(tables, len(tables) // 3):
         postgres.psql(carried, f"DROP TABLE {quoted(table)} CASCADE")
         report = restore_table(postgres, carried, quoted(table), bench=bench)
         assert report["changed"]
