@@ -72,7 +72,7 @@ def _paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | 
     return [path, *(found for key, inner in members for found in _paths(inner, (*path, key)))]
 
 
-@settings(max_examples=examples(600), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_what_the_schema_refuses_is_refused(data: st.DataObject) -> None:
     mutated = document()
@@ -94,7 +94,7 @@ def test_what_the_schema_refuses_is_refused(data: st.DataObject) -> None:
         refusal(mutated)
 
 
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(100))
 @given(st.data())
 def test_damaged_bytes_are_read_or_refused_with_a_format_error(data: st.DataObject) -> None:
     raw = bytearray(make_manifest().to_bytes())

@@ -83,7 +83,7 @@ def kept(plan: tuple[Decision, ...], history: list[Candidate]) -> list[Candidate
     return [one for one in history if one.id in stays]
 
 
-@settings(max_examples=examples(300))
+@settings(max_examples=examples(100))
 @given(situations())
 def test_every_decision_is_that_of_the_model(situation: Situation) -> None:
     history, policy, now = situation
