@@ -140,6 +140,16 @@ options:
         none, such as a generated column whose function calls another one without its schema.
     type: dict
     default: {}
+  outbound:
+    description:
+      - What becomes of calls to other servers, programs or files that the table would make while rows are put into it.
+      - V(paused) mutes the functions that make them, within the restore's transaction, which no other session sees.
+        Where a column, an index or a materialized view on the table would store what a call returns, the restore is
+        refused before anything is touched.
+      - V(active) lets them call.
+    type: str
+    choices: [paused, active]
+    default: paused
   lock_timeout:
     description:
       - How long to wait for what somebody has locked, in seconds.
@@ -224,6 +234,12 @@ state:
   returned: success
   type: str
   sample: restored
+silenced:
+  description: What of the table would call out and does not while it is restored, in check mode, too.
+  returned: with O(state=restored)
+  type: list
+  elements: str
+  sample: [constraint known_number]
 strategy:
   description: How it was restored.
   returned: with O(state=restored)
@@ -304,6 +320,7 @@ def main() -> None:
             "strategy": {"type": "str", "default": "swap", "choices": ["swap", "merge", "replace"]},
             "missing_only": {"type": "bool", "default": False},
             "delete_extra": {"type": "bool", "default": False},
+            "outbound": {"type": "str", "default": "paused", "choices": ["paused", "active"]},
             "column_map": {"type": "dict", "default": {}},
             "mask_columns": {"type": "list", "elements": "str", "default": []},
             "max_row_size": {"type": "int", "default": 16},

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import PreflightError
 from support.backup_bench import Bench, make_keys
+from support.calling_at_load import heard, make_calling_at_load
 from support.lab import PostgresServer
 from support.outbound import called, make_calling, states
 from support.restore_runs import databases
@@ -29,5 +33,42 @@ def test_no_restore_of_a_table_fires_what_is_on_it_or_changes_its_state(
     postgres17.query(name, "DROP TABLE orders CASCADE")
     restore_table(postgres17, name, "public.orders", bench=bench)
     assert (states(postgres17, name), called(postgres17, name)) == (before, [])
+    for one in databases(postgres17, name):
+        postgres17.drop_database(one)
+
+
+def test_rows_are_put_in_without_the_calls_of_what_checks_them(postgres17: PostgresServer, tmp_path: Path) -> None:
+    name = make_calling_at_load(postgres17, stored=True)
+    bench = Bench(tmp_path, make_keys(tmp_path))
+    bench.backup(postgres17, name, fingerprint="all")
+
+    def restore(table: str = "public.people", **options: Any) -> dict[str, Any]:
+        report: dict[str, Any] = restore_table(postgres17, name, table, bench=bench, **options)
+        return report
+
+    for table, strategy, stored in (("people", "merge", "index by_answer"), ("places", "replace", "column at")):
+        with pytest.raises(PreflightError, match=stored):
+            restore(f"public.{table}", strategy=strategy)
+    postgres17.query(name, "DROP INDEX by_answer, few")
+    with pytest.raises(PreflightError, match="materialized view filled"):
+        restore(strategy="swap")
+    postgres17.query(name, "DROP MATERIALIZED VIEW filled CASCADE")
+    bodies = "SELECT proname, prosrc, proowner, proacl::text FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+    before = set(postgres17.query(name, bodies))
+    for strategy in ("merge", "replace", "swap"):
+        postgres17.query(name, "DELETE FROM people WHERE id = 2")
+        heard(postgres17, name)
+        planned = restore(strategy=strategy, check=True)
+        result = restore(strategy=strategy)
+        assert heard(postgres17, name) == []
+        assert planned["silenced"] == result["silenced"]
+        assert {"constraint known_check", "statistics of_people"} < set(result["silenced"])
+        assert postgres17.query(name, "SELECT count(*) FROM people") == [(2,)]
+        assert set(postgres17.query(name, bodies)) == before
+    bench.backup(postgres17, name, kind="daily")
+    postgres17.query(name, "DROP TABLE people CASCADE")
+    heard(postgres17, name)
+    assert "TABLE public.people" in restore()["silenced"]
+    assert heard(postgres17, name) == []
     for one in databases(postgres17, name):
         postgres17.drop_database(one)

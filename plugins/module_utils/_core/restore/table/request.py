@@ -40,6 +40,7 @@ class TableRequest:
     :param adopt: the system identifier of another database whose set is meant all the same.
     :param lock_timeout: seconds to wait for locks altogether.
     :param profile: of the platform that hosts the database.
+    :param outbound: whether what calls out while rows are put in is silent, or active.
     """
 
     table: str
@@ -63,6 +64,7 @@ class TableRequest:
     lock_timeout: int = 60
     pg_bin_dir: str | None = None
     profile: Profile | None = None
+    outbound: str = "paused"
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -98,7 +100,7 @@ class TableRequest:
         """From the module's parameters."""
         names = (
             "label", "backup", "before", "location", "src", "source_table", "strategy", "state", "expect_environment",
-            "missing_only", "delete_extra", "max_row_size", "adopt", "lock_timeout", "pg_bin_dir",
+            "missing_only", "delete_extra", "max_row_size", "adopt", "lock_timeout", "pg_bin_dir", "outbound",
         )  # fmt: skip
         given = {name: params[name] for name in names if params.get(name) is not None}
         mapped = {str(old): "" if new is None else str(new) for old, new in (params.get("column_map") or {}).items()}

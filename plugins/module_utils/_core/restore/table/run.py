@@ -22,6 +22,7 @@ from ...reading.set_archive import open_set_archive
 from ...texts import bounded_list
 from ..environments import unknown_environment
 from ..origins import refuse_other
+from ..outbound.of_table import NO_CALLS, TableCalls, find_table_calls
 from .dropped.belongings import Present, missing_around
 from .dropped.memory import recall
 from .dropped.run import return_table, undo_return
@@ -32,6 +33,7 @@ from .merge.sample import hidden_columns, sample
 from .reporting import report_absent, report_merged, report_planned, report_settled, report_swapped
 from .request import TableRequest
 from .session import Session
+from .silence import silenced_calls, told_silenced
 from .source.export_rows import rows_of_export
 from .source.file_rows import open_file
 from .source.sources import Backup, defined_tables, find_in_backup, find_set, quoted, rows_of_set
@@ -122,14 +124,26 @@ def _restore(
     with locked(connection, target.table) as (session, now):
         plan = plan_swap(session, now, backup, tools, request.column_map)
         backup = replace(backup, warnings=(*backup.warnings, *_told_missing(backup, plan)))
+        calls = _calls(session, now, request)
         if check_mode:
-            return report_planned(request, plan, backup)
-        swapped = swap(session, plan, backup, request)
+            return told_silenced(report_planned(request, plan, backup), calls)
+        with silenced_calls(session, calls):
+            swapped = swap(session, plan, backup, request)
         session.commit()
     with after_change():
-        _settle_down(connection, target.table, swapped=True)
+        _settle_down(connection, target.table, calls, swapped=True)
         verify_swap(Session(connection), plan, swapped, tools)
-    return report_swapped(request, plan, backup, swapped)
+    return told_silenced(report_swapped(request, plan, backup, swapped), calls)
+
+
+def _calls(session: Session, target: Target, request: TableRequest) -> TableCalls:
+    """What would call out while rows are put into the table, where it must not."""
+    if request.outbound == "active":
+        return NO_CALLS
+    with session.at("find what calls out"):
+        calls = find_table_calls(session.execute, target.oid)
+    calls.refuse_stored(target.name, refreshes=request.strategy == "swap")
+    return calls
 
 
 def _told_missing(backup: Backup, plan: SwapPlan) -> list[str]:
@@ -148,20 +162,22 @@ def _change_rows(
 ) -> dict[str, Any]:
     """The strategies that leave the table where it is."""
     with locked(connection, target.table, request.profile) as (session, now):
-        merge = prepare_merge(session, now, backup, request)
-        diff = None
-        if request.strategy == "merge":
-            diff = sample(merge, hidden_columns(merge, backup.personal_data, request.mask_columns))
-        if check_mode and request.strategy == "merge":
-            merged = Merged(merge.count(), merge.loaded)
-        else:
-            merged = merge_rows(merge, backup) if request.strategy == "merge" else replace_rows(merge, backup)
+        calls = _calls(session, now, request)
+        with silenced_calls(session, calls):
+            merge = prepare_merge(session, now, backup, request)
+            diff = None
+            if request.strategy == "merge":
+                diff = sample(merge, hidden_columns(merge, backup.personal_data, request.mask_columns))
+            if check_mode and request.strategy == "merge":
+                merged = Merged(merge.count(), merge.loaded)
+            else:
+                merged = merge_rows(merge, backup) if request.strategy == "merge" else replace_rows(merge, backup)
         if not check_mode:
             session.commit()
     if not check_mode:
         with after_change():
-            _settle_down(connection, target.table)
-    return report_merged(request, target, backup, merged, diff)
+            _settle_down(connection, target.table, calls)
+    return told_silenced(report_merged(request, target, backup, merged, diff), calls)
 
 
 def _settle(
@@ -199,16 +215,19 @@ def locked(
         yield session, describe(session, table, profile)
 
 
-def _settle_down(connection: Connection, table: TableName, *, swapped: bool = False) -> None:
+def _settle_down(
+    connection: Connection, table: TableName, calls: TableCalls = NO_CALLS, *, swapped: bool = False
+) -> None:
     """Collect the planner's statistics.
 
+    :param calls: which to evaluate would call out.
     :param swapped: the table has them from before it took its place, all but those over several columns.
     """
     from psycopg2 import sql
 
     session = Session(connection)
     try:
-        if not swapped or session.value(_OVER_SEVERAL_COLUMNS, [quoted(table)]):
+        if calls.analyzed and (not swapped or session.value(_OVER_SEVERAL_COLUMNS, [quoted(table)])):
             session.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
     except SourceError as error:
         raise SourceError(

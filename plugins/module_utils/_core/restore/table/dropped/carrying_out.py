@@ -16,6 +16,7 @@ from ..columns import Matching
 from ..comparing import compare_rows
 from ..request import TableRequest
 from ..session import LockedError, Session
+from ..silence import silence
 from ..swap.lock_holders import describe_holders
 from ..swap.privileges import Granted
 from ..swap.schema_dump import Tools, script_of
@@ -58,7 +59,9 @@ def bring_back(session: Session, plan: ReturnPlan, request: TableRequest, tools:
     making = _Making(session, plan, request, tools)
     granted = Granted(session)
     stages = Stages.of(plan)
+    silence(session, plan.calls)
     making.run(stages.first, STEP)
+    silence(session, plan.calls)
     rows, warnings = making.load()
     making.run(stages.values, "set the sequences")
     making.run(stages.own, "build the indexes and constraints")

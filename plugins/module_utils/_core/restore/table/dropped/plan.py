@@ -12,6 +12,8 @@ from ....postgres.names import TableName, display_name
 from ....reading.set_archive import SetArchive
 from ....texts import bounded_list
 from ...environments import unknown_environment
+from ...outbound.forecast import foresee
+from ...outbound.of_table import NO_CALLS, TableCalls, foreseen_calls
 from ..request import TableRequest
 from ..session import Session
 from ..source.copy_statement import copy_of_entry
@@ -39,6 +41,7 @@ class ReturnPlan:
     before: SchemaDump
     present: Present
     warnings: tuple[str, ...]
+    calls: TableCalls = NO_CALLS
 
     @property
     def name(self) -> str:
@@ -89,6 +92,10 @@ def plan_return(
         for name, wanted in belongings.waiting.items()
         if name not in wanted
     ]
+    calls = NO_CALLS
+    if request.outbound != "active":
+        calls = foreseen_calls(foresee(archive.toc), belongings.made)
+        calls.refuse_stored(display_name(table), refreshes=True)
     return ReturnPlan(
         table=table,
         belongings=belongings,
@@ -99,6 +106,7 @@ def plan_return(
         before=before,
         present=present,
         warnings=(*good.warnings, *unknown, *_without_rows(good, empty), *waiting),
+        calls=calls,
     )
 
 

@@ -14,6 +14,7 @@ from ....reading.set_archive import SetArchive
 from ....texts import bounded_list
 from ..request import TableRequest
 from ..session import Session
+from ..silence import silenced_calls, told_silenced
 from ..swap.schema_dump import Tools, dump_schema
 from ..target import Target
 from .carrying_out import bring_back
@@ -41,10 +42,11 @@ def return_table(
     with Session(connection) as session:
         plan = plan_return(session, table, *found, tools, request)
         if check_mode:
-            return report_return(request, plan, None)
-        returned = bring_back(session, plan, request, tools)
+            return told_silenced(report_return(request, plan, None), plan.calls)
+        with silenced_calls(session, plan.calls):
+            returned = bring_back(session, plan, request, tools)
         session.commit()
-    report = report_return(request, plan, returned)
+    report = told_silenced(report_return(request, plan, returned), plan.calls)
     with after_change():
         _analyze(connection, plan)
         report["warnings"] += _verify(plan, tools)
@@ -68,6 +70,8 @@ def _analyze(connection: Connection, plan: ReturnPlan) -> None:
     """Collect the planner's statistics of everything that has rows."""
     from psycopg2 import sql
 
+    if not plan.calls.analyzed:
+        return
     session = Session(connection)
     with session.at("collect the statistics"):
         for entry in plan.belongings.made:

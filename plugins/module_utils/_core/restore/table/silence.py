@@ -1,0 +1,36 @@
+"""What calls out while rows are put into a table, silent for that long, and told."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from ...postgres.messages import bounded_list
+from ..outbound.of_table import TableCalls
+from .session import Session
+
+STEP = "mute what calls out"
+
+
+@contextlib.contextmanager
+def silenced_calls(session: Session, calls: TableCalls) -> Iterator[None]:
+    """A block within the session's transaction in which none of *calls* is made; other sessions see nothing of it."""
+    silence(session, calls)
+    yield
+    with session.at(STEP):
+        for statement in calls.after():
+            session.execute(statement)
+
+
+def silence(session: Session, calls: TableCalls) -> None:
+    """Begin it, or take in what is there now and was not before."""
+    with session.at(STEP):
+        for statement in calls.before(session.connection.server_version):
+            session.execute(statement)
+
+
+def told_silenced(report: dict[str, Any], calls: TableCalls) -> dict[str, Any]:
+    """A report that tells of it, too."""
+    told = [f"would call out, and does not meanwhile: {bounded_list(calls.names)}"] if calls.names else []
+    return {**report, "silenced": calls.names, "summary": [*report["summary"], *told]}
