@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import PreflightError
@@ -10,6 +11,7 @@ from support.calling_at_load import EMPTY, heard, make_calling_at_load
 from support.lab import PostgresServer
 from support.outbound import told
 from support.restore_runs import RestoreBench, databases
+from support.stored_sets import pg_dump
 
 _DEFINITIONS = """
 SELECT p.proname, pg_get_functiondef(p.oid), p.proacl::text, obj_description(p.oid) FROM pg_proc p
@@ -47,7 +49,9 @@ def test_nothing_is_called_while_rows_are_loaded_and_views_are_filled_when_resum
     assert postgres17.query(calling, "SELECT * FROM on_it") == [(2,)]
 
 
-def test_what_would_store_an_answer_is_refused_by_name(bench: RestoreBench, postgres17: PostgresServer) -> None:
+def test_what_would_store_an_answer_is_refused_by_name(
+    bench: RestoreBench, postgres17: PostgresServer, tmp_path: Path
+) -> None:
     name = make_calling_at_load(postgres17, stored=True)
     bench.backup(postgres17, name)
     heard(postgres17, name)
@@ -57,5 +61,9 @@ def test_what_would_store_an_answer_is_refused_by_name(bench: RestoreBench, post
     bench.restore(postgres17, name, expected_differences=expected, strategy="side_by_side")
     assert heard(postgres17, name) == []
     assert postgres17.query(name, "SELECT to_regclass('by_answer'), (SELECT count(*) FROM people)") == [(None, 2)]
+    path = tmp_path / "shop.dump"
+    path.write_bytes(pg_dump(postgres17, name, "-Fc"))
+    with pytest.raises(PreflightError, match=r"only a set.*TABLE public\.people.*outbound: active"):
+        bench.restore(postgres17, name, label=None, src=path)
     for one in databases(postgres17, name):
         postgres17.drop_database(one)

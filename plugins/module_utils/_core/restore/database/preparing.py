@@ -83,7 +83,7 @@ def prepare(
     pg_restore, pg_dump, psql = _programs(request, contents, target, strategy, version)
     check_readable(pg_restore, contents)
     forecast = NOTHING_FORESEEN if request.outbound == "active" else foresee(contents.toc)
-    refuse_calls(forecast, request)
+    refuse_calls(forecast, request, contents)
     plan = RestorePlan(
         request=request,
         options=options,
@@ -106,11 +106,17 @@ def prepare(
     return with_surroundings(plan) if strategy == "in_place" else plan
 
 
-def refuse_calls(forecast: Forecast, request: RestoreRequest) -> None:
+def refuse_calls(forecast: Forecast, request: RestoreRequest, contents: Contents) -> None:
     """Refuse a restore whose rows could be right only if the server called out while they are loaded.
 
     :raises PreflightError: naming what stores the answers. What nobody is to use may be wrong in them.
     """
+    if contents.archive is None and (calling := [*forecast.called_at_load, *map(str, forecast.unfilled)]):
+        raise PreflightError(
+            STEP,
+            f"to load it the server would have to call out, which only a set is kept from: {bounded_list(calling)}",
+            hint="nothing was touched; outbound: active (restore_outbound) lets everything call",
+        )
     stored = [name for name in forecast.stored if not request.expected(name)]
     if stored and not request.scratch:
         raise PreflightError(

@@ -20,6 +20,7 @@ from .calls import FIND_ROOTS
 from .statements import in_block
 
 STEP = "mute what calls out"
+# A job that is made meanwhile is paused with the others, which takes pg_cron's own functions.
 # What a function does comes behind the AS of its definition; one whose body the server has parsed has none, and nothing
 # in it that is not a function of its own. The definition itself comes first: who may not give it back may not take it.
 _MUTE = f"""{FIND_ROOTS}
@@ -36,7 +37,8 @@ _MUTE = f"""{FIND_ROOTS}
           THEN 'RETURN'
         ELSE 'RETURN NULL' END AS instead
     FROM pg_catalog.jsonb_each_text(calling) AS k (oid, why) JOIN pg_catalog.pg_proc p ON p.oid = k.oid::oid
-    WHERE p.prokind IN ('f', 'p')
+    JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
+    WHERE p.prokind IN ('f', 'p') AND n.nspname <> 'cron'
   LOOP
     CONTINUE WHEN pg_catalog.strpos(here.definition, E'\\nAS ') = 0;
     BEGIN

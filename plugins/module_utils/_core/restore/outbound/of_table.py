@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from ...errors import PreflightError
 from ...postgres.archive import TocEntry, object_name
 from ...postgres.foreign_code import RESTRICTION, knows_restriction
-from ...postgres.messages import bounded_list
 from ...postgres.types import Cursor
+from ...texts import bounded_list
 from .calls import FIND_CALLS
 from .forecast import Forecast
 from .muting import giving_back_script, muting_script

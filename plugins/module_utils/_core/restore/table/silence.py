@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
-from ...postgres.messages import bounded_list
+from ...texts import bounded_list
 from ..outbound.of_table import TableCalls
 from .session import Session
 
