@@ -121,7 +121,12 @@ def test_what_the_role_may_not_pause_is_named_and_the_rest_is_paused(
         login = {"login_user": role, "login_password": password}
         postgres17.query(
             name,
+            "CREATE EXTENSION dblink;"
             f'GRANT CREATE ON SCHEMA public TO "{role}"; GRANT pg_read_all_data TO "{role}"; SET ROLE "{role}";'
+            "CREATE FUNCTION sends(a int) RETURNS int LANGUAGE sql AS 'SELECT 1';"
+            "CREATE TABLE c (a int CHECK (sends(a) > 0)); INSERT INTO c VALUES (1);"
+            "CREATE OR REPLACE FUNCTION sends(a int) RETURNS int LANGUAGE plpgsql"
+            " AS 'BEGIN PERFORM public.dblink_exec(''host=/nowhere'', ''x''); RETURN 1; END';"
             "CREATE TABLE t (a int PRIMARY KEY); INSERT INTO t VALUES (1);"
             "CREATE FUNCTION hook() RETURNS trigger LANGUAGE plpgsql"
             " AS 'BEGIN PERFORM net.http_post(1); RETURN NEW; END';"
@@ -136,7 +141,7 @@ def test_what_the_role_may_not_pause_is_named_and_the_rest_is_paused(
         )
         result = bench.restore(postgres17, name, strategy="in_place", **login)
         assert told(result) == {("trigger", "hook on public.t")}
-        assert told(result, "not_paused") == {("event trigger", "on_ddl")}
+        assert told(result, "not_paused") == {("event trigger", "on_ddl"), ("constraint", "c_a_check on public.c")}
         assert any("could not be paused: event trigger on_ddl" in one for one in result["warnings"])
         resumed = bench.restore(postgres17, name, state="resumed", **login)
         assert told(resumed, "resumed") == {("trigger", "hook on public.t")}

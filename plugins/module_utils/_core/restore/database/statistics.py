@@ -21,7 +21,7 @@ def stored_tables(connection: Connection) -> list[TableName]:
     """Everything that holds rows, or whose parts do."""
     with connection.cursor() as cursor:
         cursor.execute(_TABLES)
-        return [(schema, name) for schema, name in cursor.fetchall()]
+        return list(cursor.fetchall())
 
 
 def analyze(connection: Connection, tables: Sequence[TableName]) -> list[str]:

@@ -202,6 +202,7 @@ DECLARATIONS = """
   met oid[];
   one record;
   found jsonb;
+  needed jsonb;
 """
 _TEXTS = """
   SELECT pg_catalog.array_agg(p.oid), pg_catalog.array_agg(pg_catalog.lower(p.prosrc)) INTO oids, texts

@@ -23,11 +23,22 @@ STEP = "mute what calls out"
 # A job that is made meanwhile is paused with the others, which takes pg_cron's own functions.
 # What a function does comes behind the AS of its definition; one whose body the server has parsed has none, and nothing
 # in it that is not a function of its own. The definition itself comes first: who may not give it back may not take it.
+_REACHED = """(
+        EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+          AND d.refobjid = here.oid AND d.classid NOT IN (
+            'pg_catalog.pg_event_trigger'::pg_catalog.regclass,
+            'pg_catalog.pg_foreign_data_wrapper'::pg_catalog.regclass,
+            'pg_catalog.pg_trigger'::pg_catalog.regclass))
+        OR EXISTS (SELECT FROM pg_catalog.pg_proc t JOIN pg_catalog.pg_language l ON l.oid = t.prolang
+          WHERE t.oid >= 16384 AND l.lanname NOT IN ('c', 'internal') AND NOT calling ? t.oid::text
+            AND pg_catalog.strpos(pg_catalog.lower(t.prosrc), pg_catalog.lower(here.proname)) > 0))"""
+"""Whether a function is called by more than triggers, and functions that are muted themselves."""
 _MUTE = f"""{FIND_ROOTS}
   paused := coalesce(nullif(pg_catalog.current_setting('mobul.paused', true), ''), '[]');
   entry := coalesce(nullif(pg_catalog.current_setting('mobul.muted', true), ''), '[]');
+  needed := '[]';
   PERFORM pg_catalog.set_config('check_function_bodies', 'off', true);
-  FOR here IN SELECT p.oid, k.why, pg_catalog.pg_get_functiondef(p.oid) AS definition, CASE
+  FOR here IN SELECT p.oid, p.proname, k.why, pg_catalog.pg_get_functiondef(p.oid) AS definition, CASE
         WHEN pg_catalog.current_setting('mobul.muted_says', true) = 'raise' THEN 'RAISE EXCEPTION '
           || pg_catalog.quote_literal(pg_catalog.format('nothing is sent here, and %s would',
                pg_catalog.replace(k.why, '%', '%%')))
@@ -50,11 +61,14 @@ _MUTE = f"""{FIND_ROOTS}
       entry := entry || pg_catalog.to_jsonb(here.definition);
     EXCEPTION WHEN OTHERS THEN
       awake := awake || pg_catalog.to_jsonb(here.why);
+      IF {_REACHED} AND NOT needed ? here.why THEN
+        needed := needed || pg_catalog.to_jsonb(here.why);
+      END IF;
     END;
   END LOOP;
-  IF awake <> '[]' AND pg_catalog.current_setting('mobul.muted_for', true) <> '' THEN
+  IF needed <> '[]' AND pg_catalog.current_setting('mobul.muted_for', true) <> '' THEN
     RAISE EXCEPTION '% would call out while rows are loaded, and the role may not change what does: %',
-      pg_catalog.current_setting('mobul.muted_for'), awake;
+      pg_catalog.current_setting('mobul.muted_for'), needed;
   END IF;
   PERFORM pg_catalog.set_config('mobul.muted', entry::text, true);
 """  # noqa: S608 - made of constants
