@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from . import packed_modules
 from .processes import die_with_parent
 
 
@@ -50,6 +51,7 @@ class Playbooks:
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
             "ANSIBLE_HOME": str(directory / "ansible"),
             "ANSIBLE_NOCOLOR": "1",
+            **packed_modules.environment(),
         }
 
     def inventory(self, hosts: Mapping[str, Any], group: str = "databases", **variables: Any) -> Path:
@@ -90,4 +92,5 @@ class Playbooks:
             )
         )
         print(run.output)
+        packed_modules.compile_new()
         return run
