@@ -1,4 +1,4 @@
-"""Data directories of new servers: initdb works once in a run for each version, and then its work is copied."""
+"""Data directories of new servers: initdb works once in a run for each version and superuser, and is then copied."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def new_data_directory(
 
 def _template(major: int, bin_dir: Path, user: pwd.struct_passwd | None, superuser: str) -> Path:
     """What initdb of that version has made for this run."""
-    place = workspace.root() / f"initdb-{major}"
-    with workspace.exclusive(f"initdb-{major}"):
+    place = workspace.root() / f"initdb-{major}-{superuser}"
+    with workspace.exclusive(place.name):
         if not (place / "data").exists():
             place.mkdir(mode=0o711, exist_ok=True)
             if user is not None:

@@ -55,3 +55,8 @@ def codec_of(statement: str) -> str:
 def decode(raw: bytes | memoryview, codec: str) -> str:
     """Read *raw*; what the codec cannot read stays as lone surrogates."""
     return str(raw, codec, "surrogateescape")
+
+
+def encode(text: str, codec: str) -> bytes:
+    """The bytes that :func:`decode` has read *text* from."""
+    return text.encode(codec, "surrogateescape")

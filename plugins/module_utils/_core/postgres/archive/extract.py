@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from .encodings import encode
 from .toc import Section, Toc, TocEntry
 from .toc_reader import INTEGERS, broken
 
@@ -145,9 +146,7 @@ def _with_path(entry: TocEntry, path: str) -> str:
 
 def _with_definition(raw: bytes, entry: TocEntry, definition: str, toc: Toc) -> bytes:
     """The bytes of *entry* with another definition."""
-    before, after = (
-        _string(text.encode("utf-8", "surrogateescape"), toc.int_size) for text in (entry.defn, definition)
-    )
+    before, after = (_string(encode(text, toc.codec), toc.int_size) for text in (entry.defn, definition))
     if before not in raw:
         raise broken(f"the definition of {entry.desc} {entry.tag} is not where it is expected")
     return raw.replace(before, after, 1)
@@ -158,10 +157,10 @@ def _with_owner(raw: bytes, entry: TocEntry, owner: str, toc: Toc) -> bytes:
     integer = INTEGERS[toc.int_size].size
     listed = sum(integer + len(str(number)) for number in entry.dependencies) + integer
     rest = len(raw) - _FLAG_BYTES - toc.off_size - listed - integer - len(_NO_OIDS)
-    before = _string(entry.owner.encode("utf-8", "surrogateescape"), toc.int_size)
+    before = _string(encode(entry.owner, toc.codec), toc.int_size)
     if not raw[:rest].endswith(before):
         raise broken(f"the owner of {entry.desc} {entry.tag} is not where it is expected")
-    after = _string(owner.encode("utf-8", "surrogateescape"), toc.int_size)
+    after = _string(encode(owner, toc.codec), toc.int_size)
     return raw[: rest - len(before)] + after + raw[rest:]
 
 

@@ -16,6 +16,8 @@ from enum import IntEnum
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
+from .encodings import DEFAULT, codec_of
+
 Version = tuple[int, int, int]
 
 
@@ -130,6 +132,11 @@ class Toc:
         """Every table whose rows are in the dump, in the order of their blocks."""
         data = (entry for entry in self.entries if entry.desc == TABLE_DATA)
         return tuple(TableData(entry.dump_id, entry.namespace, entry.tag) for entry in data)
+
+    @cached_property
+    def codec(self) -> str:
+        """Python's name of the encoding of its texts."""
+        return next((codec_of(entry.defn) for entry in self.entries if entry.desc == "ENCODING"), DEFAULT)
 
     @cached_property
     def by_id(self) -> Mapping[int, TocEntry]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.parts import (
@@ -107,10 +106,15 @@ def test_a_body_ends_once_its_upload_is_cancelled() -> None:
 def test_the_budget_holds_back_until_there_is_room() -> None:
     budget = ByteBudget(10)
     assert budget.acquire(6, lambda: False)
-    threading.Timer(0.05, budget.release, (6,)).start()
-    began = time.monotonic()
+    released = threading.Event()
+
+    def release() -> None:
+        released.set()
+        budget.release(6)
+
+    threading.Timer(0.05, release).start()
     assert budget.acquire(6, lambda: False)
-    assert time.monotonic() - began >= 0.04
+    assert released.is_set()
 
 
 def test_what_is_larger_than_the_budget_goes_alone() -> None:
