@@ -82,7 +82,11 @@ class Victim:
                 self._wait_until_held(run)
                 started = self._started(run.pid)
                 run.send_signal(number)
-                wait_until(lambda: not any(map(is_running, started)), what=f"{module} to end", seconds=SECONDS)
+                try:
+                    wait_until(lambda: not any(map(is_running, started)), what=f"{module} to end", seconds=SECONDS)
+                except LabError as error:
+                    left = [command_line(pid) for pid in started if is_running(pid)]
+                    raise LabError(f"{error}; still there: {left}") from None
             finally:
                 run.kill()
                 self._programs.open()
