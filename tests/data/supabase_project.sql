@@ -65,3 +65,6 @@ COMMENT ON TRIGGER on_auth_user_created ON auth.users IS 'makes a profile';
 CREATE INDEX users_created ON auth.users (created_at);
 ALTER TABLE storage.buckets ENABLE ROW LEVEL SECURITY;
 CREATE POLICY public_buckets ON storage.buckets FOR SELECT USING (public);
+SELECT cron.schedule('nightly', '0 3 * * *', 'DELETE FROM public.notes WHERE body IS NULL');
+SELECT cron.schedule('5 4 * * *', $$SELECT 'it''s a \t' || E'\n'$$);
+SELECT cron.alter_job(cron.schedule('rests', '@daily', 'SELECT 1'), active := false);

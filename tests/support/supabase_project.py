@@ -23,6 +23,35 @@ CONTENTS = (PROJECT / "tests" / "data" / "supabase_project.sql").read_text()
 DATABASE = "postgres"
 ROLE = "postgres"
 
+# Its functions act for whoever calls them, in the table of another.
+_CRON = """
+CREATE SCHEMA cron;
+CREATE SEQUENCE cron.jobid_seq;
+CREATE TABLE cron.job (
+  jobid bigint PRIMARY KEY DEFAULT nextval('cron.jobid_seq'), schedule text NOT NULL, command text NOT NULL,
+  nodename text NOT NULL DEFAULT 'localhost', nodeport int NOT NULL DEFAULT 5432,
+  database text NOT NULL DEFAULT current_database(), username text NOT NULL DEFAULT session_user,
+  active boolean NOT NULL DEFAULT true, jobname text, UNIQUE (jobname, username));
+ALTER TABLE cron.job ENABLE ROW LEVEL SECURITY;
+CREATE POLICY cron_job_policy ON cron.job USING (username = current_user);
+SELECT pg_catalog.pg_extension_config_dump('cron.job', '');
+SELECT pg_catalog.pg_extension_config_dump('cron.jobid_seq', '');
+CREATE FUNCTION cron.schedule(job_name text, schedule text, command text) RETURNS bigint
+  LANGUAGE sql SECURITY DEFINER AS 'INSERT INTO cron.job (jobname, schedule, command) VALUES ($1, $2, $3)
+    ON CONFLICT (jobname, username) DO UPDATE SET schedule = $2, command = $3 RETURNING jobid';
+CREATE FUNCTION cron.schedule(schedule text, command text) RETURNS bigint
+  LANGUAGE sql SECURITY DEFINER AS 'SELECT cron.schedule(NULL, $1, $2)';
+CREATE FUNCTION cron.unschedule(job_id bigint) RETURNS bool LANGUAGE sql SECURITY DEFINER
+  AS 'DELETE FROM cron.job WHERE jobid = $1 AND username = session_user RETURNING true';
+CREATE FUNCTION cron.alter_job(job_id bigint, schedule text DEFAULT NULL, command text DEFAULT NULL,
+  database text DEFAULT NULL, username text DEFAULT NULL, active boolean DEFAULT NULL) RETURNS void
+  LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN
+    UPDATE cron.job AS j SET active = coalesce($6, j.active) WHERE jobid = $1 AND j.username = session_user;
+    IF NOT FOUND THEN RAISE EXCEPTION ''job % is not yours'', $1; END IF;
+  END';
+REVOKE ALL ON FUNCTION cron.alter_job FROM PUBLIC;
+INSERT INTO cron.job (schedule, command) VALUES ('* * * * *', 'SELECT 1');
+"""
 _EXTENSIONS = {
     "pgsodium": ("", "CREATE TABLE key (id int PRIMARY KEY, raw text); SELECT pg_extension_config_dump('key', '');"),
     "supabase_vault": (
@@ -33,9 +62,7 @@ _EXTENSIONS = {
     "pg_graphql": ("graphql", "CREATE FUNCTION graphql.resolve(query text) RETURNS text LANGUAGE sql AS 'SELECT 1';"),
     "pg_cron": (
         "pg_catalog",
-        "CREATE SCHEMA cron; CREATE TABLE cron.job (jobid bigserial PRIMARY KEY, schedule text, command text);"
-        "SELECT pg_catalog.pg_extension_config_dump('cron.job', '');"
-        "INSERT INTO cron.job (schedule, command) VALUES ('* * * * *', 'SELECT 1');",
+        _CRON,
     ),
     "pg_net": (
         "",

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
+from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.archive import Section, TocEntry
+from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions, connect
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.in_place.scheduled_jobs import (
+    plan_jobs,
+)
 from support.installations import with_pg_cron
 from support.lab import PostgresServer
 from support.outbound import comment, told
@@ -83,3 +89,48 @@ def test_no_job_runs_in_a_restored_database_until_it_is_resumed(bench: RestoreBe
     assert told(resumed, "resumed") == {("job", "1 on cron.job")}
     assert scheduled.query("shop", "SELECT jobid, active FROM cron.job ORDER BY 1") == active
     assert _runs_after_restart(scheduled) == {"writes"}
+
+
+def test_who_may_not_write_the_table_of_jobs_has_its_own_back(scheduled: PostgresServer) -> None:
+    scheduled.query(
+        "shop",
+        """
+        CREATE ROLE app LOGIN PASSWORD 'app'; GRANT TEMPORARY ON DATABASE shop TO app;
+        GRANT USAGE ON SCHEMA cron TO app; GRANT EXECUTE ON FUNCTION cron.alter_job TO app;
+        SET SESSION AUTHORIZATION app;
+        SELECT cron.schedule('stays', '0 3 * * *', 'SELECT 1'), cron.schedule('0 4 * * *', 'SELECT 5'),
+               cron.schedule('goes', '0 5 * * *', 'SELECT 2');
+        SELECT cron.alter_job(cron.schedule('sleeps', '0 6 * * *', 'SELECT 3'), active := false);
+        """,
+    )
+    jobs = "SELECT username, jobname, schedule, command, active FROM cron.job ORDER BY 1, 2"
+    columns = ("jobid", "schedule", "command", "nodename", "nodeport", "database", "username", "active", "jobname")
+    rows = scheduled.query("shop", f"SELECT {', '.join(columns)} FROM cron.job")
+    before = scheduled.query("shop", jobs)
+    number = scheduled.query("shop", "SELECT jobid FROM cron.job WHERE jobname = 'stays'")
+    scheduled.query(
+        "shop",
+        """
+        SET SESSION AUTHORIZATION app;
+        SELECT cron.unschedule('goes'), cron.schedule('late', '0 7 * * *', 'SELECT 4');
+        SELECT cron.alter_job(jobid, active := true) FROM cron.job WHERE jobname = 'sleeps';
+        """,
+    )
+    login = {**scheduled.login("shop"), "login_user": "app", "login_password": "app"}
+    with contextlib.closing(connect(ConnectionOptions.parse(login))) as connection, connection.cursor() as cursor:
+        entry = TocEntry(
+            dump_id=1, had_dumper=True, table_oid=0, oid=0, tag="job", desc="TABLE DATA", section=Section.DATA, defn="",
+            drop_stmt="", copy_stmt="", namespace="cron", tablespace="", tableam="", relkind="", owner="postgres",
+            dependencies=(), data_offset=None, position=0, size=0,
+        )  # fmt: skip
+        found = plan_jobs(cursor, entry, columns)
+        cursor.execute("BEGIN; SET LOCAL row_security = off")
+        for statement in found.before():
+            cursor.execute(statement)
+        for row in rows:
+            cursor.execute(f"INSERT INTO pg_temp.mobul_jobs VALUES ({', '.join(['%s'] * len(columns))})", row)
+        for statement in found.after():
+            cursor.execute(statement)
+        cursor.execute("COMMIT")
+    assert scheduled.query("shop", jobs) == before
+    assert scheduled.query("shop", "SELECT jobid FROM cron.job WHERE jobname = 'stays'") == number

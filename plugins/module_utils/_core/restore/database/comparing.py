@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ...backupset.manifest import Manifest
-from ...postgres.archive import ArchiveWalker, Toc, schema_differences, schema_fingerprint, schema_objects
+from ...postgres.archive import ArchiveWalker, Toc, TocEntry, schema_differences, schema_fingerprint, schema_objects
 from ...postgres.counting import ALGORITHM, count_rows, fingerprints
 from ...postgres.large_objects import (
     CONTENTS_ALGORITHM,
@@ -121,14 +121,14 @@ def _of_table(table: TableName) -> str:
     return f"TABLE {'.'.join(table)}"
 
 
-def _present(connection: Connection, tables: Sequence[TableName]) -> set[TableName]:
+def _present(connection: Connection, names: Sequence[TableName]) -> set[TableName]:
     with _asking(connection) as cursor:
         cursor.execute(
             "SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n "
-            "ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p')"
+            "ON n.oid = c.relnamespace WHERE c.relkind IN ('r', 'p', 'S')"
         )
         there = set(cursor.fetchall())
-    return {table for table in tables if table in there}
+    return {name for name in names if name in there}
 
 
 def compare_large_objects(connection: Connection, manifest: Manifest) -> Iterator[Difference]:
@@ -160,7 +160,9 @@ def compare_sequences(connection: Connection, toc: Toc) -> list[Difference]:
         for entry in toc.entries
         if entry.desc == _SEQUENCE_SET and (match := _SETVAL.fullmatch(entry.defn))
     ]
-    differences = []
+    there = _present(connection, [_name(entry) for entry, _value, _called in wanted])
+    differences = [_sequence(one[0], "is missing") for one in wanted if _name(one[0]) not in there]
+    wanted = [one for one in wanted if _name(one[0]) in there]
     for start in range(0, len(wanted), _BATCH):
         batch = wanted[start : start + _BATCH]
         selects = [
@@ -174,11 +176,17 @@ def compare_sequences(connection: Connection, toc: Toc) -> list[Difference]:
             for number, value, called in cursor.fetchall():
                 entry, expected, was_called = batch[number]
                 if (value, called) != (expected, was_called):
-                    name = display_name((entry.namespace, entry.tag))
-                    message = f"sequence {name} is at {value} instead of {expected}"
-                    key = f"SEQUENCE {entry.namespace}.{entry.tag}"
-                    differences.append(Difference("sequences", key, message))
+                    differences.append(_sequence(entry, f"is at {value} instead of {expected}"))
     return differences
+
+
+def _sequence(entry: TocEntry, wrong: str) -> Difference:
+    key = f"SEQUENCE {entry.namespace}.{entry.tag}"
+    return Difference("sequences", key, f"sequence {display_name(_name(entry))} {wrong}")
+
+
+def _name(entry: TocEntry) -> TableName:
+    return entry.namespace, entry.tag
 
 
 def schema_of(program: Program, environment: Mapping[str, str], without: Sequence[str] = ()) -> Toc:

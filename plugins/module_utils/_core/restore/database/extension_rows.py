@@ -18,6 +18,11 @@ FROM pg_catalog.pg_extension e,
 JOIN pg_catalog.pg_class c ON c.oid = one.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind = 'r'
 """
+_LOCKED_SEQUENCES = """
+SELECT n.nspname, c.relname FROM pg_catalog.pg_extension e, pg_catalog.unnest(e.extconfig) AS one (oid)
+JOIN pg_catalog.pg_class c ON c.oid = one.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE CASE c.relkind WHEN 'S' THEN NOT pg_catalog.has_sequence_privilege(c.oid, 'UPDATE') END
+"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,13 @@ def extension_rows(cursor: Cursor, backup: Toc) -> list[ExtensionRows]:
         for entry in backup.entries
         if entry.desc == TABLE_DATA and (entry.namespace, entry.tag) in found
     ]
+
+
+def locked_sequences(cursor: Cursor, backup: Toc) -> list[TocEntry]:
+    """The values in a dump of extensions' sequences that the role may not set."""
+    cursor.execute(_LOCKED_SEQUENCES)
+    found = set(cursor.fetchall())
+    return [one for one in backup.entries if one.desc == "SEQUENCE SET" and (one.namespace, one.tag) in found]
 
 
 def make_room(connection: Connection, backup: Toc) -> None:

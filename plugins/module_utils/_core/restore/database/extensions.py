@@ -23,6 +23,7 @@ FROM pg_catalog.pg_available_extensions e
 LEFT JOIN pg_catalog.pg_available_extension_versions v ON v.name = e.name AND v.version = e.default_version
 """
 _TRUST_SINCE = 130000
+_HELD_BY = {TABLE_DATA: "TABLE", "SEQUENCE SET": "SEQUENCE"}
 
 
 def without_extensions(
@@ -52,14 +53,15 @@ def without_extensions(
 
 
 def _parts(toc: Toc, profile: Profile) -> Iterator[str]:
-    """Rows of and grants on parts of extensions, of which no dump says what extension that is."""
-    tables = {(one.namespace, one.tag) for one in toc.entries if one.desc == "TABLE"}
+    """Rows and values of and grants on parts of extensions, of which no dump says what extension that is."""
+    relations = {(one.desc, one.namespace, one.tag) for one in toc.entries if one.desc in ("TABLE", "SEQUENCE")}
     for entry in toc.entries:
         schema = entry.namespace or entry.tag.removeprefix("SCHEMA ")
         if not profile.has_schema(schema):
             continue
-        if entry.desc == TABLE_DATA and (entry.namespace, entry.tag) not in tables:
-            yield from (object_name(entry), f"TABLE {entry.namespace}.{entry.tag}")
+        kind = _HELD_BY.get(entry.desc)
+        if kind is not None and (kind, entry.namespace, entry.tag) not in relations:
+            yield from (object_name(entry), f"{kind} {entry.namespace}.{entry.tag}")
         elif is_borrowed(entry, toc):
             yield object_name(entry)
 

@@ -3,39 +3,26 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
-from ....errors import PreflightError
-from ....postgres.archive import Toc, TocEntry, is_borrowed, object_name
+from ....postgres.archive import Toc, TocEntry, object_name
 from ....postgres.memberships import refuse_strange_owners
-from ....postgres.messages import database_errors
-from ....postgres.names import IDENTIFIER, TableName, unquote
+from ....postgres.names import TableName
 from ....postgres.types import Composable, Connection
 from ....texts import bounded_list
 from ...outbound.forecast import NOTHING_FORESEEN, Forecast
 from ...outbound.memory import Paused
 from ..expected_differences import ExpectedDifferences
-from ..extension_rows import ExtensionRows, extension_rows
+from ..extension_rows import ExtensionRows
 from ..lent_rights import NOTHING_LENT, LentRights, plan_lent_rights
 from ..named_roles import IMPLICIT
 from .default_privileges import NONE_SUSPENDED, DefaultPrivileges, plan_default_privileges
+from .found import Found
 from .platform_share import NO_SHARE, PlatformShare
+from .scheduled_jobs import NO_JOBS, ScheduledJobs
 from .strangers import NO_STRANGERS, STEP, Strangers, find_strangers, reachable
 
-_EXTENSIONS = """
-SELECT e.extname, n.nspname, pg_catalog.pg_get_userbyid(e.extowner), pg_catalog.pg_has_role(e.extowner, 'USAGE')
-FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
-"""
-_SCHEMAS = """
-SELECT n.nspname, pg_catalog.pg_get_userbyid(n.nspowner), ARRAY(
-  SELECT DISTINCT CASE WHEN g.grantee <> 0 THEN pg_catalog.pg_get_userbyid(g.grantee)::text END
-  FROM pg_catalog.aclexplode(n.nspacl) AS g)
-FROM pg_catalog.pg_namespace n
-"""
-_POPULATED = "SELECT oid::bigint FROM pg_catalog.pg_class WHERE relkind = 'm' AND relispopulated"
-_INTO_SCHEMA = re.compile(rf" WITH SCHEMA ({IDENTIFIER});\s*\Z")
 _PUBLIC = "public"
 _UNLINKED = ("FK CONSTRAINT", "INDEX ATTACH", "TABLE ATTACH")
 _TABLES = ("FOREIGN TABLE", "TABLE")
@@ -105,6 +92,8 @@ class Clearing:
     :param left: dump ids of the backup's entries that are not carried out.
     :param tables: what is made anew.
     :param rows: tables of extensions whose rows give way to those of the backup.
+    :param locked: objects of extensions of which the role may exchange neither rows nor values.
+    :param jobs: those of them that come back in another way.
     :param schemas: those that are there and stay.
     :param refresh: materialized views that have to be filled again.
     :param unfilled: those that cannot be filled without calling out, which waits.
@@ -115,6 +104,8 @@ class Clearing:
     left: frozenset[int] = frozenset()
     tables: tuple[TableName, ...] = ()
     rows: tuple[ExtensionRows, ...] = ()
+    locked: frozenset[str] = frozenset()
+    jobs: ScheduledJobs = NO_JOBS
     schemas: tuple[KeptSchema, ...] = ()
     strangers: Strangers = NO_STRANGERS
     refresh: tuple[TableName, ...] = ()
@@ -150,6 +141,7 @@ class Clearing:
         yield from map(_ended, self.lent.tell_again())
         yield from self.defaults.after()
         yield from self.share.prove()
+        yield from self.jobs.after()
 
 
 def plan_clearing(
@@ -174,7 +166,7 @@ def plan_clearing(
     :param calling: what calls out in the database.
     :raises PreflightError: something that can neither stay, nor be dropped, nor be made again; it is named.
     """
-    found = _Found.read(connection, backup)
+    found = Found.read(connection, backup)
     stay = {f"SUBSCRIPTION {name}" for name in subscriptions}
     subscribed = {one.dump_id for one in backup.entries if object_name(one) in stay}
     unwanted = [one.dump_id for one in backup.entries if expected(object_name(one))]
@@ -199,6 +191,8 @@ def plan_clearing(
         left=frozenset(left),
         tables=tuple((one.namespace, one.tag) for one in carried_out if one.desc in _TABLES),
         rows=tuple(one for one in found.rows if one.entry.dump_id not in left),
+        locked=frozenset(name for one in found.locked_rows for name in _names_of(one)),
+        jobs=found.jobs,
         schemas=tuple(KeptSchema(one.tag, one.owner, *found.schemas[one.tag]) for one in kept_schemas),
         strangers=strangers,
         refresh=tuple(view for view in filled if view not in calling.views),
@@ -206,7 +200,7 @@ def plan_clearing(
         lent=lent,
         share=share,
         defaults=plan_default_privileges(connection, carried_out, present, share.is_about),
-        warnings=(*share.warnings, *_locked_rows(found), *_warnings(strangers), *_left_out(backup, unwanted)),
+        warnings=(*share.warnings, *found.told_of_locked(), *_warnings(strangers), *_left_out(backup, unwanted)),
     )
 
 
@@ -233,68 +227,6 @@ def _ended(statement: Composable) -> Composable:
     return sql.SQL("{};\n").format(statement)
 
 
-@dataclass(frozen=True)
-class _Found:
-    """What the catalogue says.
-
-    :param extensions: name -> schema, owner, and whether the role may act as that.
-    :param rows: of extensions, in the backup.
-    :param schemas: name -> owner and grantees.
-    :param populated: OIDs of materialized views that can be read.
-    """
-
-    extensions: Mapping[str, tuple[str, str, bool]]
-    rows: Sequence[ExtensionRows]
-    schemas: Mapping[str, tuple[str, tuple[str | None, ...]]]
-    populated: Collection[int]
-
-    @classmethod
-    def read(cls, connection: Connection, backup: Toc) -> _Found:
-        with database_errors(STEP), connection.cursor() as cursor:
-            rows = extension_rows(cursor, backup)
-            cursor.execute(_EXTENSIONS)
-            extensions = {name: (schema, owner, owned) for name, schema, owner, owned in cursor.fetchall()}
-            cursor.execute(_SCHEMAS)
-            schemas = {name: (owner, tuple(grantees)) for name, owner, grantees in cursor.fetchall()}
-            cursor.execute(_POPULATED)
-            return cls(extensions, rows, schemas, {oid for (oid,) in cursor.fetchall()})
-
-    def left(self, backup: Toc, *, superuser: bool) -> set[int]:
-        """Dump ids of the backup's entries that are there, or that the role may not make."""
-        kept = set(_extensions_kept(backup, self.extensions))
-        left = {entry.dump_id for entry in backup.entries if _is_left(entry, kept, self.schemas)}
-        left |= {one.entry.dump_id for one in self.rows if not one.writable}
-        if superuser or all(self.extensions[name][2] for name in kept):
-            return left
-        borrowed = (entry for entry in backup.entries if is_borrowed(entry, backup))
-        return left | {entry.dump_id for entry in borrowed if not entry.tag.startswith("SCHEMA ")}
-
-
-def _extensions_kept(backup: Toc, present: Mapping[str, tuple[str, str, bool]]) -> Iterator[str]:
-    """Extensions that are there as the backup wants them."""
-    for entry in backup.entries:
-        if entry.desc != "EXTENSION" or entry.tag not in present:
-            continue
-        schema, owner, owned = present[entry.tag]
-        match = _INTO_SCHEMA.search(entry.defn)
-        if match is None or unquote(match[1]) == schema:
-            yield entry.tag
-        elif not owned:
-            raise PreflightError(
-                STEP,
-                f"extension {entry.tag!r} of {owner!r} is in schema {schema!r}, and in the backup in {match[1]}",
-                hint=f"nothing was touched; have {owner} move it: ALTER EXTENSION ... SET SCHEMA",
-            )
-
-
-def _is_left(entry: TocEntry, extensions: Collection[str], schemas: Collection[str]) -> bool:
-    if entry.desc == "EXTENSION":
-        return entry.tag in extensions
-    if entry.desc == "SCHEMA":
-        return entry.tag in schemas
-    return entry.desc == "COMMENT" and entry.tag.removeprefix("EXTENSION ") in extensions
-
-
 def _warnings(strangers: Strangers) -> Iterator[str]:
     if strangers.kept:
         yield f"not in the backup, and made again around it: {_named(strangers.kept)}"
@@ -302,9 +234,9 @@ def _warnings(strangers: Strangers) -> Iterator[str]:
         yield f"not in the backup, and gone with what belongs to it: {_named(gone)}"
 
 
-def _locked_rows(found: _Found) -> Iterator[str]:
-    if locked := [one.entry for one in found.rows if not one.writable]:
-        yield f"rows of extensions stay as they are, as the role may not exchange them: {_named(locked)}"
+def _names_of(entry: TocEntry) -> tuple[str, str]:
+    """The names of rows and of their table."""
+    return object_name(entry), f"TABLE {entry.namespace}.{entry.tag}"
 
 
 def _left_out(backup: Toc, dump_ids: Sequence[int]) -> Iterator[str]:

@@ -8,11 +8,11 @@ is cut off before, the server takes everything back.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ....errors import BackupError, after_change
-from ....postgres.archive import object_name
+from ....postgres.archive import TocEntry, object_name
 from ....postgres.connection import connect
 from ....postgres.environment import private_file
 from ....postgres.messages import database_errors
@@ -35,6 +35,7 @@ from ..statistics import analyze, stored_tables
 from ..target import elsewhere
 from .outbound import Outbound
 from .platform_share import NO_SHARE, PlatformShare
+from .scheduled_jobs import NO_JOBS, IntoTemporaryTable, ScheduledJobs
 from .script import begin_script, end_script, script
 
 STEP = "restore in place"
@@ -139,7 +140,7 @@ class InPlace:
         manifest = plan.contents.manifest
         before, after = ([], []) if plan.clearing is None else (plan.clearing.before(), plan.clearing.after())
         encoding = "" if plan.target.database is None else plan.target.database.encoding
-        first = [*self._outbound.first(), *self._share.before()]
+        first = [*self._outbound.first(), *self._jobs.before(), *self._share.before()]
         begin = begin_script(plan.maintenance, encoding, plan.request.lock_timeout, first)
         clear = script(plan.maintenance, encoding, [*self._share.after(), *before])
         objects = None if manifest is None else manifest.large_objects
@@ -163,15 +164,40 @@ class InPlace:
             raise
 
     def _put_rows(self, child: Child, environment: dict[str, str], stack: contextlib.ExitStack) -> None:
-        """The rows of the platform's tables, while nothing else of the backup is there yet."""
-        plan, archive = self._plan, self._plan.contents.archive
-        if not self._share.rows or archive is None:
+        """The rows of the platform's tables, while nothing else of the backup is there yet, and those of jobs."""
+        self._put(self._share.rows, [], child, environment, stack)
+        if self._jobs.entry is not None:
+            self._put([self._jobs.entry], [IntoTemporaryTable()], child, environment, stack)
+
+    def _put(
+        self,
+        entries: Sequence[TocEntry],
+        more: Sequence[Transform],
+        child: Child,
+        environment: dict[str, str],
+        stack: contextlib.ExitStack,
+    ) -> None:
+        contents, toc = self._plan.contents, self._plan.contents.toc
+        if not entries or toc is None:
             return
-        argv = [plan.pg_restore.path, "--data-only", "--file=-"]
+        wanted = {one.dump_id for one in entries}
+        names = listed(one.dump_id for one in entries)
+        argv = [self._plan.pg_restore.path, "--data-only", "--file=-"]
+        argv += [f"--use-list={stack.enter_context(private_file(names))}"]
         to_sql = ProcessFilter(argv, environment=environment, step=STEP)
         stack.callback(to_sql.close)
-        source = archive.source({one.dump_id for one in self._share.rows})
-        Pipeline(source, [to_sql, KnownSettings(plan.target.version_num)], [_Rows(child)]).run()
+        source: Source
+        if contents.archive is not None:
+            source = contents.archive.source(wanted)
+        elif contents.file is not None:
+            source = contents.file.source()
+        else:
+            raise AssertionError("there is nothing to restore")
+        Pipeline(source, [to_sql, KnownSettings(self._plan.target.version_num), *more], [_Rows(child)]).run()
+
+    @property
+    def _jobs(self) -> ScheduledJobs:
+        return NO_JOBS if self._plan.clearing is None else self._plan.clearing.jobs
 
     @property
     def _share(self) -> PlatformShare:
@@ -208,7 +234,9 @@ class InPlace:
 
     def _expected(self, name: str) -> bool:
         """Whether the object of that name may be other than in the backup."""
-        return self._plan.request.expected(name) or name in self._share.names
+        clearing = self._plan.clearing
+        locked = clearing is not None and name in clearing.locked
+        return locked or self._plan.request.expected(name) or name in self._share.names
 
     def _stream(self, environment: dict[str, str], stack: contextlib.ExitStack) -> tuple[Source, list[Transform]]:
         """The contents as SQL."""
