@@ -27,11 +27,10 @@ from typing import Any
 
 from ansible.errors import AnsibleError
 from ansible.utils.display import Display
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.progress import VARIABLE
 from ansible_collections.mobul.backup.plugins.module_utils._core.durations import readable_duration
 from ansible_collections.mobul.backup.plugins.module_utils._core.texts import readable_size
 
-VARIABLE = "MOBUL_BACKUP_PROGRESS"
-"""Names the file, in the environment of the module."""
 SWITCH = "backup_progress"
 """The variable of a host: false for no lines, or how many seconds after the beginning of a task the first one comes."""
 _FIRST_SECONDS = 10.0

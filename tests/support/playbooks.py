@@ -68,12 +68,20 @@ class Playbooks:
         path.write_text(yaml.safe_dump([{"hosts": "all", "gather_facts": False, "tasks": [task]}]))
         return path
 
-    def start(self, playbook: str | Path, inventory: Path, **environment: str) -> subprocess.Popen[str]:
+    def start(
+        self,
+        playbook: str | Path,
+        inventory: Path,
+        *,
+        output: Any = subprocess.PIPE,
+        errors: Any = subprocess.STDOUT,
+        **environment: str,
+    ) -> subprocess.Popen[str]:
         """A run under way; whoever starts it waits for it or kills it."""
         return subprocess.Popen(
             [Path(sys.executable).parent / "ansible-playbook", playbook, "-i", inventory],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=output,
+            stderr=errors,
             text=True,
             cwd=self.directory,
             env={**self.environment, **environment},

@@ -18,6 +18,7 @@ from .._core import progress
 from .._core.texts import visible
 
 VARIABLE = "MOBUL_BACKUP_PROGRESS"
+"""Names the file, in the environment of the module."""
 _STEP_SECONDS = 1.0
 _LINE_BYTES = 2048
 _LONGEST_NAME = 100

@@ -12,6 +12,7 @@ import pytest
 from support.backup_bench import Keys, make_keys
 from support.lab import LabError, PostgresServer, RcloneRemote, S3Server
 from support.playbooks import Playbooks
+from support.sample_databases import fill
 from support.sshd import SshServer, find_sshd
 
 TABLES = """
@@ -81,3 +82,11 @@ def ssh_server() -> Iterator[SshServer]:
         except LabError as error:
             pytest.skip(f"sshd does not start here: {error}")
         yield server
+
+
+@pytest.fixture(scope="module")
+def large(postgres17: PostgresServer) -> Iterator[str]:
+    """More than fits between pg_dump and a location that stands still."""
+    with postgres17.database() as name:
+        fill(postgres17, name, 20, "big")
+        yield name

@@ -6,7 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from support.playbooks import Playbooks
 from support.processes import children, command_line, is_running
 from support.programs import LabError, find_tool, wait_until
 from support.restore_runs import RestoreBench, databases
-from support.sample_databases import fill
 from support.sshd import SshServer
 from support.throwaway import as_root, bin_dir, scratch
 
@@ -48,14 +47,6 @@ def become() -> dict[str, Any]:
 def bench(tmp_path: Path, keys: Keys) -> RestoreBench:
     """A place for sets."""
     return RestoreBench(Bench(tmp_path, keys))
-
-
-@pytest.fixture(scope="module")
-def large(postgres17: PostgresServer) -> Iterator[str]:
-    """More than fits between pg_dump and a location that stands still."""
-    with postgres17.database() as name:
-        fill(postgres17, name, 20, "big")
-        yield name
 
 
 class Victim:

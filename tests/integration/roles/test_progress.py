@@ -10,11 +10,8 @@ import re
 import select
 import signal
 import struct
-import subprocess
-import sys
 import termios
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +21,7 @@ from support.backup_bench import Bench, Keys
 from support.fake_programs import FakePrograms
 from support.lab import PostgresServer
 from support.playbooks import Playbooks
-from support.processes import die_with_parent
 from support.programs import find_tool, wait_until
-from support.sample_databases import fill
 
 MIB = 1024 * 1024
 LEFT = "/var/tmp/.mobul-progress-*"
@@ -37,31 +32,10 @@ LINE = re.compile(
 )
 
 
-@pytest.fixture(scope="module")
-def large(postgres17: PostgresServer) -> Iterator[str]:
-    """More than fits between pg_dump and a location that stands still."""
-    with postgres17.database() as name:
-        fill(postgres17, name, 20, "big")
-        yield name
-
-
 @pytest.fixture
 def bench(tmp_path: Path, keys: Keys) -> Bench:
     """A place for sets."""
     return Bench(tmp_path, keys)
-
-
-def start(
-    playbooks: Playbooks, inventory: Path, errors: Any, output: Any = subprocess.PIPE, **environment: str
-) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [Path(sys.executable).parent / "ansible-playbook", playbooks.directory / "playbook.yml", "-i", inventory],
-        stdout=output,
-        stderr=errors,
-        text=True,
-        env={**playbooks.environment, **environment},
-        preexec_fn=die_with_parent(os.getpid()),  # noqa: PLW1509 - one system call
-    )
 
 
 @pytest.mark.parametrize("way", ["local", "become", "ssh", "ssh with pipelining"])
@@ -85,10 +59,10 @@ def test_a_line_is_on_standard_error_and_the_result_is_as_without(
     log = tmp_path / "stderr"
     with FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=12 * MIB) as programs, log.open("w") as errors:
         options = bench.options(postgres17, large, compress="none", pg_bin_dir=programs)
-        playbooks.task("mobul.backup.pg_backup", options)
+        playbook = playbooks.task("mobul.backup.pg_backup", options)
         inventory = playbooks.inventory({"shop": host}, backup_progress=2)
         pipelining = {"ANSIBLE_PIPELINING": "1"} if "pipelining" in way else {}
-        with start(playbooks, inventory, errors, **pipelining) as run:
+        with playbooks.start(playbook, inventory, errors=errors, **pipelining) as run:
             try:
                 wait_until(lambda: LINE.search(log.read_text()) or run.poll() is not None, what="a line", seconds=120)
             finally:
@@ -125,10 +99,10 @@ def test_on_a_terminal_each_host_has_a_line_that_is_gone_in_the_end(
     terminal = UsersTerminal()
     with FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=12 * MIB) as programs:
         options = bench.options(postgres17, large, compress="none", pg_bin_dir=programs)
-        playbooks.task("mobul.backup.pg_backup", options)
+        playbook = playbooks.task("mobul.backup.pg_backup", options)
         inventory = playbooks.inventory({"shop": {}})
         live = {"ANSIBLE_CALLBACKS_ENABLED": "mobul.backup.live"}
-        with start(playbooks, inventory, terminal.program, terminal.program, **live) as run:
+        with playbooks.start(playbook, inventory, output=terminal.program, **live) as run:
             try:
                 wait_until(
                     lambda: "[shop] pg_backup: dump the database" in terminal.look() or run.poll() is not None,
