@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import glob
 import os
 import pty
 import re
@@ -24,7 +23,6 @@ from support.playbooks import Playbooks
 from support.programs import find_tool, wait_until
 
 MIB = 1024 * 1024
-LEFT = "/var/tmp/.mobul-progress-*"
 LINE = re.compile(
     r"^mobul\.backup: \[shop\] pg_backup: dump the database: "
     r"[\d.]+ MiB, [\d.]+ [KM]iB/s, table 1 of 1 \(public\.big\), \d+ seconds so far$",
@@ -56,6 +54,11 @@ def test_a_line_is_on_standard_error_and_the_result_is_as_without(
     elif way != "local":
         host = request.getfixturevalue("ssh_server").variables()
     bench.root.mkdir(mode=0o700)
+    # Other runs keep their files in the machine's own folder.
+    folder = tmp_path / "node"
+    folder.mkdir()
+    folder.chmod(0o1777)
+    host["ansible_system_tmpdirs"] = [str(folder)]
     log = tmp_path / "stderr"
     with FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=12 * MIB) as programs, log.open("w") as errors:
         options = bench.options(postgres17, large, compress="none", pg_bin_dir=programs)
@@ -73,7 +76,7 @@ def test_a_line_is_on_standard_error_and_the_result_is_as_without(
     # What reads standard output finds in it what it always does.
     assert re.search(r"changed=1 .*failed=0", output)
     assert "mobul.backup: [" not in output
-    assert glob.glob(LEFT) == []
+    assert list(folder.iterdir()) == []
 
 
 class UsersTerminal:
