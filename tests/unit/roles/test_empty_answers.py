@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
+from support.role_templates import role_templar
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 COLLECTION = "mobul.backup."
@@ -69,7 +69,7 @@ def made_of(role: str, name: str) -> list[str]:
 def rendered(role: str, part: Part, given: dict[str, Any]) -> Any:
     """An argument as the module gets it, or how a condition ends; the error where it cannot be told."""
     variables = {**own_variables(role), **RUN, **given}
-    templar = Templar(loader=DataLoader(), variables=variables)
+    templar = role_templar(variables)
     try:
         if part[0].startswith("when "):
             return templar.evaluate_conditional(part[1])

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from ansible.parsing.dataloader import DataLoader
-from ansible.template import Templar
+from support.role_templates import role_templar
 
 PROJECT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir())
@@ -108,7 +108,7 @@ def rendered(role: str, template: Any, given: dict[str, Any]) -> Any:
     # What a task's own vars make of the inventory's: one layer between them.
     for task in [task for file in (PROJECT / "roles" / role / "tasks").glob("*.yml") for task in load(file)]:
         variables = {**(task.get("vars") or {}), **variables}
-    return Templar(loader=DataLoader(), variables=variables).template(template)
+    return role_templar(variables).template(template)
 
 
 @pytest.mark.parametrize(("role", "number"), CALLS, ids=[f"{role}-{number}" for role, number in CALLS])
