@@ -1,4 +1,4 @@
-"""Another location, channel or cipher is one new file and the lines that CONTRIBUTING names."""
+"""Another location, channel, cipher or strategy is one new file and the lines that CONTRIBUTING names."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from support.module_runs import DRIVER
+from support.postgres import PostgresServer
 from support.programs import PROJECT
 
 FACTORY = "module_utils/_core/locations/factory.py"
@@ -119,6 +120,61 @@ class VeilCipher(Cipher):
         return VeilEncryption(recipients)
 '''
 
+TABLE_STRATEGY = '''\
+"""Adds the rows of the backup to those that are there, whatever they are."""
+
+from __future__ import annotations
+
+from .columns import match_columns
+from .loading import load
+from .strategy import Strategy
+
+
+class AddStrategy(Strategy):
+    name = "add"
+    _added = None
+
+    def plan(self, session, target, backup):
+        self._target = target
+        self._matching = match_columns(backup.rows.columns, target, self.request.column_map)
+        return ["rows may come twice"]
+
+    def run(self, session, backup, *, check_mode):
+        self._added = load(session, backup.rows, self._target, self._target.identifier, self._matching)
+
+    def report(self, target, backup):
+        return {"changed": self._added != 0, "rows": self._added, "summary": [f"{self._added} rows added"]}
+'''
+DATABASE_STRATEGY = '''\
+"""Executes a script as it is."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from ...postgres.connection import connect
+from .comparing import Comparison
+from .restored import Restored
+from .strategy import Strategy
+from .target import elsewhere
+
+
+class ExecuteStrategy(Strategy):
+    name = "execute"
+    how = "would be executed in it"
+    replaces = by_script = takes_search_paths = False
+
+    def check_role(self, target):
+        pass
+
+    def run(self, plan):
+        pieces = []
+        plan.contents.file.source().run(pieces.append)
+        with closing(connect(elsewhere(plan.options, plan.target.name))) as connection:
+            connection.cursor().execute(b"".join(pieces))
+        return Restored(Comparison(0, 0, 0, ()))
+'''
+
 
 class Copy:
     """The collection as a file tree of its own, which a test may change."""
@@ -204,3 +260,40 @@ def test_another_cipher(copy: Copy, tmp_path: Path) -> None:
     options = {"state": "decrypted", "src": str(veiled), "identities": ["unveil:42"]}
     assert copy.run("encrypt_artifact", dest=str(again), **options)["format"] == "veil"
     assert again.read_text() == "id,name\n"
+
+
+def test_another_strategy_for_a_table(copy: Copy, tmp_path: Path, postgres17: PostgresServer, database: str) -> None:
+    (copy.core / "restore" / "table" / "add.py").write_text(TABLE_STRATEGY)
+    table = "module_utils/_core/restore/table/strategies.py"
+    copy.change(table, "from .merge", "from .add import AddStrategy\nfrom .merge")
+    copy.change(table, "ReplaceStrategy)", "ReplaceStrategy, AddStrategy)")
+    copy.change("modules/restore_table.py", '"merge", "replace"]', '"merge", "replace", "add"]')
+    postgres17.psql(database, "CREATE TABLE public.people (name text); INSERT INTO public.people VALUES ('a')")
+    rows = tmp_path / "people.csv"
+    rows.write_text("name\nb\nc\n")
+    login = {**postgres17.login(database), "pg_bin_dir": str(postgres17.bin_dir)}
+    options = {**login, "table": "people", "src": str(rows), "strategy": "add", "expect_environment": "test"}
+    told = copy.run("restore_table", **options)
+    assert (told["strategy"], told["rows"], told["summary"]) == ("add", 2, ["2 rows added"])
+    assert "rows may come twice" in str(told["warnings"])
+    assert postgres17.query(database, "SELECT name FROM public.people ORDER BY name") == [("a",), ("b",), ("c",)]
+    told = copy.run("restore_table", **options, missing_only=True)["msg"]
+    assert "missing_only belongs to strategy: merge" in told
+
+
+def test_another_strategy_for_a_database(copy: Copy, tmp_path: Path, postgres17: PostgresServer, database: str) -> None:
+    (copy.core / "restore" / "database" / "execute.py").write_text(DATABASE_STRATEGY)
+    table = "module_utils/_core/restore/database/strategies.py"
+    copy.change(table, "from .in_place", "from .execute import ExecuteStrategy\nfrom .in_place")
+    copy.change(table, "InPlaceStrategy())", "InPlaceStrategy(), ExecuteStrategy())")
+    copy.change(
+        "modules/restore_database.py", '["side_by_side", "in_place"]', '["side_by_side", "in_place", "execute"]'
+    )
+    script = tmp_path / "more.sql"
+    script.write_text("CREATE TABLE public.more ();\n")
+    login = {**postgres17.login(database), "pg_bin_dir": str(postgres17.bin_dir)}
+    options = {**login, "src": str(script), "strategy": "execute", "expect_environment": "test"}
+    planned = copy.run("restore_database", **options, _ansible_check_mode=True)
+    assert "would be executed in it" in planned["summary"][0]
+    assert copy.run("restore_database", **options)["strategy"] == "execute"
+    assert postgres17.query(database, "SELECT to_regclass('public.more')::text") == [("more",)]

@@ -13,7 +13,7 @@ from ...postgres.types import Connection, Cursor
 from .target import STEP, elsewhere
 
 _LOCK_NUMBER = "SELECT pg_catalog.hashtext(%s)"
-# What :func:`rights.choose_strategy` asks of a role; also while the database is being exchanged, and so not there.
+# What :func:`strategies.choose_strategy` asks of a role; also while the database is being exchanged, and so not there.
 _MAY_RESTORE = """
 SELECT EXISTS (
   SELECT FROM pg_catalog.pg_roles r LEFT JOIN pg_catalog.pg_database d ON d.datname = %(name)s

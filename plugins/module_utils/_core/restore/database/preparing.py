@@ -12,7 +12,6 @@ from ...errors import PreflightError
 from ...platforms.reading import unseen_tables, without_tables
 from ...postgres.any_bytes import server_encoding
 from ...postgres.connection import ConnectionOptions, connect
-from ...postgres.memberships import refuse_strange_owners
 from ...postgres.messages import database_errors
 from ...postgres.pooler import is_pooled
 from ...postgres.programs import Program, find_program
@@ -23,7 +22,6 @@ from ..outbound.forecast import NOTHING_FORESEEN, Forecast, foresee
 from .children import tool_message
 from .contents import Contents
 from .extensions import without_extensions
-from .in_place.surroundings import with_surroundings
 from .locks import lock_target, refuse_running_backup
 from .lost_settings import lost_settings
 from .memory import archive_in_memory
@@ -31,14 +29,15 @@ from .plan import RestorePlan
 from .psql_filter import check_restricts
 from .request import RestoreRequest
 from .reserved import told_of_reserved
-from .rights import check_settings, choose_strategy, owner_of_restored, told_of_owner, told_of_sessions
+from .rights import owner_of_restored, told_of_sessions
 from .roles import carried_out, plan_missing_roles, roles_left
+from .strategies import choose_strategy
+from .strategy import Strategy
 from .subscriptions import subscriptions_of, warn_before
 from .target import (
     STEP,
     Target,
     check_quiet,
-    check_space,
     close_maintenance,
     elsewhere,
     look_at,
@@ -62,8 +61,10 @@ def prepare(
     options = options.pinned(maintenance)
     strangers = lock_target(maintenance, request.database)
     target = look_at(maintenance, request.database)
-    strategy = choose_strategy(target, "in_place" if request.is_projects else request.strategy)
-    request, lacking_extensions = without_extensions(replace(request, strategy=strategy), maintenance, contents.toc)
+    strategy = choose_strategy(request, target)
+    request, lacking_extensions = without_extensions(
+        replace(request, strategy=strategy.name), maintenance, contents.toc
+    )
     _check_options(request, strategy, contents)
     version = _check_version(target, contents)
     if target.database is not None:
@@ -73,13 +74,13 @@ def prepare(
     warnings = [*contents.warnings, *strangers, *check_quiet(maintenance, target), *_identity(target, contents)]
     warnings += lacking_extensions
     warnings += [*_without_tablespaces(lacking), *lost_settings(contents.toc, target.database)]
-    warnings += warn_before(subscriptions, request.database, strategy)
-    if contents.manifest is not None and strategy == "side_by_side":
-        check_space(maintenance, contents.manifest.database.size)
+    warnings += warn_before(subscriptions, request.database, replaced=strategy.replaces)
     roles = plan_missing_roles(maintenance, target, contents, request)
     owner = owner_of_restored(maintenance, target, contents.toc, roles)
     warnings += [*roles_left(roles, target), *told_of_sessions(maintenance, target)]
-    warnings += _rights(maintenance, target, contents, request, strategy, owner)
+    if not target.superuser:
+        warnings += told_of_reserved(list(carried_out(target, contents, request)), target.version_num)
+    warnings += strategy.check_rights(maintenance, target, contents, request, owner)
     pg_restore, pg_dump, psql = _programs(request, contents, target, strategy, version)
     check_readable(pg_restore, contents)
     forecast = NOTHING_FORESEEN if request.outbound == "active" else foresee(contents.toc)
@@ -89,7 +90,7 @@ def prepare(
         options=options,
         contents=contents,
         target=target,
-        strategy=strategy,
+        strategy=strategy.name,
         roles=roles,
         owner=owner,
         maintenance=maintenance,
@@ -103,7 +104,7 @@ def prepare(
         without=tuple(_without(request, options)),
         forecast=forecast,
     )
-    return with_surroundings(plan) if strategy == "in_place" else plan
+    return strategy.complete(plan)
 
 
 def refuse_calls(forecast: Forecast, request: RestoreRequest, contents: Contents) -> None:
@@ -125,20 +126,6 @@ def refuse_calls(forecast: Forecast, request: RestoreRequest, contents: Contents
             hint="nothing was touched; outbound: active (restore_outbound) lets everything call, expected_differences: "
             f"['{stored[0]}'] restores the rest without it",
         )
-
-
-def _rights(
-    connection: Connection, target: Target, contents: Contents, request: RestoreRequest, strategy: str, owner: str
-) -> Iterator[str]:
-    """Refuse what the role cannot do as far as that is certain, and warn of what it may not be allowed to do."""
-    if not target.superuser:
-        yield from told_of_reserved(list(carried_out(target, contents, request)), target.version_num)
-    if not request.scratch and strategy == "side_by_side":
-        check_settings(connection, target, contents.toc)
-        with connection.cursor() as cursor:
-            # To inherit its owner's rights is enough to have a database, but not to make one for them.
-            refuse_strange_owners(cursor, STEP, [owner], "the database")
-        yield from told_of_owner(target, contents.toc, owner)
 
 
 def _without(request: RestoreRequest, options: ConnectionOptions) -> list[str]:
@@ -181,14 +168,9 @@ def _check_version(target: Target, contents: Contents) -> int:
     return max(target.version_num, dumped_by * 10000)
 
 
-def _check_options(request: RestoreRequest, strategy: str, contents: Contents) -> None:
-    if strategy == "in_place" and contents.file is not None and contents.file.commits:
-        raise PreflightError(
-            "check the backup",
-            f"{contents.name} has a COMMIT of its own, so that it cannot be restored in one transaction",
-            hint="nothing was touched; use strategy side_by_side",
-        )
-    if request.search_paths and (strategy != "side_by_side" or contents.archive is None):
+def _check_options(request: RestoreRequest, strategy: Strategy, contents: Contents) -> None:
+    strategy.check_contents(contents)
+    if request.search_paths and not (strategy.takes_search_paths and contents.archive is not None):
         raise PreflightError(
             STEP,
             "entry_search_path is for a set and strategy side_by_side",
@@ -208,14 +190,14 @@ def _major(version: str) -> int:
 
 
 def _programs(
-    request: RestoreRequest, contents: Contents, target: Target, strategy: str, version: int
+    request: RestoreRequest, contents: Contents, target: Target, strategy: Strategy, version: int
 ) -> tuple[Program, Program | None, Program | None]:
     folder = request.pg_bin_dir
     pg_restore = find_program("pg_restore", version, folder)
-    wanted = contents.manifest is not None or strategy == "in_place"
+    wanted = contents.manifest is not None or strategy.by_script
     pg_dump = None if not wanted else find_program("pg_dump", target.version_num, folder)
     psql = None
-    if contents.toc is None or strategy == "in_place":
+    if contents.toc is None or strategy.by_script:
         psql = find_program("psql", version, folder)
         check_restricts(psql)
     return pg_restore, pg_dump, psql

@@ -12,14 +12,12 @@ from .plan import RestorePlan
 from .replaced_database import Kept
 from .request import RestoreRequest
 from .restored import Restored
+from .strategies import STRATEGIES
 
 
 def report_planned(plan: RestorePlan, duration: float) -> dict[str, Any]:
     """Check mode: everything was proven and checked, nothing was changed."""
-    how = {
-        "side_by_side": "would be restored beside it and take its name",
-        "in_place": "would be restored in its place, in one transaction",
-    }[plan.strategy]
+    how = STRATEGIES[plan.strategy].how
     summary = [f"database {plan.target.name!r}: {plan.contents.name} {how}", *_origin(plan)]
     if plan.roles.roles:
         summary.append(f"roles that would be made: {', '.join(plan.roles.roles)}")

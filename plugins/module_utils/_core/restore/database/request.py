@@ -15,7 +15,6 @@ from .expected_differences import NOTHING_EXPECTED, ExpectedDifferences
 from .search_paths import NO_SEARCH_PATHS, SearchPaths
 
 STEP = "check the options"
-STRATEGIES = ("side_by_side", "in_place")
 STATES = ("restored", "finalized", "reverted", "resumed")
 OUTBOUND = ("paused", "active")
 _MAX_JOBS = 64
@@ -76,23 +75,13 @@ class RestoreRequest:
             raise ConfigError(STEP, "login_db is empty", hint="name the database to restore")
         if self.state not in STATES:
             raise ConfigError(STEP, f"state is {self.state!r}", hint=", ".join(STATES))
-        if self.strategy not in (None, *STRATEGIES):
-            raise ConfigError(STEP, f"strategy is {self.strategy!r}", hint=" or ".join(STRATEGIES))
         if self.outbound not in OUTBOUND:
             raise ConfigError(STEP, f"outbound is {self.outbound!r}", hint=" or ".join(OUTBOUND))
         if not 1 <= self.jobs <= _MAX_JOBS:
             raise ConfigError(STEP, f"jobs is {self.jobs}", hint=f"1 to {_MAX_JOBS}")
         if self.lock_timeout < 1:
             raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
-        if self.is_projects:
-            if self.strategy == "side_by_side":
-                raise ConfigError(
-                    STEP,
-                    f"strategy is 'side_by_side', and database {self.database!r} of a {self._title} project can "
-                    "neither be renamed nor made anew",
-                    hint="strategy: in_place, or another login_db to restore beside it",
-                )
-        elif self.database == self.maintenance_db:
+        if self.database == self.maintenance_db and not self.is_projects:
             raise ConfigError(
                 STEP,
                 f"maintenance_db is {self.database!r}, the database that is to be restored",
@@ -112,7 +101,8 @@ class RestoreRequest:
         return self.database if self.is_projects else self.maintenance_db
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
+        """What the platform calls itself; empty where there is none."""
         return "" if self.profile is None else self.profile.title
 
     @property

@@ -54,26 +54,6 @@ def check_may_create(target: Target) -> None:
         )
 
 
-def choose_strategy(target: Target, wanted: str | None) -> str:
-    """The strategy that was asked for, or else the safest that the role may carry out.
-
-    :raises PreflightError: the role may not; says what would help.
-    """
-    existing = target.database
-    owned = target.superuser or existing is None or existing.owned
-    strategy = wanted or ("side_by_side" if existing is None or (target.may_create and owned) else "in_place")
-    if strategy == "side_by_side":
-        check_may_create(target)
-    elif existing is None:
-        raise PreflightError(
-            STEP,
-            f"there is no database {target.name!r} on the server, and in_place makes none",
-            hint="check login_db, or use strategy side_by_side",
-        )
-    check_owned(existing, target)
-    return strategy
-
-
 def owner_of_restored(connection: Connection, target: Target, toc: Toc | None, roles: RolePlan) -> str:
     """Whose the restored database will be: as before where there is one, else as in the backup if the role may do so.
 

@@ -19,7 +19,6 @@ from ..origins import refuse_other
 from .contents import Contents, open_file, open_set
 from .expected_differences import ExpectedDifferences
 from .extensions import check_extensions
-from .in_place.in_place import InPlace
 from .locks import lock_target
 from .plan import RestorePlan
 from .preparing import prepare
@@ -30,7 +29,7 @@ from .resuming import resume_paused
 from .roles import make_roles
 from .safety import check_safety, make_safety_backup
 from .search_paths import SearchPaths
-from .side_by_side.side_by_side import SideBySide
+from .strategies import STRATEGIES, check_strategy
 from .target import close_maintenance, elsewhere, is_empty, look_at, open_maintenance
 
 
@@ -79,7 +78,9 @@ def parse_request(params: Mapping[str, Any]) -> RestoreRequest:
     paths = SearchPaths.parse(params.get("entry_search_path"), STEP)
     database = ConnectionOptions.parse(params).database
     profile = find_profile(params.get("profile"))
-    return RestoreRequest(database=database, expected=expected, search_paths=paths, profile=profile, **given)
+    request = RestoreRequest(database=database, expected=expected, search_paths=paths, profile=profile, **given)
+    check_strategy(request)
+    return request
 
 
 def _restore(
@@ -97,7 +98,7 @@ def _restore(
         with after_change(bool(reaped or made)):
             warnings = make_roles(plan.maintenance, plan.target, plan.roles)
         with after_change(bool(reaped or made or plan.roles.statements)):
-            restored = SideBySide(plan).run() if plan.strategy == "side_by_side" else InPlace(plan).run()
+            restored = STRATEGIES[plan.strategy].run(plan)
         return report_restored(plan, restored, made, reaped, warnings, time.monotonic() - began)
 
 

@@ -41,13 +41,16 @@ def subscriptions_of(connection: Connection, database: str) -> list[Subscription
         return [Subscription(*row) for row in cursor.fetchall()]
 
 
-def warn_before(found: Sequence[Subscription], database: str, strategy: str) -> list[str]:
-    """What whoever restores must know of them."""
+def warn_before(found: Sequence[Subscription], database: str, *, replaced: bool) -> list[str]:
+    """What whoever restores must know of them.
+
+    :param replaced: whether another database takes the name of theirs.
+    """
     if not found:
         return []
     names = bounded_list([one.name for one in found])
     told = f"database {database!r} subscribes to another ({names})"
-    if strategy == "in_place":
+    if not replaced:
         return [f"{told}: its subscriptions stay: what was sent since the backup is to be copied anew"]
     return [
         f"{told}: its subscriptions are disabled when it is replaced, and those of the restored database, which have "

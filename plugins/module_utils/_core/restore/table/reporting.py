@@ -9,61 +9,24 @@ from ...postgres.names import TableName, display_name
 from ...postgres.tables import NoSuchTableError
 from ...texts import bounded_list
 from .finalize import Settled
-from .merge.merge import Merged
 from .request import TableRequest
 from .source.sources import Backup
-from .swap.dependents import Dependents
-from .swap.swap import Swapped, SwapPlan
 from .target import Target
 
 
-def report_planned(request: TableRequest, plan: SwapPlan, backup: Backup) -> dict[str, Any]:
-    """A swap that check mode has only planned."""
-    name = plan.target.name
+def report_restored(request: TableRequest, target: Target, backup: Backup, told: Mapping[str, Any]) -> dict[str, Any]:
+    """A restore, or what check mode found that it would be.
+
+    :param told: by the strategy.
+    """
     return {
-        **_common(request, plan.target, backup),
-        "changed": True,
-        "rows": None if backup.expected is None else backup.expected.rows,
-        "plan": _steps(plan.dependents),
-        "warnings": [*backup.warnings, *backup.passed_over],
-        "summary": [f"{name} would be restored from {backup.name} by {request.strategy}"],
+        "table": target.name,
+        "strategy": request.strategy,
+        "state": request.state,
+        "id": backup.name,
+        **told,
+        "warnings": [*backup.warnings, *backup.passed_over, *told.get("warnings", ())],
     }
-
-
-def report_swapped(request: TableRequest, plan: SwapPlan, backup: Backup, swapped: Swapped) -> dict[str, Any]:
-    """A swap that was carried out."""
-    old = display_name((plan.target.table[0], swapped.old_table))
-    return {
-        **_common(request, plan.target, backup),
-        "changed": True,
-        "rows": swapped.rows,
-        "old_table": old,
-        "plan": _steps(plan.dependents),
-        "warnings": [*backup.warnings, *backup.passed_over, *swapped.warnings],
-        "summary": [
-            f"{plan.target.name} was restored from {backup.name}: {swapped.rows} rows",
-            f"what was there before is kept as {old}",
-        ],
-    }
-
-
-def report_merged(
-    request: TableRequest, target: Target, backup: Backup, merged: Merged, diff: Mapping[str, str] | None
-) -> dict[str, Any]:
-    """Rows that were put into the table, or in check mode would be."""
-    counts = merged.counts
-    told = f"{counts.inserted} rows inserted, {counts.updated} updated, {counts.deleted} deleted"
-    report = {
-        **_common(request, target, backup),
-        "changed": counts.changed,
-        "rows": merged.rows,
-        "inserted": counts.inserted,
-        "updated": counts.updated,
-        "deleted": counts.deleted,
-        "warnings": [*backup.warnings, *backup.passed_over, *merged.warnings],
-        "summary": [f"{target.name} from {backup.name} by {request.strategy}: {told}"],
-    }
-    return report if diff is None else {**report, "diff": dict(diff)}
 
 
 def report_settled(request: TableRequest, target: Target, settled: Settled) -> dict[str, Any]:
@@ -101,12 +64,3 @@ def report_absent(request: TableRequest, missing: NoSuchTableError) -> dict[str,
         "warnings": [f"{missing.message} ({missing.hint})"],
         "summary": [f"nothing of {request.table} was left to settle"],
     }
-
-
-def _common(request: TableRequest, target: Target, backup: Backup) -> dict[str, Any]:
-    return {"table": target.name, "strategy": request.strategy, "state": request.state, "id": backup.name}
-
-
-def _steps(dependents: Dependents) -> list[str]:
-    """One line for each object that is made again around the table."""
-    return [f"{entry.desc.lower()} {entry.namespace}.{entry.tag}" for entry in dependents.carried]

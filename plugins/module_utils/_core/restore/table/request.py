@@ -16,7 +16,6 @@ from ..database.search_paths import NO_SEARCH_PATHS, SearchPaths
 from ..environments import check_environment, require_environment
 
 STEP = "check the options"
-STRATEGIES = ("swap", "merge", "replace")
 STATES = ("restored", "finalized", "reverted")
 
 
@@ -67,8 +66,6 @@ class TableRequest:
     outbound: str = "paused"
 
     def __post_init__(self) -> None:
-        if self.strategy not in STRATEGIES:
-            raise ConfigError(STEP, f"strategy is {self.strategy!r}", hint=", ".join(STRATEGIES))
         if self.state not in STATES:
             raise ConfigError(STEP, f"state is {self.state!r}", hint=", ".join(STATES))
         if self.lock_timeout < 1:
@@ -90,8 +87,6 @@ class TableRequest:
             check_name(self.label, "label")
             Wanted.parse(self.backup, self.before)
         require_environment(self.expect_environment)
-        if self.strategy != "merge" and (self.missing_only or self.delete_extra):
-            raise ConfigError(STEP, "missing_only and delete_extra belong to strategy: merge")
         if self.missing_only and self.delete_extra:
             raise ConfigError(STEP, "missing_only and delete_extra exclude each other")
 
@@ -114,14 +109,15 @@ class TableRequest:
             **given,
         )
 
-    def check_return(self) -> None:
+    def check_return(self, *, makes_tables: bool) -> None:
         """Refuse what makes no sense for a table that is gone.
 
+        :param makes_tables: whether the strategy does.
         :raises ConfigError: an option is about the rows of a table that is there.
         """
         gone = f"there is no table {self.table!r} in the database"
         hint = "strategy: swap with a set brings back a table that is gone; nothing was touched"
-        if self.strategy != "swap":
+        if not makes_tables:
             raise ConfigError(STEP, f"{gone}, and strategy {self.strategy} changes the rows of one", hint=hint)
         for option in ("source_table", "column_map"):
             if getattr(self, option):

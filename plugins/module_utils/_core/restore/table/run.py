@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...catalogue.identity import Identity
-from ...errors import ConfigError, PreflightError, SourceError, after_change
+from ...errors import ConfigError, after_change
 from ...platforms.profile import Profile
 from ...platforms.reading import unseen_tables
 from ...postgres.archive import Toc
@@ -19,31 +19,26 @@ from ...postgres.standby import refuse_standby
 from ...postgres.tables import NoSuchTableError, resolve_table
 from ...reading.access import open_access
 from ...reading.set_archive import open_set_archive
-from ...texts import bounded_list
 from ..environments import unknown_environment
 from ..origins import refuse_other
 from ..outbound.of_table import NO_CALLS, TableCalls, find_table_calls
-from .dropped.belongings import Present, missing_around
+from .analyzing import analyze
 from .dropped.memory import recall
 from .dropped.run import return_table, undo_return
 from .finalize import finalize, revert
 from .kept_versions import kept_versions
-from .merge.merge import Merged, merge_rows, prepare_merge, replace_rows
-from .merge.sample import hidden_columns, sample
-from .reporting import report_absent, report_merged, report_planned, report_settled, report_swapped
+from .reporting import report_absent, report_restored, report_settled
 from .request import TableRequest
 from .session import Session
 from .silence import silenced_calls, told_silenced
 from .source.export_rows import rows_of_export
 from .source.file_rows import open_file
-from .source.sources import Backup, defined_tables, find_in_backup, find_set, quoted, rows_of_set
+from .source.sources import Backup, defined_tables, find_in_backup, find_set, rows_of_set
+from .strategies import find_strategy
+from .strategy import Strategy
 from .swap.schema_dump import Tools
-from .swap.swap import SwapPlan, plan_swap, swap, verify_swap
-from .target import STEP, Target, describe, is_platforms, look_at
-
-_OVER_SEVERAL_COLUMNS = """
-SELECT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext WHERE stxrelid = pg_catalog.to_regclass(%s))
-"""
+from .swap.swap import verify_swap
+from .target import STEP, Target, describe, look_at
 
 
 def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -53,6 +48,7 @@ def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
     :raises BackupError: it could not be done; the table is what it was before.
     """
     request = TableRequest.parse(params)
+    kind = find_strategy(request)
     options = ConnectionOptions.parse(params)
     with contextlib.ExitStack() as stack:
         connection = connect(options, lock_timeout=request.lock_timeout)
@@ -67,8 +63,9 @@ def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
             return _return(params, connection, target, tools, request, stack, check_mode)
         if request.state != "restored":
             return _settle(connection, target, tools, request, check_mode)
-        backup = _open(params, request, connection, target, tools, stack)
-        return _restore(connection, target, backup, tools, request, check_mode)
+        strategy = kind(request, tools)
+        backup = _open(params, request, connection, target, strategy, stack)
+        return _restore(connection, target, backup, strategy, request, check_mode)
 
 
 def _find(connection: Connection, request: TableRequest) -> Target | NoSuchTableError:
@@ -106,78 +103,45 @@ def _return(
         told = f"there is no table {request.table!r} in the database, and none in {good.manifest.id}"
         hints = dict.fromkeys(hint for hint in (missing.hint, unknown.hint) if hint)
         raise ConfigError(missing.step, told, hint=" or, in the backup, ".join(hints)) from None
-    request.check_return()
+    request.check_return(makes_tables=find_strategy(request).makes_tables)
     return return_table(connection, table, (good, archive), tools, request, check_mode)
 
 
 def _restore(
-    connection: Connection, target: Target, backup: Backup, tools: Tools, request: TableRequest, check_mode: bool
+    connection: Connection,
+    target: Target,
+    backup: Backup,
+    strategy: Strategy,
+    request: TableRequest,
+    check_mode: bool,
 ) -> dict[str, Any]:
-    if request.strategy != "swap":
-        return _change_rows(connection, target, backup, request, check_mode)
-    if request.profile is not None and is_platforms(request.profile, target.table, target.owner):
-        raise PreflightError(
-            STEP,
-            f"{target.name} is {request.profile.title}'s own table, which nothing else may take the place of",
-            hint="nothing was touched; strategy: merge or replace restores its rows",
-        )
-    with locked(connection, target.table) as (session, now):
-        plan = plan_swap(session, now, backup, tools, request.column_map)
-        backup = replace(backup, warnings=(*backup.warnings, *_told_missing(backup, plan)))
-        calls = _calls(session, now, request)
-        if check_mode:
-            return told_silenced(report_planned(request, plan, backup), calls)
-        with silenced_calls(session, calls):
-            swapped = swap(session, plan, backup, request)
-        session.commit()
-    with after_change():
-        _settle_down(connection, target.table, calls, swapped=True)
-        verify_swap(Session(connection), plan, swapped, tools)
-    return told_silenced(report_swapped(request, plan, backup, swapped), calls)
-
-
-def _calls(session: Session, target: Target, request: TableRequest) -> TableCalls:
-    """What would call out while rows are put into the table, where it must not."""
-    if request.outbound == "active":
-        return NO_CALLS
-    with session.at("find what calls out"):
-        calls = find_table_calls(session.execute, target.oid)
-    calls.refuse_stored(target.name, refreshes=request.strategy == "swap")
-    return calls
-
-
-def _told_missing(backup: Backup, plan: SwapPlan) -> list[str]:
-    """A warning where the backup has more with the table: it may have been dropped, and made anew without that."""
-    if backup.toc is None:
-        return []
-    missing = missing_around(backup.toc, plan.target.table, Present(plan.before.toc, loose=True))
-    if not missing:
-        return []
-    told = f"{backup.name} has with {plan.target.name} what the database has not, and a swap does not make: "
-    return [f"{told}{bounded_list(missing)} (to bring it back, rename the table and run again)"]
-
-
-def _change_rows(
-    connection: Connection, target: Target, backup: Backup, request: TableRequest, check_mode: bool
-) -> dict[str, Any]:
-    """The strategies that leave the table where it is."""
+    strategy.check(target)
     with locked(connection, target.table, request.profile) as (session, now):
-        calls = _calls(session, now, request)
-        with silenced_calls(session, calls):
-            merge = prepare_merge(session, now, backup, request)
-            diff = None
-            if request.strategy == "merge":
-                diff = sample(merge, hidden_columns(merge, backup.personal_data, request.mask_columns))
-            if check_mode and request.strategy == "merge":
-                merged = Merged(merge.count(), merge.loaded)
-            else:
-                merged = merge_rows(merge, backup) if request.strategy == "merge" else replace_rows(merge, backup)
+        warnings = strategy.plan(session, now, backup)
+        backup = replace(backup, warnings=(*backup.warnings, *warnings))
+        calls = _calls(session, now, request, refreshes=strategy.refreshes)
+        if strategy.rehearses or not check_mode:
+            with silenced_calls(session, calls):
+                strategy.run(session, backup, check_mode=check_mode)
         if not check_mode:
             session.commit()
     if not check_mode:
         with after_change():
-            _settle_down(connection, target.table, calls)
-    return told_silenced(report_merged(request, target, backup, merged, diff), calls)
+            strategy.finish(connection, target, calls)
+    return told_silenced(report_restored(request, target, backup, strategy.report(target, backup)), calls)
+
+
+def _calls(session: Session, target: Target, request: TableRequest, *, refreshes: bool) -> TableCalls:
+    """What would call out while rows are put into the table, where it must not.
+
+    :param refreshes: whether what is computed from the table is computed anew.
+    """
+    if request.outbound == "active":
+        return NO_CALLS
+    with session.at("find what calls out"):
+        calls = find_table_calls(session.execute, target.oid)
+    calls.refuse_stored(target.name, refreshes=refreshes)
+    return calls
 
 
 def _settle(
@@ -196,7 +160,7 @@ def _settle(
             session.commit()
     if settled.swapped is not None and settled.plan is not None:
         with after_change():
-            _settle_down(connection, target.table, swapped=True)
+            analyze(connection, target.table, swapped=True)
             verify_swap(Session(connection), settled.plan, settled.swapped, tools, settled.dropped)
     return report_settled(request, target, settled)
 
@@ -215,51 +179,29 @@ def locked(
         yield session, describe(session, table, profile)
 
 
-def _settle_down(
-    connection: Connection, table: TableName, calls: TableCalls = NO_CALLS, *, swapped: bool = False
-) -> None:
-    """Collect the planner's statistics.
-
-    :param calls: which to evaluate would call out.
-    :param swapped: the table has them from before it took its place, all but those over several columns.
-    """
-    from psycopg2 import sql
-
-    session = Session(connection)
-    try:
-        if calls.analyzed and (not swapped or session.value(_OVER_SEVERAL_COLUMNS, [quoted(table)])):
-            session.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
-    except SourceError as error:
-        raise SourceError(
-            "collect the statistics",
-            f"{display_name(table)} was restored, which stays so, but not analyzed: {error.message}",
-            hint="ANALYZE it before it is used",
-        ) from None
-
-
 def _open(
     params: Mapping[str, Any],
     request: TableRequest,
     connection: Connection,
     target: Target,
-    tools: Tools,
+    strategy: Strategy,
     stack: contextlib.ExitStack,
 ) -> Backup:
     access = open_access(params, stack)
     if access.file is not None:
-        return open_file(access.file, access.decryption, request, target, tools.pg_restore)
+        return open_file(access.file, access.decryption, request, target, strategy.tools.pg_restore)
     good = find_set(request, access)
     adopted = refuse_other(good.manifest, _here(connection), request.adopt)
     unknown = [*unknown_environment(good.manifest.environment, request.expect_environment), *adopted]
     if not good.manifest.id.is_backup:
-        return rows_of_export(good, access.decryption, request, target, unknown)
+        return rows_of_export(good, access.decryption, request, target, unknown, part_is_enough=strategy.keeps_rows)
     archive = open_set_archive(good, access.decryption)
     wanted = target.table
     if request.source_table is None:
         _check_meant(request.table, target, archive.toc)
     if request.source_table is not None:
         wanted = find_in_backup(request.source_table, [*archive.tables(), *good.manifest.left_out])
-    return rows_of_set(good, archive, wanted, tools.pg_restore, unknown)
+    return rows_of_set(good, archive, wanted, strategy.tools.pg_restore, unknown)
 
 
 def _here(connection: Connection) -> Identity:

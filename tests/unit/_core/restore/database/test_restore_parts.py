@@ -16,6 +16,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.restore.databas
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.request import RestoreRequest
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.safety import DEFAULTS
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.strategies import check_strategy
 from ansible_collections.mobul.backup.plugins.modules import pg_backup
 from hypothesis import given
 from hypothesis import strategies as st
@@ -154,4 +155,4 @@ def test_the_safety_backup_knows_every_option_of_pg_backup() -> None:
 def test_options_that_cannot_be_right_are_refused(changes: dict[str, object], message: str) -> None:
     options = {"database": "shop", "label": "shop", "expect_environment": "staging", **changes}
     with pytest.raises(ConfigError, match=message):
-        RestoreRequest(**options)
+        check_strategy(RestoreRequest(**options))

@@ -190,11 +190,13 @@ class Merged:
     warnings: tuple[str, ...] = ()
 
 
-def prepare_merge(session: Session, target: Target, backup: Backup, request: TableRequest) -> Merge:
-    """Match the columns and load the rows beside the table; nothing of it is touched."""
+def prepare_merge(session: Session, target: Target, backup: Backup, request: TableRequest, *, replace: bool) -> Merge:
+    """Match the columns, for rows that are still to be loaded beside the table.
+
+    :param replace: whether all rows of the table are to go.
+    """
     check_rights(session, Needed(in_database=("TEMPORARY",)))
     matching = match_columns(backup.rows.columns, target, request.column_map)
-    replace = request.strategy == "replace"
     merge = Merge(
         session,
         target,
@@ -204,7 +206,6 @@ def prepare_merge(session: Session, target: Target, backup: Backup, request: Tab
     )
     if not replace or incoming(session, target):
         merge.check_key()
-    merge.stage(backup)
     return merge
 
 

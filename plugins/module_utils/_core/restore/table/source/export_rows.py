@@ -19,14 +19,22 @@ from .sources import STEP, Backup, Expected
 
 
 def rows_of_export(
-    good: GoodSet, decryption: Decryption, request: TableRequest, target: Target, warnings: Sequence[str] = ()
+    good: GoodSet,
+    decryption: Decryption,
+    request: TableRequest,
+    target: Target,
+    warnings: Sequence[str] = (),
+    *,
+    part_is_enough: bool,
 ) -> Backup:
     """The rows that an export has of one table, proven.
 
+    :param part_is_enough: whether the other rows of the table stay.
     :raises BackupError: it has none of it, has only a part where a whole is wanted, is not authentic, or no key fits.
     """
     artifact, export = _find(good, request, target)
-    _refuse_part(good, export, request, target)
+    if not part_is_enough:
+        _refuse_part(good, export, target)
     reader = open_plain(good, artifact, decryption)
     name = f"{display_name(target.table)} in {artifact.name}"
     rows: RowSource
@@ -82,7 +90,7 @@ def _name(good: GoodSet, artifact: Artifact) -> str:
     return artifact.name.partition(f"_{good.manifest.id.stamp}")[0]
 
 
-def _refuse_part(good: GoodSet, export: Export, request: TableRequest, target: Target) -> None:
+def _refuse_part(good: GoodSet, export: Export, target: Target) -> None:
     """Refuse to let a part of the rows or columns take the place of all."""
     if export.query is not None:
         part = "the result of a query"
@@ -92,9 +100,8 @@ def _refuse_part(good: GoodSet, export: Export, request: TableRequest, target: T
         part = f"only the columns {', '.join(export.columns)}"
     else:
         return
-    if request.strategy != "merge" or request.delete_extra:
-        raise PreflightError(
-            STEP,
-            f"{good.manifest.id} has {part}, which must not take the place of all that {target.name} has",
-            hint="use strategy: merge, without delete_extra; nothing was touched",
-        )
+    raise PreflightError(
+        STEP,
+        f"{good.manifest.id} has {part}, which must not take the place of all that {target.name} has",
+        hint="use strategy: merge, without delete_extra; nothing was touched",
+    )

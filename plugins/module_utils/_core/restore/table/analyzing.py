@@ -1,0 +1,34 @@
+"""The planner's statistics of a table that was restored."""
+
+from __future__ import annotations
+
+from ...errors import SourceError
+from ...postgres.connection import Connection
+from ...postgres.names import TableName, display_name
+from ..outbound.of_table import NO_CALLS, TableCalls
+from .session import Session
+from .source.sources import quoted
+
+_OVER_SEVERAL_COLUMNS = """
+SELECT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext WHERE stxrelid = pg_catalog.to_regclass(%s))
+"""
+
+
+def analyze(connection: Connection, table: TableName, calls: TableCalls = NO_CALLS, *, swapped: bool = False) -> None:
+    """Collect them, after the commit.
+
+    :param calls: which to evaluate would call out.
+    :param swapped: the table has them from before it took its place, all but those over several columns.
+    """
+    from psycopg2 import sql
+
+    session = Session(connection)
+    try:
+        if calls.analyzed and (not swapped or session.value(_OVER_SEVERAL_COLUMNS, [quoted(table)])):
+            session.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
+    except SourceError as error:
+        raise SourceError(
+            "collect the statistics",
+            f"{display_name(table)} was restored, which stays so, but not analyzed: {error.message}",
+            hint="ANALYZE it before it is used",
+        ) from None
