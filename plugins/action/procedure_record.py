@@ -17,7 +17,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._ansible.options impo
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.showing import shown
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.custody import names
-from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.run import run_record
+from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.run import run_procedure_record
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.values import VALUES, values_of
 
 
@@ -33,7 +33,9 @@ class ActionModule(ActionBase):
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validated, params = self.validate_argument_spec(argument_spec=PROCEDURE_RECORD)
         try:
-            told = run_record(params, self._given(params["procedure"], task_vars or {}), self._task.check_mode)
+            told = run_procedure_record(
+                params, self._given(params["procedure"], task_vars or {}), self._task.check_mode
+            )
         except BackupError as error:
             told = {**(error.report or {}), "failed": True, "msg": str(error), "step": error.step, "hint": error.hint}
         except AnsibleError:

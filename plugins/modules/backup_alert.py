@@ -270,7 +270,7 @@ warnings:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting import run_alert
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.run import run_backup_alert
 
 CHANNEL = {
     "name": {"type": "str"},
@@ -310,7 +310,7 @@ def main() -> None:
             "channels": {"type": "list", "elements": "dict", "required": True, "options": CHANNEL},
             "must_deliver": {"type": "bool", "default": True},
         },
-        run_alert,
+        run_backup_alert,
     )
 
 

@@ -163,7 +163,7 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import ADOPT, CATALOGUE
-from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.run import run_check
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.run import run_backup_check
 
 
 def main() -> None:
@@ -182,7 +182,7 @@ def main() -> None:
             "supabase": {"type": "dict", "default": {}},
             "fail": {"type": "bool", "default": True},
         },
-        run_check,
+        run_backup_check,
     )
 
 

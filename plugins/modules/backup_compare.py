@@ -125,7 +125,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._ansible.options impo
     LOCATIONS,
     PROFILE,
 )
-from ansible_collections.mobul.backup.plugins.module_utils._core.verification.comparing_live import run_compare
+from ansible_collections.mobul.backup.plugins.module_utils._core.verification.comparing_live import run_backup_compare
 
 
 def main() -> None:
@@ -140,7 +140,7 @@ def main() -> None:
             "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "expected_differences": {"type": "list", "elements": "str", "default": []},
         },
-        run_compare,
+        run_backup_compare,
     )
 
 

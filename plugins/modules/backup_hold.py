@@ -160,7 +160,7 @@ warnings:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import LOCATIONS, RECORD_SIGNING
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold import set_hold
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.run import run_backup_hold
 
 
 def main() -> None:
@@ -176,7 +176,7 @@ def main() -> None:
             "record_verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
             **RECORD_SIGNING,
         },
-        set_hold,
+        run_backup_hold,
     )
 
 

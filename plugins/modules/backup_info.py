@@ -192,7 +192,7 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CATALOGUE, POLICY
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.info import run_info
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.info import run_backup_info
 
 
 def main() -> None:
@@ -203,7 +203,7 @@ def main() -> None:
             "kinds": {"type": "list", "elements": "str", "default": []},
             "limit": {"type": "int", "default": 200},
         },
-        run_info,
+        run_backup_info,
     )
 
 

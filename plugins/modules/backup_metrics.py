@@ -76,7 +76,7 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CATALOGUE
-from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.metrics import run_metrics
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.metrics import run_backup_metrics
 
 
 def main() -> None:
@@ -87,7 +87,7 @@ def main() -> None:
             "environment": {"type": "str", "default": ""},
             "supabase": {"type": "dict"},
         },
-        run_metrics,
+        run_backup_metrics,
     )
 
 

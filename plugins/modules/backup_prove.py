@@ -193,7 +193,7 @@ warnings:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CATALOGUE, POLICY
-from ansible_collections.mobul.backup.plugins.module_utils._core.verification.proving import run_proof
+from ansible_collections.mobul.backup.plugins.module_utils._core.verification.proving import run_backup_prove
 
 
 def main() -> None:
@@ -212,7 +212,7 @@ def main() -> None:
             "min_copies": {"type": "int"},
             "read_back": {"type": "bool", "default": True},
         },
-        run_proof,
+        run_backup_prove,
     )
 
 

@@ -131,7 +131,7 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import ADOPT, CATALOGUE, POLICY
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.run import run_prune
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.run import run_backup_prune
 
 
 def main() -> None:
@@ -142,7 +142,7 @@ def main() -> None:
             **ADOPT,
             "unfinished_after": {"type": "int", "default": 24},
         },
-        run_prune,
+        run_backup_prune,
     )
 
 

@@ -153,7 +153,7 @@ warnings:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import LOCATIONS, RECORD_SIGNING
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys import rekey_set
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys.rekey import run_backup_rekey
 
 
 def main() -> None:
@@ -168,7 +168,7 @@ def main() -> None:
             "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
             **RECORD_SIGNING,
         },
-        rekey_set,
+        run_backup_rekey,
     )
 
 

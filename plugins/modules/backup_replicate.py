@@ -193,7 +193,7 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CATALOGUE, POLICY
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.replicate.run import run_replication
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.replicate.run import run_backup_replicate
 
 
 def main() -> None:
@@ -205,7 +205,7 @@ def main() -> None:
             "since": {"type": "str"},
             "repair": {"type": "bool", "default": False},
         },
-        run_replication,
+        run_backup_replicate,
     )
 
 

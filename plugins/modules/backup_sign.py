@@ -134,7 +134,7 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import LOCATIONS
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys import sign_set
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys.sign import run_backup_sign
 
 
 def main() -> None:
@@ -148,7 +148,7 @@ def main() -> None:
             "signing_key_passphrase": {"type": "str", "no_log": True},
             "revoked_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
         },
-        sign_set,
+        run_backup_sign,
     )
 
 

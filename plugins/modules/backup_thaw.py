@@ -87,7 +87,7 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import LOCATIONS
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.thaw import run_thaw
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.thaw import run_backup_thaw
 
 
 def main() -> None:
@@ -99,7 +99,7 @@ def main() -> None:
             "days": {"type": "int", "default": 7},
             "tier": {"type": "str", "choices": ["Standard", "Bulk", "Expedited"], "default": "Standard"},
         },
-        run_thaw,
+        run_backup_thaw,
     )
 
 

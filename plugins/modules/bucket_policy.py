@@ -215,7 +215,7 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import S3_CONNECTION
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.bucket.run import bucket_policy
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.bucket.run import run_bucket_policy
 
 ARGUMENTS = {
     **S3_CONNECTION,
@@ -243,7 +243,7 @@ ARGUMENTS = {
 
 
 def main() -> None:
-    run_module(ARGUMENTS, bucket_policy)
+    run_module(ARGUMENTS, run_bucket_policy)
 
 
 if __name__ == "__main__":

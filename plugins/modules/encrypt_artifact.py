@@ -184,7 +184,7 @@ recipients:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import DECRYPTION
-from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.artifact import encrypt_artifact
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.artifact import run_encrypt_artifact
 
 
 def main() -> None:
@@ -201,7 +201,7 @@ def main() -> None:
             "mode": {"type": "str", "default": "0600"},
             "remove_src": {"type": "bool", "default": False},
         },
-        encrypt_artifact,
+        run_encrypt_artifact,
     )
 
 

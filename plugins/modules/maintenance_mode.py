@@ -76,7 +76,9 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.maintenance import switch_maintenance
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.maintenance import (
+    run_maintenance_mode,
+)
 
 
 def main() -> None:
@@ -87,7 +89,7 @@ def main() -> None:
             "maintenance_db": {"type": "str", "default": "postgres"},
             "lock_timeout": {"type": "int", "default": 60},
         },
-        switch_maintenance,
+        run_maintenance_mode,
     )
 
 

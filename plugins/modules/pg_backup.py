@@ -464,7 +464,7 @@ warnings:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import ADOPT, CONNECTION, LOCATIONS, PROFILE
-from ansible_collections.mobul.backup.plugins.module_utils._core.backup.run import run_backup
+from ansible_collections.mobul.backup.plugins.module_utils._core.backup.run import run_pg_backup
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import KINDS
 
 TABLE = {
@@ -517,7 +517,7 @@ def main() -> None:
             "lock_timeout": {"type": "int", "default": 60},
             "if_running": {"type": "str", "choices": ["fail", "skip"], "default": "fail"},
         },
-        run_backup,
+        run_pg_backup,
     )
 
 

@@ -363,7 +363,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._ansible.options impo
     PROFILE,
     RESTORE,
 )
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.run import run_restore
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.run import run_restore_database
 
 SAFETY_BACKUP = {
     "label": {"type": "str"},
@@ -399,7 +399,7 @@ def main() -> None:
             "end_connections": {"type": "bool", "default": True},
             "outbound": {"type": "str", "default": "paused", "choices": ["paused", "active"]},
         },
-        run_restore,
+        run_restore_database,
     )
 
 

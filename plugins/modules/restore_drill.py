@@ -259,7 +259,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._ansible.options impo
     PROFILE,
     RECORD_SIGNING,
 )
-from ansible_collections.mobul.backup.plugins.module_utils._core.verification.drill.run import run_drill
+from ansible_collections.mobul.backup.plugins.module_utils._core.verification.drill.run import run_restore_drill
 
 CHECK = {
     "name": {"type": "str", "required": True},
@@ -296,7 +296,7 @@ def main() -> None:
             "lock_timeout": {"type": "int", "default": 60},
             "fail": {"type": "bool", "default": True},
         },
-        run_drill,
+        run_restore_drill,
     )
 
 

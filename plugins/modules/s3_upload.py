@@ -181,7 +181,7 @@ duration:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import S3_CONNECTION
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.upload import s3_upload
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.upload import run_s3_upload
 
 
 def main() -> None:
@@ -203,7 +203,7 @@ def main() -> None:
             "part_size": {"type": "int", "default": 8},
             "concurrency": {"type": "int", "default": 4},
         },
-        s3_upload,
+        run_s3_upload,
     )
 
 

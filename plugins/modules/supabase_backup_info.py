@@ -168,11 +168,11 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import SUPABASE
-from ansible_collections.mobul.backup.plugins.module_utils._core.platforms.supabase.info import run_info
+from ansible_collections.mobul.backup.plugins.module_utils._core.platforms.supabase.info import run_supabase_backup_info
 
 
 def main() -> None:
-    run_module({**SUPABASE, "expect": {"type": "dict", "default": {}}}, run_info)
+    run_module({**SUPABASE, "expect": {"type": "dict", "default": {}}}, run_supabase_backup_info)
 
 
 if __name__ == "__main__":

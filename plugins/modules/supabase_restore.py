@@ -127,7 +127,9 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import SUPABASE
-from ansible_collections.mobul.backup.plugins.module_utils._core.platforms.supabase.restoring import run_restore
+from ansible_collections.mobul.backup.plugins.module_utils._core.platforms.supabase.restoring import (
+    run_supabase_restore,
+)
 
 
 def main() -> None:
@@ -143,7 +145,7 @@ def main() -> None:
             "wait": {"type": "bool", "default": True},
             "wait_timeout": {"type": "str", "default": "2h"},
         },
-        run_restore,
+        run_supabase_restore,
     )
 
 

@@ -75,7 +75,7 @@ summary:
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import SUPABASE
 from ansible_collections.mobul.backup.plugins.module_utils._core.platforms.supabase.restore_points import (
-    run_restore_point,
+    run_supabase_restore_point,
 )
 
 
@@ -87,7 +87,7 @@ def main() -> None:
             "must_be_offered": {"type": "bool", "default": True},
             "wait_timeout": {"type": "str", "default": "10m"},
         },
-        run_restore_point,
+        run_supabase_restore_point,
     )
 
 

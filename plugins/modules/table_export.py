@@ -192,7 +192,7 @@ recipients:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION
-from ansible_collections.mobul.backup.plugins.module_utils._core.backup.table_export import run_export
+from ansible_collections.mobul.backup.plugins.module_utils._core.backup.table_export import run_table_export
 
 
 def main() -> None:
@@ -211,7 +211,7 @@ def main() -> None:
             "personal_data": {"type": "bool", "default": False},
             "lock_timeout": {"type": "int", "default": 60},
         },
-        run_export,
+        run_table_export,
         mutually_exclusive=[("table", "query"), ("query", "columns"), ("query", "where")],
         required_one_of=[("table", "query")],
     )

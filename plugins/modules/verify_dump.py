@@ -158,7 +158,7 @@ summary:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import DECRYPTION, LOCATIONS
-from ansible_collections.mobul.backup.plugins.module_utils._core.verification.run import run_verify
+from ansible_collections.mobul.backup.plugins.module_utils._core.verification.run import run_verify_dump
 
 
 def main() -> None:
@@ -179,7 +179,7 @@ def main() -> None:
             "cache_dir": {"type": "path"},
             "fail": {"type": "bool", "default": True},
         },
-        run_verify,
+        run_verify_dump,
     )
 
 

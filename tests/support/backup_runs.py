@@ -13,7 +13,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.mobul.backup.plugins.module_utils._core.backup.run import run_backup
+from ansible_collections.mobul.backup.plugins.module_utils._core.backup.run import run_pg_backup
 from ansible_collections.mobul.backup.plugins.modules import pg_backup
 
 from .module_parameters import parameters
@@ -42,7 +42,7 @@ finally:
 
 def backup(*, check_mode: bool = False, **options: Any) -> dict[str, Any]:
     """Run a backup in this process; returns its report or raises its error."""
-    report: dict[str, Any] = run_backup(parameters(pg_backup, **options), check_mode)
+    report: dict[str, Any] = run_pg_backup(parameters(pg_backup, **options), check_mode)
     return report
 
 

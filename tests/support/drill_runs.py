@@ -10,7 +10,7 @@ from typing import Any
 
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import Manifest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import load_signing_key
-from ansible_collections.mobul.backup.plugins.module_utils._core.verification.drill.run import run_drill
+from ansible_collections.mobul.backup.plugins.module_utils._core.verification.drill.run import run_restore_drill
 from ansible_collections.mobul.backup.plugins.modules import restore_drill
 
 from .module_parameters import parameters
@@ -65,7 +65,7 @@ def drill(bench: RestoreBench, server: PostgresServer, *, check_mode: bool = Fal
         "fail": False,
         **changes,
     }
-    return run_drill(parameters(restore_drill, **options), check_mode)
+    return run_restore_drill(parameters(restore_drill, **options), check_mode)
 
 
 def failures(report: Mapping[str, Any]) -> dict[str, str]:

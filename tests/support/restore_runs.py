@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.run import run_restore
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.run import run_restore_database
 from ansible_collections.mobul.backup.plugins.modules import restore_database
 
 from .backup_bench import ENVIRONMENT, Bench
@@ -28,7 +28,7 @@ SELECT setval('numbers', 42);
 
 def restore(*, check_mode: bool = False, **options: Any) -> dict[str, Any]:
     """Run a restore in this process; returns its report or raises its error."""
-    report: dict[str, Any] = run_restore(parameters(restore_database, **options), check_mode)
+    report: dict[str, Any] = run_restore_database(parameters(restore_database, **options), check_mode)
     return report
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.mobul.backup.plugins.module_utils._core.verification.run import run_verify
+from ansible_collections.mobul.backup.plugins.module_utils._core.verification.run import run_verify_dump
 from ansible_collections.mobul.backup.plugins.modules import verify_dump
 
 from .module_parameters import parameters
@@ -15,7 +15,7 @@ from .module_parameters import parameters
 def verify(cache_dir: Path, **options: Any) -> dict[str, Any]:
     """Run one in this process and return its report, whatever its verdict."""
     asked = {"fail": False, "cache_dir": str(cache_dir), **options}
-    return run_verify(parameters(verify_dump, **asked), False)
+    return run_verify_dump(parameters(verify_dump, **asked), False)
 
 
 def statuses(report: Mapping[str, Any]) -> dict[tuple[str, str], str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import inspect
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -190,6 +191,26 @@ def test_every_room_of_the_core_is_in_the_table_and_in_contributing() -> None:
     assert {path.stem for path in core.glob("*.py")} == {"__init__", *LOOSE}
     page = (PROJECT / "CONTRIBUTING.md").read_text()
     assert [room for room in ROOMS if room not in LOOSE and f"    {room}/ " not in page] == []
+
+
+@pytest.mark.parametrize("path", MODULE_FILES, ids=lambda path: path.stem)
+def test_a_module_runs_the_one_operation_of_its_name(path: Path) -> None:
+    if path.stem == "procedure_record":
+        pytest.skip("its action plugin does the work, as it must know the caller's variables")
+    found = [
+        name for name in imported_names(path.read_text(), module_name(path), is_package=False) if "._core." in name
+    ]
+    (wanted,) = (name for name in found if name.endswith(f".run_{path.stem}"))
+    assert f" run_{path.stem}" in path.read_text().partition("run_module(")[2]
+    file, name = wanted.rsplit(".", 1)
+    signature = inspect.signature(getattr(importlib.import_module(file), name))
+    first, second, *others = signature.parameters.values()
+    assert [f"{one.name}: {one.annotation}" for one in (first, second)] == [
+        "params: Mapping[str, Any]",
+        "check_mode: bool",
+    ]
+    assert all(one.kind is one.KEYWORD_ONLY and one.default is not one.empty for one in others)
+    assert signature.return_annotation == "dict[str, Any]"
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)

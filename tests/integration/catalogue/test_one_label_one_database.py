@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.info import run_info
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.info import run_backup_info
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.planning import PruneRefused
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.run import run_prune
-from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.run import run_check
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.run import run_backup_prune
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.run import run_backup_check
 from ansible_collections.mobul.backup.plugins.modules import backup_check, backup_info, backup_prune
 from support.backup_bench import LABEL, Bench, make_keys
 from support.module_parameters import parameters
@@ -121,24 +121,24 @@ def test_sets_of_two_databases_in_turn_are_a_finding_and_are_not_cleaned_up(
 ) -> None:
     first, second = two
     sets = [bench.backup(postgres17, name, **ONE_LABEL, adopt=system(postgres17)) for name in (first, second)]
-    assert run_prune(parameters(backup_prune, **on_label(bench)), True)["staying"] == 2
+    assert run_backup_prune(parameters(backup_prune, **on_label(bench)), True)["staying"] == 2
     sets.append(bench.backup(postgres17, first, **ONE_LABEL, adopt=system(postgres17)))
 
     for check_mode in (True, False):
         with pytest.raises(PruneRefused, match="nothing was deleted") as refused:
-            run_prune(parameters(backup_prune, **on_label(bench)), check_mode)
+            run_backup_prune(parameters(backup_prune, **on_label(bench)), check_mode)
         for part in (first, second, sets[1]["id"], "backup_label", "backup_adopt"):
             assert part in str(refused.value)
-    info = run_info(parameters(backup_info, **on_label(bench)), False)
+    info = run_backup_info(parameters(backup_info, **on_label(bench)), False)
     assert [(one["name"], one["first"], one["sets"]) for one in info["databases"]] == [
         (name, made["id"], 1) for name, made in zip((first, second, first), sets, strict=True)
     ]
     assert sets[1]["id"] in info["warnings"][0]
     look = {"schedule": {"manual": "1d"}, "fail": False}
     for adopt, status in ((None, "failed"), (system(postgres17), "passed")):
-        report = run_check(parameters(backup_check, **on_label(bench, **look, adopt=adopt)), False)
+        report = run_backup_check(parameters(backup_check, **on_label(bench, **look, adopt=adopt)), False)
         assert {one["status"] for one in report["findings"] if one["check"] == "identity"} == {status}
-    allowed = run_prune(parameters(backup_prune, **on_label(bench, adopt=system(postgres17))), False)
+    allowed = run_backup_prune(parameters(backup_prune, **on_label(bench, adopt=system(postgres17))), False)
     assert allowed["staying"] == 3
 
 

@@ -15,7 +15,7 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption import identities as reading
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age.passphrase import ScryptRecipient
-from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.artifact import encrypt_artifact
+from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.artifact import run_encrypt_artifact
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import (
     BackupError,
     ConfigError,
@@ -48,7 +48,7 @@ DEFAULTS = {
 
 
 def apply(src: Path | str, *, check: bool = False, **params: Any) -> dict[str, Any]:
-    return encrypt_artifact({**DEFAULTS, "src": str(src), **params}, check)
+    return run_encrypt_artifact({**DEFAULTS, "src": str(src), **params}, check)
 
 
 def encrypt(src: Path, **params: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Another location, channel, cipher or strategy is one new file and the lines that CONTRIBUTING names."""
+"""Another location, channel, cipher, strategy or module is one new file and the lines that CONTRIBUTING names."""
 
 from __future__ import annotations
 
@@ -175,6 +175,33 @@ class ExecuteStrategy(Strategy):
         return Restored(Comparison(0, 0, 0, ()))
 '''
 
+OPERATION = '''\
+"""The operation behind ``backup_places``: parameters in, a report out."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from ..locations import enter_locations
+
+
+def run_backup_places(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    with contextlib.ExitStack() as stack:
+        places = [location.place for location in enter_locations(stack, params["locations"])]
+    return {"changed": False, "places": places, "warnings": ["nothing was asked"]}
+'''
+MODULE = """\
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import LOCATIONS
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.places import run_backup_places
+
+
+def main() -> None:
+    run_module(LOCATIONS, run_backup_places)
+"""
+
 
 class Copy:
     """The collection as a file tree of its own, which a test may change."""
@@ -297,3 +324,13 @@ def test_another_strategy_for_a_database(copy: Copy, tmp_path: Path, postgres17:
     assert "would be executed in it" in planned["summary"][0]
     assert copy.run("restore_database", **options)["strategy"] == "execute"
     assert postgres17.query(database, "SELECT to_regclass('public.more')::text") == [("more",)]
+
+
+def test_another_module(copy: Copy, tmp_path: Path) -> None:
+    (copy.core / "lifecycle" / "places.py").write_text(OPERATION)
+    (copy.root / "plugins" / "modules" / "backup_places.py").write_text(MODULE)
+    told = copy.run("backup_places", locations=[{"name": "a", "type": "local", "path": str(tmp_path)}])
+    assert (told["changed"], len(told["places"])) == (False, 1)
+    assert "nothing was asked" in str(told["warnings"])
+    told = copy.run("backup_places", locations=[])
+    assert (told["failed"], told["step"]) == (True, "check the options")

@@ -13,11 +13,13 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold import set_hold
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.run import HoldIncomplete
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.info import run_info
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.run import (
+    HoldIncomplete,
+    run_backup_hold,
+)
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.info import run_backup_info
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.planning import PruneRefused
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.run import run_prune
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.run import run_backup_prune
 from ansible_collections.mobul.backup.plugins.modules import backup_hold
 from support.lab import MotoServer, RcloneRemote, S3Server
 from support.module_parameters import parameters
@@ -79,15 +81,15 @@ def there(root: Path) -> set[str]:
 def test_what_is_due_goes_from_every_store_and_a_second_run_changes_nothing(
     roots: dict[str, tuple[Path, dict[str, Any]]], tmp_path: Path
 ) -> None:
-    planned = run_prune(options(roots, tmp_path), check_mode=True)
+    planned = run_backup_prune(options(roots, tmp_path), check_mode=True)
     assert planned["changed"]
     assert all(there(root) == {*KEPT, *DUE} for root, _description in roots.values())
-    done = run_prune(options(roots, tmp_path), check_mode=False)
+    done = run_backup_prune(options(roots, tmp_path), check_mode=False)
     assert all(there(root) == set(KEPT) for root, _description in roots.values())
     for part in ("deleted", "freed", "plan", "table", "diff"):
         assert done[part] == planned[part]
     assert {(one["location"], one["id"]) for one in done["deleted"]} == {(name, one) for name in roots for one in DUE}
-    again = run_prune(options(roots, tmp_path), check_mode=False)
+    again = run_backup_prune(options(roots, tmp_path), check_mode=False)
     assert (again["changed"], again["deleted"], again["freed"]) == (False, [], 0)
 
 
@@ -99,7 +101,7 @@ def test_the_catalogue_tells_copies_states_and_ends(
     next(directory_of(local, KEPT[1]).glob("*.dump.age")).write_bytes(b"short")
     (directory_of(local, KEPT[2]) / "manifest.json").unlink()
     (local / "shop" / "notes.txt").write_text("mine")
-    told = run_info(options(roots, tmp_path), check_mode=False)
+    told = run_backup_info(options(roots, tmp_path), check_mode=False)
     assert not told["changed"]
     assert [one["id"] for one in told["sets"]] == [*reversed(KEPT), *reversed(DUE)]
     found = {one["id"]: one for one in told["sets"]}
@@ -114,9 +116,9 @@ def test_the_catalogue_tells_copies_states_and_ends(
     assert found[DUE[0]]["retention"]["keep"] is False
     assert found[KEPT[2]]["retention"]["expires"][:10] == f"{SetId.parse(KEPT[2]).time + timedelta(days=7):%Y-%m-%d}"
     assert found[KEPT[1]]["environment"] == "production"
-    newest = run_info(options(roots, tmp_path, limit=2), check_mode=False)
+    newest = run_backup_info(options(roots, tmp_path, limit=2), check_mode=False)
     assert ([one["id"] for one in newest["sets"]], newest["count"]) == ([KEPT[2], KEPT[1]], 6)
-    weekly = run_info(options(roots, tmp_path, kinds=["weekly"]), check_mode=False)
+    weekly = run_backup_info(options(roots, tmp_path, kinds=["weekly"]), check_mode=False)
     assert (weekly["sets"], weekly["count"], weekly["newest_good"]) == ([], 0, KEPT[2])
 
 
@@ -125,12 +127,12 @@ def test_the_catalogue_is_told_of_the_locations_that_answer(
 ) -> None:
     gone = {"name": "gone", "type": "s3", **{**roots["s3"][1], "name": "gone", "bucket": "no-such-bucket"}}
     given = options(roots, tmp_path)
-    told = run_info({**given, "locations": [gone, *given["locations"]]}, check_mode=False)
+    told = run_backup_info({**given, "locations": [gone, *given["locations"]]}, check_mode=False)
     assert len(told["sets"]) == 6
     assert "bucket does not exist" in told["locations"]["gone"]["error"]
     assert told["warnings"]
     with pytest.raises(BackupError, match="no location could be looked at"):
-        run_info({**given, "locations": [gone]}, check_mode=False)
+        run_backup_info({**given, "locations": [gone]}, check_mode=False)
 
 
 def test_nothing_goes_while_a_location_is_down(
@@ -139,7 +141,7 @@ def test_nothing_goes_while_a_location_is_down(
     down = {**roots["s3"][1], "name": "down", "bucket": "no-such-bucket"}
     given = options(roots, tmp_path)
     with pytest.raises(PruneRefused, match=r"down.*nothing was deleted"):
-        run_prune({**given, "locations": [*given["locations"], down]}, check_mode=False)
+        run_backup_prune({**given, "locations": [*given["locations"], down]}, check_mode=False)
     assert all(there(root) == {*KEPT, *DUE} for root, _description in roots.values())
 
 
@@ -157,7 +159,7 @@ def test_nothing_goes_while_a_location_is_down(
 def test_a_policy_that_cannot_be_meant_is_refused(
     roots: dict[str, tuple[Path, dict[str, Any]]], tmp_path: Path, policy: dict[str, Any], reason: str
 ) -> None:
-    for operation in (run_prune, run_info):
+    for operation in (run_backup_prune, run_backup_info):
         with pytest.raises(ConfigError, match=reason):
             operation(options(roots, tmp_path, policy=policy), check_mode=False)
     assert all(there(root) == {*KEPT, *DUE} for root, _description in roots.values())
@@ -182,7 +184,7 @@ def test_what_the_store_has_locked_stays_and_is_told_in_check_mode_too(moto_serv
     disk = {"name": "disk", "type": "local", "path": str(tmp_path / "disk")}
     given = options({"s3": (Path(), moto_server.location(bucket)), "disk": (Path(), disk)}, tmp_path)
     for check_mode in (True, False):
-        done = run_prune(given, check_mode=check_mode)
+        done = run_backup_prune(given, check_mode=check_mode)
         told = {(one["location"], one["id"]): one["reason"] for one in done["protected"]}
         assert told.keys() == {("s3", DUE[1]), ("s3", DUE[2])}
         assert f"Object Lock (COMPLIANCE) keeps it until {until:%Y-%m-%d %H:%M} UTC" in told["s3", DUE[2]]
@@ -193,19 +195,19 @@ def test_what_the_store_has_locked_stays_and_is_told_in_check_mode_too(moto_serv
         assert (plan[DUE[1]]["keep"], plan[DUE[1]]["goes_from"]) == (False, ["disk"])
         assert "stays in s3: it is under a legal hold" in plan[DUE[1]]["reason"]
         assert plan[DUE[0]]["goes_from"] == ["s3"]
-    assert {one["id"] for one in run_info(given, check_mode=False)["sets"]} == {*KEPT, DUE[1], DUE[2]}
+    assert {one["id"] for one in run_backup_info(given, check_mode=False)["sets"]} == {*KEPT, DUE[1], DUE[2]}
 
 
 def test_a_policy_shorter_than_the_buckets_lock_is_refused(moto_server: MotoServer, tmp_path: Path) -> None:
     bucket = moto_server.create_bucket(ObjectLockEnabledForBucket=True)
     given = options({"s3": (Path(), moto_server.location(bucket))}, tmp_path)
-    assert run_prune(given, check_mode=False)["changed"] is False
+    assert run_backup_prune(given, check_mode=False)["changed"] is False
     rule = {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 30}}
     moto_server.client().put_object_lock_configuration(
         Bucket=bucket, ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": rule}
     )
     with pytest.raises(ConfigError, match=r"7 days.*locks every object for 30"):
-        run_prune(given, check_mode=False)
+        run_backup_prune(given, check_mode=False)
 
 
 def test_a_set_that_nobody_signed_is_no_good_one_to_whoever_gives_a_key(
@@ -216,13 +218,13 @@ def test_a_set_that_nobody_signed_is_no_good_one_to_whoever_gives_a_key(
         for set_id, signer in ((KEPT[0], key), (KEPT[1], other), (DUE[2], key)):
             age(lay(root, set_id, small_set(set_id, key=signer)), SetId.parse(set_id).time)
     given = options(roots, tmp_path, verify_key=[key.verify_key.to_pem()])
-    told = run_info(given, check_mode=False)
+    told = run_backup_info(given, check_mode=False)
     states = {one["id"]: (one["state"], one["signature"]) for one in told["sets"]}
     assert states[KEPT[0]] == states[DUE[2]] == ("good", "good")
     assert states[KEPT[1]] == ("damaged", "unverified")
     assert states[KEPT[2]] == states[DUE[0]] == ("damaged", "unsigned")
     assert told["newest_good"] == KEPT[0]
-    run_prune(options(roots, tmp_path, verify_key=[key.verify_key.to_pem()]), check_mode=False)
+    run_backup_prune(options(roots, tmp_path, verify_key=[key.verify_key.to_pem()]), check_mode=False)
     assert all(there(root) == set(KEPT) for root, _description in roots.values())
 
 
@@ -232,7 +234,7 @@ def test_of_old_sets_those_that_are_signed_stay_as_the_newest_good_ones(
     key = SigningKey.generate()
     for root, _description in roots.values():
         age(lay(root, DUE[0], small_set(DUE[0], key=key)), SetId.parse(DUE[0]).time)
-    run_prune(options(roots, tmp_path, verify_key=[key.verify_key.to_pem()]), check_mode=False)
+    run_backup_prune(options(roots, tmp_path, verify_key=[key.verify_key.to_pem()]), check_mode=False)
     assert all(there(root) == {*KEPT, DUE[0]} for root, _description in roots.values())
 
 
@@ -249,7 +251,7 @@ def test_a_manifest_is_read_once_and_again_only_when_it_has_changed(
 
         def requests() -> dict[str, int]:
             proxy.clear()
-            run_info(given, check_mode=False)
+            run_backup_info(given, check_mode=False)
             return {name: len(proxy.of(name)) for name in ("ListObjectsV2", "GetObject", "HeadObject")}
 
         assert requests() == {"ListObjectsV2": 1, "GetObject": 30, "HeadObject": 0}
@@ -275,13 +277,13 @@ def test_a_hold_that_is_placed_while_a_real_store_is_slow_to_delete_the_manifest
         if not told and request.path.endswith("/manifest.json"):
             wanted = parameters(backup_hold, label="shop", backup=DUE[0], reason="INC-7", locations=[straight])
             with pytest.raises(HoldIncomplete) as got:
-                set_hold(wanted, check_mode=False)
+                run_backup_hold(wanted, check_mode=False)
             told.append(str(got.value))
         return forward(request)
 
     with S3Proxy(s3_server.endpoint_url) as proxy:
         proxy.inject("DeleteObject", held_meanwhile)
         given = options({"s3": (root, {**straight, "endpoint_url": proxy.endpoint_url})}, tmp_path)
-        done = run_prune(given, check_mode=False)
+        done = run_backup_prune(given, check_mode=False)
     assert [one["id"] for one in done["deleted"]] == [DUE[0]]
     assert "the hold may have come too late" in told[0]

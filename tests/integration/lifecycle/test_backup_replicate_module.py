@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.replicate.reporting import StillMissing
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.replicate.run import run_replication
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.replicate.run import run_backup_replicate
 from support.lab import RcloneRemote, S3Server
 from support.small_sets import contents, directory_of, lay, small_set
 
@@ -45,7 +45,7 @@ def replicate(roots: Roots, tmp_path: Path, *, check_mode: bool = False, **chang
         "cache_dir": str(tmp_path / "cache"),
         **changes,
     }
-    return run_replication(given, check_mode)
+    return run_backup_replicate(given, check_mode)
 
 
 @pytest.mark.parametrize("lacking", [("local",), ("s3",), ("gdrive",), ("s3", "gdrive"), ("local", "s3")])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.thaw import NotThawed, run_thaw
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.thaw import NotThawed, run_backup_thaw
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from support.lab import MotoServer
 from support.small_sets import lay, small_set
@@ -42,17 +42,17 @@ def test_an_archived_set_says_so_when_it_is_read_and_can_be_thawed(parameters: d
     dump = next(info.key for info in location.list("shop") if ".dump" in info.key)
     with pytest.raises(BackupError, match=r"is archived.*backup_thaw"):
         list(location.read(dump))
-    planned = run_thaw(parameters, check_mode=True)
+    planned = run_backup_thaw(parameters, check_mode=True)
     assert planned["changed"]
     assert [(one["location"], one["state"]) for one in planned["copies"]] == [
         ("s3", "archived"),
         ("local", "available"),
     ]
-    asked = run_thaw(parameters, check_mode=False)
+    asked = run_backup_thaw(parameters, check_mode=False)
     assert asked["changed"]
     assert asked["copies"][0]["state"] in ("thawing", "available")
     assert asked["copies"][0]["archived_objects"] == 1
-    again = run_thaw({**parameters, "backup": "latest"}, check_mode=False)
+    again = run_backup_thaw({**parameters, "backup": "latest"}, check_mode=False)
     assert not again["changed"]
     assert again["copies"][0]["state"] == "available"
     assert again["copies"][0]["until"]
@@ -61,15 +61,15 @@ def test_an_archived_set_says_so_when_it_is_read_and_can_be_thawed(parameters: d
 
 def test_a_set_that_is_not_there_is_named(parameters: dict[str, Any]) -> None:
     with pytest.raises(BackupError, match="there is no backup weekly_20251109_000000"):
-        run_thaw({**parameters, "backup": "weekly_20251109_000000"}, check_mode=False)
+        run_backup_thaw({**parameters, "backup": "weekly_20251109_000000"}, check_mode=False)
     with pytest.raises(ConfigError, match="is not the id of a backup"):
-        run_thaw({**parameters, "backup": "../x"}, check_mode=False)
+        run_backup_thaw({**parameters, "backup": "../x"}, check_mode=False)
     with pytest.raises(NotThawed, match="from 1 to 365"):
-        run_thaw({**parameters, "days": 0}, check_mode=False)
+        run_backup_thaw({**parameters, "days": 0}, check_mode=False)
 
 
 def test_a_location_that_is_down_hides_no_other(parameters: dict[str, Any]) -> None:
     down = {**parameters["locations"][0], "name": "down", "bucket": "no-such-bucket"}
     with pytest.raises(NotThawed, match="down") as failure:
-        run_thaw({**parameters, "locations": [down, *parameters["locations"]]}, check_mode=False)
+        run_backup_thaw({**parameters, "locations": [down, *parameters["locations"]]}, check_mode=False)
     assert [one["location"] for one in failure.value.report["copies"]] == ["s3", "local"]

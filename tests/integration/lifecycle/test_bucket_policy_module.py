@@ -15,7 +15,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mobul.backup.plugins.module_utils._core.documents.strict_json import MAX_BYTES
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, PreflightError
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.bucket import carrying_out
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.bucket.run import bucket_policy
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.bucket.run import run_bucket_policy
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.errors import S3Error
 from ansible_collections.mobul.backup.plugins.modules.bucket_policy import ARGUMENTS
 from botocore.exceptions import ClientError
@@ -73,7 +73,7 @@ class Bench:
         validated = ArgumentSpecValidator(ARGUMENTS).validate(given)
         assert validated.error_messages == []
         self.proxy.requests.clear()
-        return bucket_policy(validated.validated_parameters, check)
+        return run_bucket_policy(validated.validated_parameters, check)
 
     def writes(self) -> list[str]:
         """The requests of the last run that change something."""

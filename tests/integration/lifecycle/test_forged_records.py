@@ -21,12 +21,12 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_r
     SetRecord,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold import set_hold
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.info import run_info
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.run import run_prune
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.replicate.run import run_replication
-from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.metrics import run_metrics
-from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.run import run_check
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.run import run_backup_hold
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.info import run_backup_info
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.run import run_backup_prune
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.replicate.run import run_backup_replicate
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.metrics import run_backup_metrics
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.run import run_backup_check
 from ansible_collections.mobul.backup.plugins.modules import (
     backup_check,
     backup_hold,
@@ -47,12 +47,12 @@ PUBLIC = {"record_verify_key": [KEY.verify_key.to_pem()]}
 CHECK = {"schedule": {"daily": "2d"}, "read": "none", "drill_within": "8d"}
 
 MODULES: dict[str, tuple[ModuleType, Callable[..., Any]]] = {
-    "backup_check": (backup_check, run_check),
-    "backup_hold": (backup_hold, set_hold),
-    "backup_info": (backup_info, run_info),
-    "backup_metrics": (backup_metrics, run_metrics),
-    "backup_prune": (backup_prune, run_prune),
-    "backup_replicate": (backup_replicate, run_replication),
+    "backup_check": (backup_check, run_backup_check),
+    "backup_hold": (backup_hold, run_backup_hold),
+    "backup_info": (backup_info, run_backup_info),
+    "backup_metrics": (backup_metrics, run_backup_metrics),
+    "backup_prune": (backup_prune, run_backup_prune),
+    "backup_replicate": (backup_replicate, run_backup_replicate),
 }
 Result = dict[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, LocationError
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold import set_hold
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.run import run_backup_hold
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import LockState
 from botocore.retries.standard import ExponentialBackoff
@@ -54,7 +54,7 @@ class Bucket:
         """What backup_hold does."""
         given = {"label": "shop", "backup": str(MANIFEST.id), "state": "held", "reason": "INC-1", "until": None}
         everything = {**given, "locations": [self.options], "verify_key": [], **options}
-        result: dict[str, Any] = set_hold(everything, check_mode)
+        result: dict[str, Any] = run_backup_hold(everything, check_mode)
         return result
 
     def names(self) -> list[str]:

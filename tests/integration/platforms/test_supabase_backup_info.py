@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
-from ansible_collections.mobul.backup.plugins.module_utils._core.platforms.supabase.info import run_info
+from ansible_collections.mobul.backup.plugins.module_utils._core.platforms.supabase.info import run_supabase_backup_info
 from ansible_collections.mobul.backup.plugins.modules import supabase_backup_info
 from support.module_parameters import parameters
 from support.module_runs import ForkedModule, run_module
@@ -15,7 +15,7 @@ from support.supabase_api import TOKEN, Reply, SupabaseApi
 
 
 def info(api: SupabaseApi, **options: Any) -> dict[str, Any]:
-    return run_info(parameters(supabase_backup_info, **{**api.options, **options}), False)
+    return run_supabase_backup_info(parameters(supabase_backup_info, **{**api.options, **options}), False)
 
 
 def test_daily_backups_are_told_with_what_is_expected(api: SupabaseApi) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
-from ansible_collections.mobul.backup.plugins.module_utils._core.verification.comparing_live import run_compare
+from ansible_collections.mobul.backup.plugins.module_utils._core.verification.comparing_live import run_backup_compare
 from ansible_collections.mobul.backup.plugins.modules import backup_compare
 from support.backup_bench import ENVIRONMENT, Bench, make_keys
 from support.drill_runs import drill, failures
@@ -250,7 +250,7 @@ def test_what_the_role_may_not_read_of_the_platform_is_named_and_nothing_of_the_
         assert state_of(server) == before
         options = {**bench.options(server, DATABASE, expect_environment=None), **server.options()}
         compared = parameters(backup_compare, **options)
-        assert "0 losses, 0 other differences" in run_compare(compared, False)["summary"][0]
+        assert "0 losses, 0 other differences" in run_backup_compare(compared, False)["summary"][0]
         server.as_role("""
             CREATE TABLE public.mine (a int);
             REVOKE ALL ON public.mine FROM postgres, anon, authenticated, service_role;

@@ -14,7 +14,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.platforms.supab
 from ansible_collections.mobul.backup.plugins.module_utils._core.platforms.supabase.restore_plan import RestoreRequest
 from ansible_collections.mobul.backup.plugins.module_utils._core.platforms.supabase.restore_points import (
     make_point,
-    run_restore_point,
+    run_supabase_restore_point,
 )
 from ansible_collections.mobul.backup.plugins.modules import supabase_restore, supabase_restore_point
 from support.module_parameters import parameters
@@ -273,7 +273,9 @@ def test_a_restore_point_is_made_once_and_waited_for(api: SupabaseApi, clock: Cl
     assert api.posts == []
     told = point(api, clock)
     assert (told["changed"], told["restore_point"]["status"]) == (True, "AVAILABLE")
-    again = run_restore_point(parameters(supabase_restore_point, **api.options, name="dep-20261123-040000"), False)
+    again = run_supabase_restore_point(
+        parameters(supabase_restore_point, **api.options, name="dep-20261123-040000"), False
+    )
     assert (again["changed"], again["restore_point"]["name"]) == (False, "dep-20261123-040000")
     assert len(api.posts) == 1
 
@@ -312,5 +314,5 @@ def test_a_restore_point_that_fails_or_never_comes_is_told(
 
 def test_a_name_that_the_api_would_refuse_is_told_before(api: SupabaseApi) -> None:
     with pytest.raises(BackupError, match="1 to 20 characters"):
-        run_restore_point(parameters(supabase_restore_point, **api.options, name="x" * 21), False)
+        run_supabase_restore_point(parameters(supabase_restore_point, **api.options, name="x" * 21), False)
     assert api.requests == []

@@ -25,7 +25,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backup.table_ex
     ExportRequest,
     ExportResult,
     export_table,
-    run_export,
+    run_table_export,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import parse_encryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, SourceError
@@ -217,13 +217,13 @@ def test_options_that_cannot_be_are_refused(
     postgres17: PostgresServer, database: str, dest: Path, options: dict[str, Any]
 ) -> None:
     with pytest.raises(ConfigError):
-        run_export({**postgres17.login(database), "table": "t", "dest": str(dest), **options}, False)
+        run_table_export({**postgres17.login(database), "table": "t", "dest": str(dest), **options}, False)
 
 
 def test_a_private_key_among_the_recipients_is_not_shown(dest: Path) -> None:
     secret = str(pyrage.x25519.Identity.generate())
     with pytest.raises(BackupError, match="private key") as caught:
-        run_export({"login_db": "x", "table": "t", "dest": str(dest), "recipients": [secret]}, False)
+        run_table_export({"login_db": "x", "table": "t", "dest": str(dest), "recipients": [secret]}, False)
     assert secret not in str(caught.value)
 
 
@@ -260,9 +260,9 @@ def test_an_interrupted_export_ends_at_once_and_leaves_nothing(
     }
     driver = (
         "import json, signal, sys\n"
-        "from ansible_collections.mobul.backup.plugins.module_utils._core.backup.table_export import run_export\n"
+        "from ansible_collections.mobul.backup.plugins.module_utils._core.backup.table_export import run_table_export\n"
         "signal.signal(signal.SIGTERM, signal.default_int_handler)\n"
-        "run_export(json.load(sys.stdin), False)\n"
+        "run_table_export(json.load(sys.stdin), False)\n"
     )
     child = subprocess.Popen([sys.executable, "-c", driver], stdin=subprocess.PIPE, stderr=subprocess.PIPE)
     assert child.stdin is not None and child.stderr is not None

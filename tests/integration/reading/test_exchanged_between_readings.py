@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.replicate.run import run_replication
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.replicate.run import run_backup_replicate
 from ansible_collections.mobul.backup.plugins.module_utils._core.reading import artifact as reading
 from ansible_collections.mobul.backup.plugins.modules import backup_replicate
 from support.backup_bench import LABEL, Bench, make_keys
@@ -152,7 +152,7 @@ def test_every_other_reader_reads_once_or_refuses(
     second = {"name": "second", "type": "local", "path": str(tmp_path / "second")}
     with refusal_of(turncoat):
         options = {name: value for name, value in common.items() if name != "backup"}
-        run_replication(
+        run_backup_replicate(
             parameters(backup_replicate, locations=[first, second], cache_dir=str(tmp_path), **options), False
         )
     copied = [path for path in (tmp_path / "second").rglob("*_*") if path.is_file()]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys import rekey_set
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys.rekey import run_backup_rekey
 from ansible_collections.mobul.backup.plugins.modules import backup_rekey
 from support.backup_bench import LABEL, Bench, make_keys
 from support.drill_runs import drill
@@ -48,7 +48,7 @@ def scene(postgres17: PostgresServer, tmp_path_factory: pytest.TempPathFactory) 
         "identities": [str(bench.bench.keys.escrow)],
         "verify_key": [str(bench.bench.keys.verify)],
     }
-    told = rekey_set(parameters(backup_rekey, **asked), False)
+    told = run_backup_rekey(parameters(backup_rekey, **asked), False)
     after = {path.name: path.read_bytes() for path in place.iterdir()}
     assert len([one for one in before if one.endswith(".age")]) == 4
     assert after.pop(told["record"])

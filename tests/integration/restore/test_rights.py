@@ -11,9 +11,11 @@ from typing import Any
 import psycopg2
 import psycopg2.extensions
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.backup.table_export import run_export
+from ansible_collections.mobul.backup.plugins.module_utils._core.backup.table_export import run_table_export
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.maintenance import switch_maintenance
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.maintenance import (
+    run_maintenance_mode,
+)
 from ansible_collections.mobul.backup.plugins.modules import maintenance_mode, table_export
 from support.backup_bench import Bench, make_keys
 from support.drill_runs import drill, failures
@@ -153,7 +155,7 @@ def test_a_table_that_was_dropped(bench: RestoreBench, shop: Shop) -> None:
 
 def export(shop: Shop, dest: Path, **login: str) -> dict[str, Any]:
     options = {**shop.server.login(shop.database), "table": "orders", "dest": str(dest / "orders.csv"), **login}
-    return dict(run_export(parameters(table_export, **options), False))
+    return dict(run_table_export(parameters(table_export, **options), False))
 
 
 def test_an_export_of_one_table(bench: RestoreBench, shop: Shop, tmp_path: Path) -> None:
@@ -163,9 +165,9 @@ def test_an_export_of_one_table(bench: RestoreBench, shop: Shop, tmp_path: Path)
 def test_maintenance_mode(shop17: Shop) -> None:
     login = {**shop17.server.login(shop17.database), **shop17.role(MAINTENANCE)}
     for state in ("on", "off"):
-        assert switch_maintenance(parameters(maintenance_mode, state=state, **login), False)["changed"]
+        assert run_maintenance_mode(parameters(maintenance_mode, state=state, **login), False)["changed"]
     login |= shop17.role(SIDE_BY_SIDE)
-    report = switch_maintenance(parameters(maintenance_mode, state="on", **login), False)
+    report = run_maintenance_mode(parameters(maintenance_mode, state="on", **login), False)
     assert "new ones cannot be kept out" in report["warnings"][0]
 
 

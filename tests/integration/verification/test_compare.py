@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
-from ansible_collections.mobul.backup.plugins.module_utils._core.verification.comparing_live import Lost, run_compare
+from ansible_collections.mobul.backup.plugins.module_utils._core.verification.comparing_live import (
+    Lost,
+    run_backup_compare,
+)
 from ansible_collections.mobul.backup.plugins.modules import backup_compare
 from support.backup_bench import LABEL
 from support.lab import PostgresServer
@@ -23,7 +26,7 @@ def compare(bench: RestoreBench, server: PostgresServer, database: str, **change
         "verify_key": [str(bench.bench.keys.verify)],
         **changes,
     }
-    found: dict[str, Any] = run_compare(parameters(backup_compare, **options), False)
+    found: dict[str, Any] = run_backup_compare(parameters(backup_compare, **options), False)
     return found
 
 

@@ -32,7 +32,7 @@ class TooFewCopies(BackupError):
         self.report = report
 
 
-def run_backup(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_pg_backup(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Back up one database as the parameters of ``pg_backup`` say.
 
     :return: what the module returns.

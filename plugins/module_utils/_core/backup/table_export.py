@@ -114,12 +114,12 @@ def export_table(
         return _write(source, request, encryption, present, check_mode)
 
 
-def run_export(parameters: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_table_export(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """The module's operation: its parameters in, its result out."""
-    request = ExportRequest.parse(parameters)
-    encryption = parse_encryption(parameters.get("recipients") or [], gnupghome=parameters.get("gnupghome"))
+    request = ExportRequest.parse(params)
+    encryption = parse_encryption(params.get("recipients") or [], gnupghome=params.get("gnupghome"))
     try:
-        result = export_table(ConnectionOptions.parse(parameters), request, encryption, check_mode=check_mode)
+        result = export_table(ConnectionOptions.parse(params), request, encryption, check_mode=check_mode)
     finally:
         encryption.close()
     known = {"rows": result.rows, "size": result.size, "sha256": result.sha256}

@@ -25,7 +25,7 @@ from .recipients import parse_encryption
 _SUFFIXES = tuple(suffix for cipher in CIPHERS.values() for suffix in cipher.suffixes)
 
 
-def encrypt_artifact(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_encrypt_artifact(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring ``dest`` into the wanted state; parameters and result as the module's documentation names them.
 
     :raises BackupError: what was at ``dest`` before is as it was.

@@ -29,7 +29,7 @@ _TOLD = 50
 """Of what is damaged or unfinished no more is told one by one: whoever can write there can make any number."""
 
 
-def run_info(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_backup_info(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Tell what the locations hold of a label, as the parameters of ``backup_info`` say; changes nothing.
 
     :return: what the module returns.

@@ -26,7 +26,7 @@ class NotThawed(BackupError):
         self.report = report
 
 
-def run_thaw(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_backup_thaw(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Ask every location for readable copies of what it has archived of one set.
 
     :return: what the module returns.

@@ -35,7 +35,7 @@ _MODE = 0o644
 _MAX_BYTES = 16 * 1024 * 1024
 
 
-def run_metrics(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_backup_metrics(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Write the metrics of one database as the parameters of ``backup_metrics`` say.
 
     :return: what the module returns.

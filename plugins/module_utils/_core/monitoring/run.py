@@ -47,7 +47,7 @@ class CheckFailed(BackupError):
         self.report = report
 
 
-def run_check(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_backup_check(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Look at the backups of one database as the parameters of ``backup_check`` say; changes nothing.
 
     :return: what the module returns.

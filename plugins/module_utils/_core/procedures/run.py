@@ -25,7 +25,7 @@ ASKED, SEALED, BEGUN, FINISHED = "asked", "sealed", "begun", "finished"
 _STEP = "record the procedure"
 
 
-def run_record(params: Mapping[str, Any], given: Mapping[str, object], check_mode: bool) -> dict[str, Any]:
+def run_procedure_record(params: Mapping[str, Any], given: Mapping[str, object], check_mode: bool) -> dict[str, Any]:
     """Do one part of keeping the record, as the parameters of ``procedure_record`` say.
 
     :param given: the caller's variables as they stand, and what tells who runs it.

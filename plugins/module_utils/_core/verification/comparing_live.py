@@ -68,7 +68,7 @@ class Lost(BackupError):
         self.report = report
 
 
-def run_compare(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_backup_compare(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Compare as the parameters of ``backup_compare`` say; changes nothing.
 
     :return: what the module returns.

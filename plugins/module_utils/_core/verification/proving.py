@@ -147,7 +147,7 @@ class ProofFailed(BackupError):
         self.report = report
 
 
-def run_proof(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_backup_prove(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Prove a set as the parameters of ``backup_prove`` say; changes nothing.
 
     :return: what the module returns.

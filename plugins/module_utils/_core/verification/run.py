@@ -35,7 +35,7 @@ class VerifyFailed(BackupError):
         self.report = report
 
 
-def run_verify(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_verify_dump(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Look at a set or a file as the parameters of ``verify_dump`` say; changes nothing.
 
     :return: what the module returns.

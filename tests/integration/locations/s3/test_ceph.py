@@ -9,7 +9,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.bucket import carrying_out
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.bucket.run import bucket_policy
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.bucket.run import run_bucket_policy
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import Location
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.errors import S3Error
@@ -41,7 +41,7 @@ def policy(server: CephServer, bucket: str, **options: Any) -> dict[str, Any]:
     given = {name: place[name] for name in ("bucket", "region", "endpoint_url", "access_key", "secret_key")}
     validated = ArgumentSpecValidator(ARGUMENTS).validate({**given, **options})
     assert validated.error_messages == []
-    return bucket_policy(validated.validated_parameters, False)
+    return run_bucket_policy(validated.validated_parameters, False)
 
 
 def flags(server: CephServer, bucket: str) -> set[str]:

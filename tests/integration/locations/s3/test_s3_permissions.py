@@ -13,12 +13,13 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manif
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold import set_hold
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.info import run_info
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys import rekey_set, sign_set
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.run import run_prune
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.replicate.run import run_replication
-from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.run import run_check
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.run import run_backup_hold
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.info import run_backup_info
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys.rekey import run_backup_rekey
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys.sign import run_backup_sign
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.run import run_backup_prune
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.replicate.run import run_backup_replicate
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.run import run_backup_check
 from ansible_collections.mobul.backup.plugins.modules import (
     backup_check,
     backup_hold,
@@ -117,15 +118,18 @@ def run(s3_server: S3Server, s3_bucket: str, tmp_path: Path) -> Iterator[Any]:
 
 
 def test_looking_needs_nothing_but_to_read(bucket: Path, run: Any) -> None:
-    run("backup_info", lambda given: run_info(parameters(backup_info, **given), False))
-    run("backup_check", lambda given: run_check(parameters(backup_check, read="newest", fail=False, **given), False))
+    run("backup_info", lambda given: run_backup_info(parameters(backup_info, **given), False))
+    run(
+        "backup_check",
+        lambda given: run_backup_check(parameters(backup_check, read="newest", fail=False, **given), False),
+    )
 
 
 def test_holding_and_releasing(bucket: Path, run: Any) -> None:
     def hold_and_release(given: dict[str, Any]) -> None:
         given = {name: value for name, value in given.items() if name != "cache_dir"}
         for state in ("held", "released"):
-            set_hold(parameters(backup_hold, backup="latest", reason="a test", state=state, **given), False)
+            run_backup_hold(parameters(backup_hold, backup="latest", reason="a test", state=state, **given), False)
 
     run("backup_hold", hold_and_release)
 
@@ -138,11 +142,11 @@ def test_signing_and_rekeying_an_old_set(s3_server: S3Server, s3_bucket: str, ru
 
     def sign(given: dict[str, Any]) -> None:
         asked = {"backup": "latest", "digest": digest(files["manifest.json"]), "signing_key": key.to_pem()}
-        sign_set(parameters(backup_sign, locations=given["locations"], label=LABEL, **asked), False)
+        run_backup_sign(parameters(backup_sign, locations=given["locations"], label=LABEL, **asked), False)
 
     def rekey(given: dict[str, Any]) -> None:
         asked = {"backup": "latest", "recipients": [str(new.recipient)], "identities": [str(old)]}
-        rekey_set(parameters(backup_rekey, locations=given["locations"], label=LABEL, **asked), False)
+        run_backup_rekey(parameters(backup_rekey, locations=given["locations"], label=LABEL, **asked), False)
 
     run("backup_sign", sign, new_only=True)
     run("backup_rekey", rekey, new_only=True)
@@ -150,7 +154,7 @@ def test_signing_and_rekeying_an_old_set(s3_server: S3Server, s3_bucket: str, ru
 
 
 def test_clean_up(bucket: Path, run: Any) -> None:
-    run("backup_prune", lambda given: run_prune(parameters(backup_prune, **given), False))
+    run("backup_prune", lambda given: run_backup_prune(parameters(backup_prune, **given), False))
     assert len(list(bucket.rglob("manifest.json"))) == 2
 
 
@@ -160,7 +164,9 @@ def test_replication_into_a_bucket(s3_server: S3Server, s3_bucket: str, tmp_path
     source = {"name": "disk", "type": "local", "path": str(tmp_path / "disk")}
 
     def replicate(given: dict[str, Any]) -> None:
-        run_replication(parameters(backup_replicate, **{**given, "locations": [source, *given["locations"]]}), False)
+        run_backup_replicate(
+            parameters(backup_replicate, **{**given, "locations": [source, *given["locations"]]}), False
+        )
 
     run("backup_replicate", replicate, new_only=True)
     assert len(list((s3_server.root / s3_bucket).rglob("manifest.json"))) == 1

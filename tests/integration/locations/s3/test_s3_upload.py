@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, SourceError
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.upload import s3_upload
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.upload import run_s3_upload
 from support.lab import MotoServer
 from support.s3_proxy import Forward, Reply, Request, S3Proxy, error, flip_bit
 
@@ -45,7 +45,7 @@ def upload(place: Place, src: Path) -> Upload:
     connection = {name: place.options[name] for name in ours}
 
     def run(*, check_mode: bool = False, **params: Any) -> dict[str, Any]:
-        return s3_upload({**DEFAULTS, **connection, "src": str(src), **params}, check_mode)
+        return run_s3_upload({**DEFAULTS, **connection, "src": str(src), **params}, check_mode)
 
     return run
 
@@ -63,7 +63,7 @@ def model_upload(moto_server: MotoServer, src: Path) -> tuple[str, Any, Upload]:
     }
 
     def run(*, check_mode: bool = False, **params: Any) -> dict[str, Any]:
-        return s3_upload({**DEFAULTS, **connection, "src": str(src), **params}, check_mode)
+        return run_s3_upload({**DEFAULTS, **connection, "src": str(src), **params}, check_mode)
 
     return bucket, moto_server.client(), run
 

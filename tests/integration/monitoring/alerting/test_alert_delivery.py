@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
-from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting import retry, run_alert, sending
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting import retry, sending
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.run import run_backup_alert
 from support.alert_services import PASSWORD, ROUTING_KEY, USER, WEBHOOK_PATH, AlertServices, Desk, MailServer, Reply
 from support.alert_services import free_port as closed_port
 from support.certificates import Certificates
@@ -56,7 +57,7 @@ def alert(channels: list[dict[str, Any]], *findings: dict[str, str], check_mode:
         "channels": channels,
         "must_deliver": False,
     }
-    return run_alert(params, check_mode)
+    return run_backup_alert(params, check_mode)
 
 
 def text_of(message: EmailMessage) -> str:

@@ -225,7 +225,7 @@ def test_in_maintenance_mode_only_superusers_get_in(
 ) -> None:
     import psycopg2
     from ansible_collections.mobul.backup.plugins.module_utils._core.restore.database.maintenance import (
-        switch_maintenance,
+        run_maintenance_mode,
     )
 
     role = f"till_{shop}"
@@ -233,15 +233,15 @@ def test_in_maintenance_mode_only_superusers_get_in(
     options = {**postgres17.login(shop), "maintenance_db": "postgres", "lock_timeout": 10}
     postgres17.query("postgres", f"ALTER DATABASE {shop} CONNECTION LIMIT 9")
     session = psycopg2.connect(postgres17.dsn(shop, user=role, password=password))
-    assert switch_maintenance({**options, "state": "on"}, True)["changed"]
-    assert switch_maintenance({**options, "state": "on"}, False)["ended"] == 1
+    assert run_maintenance_mode({**options, "state": "on"}, True)["changed"]
+    assert run_maintenance_mode({**options, "state": "on"}, False)["ended"] == 1
     with pytest.raises(psycopg2.OperationalError, match=r"terminating|closed"), session.cursor() as cursor:
         cursor.execute("SELECT 1")
     with pytest.raises(psycopg2.OperationalError, match="too many connections"):
         psycopg2.connect(postgres17.dsn(shop, user=role, password=password))
-    assert not switch_maintenance({**options, "state": "on"}, False)["changed"]
-    switch_maintenance({**options, "state": "off"}, False)
-    assert not switch_maintenance({**options, "state": "off"}, False)["changed"]
+    assert not run_maintenance_mode({**options, "state": "on"}, False)["changed"]
+    run_maintenance_mode({**options, "state": "off"}, False)
+    assert not run_maintenance_mode({**options, "state": "off"}, False)["changed"]
     psycopg2.connect(postgres17.dsn(shop, user=role, password=password)).close()
     limit = postgres17.query("postgres", "SELECT datconnlimit FROM pg_database WHERE datname = %s", [shop])
     assert limit == [(9,)]

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
-from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.metrics import run_metrics, supabase_text
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.metrics import (
+    run_backup_metrics,
+    supabase_text,
+)
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.request import CheckRequest
 from prometheus_client.parser import text_string_to_metric_families
 from support.small_sets import lay, small_set
@@ -75,12 +78,12 @@ def test_a_backup_that_writes_its_metrics_leaves_these_alone_and_a_check_without
     params |= {"verify_key": [], "record_verify_key": []}
     params |= {"locations": [{"name": "here", "type": "local", "path": str(root)}]}
     own = tmp_path / "mobul_supabase_shop.prom"
-    assert run_metrics({**params, "supabase": DAILY}, True)["changed"]
+    assert run_backup_metrics({**params, "supabase": DAILY}, True)["changed"]
     assert not own.exists()
-    run_metrics({**params, "supabase": DAILY}, False)
+    run_backup_metrics({**params, "supabase": DAILY}, False)
     assert "mobul_backup_supabase_up" in own.read_text()
-    run_metrics({**params, "supabase": None}, False)
-    assert not run_metrics({**params, "supabase": DAILY}, False)["changed"]
+    run_backup_metrics({**params, "supabase": None}, False)
+    assert not run_backup_metrics({**params, "supabase": DAILY}, False)["changed"]
     assert own.exists()
-    assert "was removed" in run_metrics({**params, "supabase": {}}, False)["summary"][1]
+    assert "was removed" in run_backup_metrics({**params, "supabase": {}}, False)["summary"][1]
     assert not own.exists()

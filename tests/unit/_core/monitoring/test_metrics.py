@@ -12,7 +12,10 @@ from typing import Any
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.all_locations import read_catalogue
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, PreflightError
-from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.metrics import metrics_text, run_metrics
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.metrics import (
+    metrics_text,
+    run_backup_metrics,
+)
 from prometheus_client.parser import text_string_to_metric_families
 from support.small_sets import lay, small_set
 from support.watched_sets import NEWEST, NOW, WEEKS, Bench
@@ -94,27 +97,27 @@ def test_a_file_is_written_once_and_can_be_read_by_everybody(parameters: dict[st
     path = tmp_path / "metrics" / "mobul_backup_shop.prom"
     mask = os.umask(0o077)
     try:
-        assert run_metrics(parameters, True)["changed"]
+        assert run_backup_metrics(parameters, True)["changed"]
         assert not path.exists()
-        first = run_metrics(parameters, False)
+        first = run_backup_metrics(parameters, False)
     finally:
         os.umask(mask)
     assert (first["changed"], first["path"], first["diff"]["before"]) == (True, str(path), "")
     assert path.read_text() == first["diff"]["after"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o644
-    assert not run_metrics(parameters, False)["changed"]
+    assert not run_backup_metrics(parameters, False)["changed"]
     assert os.listdir(path.parent) == [path.name]
 
 
 def test_a_directory_that_is_not_there_is_an_error_that_says_which_is_meant(parameters: dict[str, Any]) -> None:
     with pytest.raises(BackupError, match=r"textfile\.directory"):
-        run_metrics({**parameters, "directory": "/nonexistent"}, False)
+        run_backup_metrics({**parameters, "directory": "/nonexistent"}, False)
 
 
 def test_a_write_that_fails_leaves_the_old_file(
     parameters: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run_metrics(parameters, False)
+    run_backup_metrics(parameters, False)
     path = tmp_path / "metrics" / "mobul_backup_shop.prom"
     before = path.read_bytes()
 
@@ -123,18 +126,18 @@ def test_a_write_that_fails_leaves_the_old_file(
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(BackupError, match="No space left on device"):
-        run_metrics({**parameters, "environment": "other"}, False)
+        run_backup_metrics({**parameters, "environment": "other"}, False)
     assert (path.read_bytes(), os.listdir(path.parent)) == (before, [path.name])
 
 
 def test_without_any_location_nothing_is_written(parameters: dict[str, Any], tmp_path: Path) -> None:
     parameters["locations"][0]["path"] = str(tmp_path / "nowhere")
     with pytest.raises(BackupError, match="no location could be looked at"):
-        run_metrics(parameters, False)
+        run_backup_metrics(parameters, False)
     assert os.listdir(tmp_path / "metrics") == []
 
 
 def test_a_missing_library_is_named(parameters: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(PreflightError, match="pip install prometheus-client"):
-        run_metrics(parameters, False)
+        run_backup_metrics(parameters, False)

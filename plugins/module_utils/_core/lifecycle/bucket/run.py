@@ -13,7 +13,7 @@ from .planning import Plan, plan_bucket
 from .reading import BucketState, read_state
 
 
-def bucket_policy(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_bucket_policy(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Read the bucket, plan, and carry out that plan; parameters and result as the module's documentation names them.
 
     :raises BackupError: something is wrong, which is found before anything is changed, unless it is the store's doing.

@@ -35,7 +35,7 @@ class HoldIncomplete(BackupError):
         self.report = told
 
 
-def set_hold(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_backup_hold(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Hold or release a set; parameters and result as the module's documentation names them.
 
     :raises ConfigError: something that was asked for cannot be right, or there is no such set; nothing was changed.

@@ -81,7 +81,7 @@ class _Record:
     signature: bytes | None
 
 
-def rekey_set(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_backup_rekey(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Rekey a set; parameters and result as the module's documentation names them.
 
     :raises BackupError: something that was asked for cannot be right, there is no such set, or no identity opens it;

@@ -48,7 +48,7 @@ class SignRequest:
         return self.id.directory(self.label)
 
 
-def sign_set(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_backup_sign(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Sign a manifest; parameters and result as the module's documentation names them.
 
     :raises ConfigError: something that was asked for cannot be right, or no location has that manifest; nothing was

@@ -31,7 +31,7 @@ class NotCleaned(BackupError):
         self.report = report
 
 
-def run_prune(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_backup_prune(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Carry out the retention of one label as the parameters of ``backup_prune`` say.
 
     :return: what the module returns.
@@ -77,4 +77,4 @@ def _clean_all(locations: Sequence[Location], plan: PrunePlan) -> list[Cleaned]:
         return list(pool.map(clean_one, locations))
 
 
-__all__ = ["NotCleaned", "PruneRefused", "run_prune"]
+__all__ = ["NotCleaned", "PruneRefused", "run_backup_prune"]

@@ -32,7 +32,7 @@ _FAILURES_AT_MOST = 3
 """After how many sets in a row a location that fails is given up: each of them waits for it."""
 
 
-def run_replication(params: Mapping[str, Any], check_mode: bool, *, now: datetime | None = None) -> dict[str, Any]:
+def run_backup_replicate(params: Mapping[str, Any], check_mode: bool, *, now: datetime | None = None) -> dict[str, Any]:
     """Bring the sets of a label to the locations that lack them, as the parameters of ``backup_replicate`` say.
 
     :return: what the module returns.

@@ -106,7 +106,7 @@ class UploadPlan:
         return not self.same
 
 
-def s3_upload(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_s3_upload(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Bring the file into the bucket; parameters and result as the module's documentation names them.
 
     :raises BackupError: what was there before is as it was.

@@ -25,7 +25,7 @@ class AlertFailed(BackupError):
         self.report = told
 
 
-def run_alert(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_backup_alert(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Send what *params* tell; return what became of it.
 
     :raises AlertFailed: a channel failed, and ``must_deliver`` does not allow that.

@@ -18,7 +18,7 @@ API = "supabase_api"
 """The finding that tells whether the API answered."""
 
 
-def run_info(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_supabase_backup_info(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Look at the managed backups of one project as the parameters of ``supabase_backup_info`` say; changes nothing.
 
     :return: what the module returns.

@@ -31,7 +31,7 @@ def check_point_name(name: str, what: str) -> str:
     return name
 
 
-def run_restore_point(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_supabase_restore_point(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Make a restore point as the parameters of ``supabase_restore_point`` say; nothing is done where it is there.
 
     :return: what the module returns.

@@ -57,7 +57,7 @@ class Waiting:
         return True
 
 
-def run_restore(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_supabase_restore(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Restore a project as the parameters of ``supabase_restore`` say.
 
     :return: what the module returns.

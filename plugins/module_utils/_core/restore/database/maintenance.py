@@ -49,7 +49,7 @@ def _enter(name: str, existing: ExistingDatabase) -> Iterator[Composable]:
     yield sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 0").format(target)
 
 
-def switch_maintenance(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_maintenance_mode(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """The operation behind ``maintenance_mode``."""
     options = ConnectionOptions.parse(params)
     name, on = options.database, params["state"] == "on"

@@ -33,7 +33,7 @@ from .strategies import STRATEGIES, check_strategy
 from .target import close_maintenance, elsewhere, is_empty, look_at, open_maintenance
 
 
-def run_restore(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_restore_database(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Restore one database as the parameters of ``restore_database`` say, or settle an earlier restore.
 
     :return: what the module returns.

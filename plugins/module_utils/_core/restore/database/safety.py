@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...backup.run import parse_request as parse_backup
-from ...backup.run import run_backup
+from ...backup.run import run_pg_backup
 from ...errors import ConfigError
 from .plan import RestorePlan
 from .request import STEP, RestoreRequest
@@ -70,4 +70,4 @@ def make_safety_backup(backup: Mapping[str, Any], plan: RestorePlan) -> dict[str
             f"there is no database {plan.target.name!r} yet",
             hint="leave safety_backup out: nothing can be lost",
         )
-    return run_backup(backup, check_mode=False)
+    return run_pg_backup(backup, check_mode=False)

@@ -62,7 +62,7 @@ class _Servers:
         return self._throwaway.options
 
 
-def run_drill(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def run_restore_drill(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Restore and compare a set as the parameters of ``restore_drill`` say.
 
     :return: what the module returns.

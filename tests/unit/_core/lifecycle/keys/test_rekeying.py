@@ -24,7 +24,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys.
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys.rekey import (
     RekeyRequest,
     rekey_in,
-    rekey_set,
+    run_backup_rekey,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.reading.plain import open_plain
 from support.age_sets import DUMP, GLOBALS, age_set
@@ -224,7 +224,7 @@ def test_recipients_that_cannot_be_are_refused_and_no_secret_is_shown(recipients
     given = {"label": "shop", "backup": str(ID), "locations": [], "verify_key": [], "identities": [str(OLD)]}
     more = {"passphrase": None, "record_signing_key": None, "record_signing_key_passphrase": None}
     with pytest.raises(ConfigError, match=told) as caught:
-        rekey_set({**given, **more, "recipients": recipients}, False)
+        run_backup_rekey({**given, **more, "recipients": recipients}, False)
     assert str(OLD) not in str(caught.value)
 
 

@@ -12,9 +12,12 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.namin
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey, VerifyKey
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue import load_set
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, CryptoError
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys import sign_set
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys.outcome import KeysIncomplete
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys.sign import SignRequest, sign_in
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys.sign import (
+    SignRequest,
+    run_backup_sign,
+    sign_in,
+)
 from support.manifests import make_manifest
 from support.memory_location import MemoryLocation
 
@@ -178,7 +181,7 @@ def test_a_digest_that_cannot_be_one_is_refused(given: str) -> None:
         "revoked_key": [],
     }
     with pytest.raises(ConfigError, match="digest is no SHA-256"):
-        sign_set({**params, "signing_key": KEY.to_pem()}, False)
+        run_backup_sign({**params, "signing_key": KEY.to_pem()}, False)
 
 
 def test_a_key_that_is_revoked_signs_nothing() -> None:
@@ -190,14 +193,14 @@ def test_a_key_that_is_revoked_signs_nothing() -> None:
         "signing_key_passphrase": None,
     }
     with pytest.raises(ConfigError, match="sign with another key"):
-        sign_set({**params, "signing_key": KEY.to_pem(), "revoked_key": [KEY.verify_key.to_pem()]}, False)
+        run_backup_sign({**params, "signing_key": KEY.to_pem(), "revoked_key": [KEY.verify_key.to_pem()]}, False)
 
 
 def test_the_key_may_have_a_passphrase_and_the_digest_capitals(tmp_path: Path) -> None:
     root = tmp_path / PLACE
     root.mkdir(parents=True)
     (root / "manifest.json").write_bytes(DATA)
-    told = sign_set(
+    told = run_backup_sign(
         {
             "label": "shop",
             "backup": "latest",

@@ -122,7 +122,7 @@ class Bench:
         given = {"backup": "all", "since": None, "repair": False, "verify_key": [], "policy": POLICY, **params}
         given |= {"locations": locations, "label": "shop", "cache_dir": str(self.root / "cache")}
         self.calls.clear()
-        return replication.run_replication(given, check_mode, now=now)
+        return replication.run_backup_replicate(given, check_mode, now=now)
 
     def failing_run(self, names: str = "ab", **params: Any) -> StillMissing:
         with pytest.raises(StillMissing) as caught:
