@@ -5,14 +5,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
+
+from .awx_objects import objects_of
 
 TYPE_PREFIX = "mobul.backup "
 """Begins the names of our types of credentials, which are the whole controller's."""
 WORKFLOW = "workflow"
 _LONGEST_ANSWER = 1024
+_LONGEST_NAME = 250
 _LARGEST_NUMBER = 2147483647
 _START = "20260101"
 """A day that has been, and is always the same, so that a schedule does not change with the day it is looked at."""
@@ -23,10 +25,11 @@ Object = dict[str, Any]
 def make_plan(wanted: Mapping[str, Any]) -> Object:
     """Lists with an entry for each object, and what is wrong with the file.
 
-    :param wanted: ``environments``, ``templates``, ``schedules``, ``notifications``, ``project``, ``organization`` and
-        ``mark`` of the user; ``credential_types``, ``job_templates`` and ``workflow`` of the product; ``inventory``, a
-        list of an environment and a database each.
-    :return: ``problems`` first: where there is one, nothing else counts.
+    :param wanted: ``environments``, ``templates``, ``schedules``, ``notifications``, ``project``, ``organization``,
+        ``execution_environment``, ``approval_timeout`` and ``mark`` of the user; ``credential_types``,
+        ``job_templates`` and ``workflow`` of the product; ``inventory``, a list of an environment and a database each.
+    :return: ``problems`` first: where there is one, nothing else counts. ``objects`` is all of it for the module
+        ``awx_objects``.
     """
     if problems := list(_missing(wanted)) or list(_problems(wanted)):
         return {"problems": problems}
@@ -34,20 +37,18 @@ def make_plan(wanted: Mapping[str, Any]) -> Object:
     names = [template["name"] for template in templates]
     environments = wanted["environments"]
     nodes = wanted["workflow"] if {node.get("template", names[0]) for node in wanted["workflow"]} <= set(names) else []
-    return {
+    plan: Object = {
         "problems": [],
-        # What a task that fails shows has no secret in it.
-        "environments": [{key: one[key] for key in one if key != "credentials"} for one in environments],
+        "environments": environments,
         "types": [_type(one) for one in wanted["credential_types"] if one["name"] in _types(environments)],
         "credentials": [_credential(one, wanted) for one in _credentials(environments)],
-        "hosts": [
-            {"environment": one["name"], "name": name, "variables": variables or {}}
-            for one in environments
-            for name, variables in (one.get("hosts") or {}).items()
-        ],
         "jobs": [_job(template, one, wanted) for one in environments for template in templates],
         "workflows": [f"{one['name']} {WORKFLOW}" for one in environments if nodes],
-        "nodes": [{**node, "environment": one["name"]} for one in environments for node in nodes],
+        "nodes": [
+            {**node, "environment": one["name"], "workflow": f"{one['name']} {WORKFLOW}"}
+            for one in environments
+            for node in nodes
+        ],
         "schedules": [
             _schedule(schedule, one["name"])
             for one in environments
@@ -56,6 +57,7 @@ def make_plan(wanted: Mapping[str, Any]) -> Object:
             and (schedule["template"] in names or (schedule["template"] == WORKFLOW and nodes))
         ],
     }
+    return {**plan, "objects": list(objects_of(plan, wanted))}
 
 
 def _missing(wanted: Mapping[str, Any]) -> Iterator[str]:
@@ -66,7 +68,7 @@ def _missing(wanted: Mapping[str, Any]) -> Iterator[str]:
         ("awx_project", [wanted["project"]], ("name",)),
         ("awx_environments", environments, ("name",)),
         ("credentials of awx_environments", credentials, ("name", "type")),
-        ("awx_notifications", wanted["notifications"], ("name", "type", "configuration", "events")),
+        ("awx_notifications", wanted["notifications"], ("name", "type", "configuration")),
         ("awx_schedules", wanted["schedules"], ("name", "template")),
     ):
         for one in entries:
@@ -92,8 +94,8 @@ def _problems(wanted: Mapping[str, Any]) -> Iterator[str]:
         for name in names:
             if names.count(name) > 1:
                 yield f"{option} has the name {name} twice (give each a name of its own)"
-            if re.fullmatch(r"\s*\d+\s*", str(name)) or "++" in str(name):
-                yield f"{option} has the name {name!r} (a number and what has ++ in it are taken for ids by awx.awx)"
+            if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+                yield f"{option} has the name {name!r} (a name is a text of up to {_LONGEST_NAME} characters)"
     for option, names in (
         ("awx_templates", list(wanted["templates"])),
         ("awx_schedules", [one["template"] for one in wanted["schedules"] if one["template"] != WORKFLOW]),
@@ -106,6 +108,23 @@ def _problems(wanted: Mapping[str, Any]) -> Iterator[str]:
                 f"environment {one['name']} has no database (name them by databases or hosts, or give the "
                 f"inventory in which backup_environment is {one['name']} by -i)"
             )
+        yield from _problems_of(one)
+
+
+def _problems_of(one: Mapping[str, Any]) -> Iterator[str]:
+    """What of an environment a controller would not take, or not keep."""
+    if one.get("source_path") and (one.get("variables") or one.get("hosts")):
+        yield (
+            f"environment {one['name']} has variables or hosts beside source_path, which replaces them (write them in "
+            f"the inventory of the project)"
+        )
+    group = one.get("instance_group") or {}
+    if group.get("name", one["name"]) in ("default", "controlplane") and group.get("create", True):
+        yield f"the instance group of {one['name']} is the controller's own (give it another name, or create: false)"
+    if group.get("container") and group.get("instances"):
+        yield f"the instance group of {one['name']} is a container group and has instances (leave one of them out)"
+    if not group.get("container") and (group.get("credential") or group.get("pod_spec")):
+        yield f"the instance group of {one['name']} has credential or pod_spec (these want container: true)"
 
 
 def _templates(wanted: Mapping[str, Any]) -> list[Object]:
@@ -161,7 +180,17 @@ def _credential(one: Mapping[str, Any], wanted: Mapping[str, Any]) -> Object:
     if one.get("inputs") is not None:
         # What is empty would be stored as something that was given.
         found["inputs"] = {name: value for name, value in one["inputs"].items() if value not in ("", None)}
+        public = _public(one["type"], wanted)
+        found["hidden"] = [name for name in found["inputs"] if name not in public]
     return found
+
+
+def _public(kind: str, wanted: Mapping[str, Any]) -> set[str]:
+    """The inputs of a type of credential that everybody may see."""
+    for known in wanted["credential_types"]:
+        if known["name"] == kind:
+            return {field["id"] for field in known["fields"] if not field.get("secret")}
+    return {"username", "host", "url", "become_method", "become_username"}
 
 
 def _job(template: Mapping[str, Any], environment: Mapping[str, Any], wanted: Mapping[str, Any]) -> Object:
@@ -194,7 +223,7 @@ def _question(one: Mapping[str, Any], choices: Mapping[str, list[str]]) -> Objec
         "new_question": True,
     }
     if one["type"] == "multiplechoice":
-        found["choices"] = one.get("choices") or choices[one["choices_of"]]
+        found["choices"] = [str(choice) for choice in one.get("choices") or choices[one["choices_of"]]]
     return found
 
 
@@ -210,6 +239,7 @@ def _schedule(one: Mapping[str, Any], environment: str) -> Object:
     return {
         **{key: one[key] for key in ("limit", "enabled") if key in one},
         "name": f"{environment} {one['name']}",
+        "kind": "workflow_job_templates" if one["template"] == WORKFLOW else "job_templates",
         "template": f"{environment} {one['template']}",
         "rrule": one.get("rrule") or f"{start} RRULE:{rule}",
         "answers": one.get("answers", {}),

@@ -6,86 +6,40 @@ What fields there are and what they may be is in ``tests/data/awx/api.json``, th
 
 from __future__ import annotations
 
-import base64
-import json
+import ssl
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import urlencode
 
 from . import awx_rules as rules
+from .awx_checks import Checks
 from .awx_rules import Refusal
-
-DATA = Path(__file__).parents[1] / "data" / "awx"
-API: dict[str, Any] = json.loads((DATA / "api.json").read_text())
-ROOT = "/api/v2/"
-
-TEMPLATES = ("projects", "inventory_sources", "job_templates", "workflow_job_templates", "workflow_approval_templates")
-"""What has its ids from one sequence: the unified job templates."""
-_UNIQUE: Mapping[str, tuple[tuple[str, ...], str]] = {
-    "organizations": (("name",), "name"),
-    "credential_types": (("name", "kind"), "__all__"),
-    "credentials": (("organization", "name", "credential_type"), "__all__"),
-    "execution_environments": (("name",), "name"),
-    "inventories": (("name", "organization"), "__all__"),
-    "hosts": (("name", "inventory"), "__all__"),
-    "groups": (("name", "inventory"), "__all__"),
-    "labels": (("name", "organization"), "__all__"),
-    "projects": (("name", "organization"), "__all__"),
-    "inventory_sources": (("name", "inventory"), "__all__"),
-    "job_templates": (("name", "organization"), "__all__"),
-    "workflow_job_templates": (("name", "organization"), "__all__"),
-    "workflow_job_template_nodes": (("identifier", "workflow_job_template"), "__all__"),
-    "notification_templates": (("name", "organization"), "__all__"),
-    "instance_groups": (("name",), "name"),
-    "schedules": (("name", "unified_job_template"), "__all__"),
-}
-_REFERENCES = {
-    "organization": "organizations",
-    "inventory": "inventories",
-    "project": "projects",
-    "source_project": "projects",
-    "credential_type": "credential_types",
-    "execution_environment": "execution_environments",
-    "default_environment": "execution_environments",
-    "unified_job_template": "unified_job_templates",
-    "workflow_job_template": "workflow_job_templates",
-}
-_NOTIFIED = {
-    f"notification_templates_{when}": "notification_templates" for when in ("started", "success", "error", "approvals")
-}
-_ASSOCIATED = {
-    "credentials": "credentials",
-    "labels": "labels",
-    "instance_groups": "instance_groups",
-    "galaxy_credentials": "credentials",
-    "hosts": "hosts",
-    "children": "groups",
-    "success_nodes": "workflow_job_template_nodes",
-    "failure_nodes": "workflow_job_template_nodes",
-    "always_nodes": "workflow_job_template_nodes",
-    **_NOTIFIED,
-}
-_APPROVAL = (
-    *("created", "description", "execution_environment", "id", "last_job_failed", "last_job_run", "modified", "name"),
-    *("next_job_run", "related", "status", "summary_fields", "timeout", "type", "url"),
+from .awx_server import ROOT, serve
+from .awx_tables import (
+    API,
+    APPROVAL,
+    ASSOCIATED,
+    DATA,
+    EDGES,
+    OF_A_LAUNCH,
+    REFERENCES,
+    TEMPLATES,
+    UNIQUE,
+    Record,
+    specification,
+    value_of,
 )
-"""What an approval shows, which OPTIONS do not tell."""
-_OF_A_LAUNCH = ("event_processing_finished", "job", "job_args", "job_cwd", "job_env", "result_traceback")
-_EDGES = ("success_nodes", "failure_nodes", "always_nodes")
 
-Record = dict[str, Any]
+__all__ = ["DATA", "ROOT", "Controller"]
 
-
-def _specification(table: str) -> dict[str, Any]:
-    found: dict[str, Any] = API["endpoints"].get("inventory" if table == "inventories" else table, {})
-    return found
+_UNDESCRIBED = ("workflow_approval_templates", "unified_job_templates", "instances")
+"""Tables that the recorded OPTIONS do not have."""
 
 
-class Controller:
+class Controller(Checks):
     """The objects of a controller, and the server in front of them.
 
     :param playbooks: directories of manual projects and what is in them; a git project has ``*``.
@@ -98,11 +52,12 @@ class Controller:
         self.surveys: dict[int, Record] = {}
         self.requests: list[tuple[str, str]] = []
         self.secrets: dict[tuple[str, int], Record] = {}
-        self.tokens = {"token"}
+        self.tokens = {"canary-77aa"}
         self.passwords = {"admin": "password"}
         self.page_size = 25
+        self.version = API["version"]
         self.refuse: Callable[[str, str], int | None] = lambda _method, _path: None
-        self._playbooks = playbooks or {}
+        self.playbooks = playbooks or {}
         self._next = Counter({"unified_job_templates": 7, **(ids or {})})
         self._lock = threading.Lock()
         self._add_managed()
@@ -113,16 +68,16 @@ class Controller:
         self._next["credential_types"] = max(self._next["credential_types"], len(self.tables["credential_types"]) + 1)
 
     def __enter__(self) -> Controller:
-        controller = self
-
-        class Handler(_Handler):
-            served = controller
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = serve(self)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         return self
+
+    def encrypt(self, certificate: Path, key: Path) -> None:
+        """Speak TLS from now on."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+        self.url = self.url.replace("http://", "https://")
 
     def __exit__(self, *_error: object) -> None:
         self._server.shutdown()
@@ -130,16 +85,16 @@ class Controller:
 
     def named(self, table: str, name: str) -> Record:
         """The object of that name, as an answer shows it."""
-        (found,) = (one for one in self._list(table) if one.get("name", one.get("identifier")) == name)
+        (found,) = (one for one in self.listed(table) if one.get("name", one.get("identifier")) == name)
         return self.shown(found)
 
     def names(self, table: str) -> list[str]:
         """The names of all objects of a table that somebody made."""
-        return sorted(one.get("name", one.get("identifier")) for one in self._list(table) if not one.get("managed"))
+        return sorted(one.get("name", one.get("identifier")) for one in self.listed(table) if not one.get("managed"))
 
     def associated(self, table: str, name: str, kind: str) -> list[str]:
         """The names of what belongs to an object."""
-        target = self.tables[_ASSOCIATED[kind]]
+        target = self.tables[ASSOCIATED[kind]]
         numbers = self.associations[table, self.named(table, name)["id"], kind]
         return [target[number].get("name") or target[number]["identifier"] for number in numbers]
 
@@ -162,15 +117,15 @@ class Controller:
         table = parts[0]
         if table == "me":
             return 200, self._page("me", [{"id": 1, "username": "admin"}], {})
-        if not _specification(table) and table not in ("workflow_approval_templates", "unified_job_templates"):
+        if not specification(table) and table not in _UNDESCRIBED:
             raise Refusal("detail", "Not found.", 404)
         if len(parts) == 1:
             if method == "GET":
-                return 200, self._page(table, [one for one in self._list(table) if _matches(one, query)], query)
+                return 200, self._page(table, [one for one in self.listed(table) if self._matches(one, query)], query)
             if method != "POST":
                 raise Refusal("detail", f'Method "{method}" not allowed.', 405)
             return 201, self.shown(self._create(table, body))
-        record = self._find(table, parts[1])
+        record = self.find(table, parts[1])
         if len(parts) == 2:
             return self._one(method, table, record, body)
         return self._part(method, table, record, parts[2], query, body)
@@ -182,7 +137,8 @@ class Controller:
             self._delete(table, record)
             return 204, None
         if method in ("PATCH", "PUT"):
-            self._save(table, {**self._plain(table, record), **self._typed(table, body, record)}, record)
+            given = body if table == "workflow_approval_templates" else self._typed(table, body, record)
+            self._save(table, {**self._plain(table, record), **given}, record)
             return 200, self.shown(record)
         raise Refusal("detail", f'Method "{method}" not allowed.', 405)
 
@@ -202,22 +158,20 @@ class Controller:
             if part == "workflow_nodes":
                 kind, link = ("workflow_job_template_nodes", "workflow_job_template")
             return 201, self.shown(self._create(kind, {**body, link: record["id"]}))
-        if part not in _ASSOCIATED or table == "workflow_approval_templates":
+        if part not in ASSOCIATED or table == "workflow_approval_templates":
             raise Refusal("detail", "Not found.", 404)
         if method == "GET":
-            members = [
-                self.tables[_ASSOCIATED[part]][number] for number in self.associations[table, record["id"], part]
-            ]
+            members = [self.tables[ASSOCIATED[part]][number] for number in self.associations[table, record["id"], part]]
             return 200, self._page(f"{table}/{record['id']}/{part}", members, query)
         return self._associate(table, record, part, body)
 
-    def _find(self, table: str, number: str) -> Record:
-        found = next((one for one in self._list(table) if str(one["id"]) == number), None)
+    def find(self, table: str, number: str) -> Record:
+        found = next((one for one in self.listed(table) if str(one["id"]) == number), None)
         if found is None:
             raise Refusal("detail", "Not found.", 404)
         return found
 
-    def _list(self, table: str) -> list[Record]:
+    def listed(self, table: str) -> list[Record]:
         tables = TEMPLATES if table == "unified_job_templates" else (table,)
         return sorted((one for name in tables for one in self.tables[name].values()), key=lambda one: one["id"])
 
@@ -233,19 +187,19 @@ class Controller:
         if not table:
             return record
         url = f"{ROOT}{table}/{record['id']}/"
-        parts = [name for name, _url in _specification(table).get("related", [])]
+        parts = [name for name, _url in specification(table).get("related", [])]
         related = {name: f"{url}{name}/" for name in parts}
         if number := record.get("unified_job_template"):
             related["unified_job_template"] = (
-                f"{ROOT}{self._find('unified_job_templates', str(number))['_table']}/{number}/"
+                f"{ROOT}{self.find('unified_job_templates', str(number))['_table']}/{number}/"
             )
-        shown = dict.fromkeys(_specification(table).get("fields", _APPROVAL))
-        hidden = {name for name, spec in _specification(table).get("POST", {}).items() if spec.get("write_only")}
+        shown = dict.fromkeys(specification(table).get("fields", APPROVAL))
+        hidden = {name for name, spec in specification(table).get("POST", {}).items() if spec.get("write_only")}
         if "managed" in shown:
             shown["managed"] = False
         shown |= {name: value for name, value in record.items() if not name.startswith("_") and name not in hidden}
         kind = "inventory" if table == "inventories" else table.removesuffix("s")
-        shown |= {"type": kind, "url": url, "related": related, "summary_fields": {}}
+        shown |= {"type": kind, "url": url, "related": related, "summary_fields": self._summary(table, record)}
         if table == "credentials":
             secret = self._secret_inputs(record)
             shown["inputs"] = rules.encrypt(record["inputs"], lambda name: name in secret)
@@ -253,8 +207,41 @@ class Controller:
             given = record["notification_configuration"]
             shown["notification_configuration"] = rules.encrypt(given, rules.NOTIFICATION_SECRETS.__contains__)
         if table == "workflow_job_template_nodes":
-            shown |= {edge: self.associations[table, record["id"], edge] for edge in _EDGES}
+            shown |= {edge: self.associations[table, record["id"], edge] for edge in EDGES}
         return shown
+
+    def _summary(self, table: str, record: Record) -> Record:
+        """What a list tells of the objects that belong to one."""
+        if table == "job_templates":
+            numbers = self.associations[table, record["id"], "credentials"]
+            names = ("id", "name", "description")
+            known = self.tables["credentials"]
+            return {"credentials": [{name: known[number][name] for name in names} for number in numbers]}
+        approval = self.tables["workflow_approval_templates"].get(record.get("unified_job_template") or 0)
+        if table == "workflow_job_template_nodes" and approval:
+            told = {name: approval[name] for name in ("id", "name", "description", "timeout")}
+            return {"unified_job_template": {**told, "unified_job_type": "workflow_approval"}}
+        return {}
+
+    def _matches(self, record: Record, query: Mapping[str, str]) -> bool:
+        """Whether a record is what a query asks for."""
+        told, either = [], []
+        for name, value in query.items():
+            field, _separator, how = name.removeprefix("or__").partition("__")
+            if field in ("page", "page_size"):
+                continue
+            table = record.get("_table", "")
+            if ASSOCIATED.get(field) == "notification_templates" and how == "id":
+                good = int(value) in self.associations[table, record["id"], field]
+            elif field in REFERENCES and how in specification(REFERENCES[field]).get("fields", ["organization"]):
+                number = record.get(field)
+                good = number is not None and str(self.find(REFERENCES[field], str(number)).get(how)) == value
+            elif how or field not in {*record, "organization"}:
+                raise Refusal("detail", f"{name} is no field to search by")
+            else:
+                good = str(record.get(field)) == value
+            (either if name.startswith("or__") else told).append(good)
+        return all(told) and (not either or any(either))
 
     def _secret_inputs(self, record: Record) -> set[str]:
         fields = self.tables["credential_types"][record["credential_type"]]["inputs"].get("fields", [])
@@ -263,11 +250,11 @@ class Controller:
     def _typed(self, table: str, body: Any, existing: Record | None) -> Record:
         """The fields of a body that the endpoint has, each as its description says."""
         taken: Record = {}
-        for name, spec in _specification(table).get("POST", {}).items():
+        for name, spec in specification(table).get("POST", {}).items():
             if name in body:
-                taken[name] = _value(name, spec, body[name])
-                number, target = taken[name], _REFERENCES.get(name)
-                if target and number is not None and all(one["id"] != number for one in self._list(target)):
+                taken[name] = value_of(name, spec, body[name])
+                number, target = taken[name], REFERENCES.get(name)
+                if target and number is not None and all(one["id"] != number for one in self.listed(target)):
                     raise Refusal(name, f'Invalid pk "{number}" - object does not exist.')
             elif existing is None:
                 if spec.get("required"):
@@ -276,7 +263,7 @@ class Controller:
         return taken
 
     def _plain(self, table: str, record: Record) -> Record:
-        return {name: value for name, value in record.items() if name in _specification(table).get("POST", {})}
+        return {name: value for name, value in record.items() if name in specification(table).get("POST", {})}
 
     def _create(self, table: str, body: Any) -> Record:
         wanted = self._typed(table, body, None)
@@ -289,8 +276,8 @@ class Controller:
             wanted |= {"token": f"token-{len(self.tokens)}"}
             self.tokens.add(wanted["token"])
         self._keep_secrets(table, wanted, existing)
-        getattr(self, f"_check_{table}", lambda _wanted: None)(wanted)
-        fields, told = _UNIQUE.get(table, ((), ""))
+        self.check(table, wanted)
+        fields, told = UNIQUE.get(table, ((), ""))
         for other in self.tables[table].values() if fields else ():
             if other is not existing and all(other.get(name) == wanted.get(name) for name in fields):
                 raise Refusal(told, f"{table} with this {' and '.join(fields)} already exists.")
@@ -326,7 +313,7 @@ class Controller:
             "organizations": "organization",
         }
         link = "unified_job_template" if table in TEMPLATES else links.get(table)
-        for other, kind in _ASSOCIATED.items():
+        for other, kind in ASSOCIATED.items():
             if kind == table:
                 for key, members in self.associations.items():
                     if key[2] == other and record["id"] in members:
@@ -337,65 +324,6 @@ class Controller:
             for number, one in list(self.tables[name].items()):
                 if one.get(link or "") == record["id"]:
                     del self.tables[name][number]
-
-    def _check_credential_types(self, wanted: Record) -> None:
-        rules.check_credential_type(wanted)
-
-    def _check_credentials(self, wanted: Record) -> None:
-        rules.check_credential(wanted, self.tables["credential_types"][wanted["credential_type"]])
-
-    def _check_inventories(self, wanted: Record) -> None:
-        rules.check_variables("variables", wanted["variables"])
-
-    _check_hosts = _check_groups = _check_inventories
-
-    def _check_notification_templates(self, wanted: Record) -> None:
-        rules.check_notification(wanted)
-
-    def _check_projects(self, wanted: Record) -> None:
-        if wanted["scm_type"] in ("git", "svn", "archive") and not wanted["scm_url"]:
-            raise Refusal("scm_url", "SCM URL is required.")
-        if not wanted["scm_type"] and wanted["local_path"] not in self._playbooks:
-            raise Refusal("local_path", "This path does not exist.")
-        wanted |= {"status": "successful" if wanted["scm_type"] else "ok", "scm_revision": ""}
-
-    def _check_inventory_sources(self, wanted: Record) -> None:
-        if wanted["source"] == "scm":
-            project = self.tables["projects"].get(wanted["source_project"])
-            if project is None:
-                raise Refusal("source_project", "Project required for scm type sources.")
-            if not project["scm_type"]:
-                raise Refusal("source_project", "Cannot use manual project for SCM-based inventory.")
-
-    def _check_job_templates(self, wanted: Record) -> None:
-        project = self.tables["projects"].get(wanted["project"])
-        if project is None:
-            raise Refusal("project", "This field is required.")
-        known = ["*"] if project["scm_type"] else self._playbooks[project["local_path"]]
-        if not wanted["playbook"] or ("*" not in known and wanted["playbook"] not in known):
-            raise Refusal("playbook", "Playbook not found for project.")
-        if wanted["inventory"] is None and not wanted["ask_inventory_on_launch"]:
-            raise Refusal("inventory", "Job Template must provide 'inventory' or allow prompting for it.")
-        rules.check_variables("extra_vars", wanted["extra_vars"])
-
-    def _check_workflow_job_templates(self, wanted: Record) -> None:
-        rules.check_variables("extra_vars", wanted["extra_vars"])
-
-    def _check_schedules(self, wanted: Record) -> None:
-        rules.check_rrule(wanted["rrule"])
-        self._check_prompts(wanted)
-
-    def _check_prompts(self, wanted: Record) -> None:
-        number = wanted["unified_job_template"]
-        if number is not None:
-            template = self._find("unified_job_templates", str(number))
-            rules.check_prompts(template, self.surveys.get(number, {}), wanted)
-
-    def _check_workflow_job_template_nodes(self, wanted: Record) -> None:
-        # Whether a node answers the survey is looked at when the workflow is started.
-        number = wanted["unified_job_template"]
-        if number is not None and wanted["extra_data"]:
-            self._check_prompts(wanted)
 
     def _survey(self, method: str, record: Record, body: Any) -> tuple[int, Any]:
         if method == "POST":
@@ -411,7 +339,7 @@ class Controller:
         if errors := list(rules.survey_errors(spec, given)):
             raise Refusal("variables_needed_to_start", errors[0])
         ignored = set(given) - {one["variable"] for one in spec.get("spec", [])}
-        job = dict.fromkeys([*API["endpoints"]["jobs"]["fields"], *_OF_A_LAUNCH]) | {
+        job = dict.fromkeys([*API["endpoints"]["jobs"]["fields"], *OF_A_LAUNCH]) | {
             "id": 1,
             "job": 1,
             "type": "job",
@@ -424,103 +352,13 @@ class Controller:
             if body["id"] in members:
                 members.remove(body["id"])
             return 204, None
-        target = self._find(_ASSOCIATED[part], str(body["id"]))
+        target = self.find(ASSOCIATED[part], str(body["id"]))
         if part == "credentials" and table == "job_templates":
             kinds = [self.tables["credentials"][number]["credential_type"] for number in members]
             if target["credential_type"] in kinds:
                 raise Refusal("error", "Cannot assign multiple credentials of one type.")
-        if part in _EDGES:
-            self._check_edge(table, record, target)
+        if part in EDGES:
+            self.check_edge(table, record, target)
         if target["id"] not in members:
             members.append(target["id"])
         return 204, None
-
-    def _check_edge(self, table: str, record: Record, target: Record) -> None:
-        nodes = [
-            one["id"] for one in self._list(table) if one["workflow_job_template"] == record["workflow_job_template"]
-        ]
-        children = {
-            node: {child for edge in _EDGES for child in self.associations[table, node, edge]} for node in nodes
-        }
-        children[record["id"]].add(target["id"])
-        if record is target or rules.has_cycle(children):
-            raise Refusal("Error", "Cycle detected.")
-
-
-def _value(name: str, spec: Mapping[str, Any], value: Any) -> Any:
-    """One field's value, of the type that its description has."""
-    kind = spec["type"]
-    if value in (None, "") and kind == "id":
-        return None
-    if value is None and kind == "choice" and "" in spec.get("choices", ()):
-        return ""
-    wrong = {
-        "id": not isinstance(value, int),
-        "integer": value is not None and not isinstance(value, int),
-        "boolean": value is not None and not isinstance(value, bool),
-        "string": value is not None and not isinstance(value, str),
-        "choice": value not in spec.get("choices", ()),
-    }
-    if wrong.get(kind) or (spec.get("required") and value in (None, "")):
-        raise Refusal(name, f"{value!r} is not a valid {kind}.")
-    if (
-        kind == "integer"
-        and value is not None
-        and not spec.get("min_value", value) <= value <= spec.get("max_value", value)
-    ):
-        raise Refusal(name, f"{value} is out of bounds.")
-    if kind == "string" and value and len(value) > spec.get("max_length", len(value)):
-        raise Refusal(name, "is too long.")
-    return value
-
-
-def _matches(record: Record, query: Mapping[str, str]) -> bool:
-    """Whether a record is what a query asks for."""
-    told, either = [], []
-    for name, value in query.items():
-        field, _separator, how = name.removeprefix("or__").partition("__")
-        if field in ("page", "page_size"):
-            continue
-        found = str(record.get(field))
-        if how not in ("", "endswith") or field not in {*record, "organization"}:
-            raise Refusal("detail", f"{name} is no field to search by")
-        good = found.endswith(value) if how else found == value
-        (either if name.startswith("or__") else told).append(good)
-    return all(told) and (not either or any(either))
-
-
-class _Handler(BaseHTTPRequestHandler):
-    served: Controller
-
-    def _handle(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        url = urlsplit(self.path)
-        path = unquote(url.path)
-        if self._known() or path.rstrip("/") == ROOT.rstrip("/") + "/ping":
-            status, answer = self.served.answer(
-                self.command, path, dict(parse_qsl(url.query)), json.loads(body or b"{}")
-            )
-        else:
-            status, answer = 401, {"detail": "Authentication credentials were not provided."}
-        text = b"" if answer is None else json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("X-API-Product-Name", "AWX")
-        self.send_header("X-API-Product-Version", API["version"])
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-    do_GET = do_POST = do_PATCH = do_PUT = do_DELETE = _handle  # noqa: N815 - names of http.server
-
-    def _known(self) -> bool:
-        kind, _space, value = (self.headers.get("Authorization") or "").partition(" ")
-        if kind == "Bearer":
-            return value in self.served.tokens
-        if kind == "Basic":
-            name, _colon, password = base64.b64decode(value).decode().partition(":")
-            return self.served.passwords.get(name) == password
-        return False
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""

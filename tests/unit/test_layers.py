@@ -44,6 +44,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "lifecycle": ("retention", "hold", "keys", "replicate", "prune", "bucket"),
     "monitoring": ("alerting",),
     "verification": ("drill",),
+    "controller": (),
     "procedures": (),
 }
 """The rooms of the core from the ground up, and loose files; behind each the rooms within it, from the ground up, too.

@@ -31,13 +31,15 @@ def secrets(parameters: object, option: str = "") -> Iterator[str]:
     """Every secret in a module's parameters, checked or not: a tree of dicts, lists and texts.
 
     Those are private keys and passwords of addresses in any text, and what is called a secret among libpq's parameters
-    (``connect_params``) and in rclone's connection strings (``remote``).
+    (``connect_params``) and in rclone's connection strings (``remote``), and what an object of a controller names
+    (``hidden``).
 
     :param option: the one whose value *parameters* is.
     """
     if option == "connect_params":
         yield from _named_secrets(_as_dict(parameters).items())
     if isinstance(parameters, Mapping):
+        yield from _hidden(parameters)
         for name, value in parameters.items():
             yield from secrets(value, str(name))
     elif isinstance(parameters, list | tuple):
@@ -49,6 +51,14 @@ def secrets(parameters: object, option: str = "") -> Iterator[str]:
             yield from (match[1], urllib.parse.unquote(match[1]))
         if option == "remote":
             yield from _named_secrets(match.groups() for match in _REMOTE_PARAMETER.finditer(parameters))
+
+
+def _hidden(one: Mapping[object, object]) -> Iterator[str]:
+    """The values that an object of :class:`..._core.controller.wanted.Wanted` says to be secret."""
+    fields, names = one.get("fields"), one.get("hidden")
+    values = fields.get(one.get("secret")) if isinstance(fields, Mapping) else None
+    if isinstance(values, Mapping) and isinstance(names, list | tuple):
+        yield from (value for name in names if isinstance(value := values.get(name), str) and value)
 
 
 def escaped(texts: Iterable[object]) -> Iterator[str]:

@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from support.awx_api import Controller
+from support.awx_setup import TOKEN
+from support.certificates import Certificates, make_certificates
 from support.playbooks import Playbooks, Run
+from support.programs import PROJECT
 
-PROJECT = Path(__file__).parents[3]
 PLAYBOOKS = [path.name for path in (PROJECT / "playbooks").glob("*.yml")]
 
 
@@ -24,11 +26,13 @@ class Setup:
         self.runs.environment["ANSIBLE_PIPELINING"] = "1"
         self.inventory = self.runs.inventory({"shop": {"backup_environment": "production"}})
 
-    def run(self, variables: dict[str, Any], **changed: Any) -> Run:
+    def run(self, variables: dict[str, Any], *arguments: str, **changed: Any) -> Run:
         """One run with a file of variables, and the token in the environment."""
         path = self.runs.directory / "awx.json"
         path.write_text(json.dumps({"awx_host": self.controller.url, **variables, **changed}))
-        return self.runs.run("mobul.backup.awx", self.inventory, "-e", f"@{path}", CONTROLLER_OAUTH_TOKEN="token")
+        return self.runs.run(
+            "mobul.backup.awx", self.inventory, "-e", f"@{path}", *arguments, CONTROLLER_OAUTH_TOKEN=TOKEN
+        )
 
 
 @pytest.fixture
@@ -42,3 +46,9 @@ def controller() -> Iterator[Controller]:
 def setup(controller: Controller, tmp_path: Path) -> Setup:
     """The playbook for it."""
     return Setup(controller, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """An authority that no system knows."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))

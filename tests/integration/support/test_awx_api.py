@@ -38,7 +38,7 @@ def difference(controller: Controller, case: dict[str, Any]) -> str:
         f"{controller.url}{ROOT}{case['path']}",
         method=case["method"],
         data=None if body is None else json.dumps(body).encode(),
-        headers={"Authorization": LOGIN.get(case["case"], "Bearer token"), "Content-Type": "application/json"},
+        headers={"Authorization": LOGIN.get(case["case"], "Bearer canary-77aa"), "Content-Type": "application/json"},
     )
     try:
         with urllib.request.urlopen(request) as response:

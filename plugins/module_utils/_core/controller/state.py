@@ -1,0 +1,105 @@
+"""What a controller has, read with as few requests as tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .client import Client, ControllerError, Record, all_of
+from .kinds import KINDS, MARKED
+from .wanted import Wanted
+
+_SUMMARISED = {("job_templates", "credentials"): "credentials"}
+_NOTIFIED = "notification_templates_"
+
+
+class State:
+    """The objects of an organisation, and those of the whole controller that are wanted.
+
+    :param mark: ends the description of what is ours.
+    """
+
+    def __init__(self, client: Client, wanted: Sequence[Wanted], organization: str, mark: str) -> None:
+        self._client = client
+        self._lists: dict[str, list[Record]] = {}
+        self._notified: dict[tuple[str, str], dict[int, list[int]]] = {}
+        self.mark = mark
+        (self.organization,) = [
+            *all_of(client, "organizations/", {"name": organization}),
+            None,
+        ][:1]
+        self.found: dict[str, Record] = {}
+        for one in wanted:
+            if record := self._find(one):
+                self.found[one.key] = record
+
+    def records(self, kind: str) -> list[Record]:
+        """All objects of a kind; those of an organisation that is not there are none."""
+        if kind == "organizations":
+            return [self.organization] if self.organization else []
+        if kind not in self._lists:
+            asked_by = KINDS[kind].asked_by
+            if asked_by and not self.organization:
+                self._lists[kind] = []
+            else:
+                query = {asked_by: self.organization["id"]} if asked_by and self.organization else {}
+                self._lists[kind] = list(all_of(self._client, f"{kind}/", query))
+        return self._lists[kind]
+
+    def id_of(self, key: str | None) -> int | None:
+        """The id of a wanted object, None where it is still to be made."""
+        return self.found[key]["id"] if key in self.found else None
+
+    def _find(self, one: Wanted) -> Record | None:
+        kind = KINDS[one.kind]
+        records = self.records(one.kind)
+        if one.exists and one.kind == "credentials":
+            # It may be another organisation's, or nobody's.
+            records = list(all_of(self._client, "credentials/", {"name": one.name}))
+        matching = [record for record in records if record[kind.identity] == one.name]
+        if kind.within in one.references:
+            container = self.id_of(one.references[kind.within])
+            matching = [record for record in matching if record[kind.within] == container]
+        if one.exists and len(matching) != 1:
+            raise ControllerError(
+                "look at the controller",
+                f"{one.told} names the {one.title}, "
+                + ("which is not there" if not matching else f"of which there are {len(matching)}"),
+                hint="make it there first, or correct the name" if not matching else "give it a name of its own",
+            )
+        return matching[0] if matching else None
+
+    def links(self, one: Wanted, part: str) -> list[int]:
+        """The ids of what belongs to an object, in their order."""
+        record = self.found[one.key]
+        if (one.kind, part) in _SUMMARISED:
+            return [each["id"] for each in record["summary_fields"].get(part) or []]
+        if part.endswith("_nodes"):
+            return list(record[part])
+        if part.startswith(_NOTIFIED):
+            return self._notifications(one.kind, part).get(record["id"], [])
+        return [each["id"] for each in all_of(self._client, f"{one.kind}/{record['id']}/{part}/")]
+
+    def _notifications(self, kind: str, part: str) -> dict[int, list[int]]:
+        """Template -> what it notifies; asked from the other end, of which there are few."""
+        if (kind, part) not in self._notified:
+            told: dict[int, list[int]] = {}
+            for channel in self.records("notification_templates"):
+                for template in all_of(self._client, f"{kind}/", {f"{part}__id": channel["id"]}):
+                    told.setdefault(template["id"], []).append(channel["id"])
+            self._notified[kind, part] = told
+        return self._notified[kind, part]
+
+    def survey(self, one: Wanted) -> Any:
+        """The questions of a template."""
+        return self._client.request("GET", f"{one.kind}/{self.found[one.key]['id']}/survey_spec/") or {}
+
+    def leftovers(self) -> list[tuple[str, Record]]:
+        """What has our mark and is not wanted, with its kind, in the order in which it can be removed."""
+        wanted = {(key.partition(":")[0], record["id"]) for key, record in self.found.items()}
+        return [
+            (kind, record)
+            for kind in MARKED
+            for record in self.records(kind)
+            if (record.get("description") or "").endswith(self.mark) and (kind, record["id"]) not in wanted
+        ]

@@ -1,0 +1,98 @@
+"""What the stand-in for a controller asks of an object that refers to others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from . import awx_rules as rules
+from .awx_rules import Refusal
+from .awx_tables import EDGES, Record
+
+
+class Checks:
+    """The rules of each table, for whoever has the tables."""
+
+    tables: dict[str, dict[int, Record]]
+    associations: dict[tuple[str, int, str], list[int]]
+    surveys: dict[int, Record]
+    playbooks: Mapping[str, list[str]]
+
+    def listed(self, table: str) -> list[Record]:
+        """The objects of a table, by their ids."""
+        raise NotImplementedError
+
+    def find(self, table: str, number: str) -> Record:
+        """One of them."""
+        raise NotImplementedError
+
+    def check(self, table: str, wanted: Record) -> None:
+        """Refuse what a controller would."""
+        getattr(self, f"_check_{table}", lambda _wanted: None)(wanted)
+
+    def _check_credential_types(self, wanted: Record) -> None:
+        rules.check_credential_type(wanted)
+
+    def _check_credentials(self, wanted: Record) -> None:
+        rules.check_credential(wanted, self.tables["credential_types"][wanted["credential_type"]])
+
+    def _check_inventories(self, wanted: Record) -> None:
+        rules.check_variables("variables", wanted["variables"])
+
+    _check_hosts = _check_groups = _check_inventories
+
+    def _check_notification_templates(self, wanted: Record) -> None:
+        rules.check_notification(wanted)
+
+    def _check_projects(self, wanted: Record) -> None:
+        if wanted["scm_type"] in ("git", "svn", "archive") and not wanted["scm_url"]:
+            raise Refusal("scm_url", "SCM URL is required.")
+        if not wanted["scm_type"] and wanted["local_path"] not in self.playbooks:
+            raise Refusal("local_path", "This path does not exist.")
+        wanted |= {"status": "successful" if wanted["scm_type"] else "ok", "scm_revision": ""}
+
+    def _check_inventory_sources(self, wanted: Record) -> None:
+        if wanted["source"] == "scm":
+            project = self.tables["projects"].get(wanted["source_project"])
+            if project is None:
+                raise Refusal("source_project", "Project required for scm type sources.")
+            if not project["scm_type"]:
+                raise Refusal("source_project", "Cannot use manual project for SCM-based inventory.")
+
+    def _check_job_templates(self, wanted: Record) -> None:
+        project = self.tables["projects"].get(wanted["project"])
+        if project is None:
+            raise Refusal("project", "This field is required.")
+        known = ["*"] if project["scm_type"] else self.playbooks[project["local_path"]]
+        if not wanted["playbook"] or ("*" not in known and wanted["playbook"] not in known):
+            raise Refusal("playbook", "Playbook not found for project.")
+        if wanted["inventory"] is None and not wanted["ask_inventory_on_launch"]:
+            raise Refusal("inventory", "Job Template must provide 'inventory' or allow prompting for it.")
+        rules.check_variables("extra_vars", wanted["extra_vars"])
+
+    def _check_workflow_job_templates(self, wanted: Record) -> None:
+        rules.check_variables("extra_vars", wanted["extra_vars"])
+
+    def _check_schedules(self, wanted: Record) -> None:
+        rules.check_rrule(wanted["rrule"])
+        self._check_prompts(wanted)
+
+    def _check_prompts(self, wanted: Record) -> None:
+        number = wanted["unified_job_template"]
+        if number is not None:
+            template = self.find("unified_job_templates", str(number))
+            rules.check_prompts(template, self.surveys.get(number, {}), wanted)
+
+    def _check_workflow_job_template_nodes(self, wanted: Record) -> None:
+        # Whether a node answers the survey is looked at when the workflow is started.
+        number = wanted["unified_job_template"]
+        if number is not None and wanted["extra_data"]:
+            self._check_prompts(wanted)
+
+    def check_edge(self, table: str, record: Record, target: Record) -> None:
+        nodes = [
+            one["id"] for one in self.listed(table) if one["workflow_job_template"] == record["workflow_job_template"]
+        ]
+        children = {node: {child for edge in EDGES for child in self.associations[table, node, edge]} for node in nodes}
+        children[record["id"]].add(target["id"])
+        if record is target or rules.has_cycle(children):
+            raise Refusal("Error", "Cycle detected.")
