@@ -276,7 +276,7 @@ class Controller(Checks):
             wanted |= {"token": f"token-{len(self.tokens)}"}
             self.tokens.add(wanted["token"])
         self._keep_secrets(table, wanted, existing)
-        self.check(table, wanted)
+        self.check(table, wanted, existing)
         fields, told = UNIQUE.get(table, ((), ""))
         for other in self.tables[table].values() if fields else ():
             if other is not existing and all(other.get(name) == wanted.get(name) for name in fields):

@@ -25,8 +25,14 @@ class Checks:
         """One of them."""
         raise NotImplementedError
 
-    def check(self, table: str, wanted: Record) -> None:
+    def check(self, table: str, wanted: Record, existing: Record | None) -> None:
         """Refuse what a controller would."""
+        if (
+            table == "execution_environments"
+            and existing
+            and wanted["organization"] not in (*(None, existing["organization"]),)
+        ):
+            raise Refusal("organization", "Cannot change the organization of an execution environment")
         getattr(self, f"_check_{table}", lambda _wanted: None)(wanted)
 
     def _check_credential_types(self, wanted: Record) -> None:
@@ -34,6 +40,22 @@ class Checks:
 
     def _check_credentials(self, wanted: Record) -> None:
         rules.check_credential(wanted, self.tables["credential_types"][wanted["credential_type"]])
+
+    def _check_kind(self, field: str, number: int | None, kind: str) -> None:
+        if number is not None:
+            credential = self.find("credentials", str(number))
+            if self.tables["credential_types"][credential["credential_type"]]["kind"] != kind:
+                raise Refusal(field, f"Only credentials of the kind {kind} can be associated.")
+
+    def _check_execution_environments(self, wanted: Record) -> None:
+        self._check_kind("credential", wanted["credential"], "registry")
+
+    def _check_instance_groups(self, wanted: Record) -> None:
+        self._check_kind("credential", wanted["credential"], "kubernetes")
+        if wanted["credential"] and not wanted["is_container_group"]:
+            raise Refusal("is_container_group", "must be True when associating a credential")
+        if wanted["is_container_group"] and wanted["policy_instance_percentage"]:
+            raise Refusal("policy_instance_percentage", "Containerized instances may not be managed via the API")
 
     def _check_inventories(self, wanted: Record) -> None:
         rules.check_variables("variables", wanted["variables"])
@@ -44,6 +66,7 @@ class Checks:
         rules.check_notification(wanted)
 
     def _check_projects(self, wanted: Record) -> None:
+        self._check_kind("credential", wanted["credential"], "scm")
         if wanted["scm_type"] in ("git", "svn", "archive") and not wanted["scm_url"]:
             raise Refusal("scm_url", "SCM URL is required.")
         if not wanted["scm_type"] and wanted["local_path"] not in self.playbooks:

@@ -19,13 +19,24 @@ PROMPTS = ("limit", "inventory", "job_type", "scm_branch", "verbosity", "forks",
 
 _NAME = re.compile(r"[a-zA-Z_]\w*")
 _QUESTION_TYPES = ("text", "textarea", "password", "multiplechoice", "multiselect", "integer", "float")
-_NOTIFICATION = {
-    "slack": ("channels", "token"),
-    "pagerduty": ("token", "service_key", "subdomain", "client_name"),
-    "email": ("host", "port", "username", "password", "sender", "recipients", "use_tls", "use_ssl"),
-    "webhook": ("url", "http_method", "headers"),
-    "mattermost": ("mattermost_url",),
+_NOTIFICATION: dict[str, dict[str, type]] = {
+    "slack": {"channels": list, "token": str},
+    "pagerduty": {"token": str, "service_key": str, "subdomain": str, "client_name": str},
+    "email": {
+        **{"host": str, "port": int, "username": str, "password": str, "sender": str},
+        **{"recipients": list, "use_tls": bool, "use_ssl": bool, "timeout": int},
+    },
+    "webhook": {
+        **{"url": str, "http_method": str, "disable_ssl_verification": bool},
+        **{"username": str, "password": str, "headers": dict},
+    },
+    "mattermost": {"mattermost_url": str, "mattermost_no_verify_ssl": bool},
 }
+_NOTIFICATION_DEFAULTS = {
+    "email": {"timeout": 30},
+    "webhook": {"http_method": "POST", "disable_ssl_verification": False, "username": "", "password": ""},
+}
+_SURVEY_TYPES = {"integer": (int,), "float": (int, float)}
 NOTIFICATION_SECRETS = {"token", "password", "service_key_secret"}
 
 
@@ -122,10 +133,16 @@ def check_variables(field: str, value: object) -> None:
 
 
 def check_notification(record: Mapping[str, Any]) -> None:
-    """A channel has all its settings."""
-    given = record["notification_configuration"]
-    if missing := [name for name in _NOTIFICATION.get(record["notification_type"], ()) if name not in given]:
+    """A channel has all its settings, of the right types; some have defaults, which are kept then."""
+    kind, given = record["notification_type"], record["notification_configuration"]
+    for name, value in _NOTIFICATION_DEFAULTS.get(kind, {}).items():
+        given.setdefault(name, value)
+    wanted = _NOTIFICATION.get(kind, {})
+    if missing := [name for name in wanted if name not in given]:
         raise Refusal("__all__", f"Missing required fields for Notification Configuration: {missing}.")
+    for name, what in wanted.items():
+        if type(given[name]) is not what or (what is list and not given[name]):
+            raise Refusal("__all__", f"Configuration field '{name}' incorrect type, expected {what.__name__}.")
 
 
 def check_survey(spec: Mapping[str, Any]) -> None:
@@ -141,6 +158,12 @@ def check_survey(spec: Mapping[str, Any]) -> None:
                 raise Refusal("error", f"'{name}' missing")
         if one["type"] not in _QUESTION_TYPES:
             raise Refusal("error", f"'{one['type']}' is no type of a question")
+        if not isinstance(one["required"], bool) or not all(
+            isinstance(one[name], str) for name in ("question_name", "variable")
+        ):
+            raise Refusal("error", "a name is no text, or 'required' is neither true nor false")
+        if any(not isinstance(one.get(name) or 0, int) for name in ("min", "max")):
+            raise Refusal("error", "'min' and 'max' are numbers")
         if one["variable"] in seen or not one["variable"]:
             raise Refusal("error", f"'variable' '{one['variable']}' duplicated")
         seen.add(one["variable"])
@@ -149,8 +172,10 @@ def check_survey(spec: Mapping[str, Any]) -> None:
             raise Refusal("error", "choices missing")
         if one["type"] == "multiplechoice" and default not in ("", *_choices(one)):
             raise Refusal("error", "the default is no choice")
-        if one["type"] == "integer" and default != "" and not isinstance(default, int):
-            raise Refusal("error", "the default is no number")
+        if default != "" and not isinstance(default, _SURVEY_TYPES.get(one["type"], (str,))):
+            raise Refusal("error", "the default is of another type")
+        if isinstance(default, str) and default.startswith(ENCRYPTED):
+            raise Refusal("error", "$encrypted$ is a reserved keyword")
 
 
 def _choices(question: Mapping[str, Any]) -> list[str]:

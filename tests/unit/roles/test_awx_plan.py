@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.checklists import states_of
-from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.values import VALUES
+from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.values import VALUES, check_values
 from ansible_collections.mobul.backup.plugins.plugin_utils.awx_plan import TYPE_PREFIX, make_plan
 from support import awx_rules as rules
 
 PROJECT = Path(__file__).resolve().parents[3]
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
 ROLE = PROJECT / "roles" / "awx"
 IDENTITY = {"verify", "restore", "restore_table", "revert_migration"}
 
@@ -85,6 +87,23 @@ def test_every_question_is_a_variable_of_its_playbook_with_the_same_type_and_cho
         assert choices == {"on", "off"}
     elif "choices" in option:
         assert choices == set(option["choices"])
+
+
+def test_an_answer_that_nobody_gave_is_none() -> None:
+    # A controller hands on the default of each question, also an empty one.
+    for job in PLAN["jobs"]:
+        playbook = job["playbook"].removesuffix(".yml")
+        survey = job["survey"].get("spec", [])
+        given = {
+            one["variable"]: one["default"] or (one.get("choices") or ["x"])[0] if one["required"] else one["default"]
+            for one in survey
+        }
+        told = check_values(playbook, given, NOW) if playbook in VALUES else {}
+        for one in survey:
+            if not one["required"]:
+                assert told[one["variable"]] == str(one["default"])
+                option = SPECIFIED.get(one["variable"], {"default": one["default"]})
+                assert option["default"] == one["default"], one["variable"]
 
 
 def test_what_a_procedure_cannot_do_without_must_be_answered() -> None:
