@@ -255,7 +255,8 @@ def _job_template(one: Mapping[str, Any], wanted: Mapping[str, Any]) -> Object:
 
 
 def _workflow(name: str, nodes: list[Object], wanted: Mapping[str, Any], organization: str) -> Iterator[Object]:
-    environment = nodes and next(one["environment"] for one in nodes if one["workflow"] == name)
+    nodes = [one for one in nodes if one["workflow"] == name]
+    environment = nodes[0]["environment"]
     yield {
         "kind": "workflow_job_templates",
         "name": name,
@@ -269,8 +270,6 @@ def _workflow(name: str, nodes: list[Object], wanted: Mapping[str, Any], organiz
         "links": _told_of(wanted, "error", "approvals"),
     }
     for node in nodes:
-        if node["workflow"] != name:
-            continue
         found: Object = {"kind": "workflow_job_template_nodes", "name": node["name"], "within": name}
         found["references"] = {"workflow_job_template": f"workflow_job_templates:{name}"}
         found["links"] = {
