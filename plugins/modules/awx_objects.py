@@ -107,7 +107,7 @@ leftovers:
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.awx_client import CONNECTION, AwxClient
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._core.controller.run import run_controller
+from ansible_collections.mobul.backup.plugins.module_utils._core.controller.run import run_awx_objects
 
 
 def main() -> None:
@@ -121,7 +121,7 @@ def main() -> None:
             "update_secrets": {"type": "bool", "default": False, "no_log": False},
             "project_timeout": {"type": "float", "default": 300},
         },
-        lambda options, check_mode: run_controller(options, check_mode, lambda: AwxClient(options)),
+        lambda params, check_mode: run_awx_objects(params, check_mode, connect=lambda: AwxClient(params)),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.awx_client import AwxClient
-from ansible_collections.mobul.backup.plugins.module_utils._core.controller.run import run_controller
+from ansible_collections.mobul.backup.plugins.module_utils._core.controller.run import run_awx_objects
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from ansible_collections.mobul.backup.plugins.plugin_utils.awx_plan import make_plan
 
@@ -75,6 +75,6 @@ def bring(
     defaults = {"validate_certs": True, "remove": False, "update_secrets": False, "project_timeout": 5.0}
     given = {**defaults, **options_of(controller, variables, **options)}
     try:
-        return run_controller(given, check_mode, lambda: AwxClient(given))
+        return run_awx_objects(given, check_mode, connect=lambda: AwxClient(given))
     except BackupError as error:
         return {"failed": True, "msg": str(error), "changed": error.changed, "changes": [], **(error.report or {})}

@@ -12,26 +12,26 @@ from .state import State
 from .wanted import read_wanted
 
 
-def run_controller(options: Mapping[str, Any], check_mode: bool, connect: Callable[[], Client]) -> dict[str, Any]:
+def run_awx_objects(params: Mapping[str, Any], check_mode: bool, *, connect: Callable[[], Client]) -> dict[str, Any]:
     """Make what is missing, change what differs, and with ``remove`` remove what has the mark and is not wanted.
 
-    :param options: of the module.
+    :param params: of the module.
     :param connect: gives the controller.
     :return: ``changes``, a line for each, ``leftovers``, a line for each, and ``changed``.
     :raises BackupError: with what was done until then as ``changes``.
     """
-    wanted = read_wanted(options["objects"])
+    wanted = read_wanted(params["objects"])
     client = connect()
     try:
         if client.request("GET", "me/") is None:
             raise ControllerError("connect to the controller", "there is no AWX at its address", hint="check it")
-        state = State(client, wanted, options["organization"], options["mark"])
-        changes = plan_changes(wanted, state, update_secrets=options["update_secrets"])
-        leftovers = state.leftovers() if options["mark"] else []
-        removed = leftovers if options["remove"] else []
+        state = State(client, wanted, params["organization"], params["mark"])
+        changes = plan_changes(wanted, state, update_secrets=params["update_secrets"])
+        leftovers = state.leftovers() if params["mark"] else []
+        removed = leftovers if params["remove"] else []
         lines = [*(change.line for change in changes), *(f"remove {left_line(*one)}" for one in removed)]
         if not check_mode:
-            _carry_out(lambda: carry_out(changes, state, client, options["project_timeout"]))
+            _carry_out(lambda: carry_out(changes, state, client, params["project_timeout"]))
             remove(removed, client)
     finally:
         close = getattr(client, "close", None)
@@ -40,7 +40,7 @@ def run_controller(options: Mapping[str, Any], check_mode: bool, connect: Callab
     return {
         "changed": bool(lines),
         "changes": lines,
-        "leftovers": [left_line(*one) for one in leftovers if not options["remove"]],
+        "leftovers": [left_line(*one) for one in leftovers if not params["remove"]],
         "diff": {"prepared": "".join(f"{line}\n" for line in lines)},
     }
 
