@@ -7,6 +7,11 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
+notes:
+  - Where several tasks need the connection, C(module_defaults) of C(group/mobul.backup.database) say it once.
+requirements:
+  - Python >= 3.11 on the host that runs the module
+  - psycopg2 >= 2.9
 options:
   login_host:
     description:

@@ -7,6 +7,13 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
+notes:
+  - Where several tasks need the keys, C(module_defaults) of C(group/mobul.backup.decryption) say it once.
+requirements:
+  - Python >= 3.11 on the host that runs the module
+  - cryptography >= 41
+  - gpg >= 2.2, for OpenPGP
+  - zstandard >= 0.22, for what zstd has compressed
 options:
   identities:
     description:

@@ -7,6 +7,13 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
+notes:
+  - Where several tasks need O(locations), C(module_defaults) of C(group/mobul.backup.locations) say it once.
+requirements:
+  - Python >= 3.11 on the host that runs the module
+  - cryptography >= 41
+  - boto3 >= 1.34, for locations of type s3
+  - rclone, for locations of type rclone
 options:
   locations:
     description: The places where the sets are kept. The names must differ.

@@ -8,6 +8,11 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
+notes:
+  - Where several tasks need how the store is reached, C(module_defaults) of C(group/mobul.backup.s3) say it once.
+requirements:
+  - Python >= 3.11 on the host that runs the module
+  - boto3 >= 1.34
 options:
   endpoint_url:
     description: Address of a store other than AWS.

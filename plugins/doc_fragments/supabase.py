@@ -8,6 +8,8 @@ from __future__ import annotations
 
 class ModuleDocFragment:
     DOCUMENTATION = r"""
+requirements:
+  - Python >= 3.11 on the host that runs the module
 options:
   project_ref:
     description:
@@ -40,6 +42,8 @@ options:
     type: int
     default: 30
 notes:
+  - Where several tasks need the project and its token, C(module_defaults) of C(group/mobul.backup.supabase) say it
+    once.
   - An account may ask 120 times a minute. What is beyond that is refused, and asked again once that minute is over.
   - A request that does something is never sent a second time, unless the first certainly did not arrive or was refused
     for that limit.

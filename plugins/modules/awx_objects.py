@@ -17,7 +17,7 @@ description:
 author:
   - The mobul.backup maintainers (@mobul)
 requirements:
-  - python >= 3.11
+  - Python >= 3.11 on the host that runs the module
   - the collection C(awx.awx), whose client is used
 attributes:
   check_mode:

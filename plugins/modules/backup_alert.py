@@ -23,7 +23,7 @@ description:
 author:
   - The mobul.backup maintainers (@mobul)
 requirements:
-  - python >= 3.11
+  - Python >= 3.11 on the host that runs the module
   - apprise, for channels of that type
 notes:
   - Run it where the services can be reached from, on the host that runs the playbook say (C(delegate_to)), for the host

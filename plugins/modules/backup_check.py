@@ -15,10 +15,6 @@ description:
   - Changes nothing.
 author:
   - The mobul.backup maintainers (@mobul)
-requirements:
-  - cryptography
-  - boto3, for locations of type s3
-  - rclone, for locations of type rclone
 extends_documentation_fragment:
   - mobul.backup.locations
   - mobul.backup.catalogue

@@ -20,11 +20,7 @@ description:
 author:
   - The mobul.backup maintainers (@mobul)
 requirements:
-  - psycopg2
-  - cryptography
   - C(pg_dump) of the server's major version or newer
-  - boto3, for locations of type s3
-  - rclone, for locations of type rclone
 extends_documentation_fragment:
   - mobul.backup.connection
   - mobul.backup.locations

@@ -26,8 +26,6 @@ description:
     finishes.
 author:
   - The mobul.backup maintainers (@mobul)
-requirements:
-  - boto3, where one of the locations is a bucket
 notes:
   - Legal holds take the permissions C(s3:GetBucketObjectLockConfiguration), C(s3:GetObjectLegalHold) and
     C(s3:PutObjectLegalHold).

@@ -16,10 +16,7 @@ description:
 author:
   - The mobul.backup maintainers (@mobul)
 requirements:
-  - cryptography
-  - prometheus_client
-  - boto3, for locations of type s3
-  - rclone, for locations of type rclone
+  - prometheus_client >= 0.20
 extends_documentation_fragment:
   - mobul.backup.locations
   - mobul.backup.catalogue

@@ -17,10 +17,6 @@ description:
   - No key that decrypts is needed. Whether a set can be restored is shown by M(mobul.backup.restore_drill) alone.
 author:
   - The mobul.backup maintainers (@mobul)
-requirements:
-  - cryptography
-  - boto3, for locations of type s3
-  - rclone, for locations of type rclone
 extends_documentation_fragment:
   - mobul.backup.locations
   - mobul.backup.catalogue

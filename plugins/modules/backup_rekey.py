@@ -24,8 +24,7 @@ description:
 author:
   - The mobul.backup maintainers (@mobul)
 requirements:
-  - cryptography >= 41
-  - boto3, where one of the locations is a bucket
+  - gpg >= 2.2, for OpenPGP
 notes:
   - Run it where the secret keys are, which is not the host that makes the backups.
   - Of a dump only the first bytes are read. The other files, which are small as a rule, are read as a whole.

@@ -26,10 +26,6 @@ description:
     What else lies beside a set stays where it is.
 author:
   - The mobul.backup maintainers (@mobul)
-requirements:
-  - cryptography
-  - boto3, for locations of type s3
-  - rclone, for locations of type rclone
 extends_documentation_fragment:
   - mobul.backup.locations
   - mobul.backup.catalogue

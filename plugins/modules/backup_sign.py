@@ -22,9 +22,6 @@ description:
     finishes.
 author:
   - The mobul.backup maintainers (@mobul)
-requirements:
-  - cryptography >= 41
-  - boto3, where one of the locations is a bucket
 notes:
   - Nobody but you can know that the digest is that of a manifest which your backup has written. Do not take it from the
     location that you sign in, but from where nobody else could write, such as the log of the backup or a copy that was

@@ -26,9 +26,6 @@ notes:
     keeps it.
 author:
   - The mobul.backup maintainers (@mobul)
-requirements:
-  - Python >= 3.11 on the host that runs the module
-  - boto3 >= 1.34
 extends_documentation_fragment:
   - mobul.backup.s3_connection
 attributes:

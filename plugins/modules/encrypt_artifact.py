@@ -29,10 +29,6 @@ notes:
     warns of that.
 author:
   - The mobul.backup maintainers (@mobul)
-requirements:
-  - Python >= 3.11 on the host that runs the module
-  - cryptography >= 41
-  - gpg >= 2.2, for OpenPGP
 extends_documentation_fragment:
   - mobul.backup.decryption
 attributes:

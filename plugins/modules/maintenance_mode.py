@@ -15,8 +15,6 @@ description:
     database itself (C(mobul.connection_limit)).
 author:
   - The mobul.backup maintainers (@mobul)
-requirements:
-  - psycopg2
 extends_documentation_fragment:
   - mobul.backup.connection
 attributes:

@@ -22,12 +22,8 @@ description:
 author:
   - The mobul.backup maintainers (@mobul)
 requirements:
-  - Python >= 3.11 on the host that runs the module
-  - psycopg2
-  - cryptography
-  - boto3, for locations of type s3
-  - rclone, for locations of type rclone
-  - zstandard, for compressed exports and for servers whose C(pg_dump) knows no zstd
+  - gpg >= 2.2, for recipients of OpenPGP
+  - zstandard >= 0.22, for compressed exports and for servers whose C(pg_dump) knows no zstd
   - C(pg_dump) and C(pg_dumpall) of the server's major version or newer
 extends_documentation_fragment:
   - mobul.backup.connection

@@ -25,6 +25,10 @@ description:
     C(procedure_result), under the name of the host.
 author:
   - The mobul.backup maintainers (@mobul)
+requirements:
+  - Python >= 3.11 on the host that runs the playbook
+  - cryptography >= 41, for O(recipients) and O(document_key)
+  - gpg >= 2.2, for O(recipients) of OpenPGP
 attributes:
   check_mode:
     support: full

@@ -24,11 +24,6 @@ description:
 author:
   - The mobul.backup maintainers (@mobul)
 requirements:
-  - psycopg2
-  - cryptography
-  - boto3, for locations of type s3
-  - rclone, for locations of type rclone
-  - zstandard, for sets whose parts are compressed outside of C(pg_dump)
   - C(pg_restore), C(pg_dump) and C(psql) of the server's major version or newer
 extends_documentation_fragment:
   - mobul.backup.connection

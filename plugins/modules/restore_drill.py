@@ -21,11 +21,6 @@ description:
 author:
   - The mobul.backup maintainers (@mobul)
 requirements:
-  - psycopg2
-  - cryptography
-  - boto3, for locations of type s3
-  - rclone, for locations of type rclone
-  - zstandard, for sets whose parts are compressed outside of C(pg_dump)
   - C(pg_restore) and C(pg_dump) of the server's major version or newer
   - Linux, root's rights, and C(initdb) and C(postgres) of the backup's major version or newer, for O(target=throwaway)
 extends_documentation_fragment:

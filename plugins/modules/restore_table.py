@@ -25,11 +25,6 @@ description:
 author:
   - The mobul.backup maintainers (@mobul)
 requirements:
-  - psycopg2
-  - cryptography
-  - boto3, for locations of type s3
-  - rclone, for locations of type rclone
-  - zstandard, for what is compressed with zstd
   - C(pg_restore) and C(pg_dump) of the server's major version or newer
 extends_documentation_fragment:
   - mobul.backup.connection

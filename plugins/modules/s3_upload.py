@@ -27,9 +27,6 @@ notes:
     provided that the store knows conditional writes.
 author:
   - The mobul.backup maintainers (@mobul)
-requirements:
-  - Python >= 3.11 on the host that runs the module
-  - boto3 >= 1.34
 extends_documentation_fragment:
   - mobul.backup.s3_connection
 attributes:

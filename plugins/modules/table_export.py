@@ -19,10 +19,9 @@ description:
 author:
   - The mobul.backup maintainers (@mobul)
 requirements:
-  - Python >= 3.11 on the host that runs the module
-  - psycopg2
-  - cryptography, for O(recipients)
-  - zstandard, for O(compress=zstd)
+  - cryptography >= 41, for O(recipients)
+  - gpg >= 2.2, for O(recipients) of OpenPGP
+  - zstandard >= 0.22, for O(compress=zstd)
 extends_documentation_fragment:
   - mobul.backup.connection
 attributes:

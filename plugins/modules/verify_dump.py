@@ -14,11 +14,6 @@ description:
   - Whether a backup can be restored is shown by M(mobul.backup.restore_drill) alone, which restores it.
 author:
   - The mobul.backup maintainers (@mobul)
-requirements:
-  - cryptography
-  - boto3, for locations of type s3
-  - rclone, for locations of type rclone
-  - zstandard, for what zstd has compressed
 extends_documentation_fragment:
   - mobul.backup.locations
   - mobul.backup.decryption

@@ -12,7 +12,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import CONNECTION
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import (
+    CONNECTION,
+    DECRYPTION,
+    LOCATIONS,
+    S3_CONNECTION,
+    SUPABASE,
+)
 from support.module_parameters import argument_spec
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -241,14 +247,25 @@ def test_the_action_group_all_has_every_module() -> None:
     assert sorted(runtime["action_groups"]["all"]) == [path.stem for path in MODULE_FILES]
 
 
-@pytest.mark.parametrize(
-    ("group", "options"),
-    [("database", set(CONNECTION)), ("locations", {"locations"}), ("supabase", {"project_ref", "access_token"})],
-)
-def test_an_action_group_has_every_module_that_takes_its_options_and_no_other(group: str, options: set[str]) -> None:
+GROUPS: dict[str, dict[str, object]] = {
+    "database": CONNECTION,
+    "decryption": DECRYPTION,
+    "locations": LOCATIONS,
+    "s3": S3_CONNECTION,
+    "supabase": SUPABASE,
+}
+"""The action groups beside "all", and the options that all of a group's modules take."""
+
+
+def test_every_action_group_is_one_of_options_that_its_modules_share() -> None:
+    assert set(load(PROJECT / "meta" / "runtime.yml")["action_groups"]) == {"all", *GROUPS}
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_an_action_group_has_every_module_that_takes_its_options_and_no_other(group: str) -> None:
     runtime = load(PROJECT / "meta" / "runtime.yml")
     modules = {path.stem: importlib.import_module(f"{PACKAGE}.plugins.modules.{path.stem}") for path in MODULE_FILES}
-    taking = [name for name, module in modules.items() if options <= set(argument_spec(module))]
+    taking = [name for name, module in modules.items() if set(GROUPS[group]) <= set(argument_spec(module))]
     assert sorted(runtime["action_groups"][group]) == taking
 
 

@@ -16,6 +16,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
+from support.module_parameters import argument_spec
 from support.role_templates import role_templar
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -52,18 +53,9 @@ def load(path: Path) -> Any:
     return DataLoader().load_from_file(str(path), trusted_as_template=True) if path.exists() else {}
 
 
-@cache
 def module_spec(name: str) -> dict[str, Any]:
     """A module's argument spec, as it is handed to Ansible."""
-    module = importlib.import_module(f"{MODULES}.{name}")
-    kept: list[dict[str, Any]] = []
-    given = module.run_module
-    module.run_module = lambda spec, *_rest, **_options: kept.append(dict(spec))
-    try:
-        module.main()
-    finally:
-        module.run_module = given
-    return kept[0]
+    return argument_spec(importlib.import_module(f"{MODULES}.{name}"))
 
 
 def specification(role: str) -> dict[str, Any]:
