@@ -65,7 +65,7 @@ lint-docs: setup
 lint-galaxy: setup
 	$(BIN)/python tools/role_readmes.py --check
 	rm -rf .cache/galaxy
-	ansible-galaxy collection build --output-path .cache/galaxy . >.cache/galaxy.log
+	$(BIN)/python tools/build.py .cache/galaxy >.cache/galaxy.log
 	cd .cache/galaxy && GALAXY_IMPORTER_RUN_ANSIBLE_LINT=false python -m galaxy_importer.main *.tar.gz
 
 lint-changelog: setup
@@ -99,7 +99,7 @@ docs: setup ## build the collection's reference as HTML in .cache/docs/html
 	@$(BIN)/python tools/docs.py
 
 build: setup ## build the archive that ansible-galaxy installs
-	ansible-galaxy collection build --force .
+	$(BIN)/python tools/build.py .
 
 clean: ## remove the demo's work, caches and environments
 	rm -rf .venv .cache .demo .bench .ansible .hypothesis .mypy_cache .pytest_cache .ruff_cache mobul-backup-*.tar.gz

@@ -15,7 +15,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[1]
+from tree import PROJECT, copy_tree
+
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 CACHE = PROJECT / ".cache" / f"sanity-{PYTHON}"
 HOME = CACHE / "home"
@@ -32,16 +33,10 @@ _CHATTER = re.compile(
 _LEFT_OUT = re.compile(r"tests/(?!config\.yml|sanity/)|tools/|\.ci/")
 
 
-def copy_tree() -> None:
-    """Copy the shipped ones of the tracked files and of the new files that git does not ignore."""
+def prepare_copy() -> None:
+    """Copy what is shipped."""
     shutil.rmtree(CACHE / "ansible_collections", ignore_errors=True)
-    argv = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"]
-    names = subprocess.run(argv, cwd=PROJECT, capture_output=True, text=True, check=True).stdout
-    for name in names.split("\0")[:-1]:
-        source, target = PROJECT / name, COPY / name
-        if source.is_file() and not _LEFT_OUT.match(name):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, target, follow_symlinks=False)
+    copy_tree(COPY, lambda name: not _LEFT_OUT.match(name))
     # Otherwise ansible-test asks the project's own repository, which ignores the copy.
     subprocess.run(["git", "init", "--quiet", COPY], check=True)
 
@@ -61,7 +56,7 @@ def prepare_home() -> None:
 
 
 def main(arguments: list[str]) -> int:
-    copy_tree()
+    prepare_copy()
     prepare_home()
     argv = [
         str(Path(sys.executable).parent / "ansible-test"),
