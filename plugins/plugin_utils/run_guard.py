@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible.plugins.action.normal import ActionModule as NormalAction
-from ansible_collections.mobul.backup.plugins.plugin_utils import progress
+from ansible_collections.mobul.backup.plugins.plugin_utils import progress, python_version
 
 _STEP_SECONDS = 2.0
 
@@ -30,7 +30,7 @@ class GuardedAction(NormalAction):  # type: ignore[misc]
     def run(self, tmp: Any = None, task_vars: Any = None) -> Any:
         """Run the module of the action's name; returns what it tells."""
         with _ends_with_run(), progress.shown(self, task_vars):
-            return super().run(tmp, task_vars)
+            return python_version.named(self, super().run(tmp, task_vars))
 
 
 @contextlib.contextmanager

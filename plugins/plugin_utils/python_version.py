@@ -1,0 +1,43 @@
+# Copyright (c) 2026, the mobul.backup maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A host whose Python is too old for the modules.
+
+Such a Python does not get far enough to say so: it stops at syntax or at an import that it does not know, of Ansible's
+own files where it is older still. So the host is asked for its version where a module has failed without a word.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shlex
+from typing import Any
+
+_NEEDED = (3, 11)
+_ASK = "import sys; sys.stdout.write('python %d.%d.%d at %s' % (tuple(sys.version_info[:3]) + (sys.executable,)))"
+_TOLD = re.compile(r"python ((\d+)\.(\d+)\.\d+) at (\S[^\r\n]*)")
+
+
+def named(action: Any, result: dict[str, Any]) -> dict[str, Any]:
+    """*result* of the module that *action* has run, or what it comes of where the host's Python is too old."""
+    # A module of this collection that fails says at which step.
+    if not result.get("failed") or "step" in result or action._task.async_val:
+        return result
+    told = _asked(action)
+    if told is None or (int(told[2]), int(told[3])) >= _NEEDED:
+        return result
+    step, needed = "start the module", ".".join(map(str, _NEEDED))
+    problem = f"needs Python >= {needed}; this is {told[1]} at {told[4]}"
+    hint = f"install Python {needed} or newer on the host, and name it as ansible_python_interpreter"
+    return {"failed": True, "changed": False, "msg": f"{step}: {problem} ({hint})", "step": step, "hint": hint}
+
+
+def _asked(action: Any) -> re.Match[str] | None:
+    """What the Python that the module was run by says of itself."""
+    with contextlib.suppress(Exception):
+        interpreter = (action._used_interpreter or "").lstrip("#!").strip()
+        if interpreter:
+            found = action._low_level_execute_command(f"{interpreter} -c {shlex.quote(_ASK)}")
+            return _TOLD.search(str(found["stdout"]))
+    return None
