@@ -61,20 +61,21 @@ options:
     description:
       - V(csv) is CSV with a header line. NULL is empty and an empty text is C("").
       - V(json) is one array of objects, one a line.
+      - By default as the name of O(dest) says, V(csv) where it says nothing.
     type: str
     choices: [csv, json]
-    default: csv
   dest:
     description:
       - Path of the file. Its directory must exist.
-      - The name is taken as it is, no suffix is added.
+      - The name is taken as it is, no suffix is added. What it ends in says what the file is. C(.csv) or C(.json), then
+        C(.gz) or C(.zst), then C(.age) or C(.gpg).
+      - A name that says something else than O(format), O(compress) or O(recipients) is refused.
     type: path
     required: true
   compress:
-    description: Compression of the file.
+    description: Compression of the file. By default as the name of O(dest) says, V(none) where it says nothing.
     type: str
     choices: [none, gzip, zstd]
-    default: none
   recipients:
     description:
       - Public keys that can decrypt the file. Either age recipients (C(age1...)) or fingerprints of OpenPGP keys.
@@ -109,7 +110,6 @@ EXAMPLES = r"""
     login_unix_socket: /run/postgresql
     table: sms_opt_ins
     personal_data: true
-    compress: zstd
     dest: /srv/exports/sms_opt_ins.csv.zst.age
     recipients:
       - age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p
@@ -124,7 +124,6 @@ EXAMPLES = r"""
     ssl_mode: verify-full
     table: audit.security_log
     where: created_at > now() - interval '90 days'
-    format: json
     dest: /srv/exports/security_log.json.age
     recipients: "{{ backup_recipients }}"
 
@@ -136,7 +135,6 @@ EXAMPLES = r"""
       SELECT c.id, c.name, count(*) AS orders
       FROM public.clients AS c JOIN public.orders AS o ON o.client_id = c.id
       GROUP BY c.id ORDER BY c.id
-    compress: gzip
     dest: /srv/exports/orders_by_client.csv.gz
 """
 
@@ -202,9 +200,9 @@ def main() -> None:
             "query": {"type": "str"},
             "columns": {"type": "list", "elements": "str"},
             "where": {"type": "str"},
-            "format": {"type": "str", "choices": ["csv", "json"], "default": "csv"},
+            "format": {"type": "str", "choices": ["csv", "json"]},
             "dest": {"type": "path", "required": True},
-            "compress": {"type": "str", "choices": ["none", "gzip", "zstd"], "default": "none"},
+            "compress": {"type": "str", "choices": ["none", "gzip", "zstd"]},
             "recipients": {"type": "list", "elements": "str", "default": []},
             "gnupghome": {"type": "path"},
             "personal_data": {"type": "bool", "default": False},

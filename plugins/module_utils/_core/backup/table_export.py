@@ -22,6 +22,7 @@ from ..stream.files import PRIVATE_MODE, RegularFile, ReplacingFileSink, file_di
 from ..stream.pipeline import Pipeline, Sink
 from ..stream.stages import Transform
 from ..stream.transforms import Sha256, compressors
+from .export_name import check_cipher, settled
 
 STEP = "export the table"
 COMPRESSIONS = ("none", "gzip", "zstd")
@@ -57,6 +58,8 @@ class ExportRequest:
     def parse(cls, parameters: Mapping[str, Any]) -> ExportRequest:
         """From the parameters of the module."""
         names = {"format": "data_format"}
+        data_format, compress = settled(parameters["dest"], parameters.get("format"), parameters.get("compress"), STEP)
+        parameters = {**parameters, "format": data_format, "compress": compress}
         known = {item.name for item in fields(cls)}
         given = {names.get(name, name): value for name, value in parameters.items() if value is not None}
         given = {
@@ -119,6 +122,7 @@ def run_table_export(params: Mapping[str, Any], check_mode: bool) -> dict[str, A
     request = ExportRequest.parse(params)
     encryption = parse_encryption(params.get("recipients") or [], gnupghome=params.get("gnupghome"))
     try:
+        check_cipher(request.dest, encryption.scheme, STEP)
         result = export_table(ConnectionOptions.parse(params), request, encryption, check_mode=check_mode)
     finally:
         encryption.close()
