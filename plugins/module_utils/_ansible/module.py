@@ -18,8 +18,9 @@ from .._core.errors import BackupError
 from .._core.stream.process import give_way
 from .._core.texts import page, visible
 from .interruption import interruptible
+from .lists import read_lists
 from .progress import written_down
-from .secrets import escaped, secrets
+from .secrets import escaped, key_paths, secrets
 from .showing import shown
 
 Operation = Callable[[Mapping[str, Any], bool], dict[str, Any]]
@@ -30,14 +31,24 @@ Operation = Callable[[Mapping[str, Any], bool], dict[str, Any]]
 
 
 class _Module(AnsibleModule):  # type: ignore[misc]
+    """:ivar refused: why what was given cannot be read, to be raised once it is known what of it is secret."""
+
+    refused: BackupError | None = None
+
     def _load_params(self) -> None:
         # Before the parameters are checked: a failure of that returns all of them.
         super()._load_params()
+        try:
+            read_lists(self.params, self.argument_spec)
+        except BackupError as error:
+            self.refused = error
         _drop_empty(self.params, self.argument_spec)
         self.no_log_values.update(secrets(self.params))
 
     def _log_invocation(self) -> None:
         self.no_log_values.update(secrets(self.params))
+        # Ansible hides all values of an option that takes a secret key, and so which file it is that is not there.
+        self.no_log_values.difference_update(key_paths(self.params))
         self.no_log_values.update(escaped(set(self.no_log_values)))
         super()._log_invocation()
 
@@ -53,6 +64,8 @@ def run_module(argument_spec: Mapping[str, Any], operation: Operation, **options
     # The interpreter would else walk all that was imported once more on its way out.
     atexit.register(gc.freeze)
     try:
+        if module.refused:
+            raise module.refused
         with written_down(), interruptible():
             result = operation(module.params, module.check_mode)
     except BackupError as error:

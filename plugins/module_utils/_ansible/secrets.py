@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from ansible.module_utils.common.validation import check_type_dict
 
+from .._core.stream.key_files import path_of
+
 _PRIVATE_KEY = re.compile(
     r"AGE-SECRET-KEY-1\w*|-----BEGIN [A-Z ]*PRIVATE KEY(?: BLOCK)?-----.*", re.DOTALL | re.IGNORECASE
 )
@@ -24,6 +26,8 @@ _SECRET_NAME = re.compile(
 )
 # What leads to a secret, or belongs to one, and is none.
 _HARMLESS_NAME = re.compile(r"_(?:agent|exchange|expiry|file|id|path)$|(?<!sas)_url$", re.IGNORECASE)
+_KEY_OPTIONS = frozenset(("identities", "signing_key", "record_signing_key", "document_key"))
+"""Options that take a secret key or the path of a file with one."""
 _HARMLESS_VALUES = {"", "true", "false", "none"}
 
 
@@ -59,6 +63,18 @@ def _hidden(one: Mapping[object, object]) -> Iterator[str]:
     values = fields.get(one.get("secret")) if isinstance(fields, Mapping) else None
     if isinstance(values, Mapping) and isinstance(names, list | tuple):
         yield from (value for name in names if isinstance(value := values.get(name), str) and value)
+
+
+def key_paths(parameters: object, option: str = "") -> Iterator[str]:
+    """What of the options that take secret keys is no key but a path."""
+    if isinstance(parameters, Mapping):
+        for name, value in parameters.items():
+            yield from key_paths(value, str(name))
+    elif isinstance(parameters, list | tuple):
+        for value in parameters:
+            yield from key_paths(value, option)
+    elif isinstance(parameters, str) and option in _KEY_OPTIONS and path_of(parameters) is not None:
+        yield parameters
 
 
 def escaped(texts: Iterable[object]) -> Iterator[str]:

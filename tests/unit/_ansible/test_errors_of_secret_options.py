@@ -1,4 +1,4 @@
-"""Ansible hides the value of an option that is a secret, so an error about it names the option."""
+"""Ansible hides the value of an option that is a secret; the path of a file with one is none, and named."""
 
 from __future__ import annotations
 
@@ -60,4 +60,11 @@ def test_a_signing_key_that_cannot_be_read_is_named_by_its_option(tmp_path: Path
     message = refusal(signing_key=str(path))
     assert message.startswith("read the signing key: signing_key: ")
     assert ("Permission denied" in message) == (case == "unreadable")
-    assert str(path) not in message
+    assert str(path) in message
+
+
+def test_a_secret_in_the_place_of_a_path_is_not_shown() -> None:
+    secret = "MC4CAQAwBQYDK2VwBCIEIJ/4fJk/Xy9"
+    message = refusal(signing_key=f"/{secret}")
+    assert message.startswith("read the signing key: signing_key: what was given is neither")
+    assert secret not in message

@@ -12,12 +12,11 @@ signs them all.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Sequence
 
 from ..errors import ConfigError, CryptoError, PreflightError
-from ..stream.files import RegularFile
+from ..stream.key_files import path_of, read_key_file
 
 try:
     from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -194,18 +193,11 @@ def _contents(text_or_path: str, step: str, option: str) -> str:
     """The key's text. Errors name *option*: what was given may be hidden where they are shown."""
     if "-----BEGIN" in text_or_path or _PUBLIC.match(text_or_path) or _PRIVATE.match(text_or_path):
         return text_or_path
-    path = os.path.expanduser(text_or_path.strip())
-    if not os.path.isfile(path):
-        # A key without its PEM frame looks much like a path: it is shown only where its directory exists.
-        folder = os.path.dirname(path)
-        shown = path if folder.strip("/.") and os.path.isdir(folder) else "what was given"
-        raise ConfigError(step, f"{option}: {shown} is neither a key in PEM form nor a file")
-    try:
-        with RegularFile(path, step=step) as file:
-            data = file.read_at(0, _MAX_FILE_BYTES + 1)
-    except ConfigError as error:
-        hint = "let the user that runs the module read it"
-        raise ConfigError(step, f"{option}: {error.message}", hint=hint) from error
+    path = path_of(text_or_path)
+    if path is None:
+        message = f"{option}: what was given is neither a key in PEM form nor the path of a file that is there"
+        raise ConfigError(step, f"{message}; it is not shown because it may be secret")
+    data = read_key_file(path, step, option)
     if len(data) > _MAX_FILE_BYTES:
         raise ConfigError(step, f"{option}: {path} is too long for a key")
     return data.decode("utf-8", "replace")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from ..errors import ConfigError, FormatError
-from ..stream.files import RegularFile
+from ..stream.key_files import path_of, read_key_file
 from ..stream.stages import AtMost, Transform
 from .age.cipher import AgeCipher, open_identity_file
 from .cipher import DECRYPT, Cipher, Given, OpensslOptions
@@ -22,7 +21,6 @@ MAX_TOC_MIB = 128
 _MIB = 1024 * 1024
 _ALWAYS_ALLOWED = 1024 * _MIB
 """Bytes that may be inside of any file."""
-_MAX_KEY_FILE_BYTES = 1024 * 1024
 AnyCipher = TypeVar("AnyCipher", bound=Cipher)
 
 
@@ -130,14 +128,10 @@ def _read(entry: str, where: str, ciphers: Sequence[Cipher], passphrase: str | N
         return
     if any(cipher.is_public(entry.strip()) for cipher in ciphers):
         raise _public(where)
-    path = os.path.expanduser(entry.strip())
-    # Something that is no path may be a secret: only what can be one is shown.
-    if "\n" in entry.strip() or "\0" in entry or not os.path.isdir(os.path.dirname(path) or "."):
+    path = path_of(entry)
+    if path is None:
         raise _unknown(where)
-    if "/" not in path and not os.path.exists(path):
-        raise _unknown(where)
-    with RegularFile(path, step=STEP) as file:
-        data = file.read_at(0, _MAX_KEY_FILE_BYTES)
+    data = read_key_file(path, STEP, where)
     if AgeCipher.detect(data):
         data = open_identity_file(data, path, passphrase)
     if any(cipher.take_file(data, path) for cipher in ciphers):
@@ -154,6 +148,7 @@ def _public(where: str) -> ConfigError:
 def _unknown(where: str) -> ConfigError:
     return ConfigError(
         STEP,
-        f"{where} is neither a known kind of secret key nor a file's path; it is not shown because it may be secret",
+        f"{where} is neither a known kind of secret key nor the path of a file that is there; it is not shown because "
+        "it may be secret",
         hint="give an age identity (AGE-SECRET-KEY-1...), an armored OpenPGP secret key, 64 hex digits, or a path",
     )

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from ..errors import ConfigError
-from ..stream.files import RegularFile
+from ..stream.key_files import path_of, read_key_file
 from .cipher import RECIPIENTS_STEP as STEP
 from .cipher import Encryption
 from .ciphers import CIPHERS
-
-_MAX_KEY_FILE_BYTES = 1024 * 1024
 
 
 def parse_encryption(
@@ -59,10 +56,8 @@ def _read(text: str, where: str) -> list[tuple[str, str]]:
     for name, cipher in CIPHERS.items():
         if found := cipher.recipients_of(text, where):
             return [(name, value) for value in found]
-    path = os.path.expanduser(text)
-    # Something that is no path may be a secret: only what can be one is shown.
-    if "/" in text and os.path.isdir(os.path.dirname(path)) and "\n" not in text:
-        return _read_file(path)
+    if "/" in text and (path := path_of(text)) is not None:
+        return _read_file(path, where)
     raise ConfigError(
         STEP,
         f"{where} is none that is known here; it is not shown because it may be a secret",
@@ -70,9 +65,8 @@ def _read(text: str, where: str) -> list[tuple[str, str]]:
     )
 
 
-def _read_file(path: str) -> list[tuple[str, str]]:
-    with RegularFile(path, step=STEP) as file:
-        data = file.read_at(0, _MAX_KEY_FILE_BYTES)
+def _read_file(path: str, where: str) -> list[tuple[str, str]]:
+    data = read_key_file(path, STEP, where)
     _refuse_secret(data, path)
     for name, cipher in CIPHERS.items():
         if found := cipher.recipients_in(data, path):

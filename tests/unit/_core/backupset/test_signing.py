@@ -157,7 +157,7 @@ BODY = "".join(KEY.to_pem().splitlines()[1:-1])
         (KEY.to_pem().replace("MC4", "MC5"), None, "damaged"),
         (KEY.to_pem()[:70], None, "no whole key"),
         (KEY.to_pem() + OTHER.to_pem(), None, "2 keys"),
-        (BODY, None, "what was given is neither a key in PEM form nor a file"),
+        (BODY, None, "what was given is neither a key in PEM form nor the path of a file"),
         (f"/{BODY}", None, "what was given is neither"),
         (f"a/b/{BODY}", None, "what was given is neither"),
         ("AGE-SECRET-KEY-1QQPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L", None, "no whole key"),
