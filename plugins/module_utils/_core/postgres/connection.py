@@ -114,6 +114,11 @@ class ConnectionOptions:
     def parse(cls, parameters: Mapping[str, Any]) -> ConnectionOptions:
         """From the parameters of a module; what is not a connection option is passed over."""
         known = {item.name for item in fields(cls)}
+        for name in ("ca_cert", "ssl_cert", "ssl_key"):
+            # libpq passes over a file that is not there, unless ssl_mode needs it. What is no path is for its engines.
+            path = str(parameters.get(name) or "")
+            if path.startswith("/") and not os.path.isfile(path):
+                raise ConfigError(STEP, f"{name}: there is no file {path}", hint="correct the path, or leave it out")
         return cls(**{k: v for k, v in parameters.items() if k in known and v is not None})
 
     @property

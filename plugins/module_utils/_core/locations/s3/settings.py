@@ -35,7 +35,8 @@ ADDRESSING_STYLES = ("auto", "path", "virtual")
 LOCK_MODES = ("GOVERNANCE", "COMPLIANCE")
 
 # As AWS has it, plus the upper case and underscores that old buckets and other stores allow, and access points.
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{2,254}|arn:[A-Za-z0-9:/_.-]+")
+_SHORTEST, _LONGEST = 3, 255
+_BUCKET = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{{_SHORTEST - 1},{_LONGEST - 1}}}|arn:[A-Za-z0-9:/_.-]+")
 _STORAGE_CLASS = re.compile(r"[A-Z][A-Z0-9_]{1,62}")
 _MAX_LOCK_DAYS = 36500
 
@@ -127,9 +128,24 @@ def parse_settings(options: Mapping[str, object]) -> S3Settings:
 def _bucket(given: Options) -> str:
     bucket = given.required_text("bucket")
     if not _BUCKET.fullmatch(bucket):
-        hint = "the name alone, without s3:// and without a path: that goes into prefix"
-        raise given.error("bucket is not the name of one", hint=hint)
+        message, hint = _bucket_problem(bucket)
+        raise given.error(f"bucket is not the name of one: {message}", hint=hint)
     return bucket
+
+
+def _bucket_problem(bucket: str) -> tuple[str, str]:
+    """What is wrong with it, without repeating it, and what to do."""
+    if "/" in bucket:
+        scheme = bucket.partition("://")[0] if "://" in bucket else ""
+        what = f"it begins with {scheme}://" if scheme in ("s3", "http", "https", "gs") else "it has a path in it"
+        return what, "the name alone, without s3:// and without a path: that goes into prefix"
+    if bucket != bucket.strip():
+        return "there are spaces around it", "take them away"
+    if len(bucket) < _SHORTEST:
+        return f"it has {len(bucket)} characters, and a name has {_SHORTEST} or more", "is it all of the name?"
+    if len(bucket) > _LONGEST:
+        return f"it has {len(bucket)} characters, and a name has {_LONGEST} at most", "is it something else?"
+    return "it has characters that no name has", "letters, digits, '.', '_' and '-', beginning with a letter or digit"
 
 
 def _check_credentials(given: Options, access_key: str | None, secret_key: str | None, token: str | None) -> None:

@@ -82,10 +82,13 @@ class RestoreRequest:
         if self.lock_timeout < 1:
             raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
         if self.database == self.maintenance_db and not self.is_projects:
+            other, profile = "postgres", ""
+            if self.database == "postgres":
+                other, profile = "template1", "; a project of Supabase has profile: supabase instead"
             raise ConfigError(
                 STEP,
                 f"maintenance_db is {self.database!r}, the database that is to be restored",
-                hint="name another one to connect to meanwhile, template1 say",
+                hint=f"say maintenance_db: {other}, to be connected to that one meanwhile{profile}",
             )
         if self.state == "restored":
             self._check_source()
