@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.checklists import Wanted
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.document import Custody, Procedure
-from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.running import begin
+from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.transitions import begin
 
 from .lab import PROJECT
 from .playbooks import Playbooks, Run

@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg2
 import psycopg2.extras
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.backup import running
+from ansible_collections.mobul.backup.plugins.module_utils._core.backup import backup_run
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, SourceError
 from support.backup_bench import Bench
 from support.backup_runs import backup
@@ -153,7 +153,7 @@ def test_a_server_that_restarts_fails_the_backup_and_a_retry_starts_from_zero(
 def test_a_backup_whose_lock_session_is_ended_gives_up_soon(
     postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "_VERIFY_EVERY", 0.05)
+    monkeypatch.setattr(backup_run, "_VERIFY_EVERY", 0.05)
     with (
         FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=0) as programs,
         bench.under_way(postgres17, database, pg_bin_dir=programs) as run,
@@ -168,7 +168,7 @@ def test_a_backup_whose_lock_session_is_ended_gives_up_soon(
 def test_a_backup_whose_lock_session_is_ended_at_the_last_moment_writes_no_manifest(
     postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(running, "_VERIFY_EVERY", 60)
+    monkeypatch.setattr(backup_run, "_VERIFY_EVERY", 60)
     ours = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name <> ''"
     with (
         FakePrograms(tmp_path / "fake", postgres17.bin_dir, spoiled="pg_dumpall", hold_after=100) as programs,
@@ -189,13 +189,13 @@ def test_a_backup_whose_session_gave_back_the_lock_writes_no_manifest(
     postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshots = []
-    original = running.BackupRun.__init__
+    original = backup_run.BackupRun.__init__
 
-    def remember(self: running.BackupRun, *arguments: object) -> None:
+    def remember(self: backup_run.BackupRun, *arguments: object) -> None:
         original(self, *arguments)  # type: ignore[arg-type]
         snapshots.append(self._plan.snapshot)
 
-    monkeypatch.setattr(running.BackupRun, "__init__", remember)
+    monkeypatch.setattr(backup_run.BackupRun, "__init__", remember)
     with (
         FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=0) as programs,
         bench.under_way(postgres17, database, pg_bin_dir=programs) as run,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.backup import running
+from ansible_collections.mobul.backup.plugins.module_utils._core.backup import backup_run
 from ansible_collections.mobul.backup.plugins.module_utils._core.backup.table_export import ExportRequest, export_table
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.recipients import parse_encryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, SourceError
@@ -77,7 +77,7 @@ def test_an_exchange_that_the_backup_waits_for_is_in_the_set_with_its_rows(
 def nothing_held(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the server's lock table had no room for the tables."""
     monkeypatch.setattr(snapshots, "tables_to_hold", lambda _connection: [], raising=False)
-    monkeypatch.setattr(running, "lock_tables", lambda _connection, _tables: [], raising=False)
+    monkeypatch.setattr(backup_run, "lock_tables", lambda _connection, _tables: [], raising=False)
 
 
 @pytest.mark.usefixtures("nothing_held")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.backup import running
+from ansible_collections.mobul.backup.plugins.module_utils._core.backup import backup_run
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from support.backup_bench import Bench, Keys
 from support.cases import case
@@ -68,7 +68,7 @@ def test_an_unlogged_table_that_the_inventory_names_fails(
 def test_a_conflict_with_recovery_is_named_with_what_helps(
     primary: PostgresServer, standby: StandbyServer, tmp_path: Path, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = running.count_rows
+    original = backup_run.count_rows
 
     def after_a_vacuum(*given: Any, **options: Any) -> Any:
         primary.query(DATABASE, "DELETE FROM t WHERE id > 50")
@@ -77,7 +77,7 @@ def test_a_conflict_with_recovery_is_named_with_what_helps(
         time.sleep(0.2)
         return original(*given, **options)
 
-    monkeypatch.setattr(running, "count_rows", after_a_vacuum)
+    monkeypatch.setattr(backup_run, "count_rows", after_a_vacuum)
     with pytest.raises(BackupError) as failure:
         Bench(tmp_path, keys).backup(standby, DATABASE)
     assert re.fullmatch(

@@ -14,7 +14,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mobul.backup.plugins.module_utils._core.documents.strict_json import MAX_BYTES
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, PreflightError
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.bucket import carrying_out
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.bucket import applying
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.bucket.run import run_bucket_policy
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.errors import S3Error
 from ansible_collections.mobul.backup.plugins.modules.bucket_policy import ARGUMENTS
@@ -106,7 +106,7 @@ class Bench:
 
 @pytest.fixture(autouse=True)
 def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(carrying_out, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(applying, "PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from ..encryption.age.ranges import HEAD_BYTES
 from ..encryption.cipher import Encryption
 from ..errors import PreflightError
-from ..platforms.reading import without_tables
+from ..platforms.left_out_tables import without_tables
 from ..postgres.archive import ArchiveWalker, Toc, TocEntry
 from ..postgres.names import TableName
 from ..postgres.patterns import dump_pattern

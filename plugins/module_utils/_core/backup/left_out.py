@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import ConfigError
+from ..platforms.left_out_tables import rows_left_out, unseen_tables
 from ..platforms.profile import Profile
-from ..platforms.reading import rows_left_out, unseen_tables
 from ..postgres.messages import database_errors
 from ..postgres.names import TableName, display_name, parse_name
 from ..postgres.tables import TableInfo

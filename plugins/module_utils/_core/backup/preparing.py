@@ -17,7 +17,7 @@ from ..catalogue.identity import Identity, refuse_other
 from ..encryption.cipher import Encryption
 from ..errors import BackupError, PreflightError
 from ..locations.base import Location
-from ..platforms.reading import unseen_tables
+from ..platforms.left_out_tables import unseen_tables
 from ..postgres.blockers import blockers_named
 from ..postgres.clock import check_clock
 from ..postgres.connection import ConnectionOptions, connect

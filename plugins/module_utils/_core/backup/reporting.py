@@ -10,11 +10,11 @@ from ..errors import BackupError
 from ..findings import PASSED, WARNING, Finding
 from ..postgres.names import display_name
 from ..texts import bounded_list, page, readable_size
+from .backup_run import Written
 from .named_tables import missing_finding
 from .preflight import Cleared, behind
 from .preparing import Ends, Plan
 from .request import BackupRequest
-from .running import Written
 
 
 def report_planned(request: BackupRequest, ends: Ends, plan: Plan, duration: float) -> dict[str, Any]:

@@ -17,10 +17,10 @@ from ..postgres.connection import ConnectionOptions
 from ..postgres.snapshot import LockBusy
 from ..postgres.standby import conflicts_named
 from .attachments import Attachment
+from .backup_run import BackupRun
 from .preparing import Ends, prepare
 from .reporting import report_planned, report_written
 from .request import RESERVED_NAMES, BackupRequest, Compression, ExportSpec, TablePolicy
-from .running import BackupRun
 from .skipping import note_skip, report_skipped
 
 

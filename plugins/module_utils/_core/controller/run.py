@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .carrying_out import carry_out, remove
+from .applying import carry_out, remove
 from .changes import left_line, plan_changes
 from .client import Client, ControllerError
 from .state import State

@@ -30,7 +30,7 @@ from .checks import (
     check_skips,
     scheduled_sets,
 )
-from .reading import check_checksums, check_rows
+from .content_checks import check_checksums, check_rows
 from .request import CheckRequest
 
 STEP = "check the backups"

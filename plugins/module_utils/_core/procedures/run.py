@@ -17,7 +17,7 @@ from .details import check_details, sealed_details
 from .document import NO_GO, PROCEDURES, SHAPE, Procedure
 from .result_file import result_path, write_result
 from .results import outcome_of
-from .running import advance, begin, blamed, conclude, failure, finish
+from .transitions import advance, begin, blamed, conclude, failure, finish
 from .values import VALUES, check_values, reference_of, state_of
 
 ASKED, SEALED, BEGUN, FINISHED = "asked", "sealed", "begun", "finished"

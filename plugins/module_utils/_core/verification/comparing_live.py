@@ -11,8 +11,8 @@ from ..backupset.manifest import Manifest
 from ..catalogue.good_set import GoodSet, find_good_set
 from ..catalogue.wanted import Wanted
 from ..errors import BackupError, ConfigError
+from ..platforms.left_out_tables import unseen_tables, without_tables
 from ..platforms.profiles import find_profile
-from ..platforms.reading import unseen_tables, without_tables
 from ..postgres.archive import Toc, schema_differences, schema_objects
 from ..postgres.connection import ConnectionOptions, connect
 from ..postgres.counting import count_rows

@@ -31,8 +31,8 @@ from ..postgres.names import display_name
 from ..progress import stage
 from ..reading.access import Access
 from ..texts import bounded_list, readable_size
+from .copy_check import READING, CopyCheck
 from .request import VerifyRequest
-from .sets import READING, CopyCheck
 
 STEP = "prove the backup"
 _NEVER = frozenset({"post_incident", "pre_migration"})

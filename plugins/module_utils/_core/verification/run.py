@@ -17,9 +17,9 @@ from ..findings import FAILED, PASSED, WARNING, Finding, verdict, worst_first
 from ..monitoring.size_band import SMALL, judge_size
 from ..progress import stage
 from ..reading.access import Access, open_access
-from .files import verify_file
+from .copy_check import READING, CopyCheck
 from .request import VerifyRequest
-from .sets import READING, CopyCheck
+from .single_file import verify_file
 
 STEP = "verify the backup"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.bucket import carrying_out
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.bucket import applying
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.bucket.run import run_bucket_policy
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import Location
@@ -69,7 +69,7 @@ def test_a_public_access_block_that_forbids_every_write_is_told_by_the_check_wit
 def test_a_block_that_would_forbid_every_write_is_taken_away_again(
     ceph_server: CephServer, bucket: str, location: Location, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(carrying_out, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(applying, "PAUSE_SECONDS", 0.01)
     before = {**dict.fromkeys(BLOCKED, False), "BlockPublicPolicy": True}
     ceph_server.client().put_public_access_block(Bucket=bucket, PublicAccessBlockConfiguration=before)
     with pytest.raises(S3Error, match=r"taken away again \(.*block_public_access: false"):
@@ -103,7 +103,7 @@ def test_a_refusal_without_a_word_names_the_options_that_ask_for_something(
 def test_a_setting_that_is_refused_without_a_word_is_told_with_its_option(
     ceph_server: CephServer, bucket: str, options: dict[str, Any], told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(carrying_out, "PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(applying, "PAUSE_SECONDS", 0.01)
     with pytest.raises(S3Error) as caught:
         policy(ceph_server, bucket, block_public_access=False, **options)
     assert told in str(caught.value)

@@ -30,7 +30,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.docu
     published,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.results import outcome_of
-from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.running import (
+from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.transitions import (
     advance,
     blamed,
     conclude,

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...errors import ConfigError, PreflightError
+from .current_state import PUBLIC_FLAGS, BucketLock, BucketState
 from .declared import Declared, Encryption, check_lock
 from .features import ENCRYPTION, LIFECYCLE, OBJECT_LOCK, PUBLIC_ACCESS, VERSIONING, Feature
 from .lifecycle import derive_rules
-from .reading import PUBLIC_FLAGS, BucketLock, BucketState
 from .rules import canonical, endings, hidings, is_own, late_endings
 
 STEP = "plan the bucket"

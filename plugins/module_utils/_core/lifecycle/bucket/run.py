@@ -7,10 +7,10 @@ from typing import Any
 
 from ...errors import BackupError
 from ...locations.s3.store import Store
-from .carrying_out import carry_out
+from .applying import carry_out
+from .current_state import BucketState, read_state
 from .declared import Declared
 from .planning import Plan, plan_bucket
-from .reading import BucketState, read_state
 
 
 def run_bucket_policy(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from ...backupset.naming import SetId
 from ...texts import first_lines, page, readable_size, text_table
 from ..retention import Decision
 from ..retention.describing import describe_decision
-from .carrying_out import Cleaned
+from .applying import Cleaned
 from .planning import PrunePlan
 
 ALONE = "it is released there, by a record that no record_verify_key vouches for elsewhere"

@@ -17,7 +17,7 @@ from ...errors import BackupError, ConfigError
 from ...locations import enter_locations
 from ...locations.base import Location
 from ..retention import Policy
-from .carrying_out import Cleaned, clean
+from .applying import Cleaned, clean
 from .locked import keep_locked
 from .planning import PrunePlan, PruneRefused, plan_prune, refuse_locked
 from .reporting import report_cleaned, report_planned

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ...backupset.manifest import Manifest
 from ...errors import PreflightError
-from ...platforms.reading import unseen_tables, without_tables
+from ...platforms.left_out_tables import unseen_tables, without_tables
 from ...postgres.any_bytes import server_encoding
 from ...postgres.connection import ConnectionOptions, connect
 from ...postgres.messages import database_errors

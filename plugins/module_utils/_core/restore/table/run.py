@@ -9,8 +9,8 @@ from typing import Any
 
 from ...catalogue.identity import Identity
 from ...errors import ConfigError, after_change
+from ...platforms.left_out_tables import unseen_tables
 from ...platforms.profile import Profile
-from ...platforms.reading import unseen_tables
 from ...postgres.archive import Toc
 from ...postgres.connection import Connection, ConnectionOptions, connect
 from ...postgres.names import TableName, display_name

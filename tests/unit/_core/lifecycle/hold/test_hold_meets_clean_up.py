@@ -13,7 +13,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.all_l
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.request import HoldRequest
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.run import HoldIncomplete, hold_in
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.carrying_out import Cleaned, clean
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.applying import Cleaned, clean
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.planning import PrunePlan, plan_prune
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.retention import Policy
 from hypothesis import event, given, settings

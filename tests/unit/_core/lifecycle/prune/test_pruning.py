@@ -14,7 +14,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.all_l
     read_catalogue,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError, LocationError
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.carrying_out import Cleaned, clean
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.applying import Cleaned, clean
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.locked import keep_locked
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.planning import (
     PrunePlan,

@@ -7,9 +7,9 @@ from typing import Any
 from ....postgres.names import display_name
 from ....texts import bounded_list
 from ..request import TableRequest
-from .carrying_out import Returned
 from .memory import Memory
 from .plan import ReturnPlan
+from .recreating import Returned
 from .taking_back import TakenBack
 
 

@@ -17,9 +17,9 @@ from ..session import Session
 from ..silence import silenced_calls, told_silenced
 from ..swap.schema_dump import Tools, dump_schema
 from ..target import Target
-from .carrying_out import bring_back
 from .memory import Memory
 from .plan import ReturnPlan, plan_return
+from .recreating import bring_back
 from .reporting import report_return, report_taken_back
 from .taking_back import take_back
 

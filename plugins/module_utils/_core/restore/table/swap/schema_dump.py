@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ....errors import SourceError
-from ....platforms.reading import without_tables
+from ....platforms.left_out_tables import without_tables
 from ....postgres.any_bytes import script_encoding, server_encoding
 from ....postgres.archive import ArchiveWalker, Toc, TocEntry
 from ....postgres.archive.encodings import DEFAULT, decode

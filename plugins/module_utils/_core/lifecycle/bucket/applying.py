@@ -10,10 +10,10 @@ from uuid import uuid4
 from ...locations.s3.errors import S3Error
 from ...locations.s3.store import Store
 from ...locations.s3.trial import ACLS_BLOCKED, try_writing
+from .current_state import BucketState, read_state
 from .declared import Declared
 from .features import LIFECYCLE, OBJECT_LOCK, PUBLIC_ACCESS, Feature
 from .planning import Plan, Step, lifecycle_call, plan_bucket
-from .reading import BucketState, read_state
 from .rules import canonical, is_own
 
 LOOKS = 10

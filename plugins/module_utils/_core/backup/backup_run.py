@@ -34,9 +34,17 @@ from ..progress import expect_tables, stage
 from ..stream.pipeline import as_backup_error
 from ..texts import bounded_list
 from .attachments import Attachment, AttachmentSource
-from .describing import describe_dump, describe_schema, describe_side, describe_tables, describe_tools, fitted, second
 from .dumping import STEP as DUMP_STEP
 from .dumping import PartDump, TocCollector, dump_argv
+from .manifest_entries import (
+    describe_dump,
+    describe_schema,
+    describe_side,
+    describe_tables,
+    describe_tools,
+    fitted,
+    second,
+)
 from .parts import Part
 from .preparing import Ends, Plan
 from .request import BackupRequest
