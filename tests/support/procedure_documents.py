@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.checklists import Wanted
+from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.checklists import BackupSelector
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.document import Custody, Procedure
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.transitions import begin
 
@@ -19,7 +19,7 @@ SCHEMA = json.loads((PROJECT / "docs" / "procedure.schema.json").read_text())
 NOW = datetime(2026, 11, 26, 21, 0, tzinfo=timezone.utc)
 
 
-def begun(procedure: str, state: str | None, wanted: Wanted, *, check_mode: bool = False) -> Procedure:
+def begun(procedure: str, state: str | None, wanted: BackupSelector, *, check_mode: bool = False) -> Procedure:
     """One of which nothing is done yet."""
     return begin(
         procedure,

@@ -79,7 +79,7 @@ class Project:
         to = server or self.server
         return self.bench.restore(to, DATABASE, **{**to.options(), **changes})
 
-    def bring_back(self, server: ProjectServer | None = None, **changes: Any) -> dict[str, Any]:
+    def recreate(self, server: ProjectServer | None = None, **changes: Any) -> dict[str, Any]:
         """The same, with all that is paused started again."""
         report = self.restore(server, **changes)
         assert {one["kind"] for one in report["paused"]} == {"job"}
@@ -140,7 +140,7 @@ def test_a_project_comes_back_in_place_with_every_object_row_policy_grant_and_pa
     project.server.as_role(SPOIL)
     planned = project.restore(check_mode=True)
     assert planned["strategy"] == "in_place"
-    report = project.bring_back()
+    report = project.recreate()
     assert state_of(project.server) == project.state
     assert project.server.query(DATABASE, PASSWORDS) == passwords
     assert report["extra_objects"] == []
@@ -159,13 +159,13 @@ def test_rows_that_came_later_and_refer_to_users_that_the_backup_has_not_keep_a_
         project.restore()
     assert state_of(project.server) == before
     project.server.as_role("DROP TABLE public.later")
-    project.bring_back()
+    project.recreate()
     assert state_of(project.server) == project.state
 
 
 def test_an_empty_project_becomes_the_one_that_was_backed_up(project: Project) -> None:
     with ProjectServer(project.server.major) as other:
-        report = project.bring_back(other)
+        report = project.recreate(other)
         assert state_of(other) == project.state
         assert other.query(DATABASE, PASSWORDS) == project.server.query(DATABASE, PASSWORDS)
         assert report["roles_made"] == ["importer", "reporting"]

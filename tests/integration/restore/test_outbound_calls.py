@@ -11,9 +11,9 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.archiv
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions, connect
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.types import Connection
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.outbound.forecast import foresee
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.outbound.memory import (
-    recall,
-    remembering,
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.outbound.paused_objects import (
+    comment_with_paused,
+    paused_in_comment,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.outbound.pausing import pause
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.outbound.resuming import resume
@@ -197,7 +197,7 @@ def test_the_rows_of_a_scheduler_are_paused_unless_that_ran_code_of_its_owner(
         (paused,) = pause(connection).paused
         assert (str(paused), paused.why) == ("job 1 on timetable.chain", "a scheduler runs nightly")
         assert postgres17.query(database, rows) == [(1, False), (2, False)]
-        told = remembering(None, [paused])
+        told = comment_with_paused(None, [paused])
         trigger = "TRIGGER code BEFORE UPDATE ON timetable.chain"
         postgres17.query(database, f"CREATE {trigger} FOR EACH ROW EXECUTE FUNCTION code()")
         assert resume(connection, told).gone == (paused,)
@@ -255,8 +255,8 @@ def test_resuming_gives_exactly_what_was_there_before(
         paused = pause(connection).paused
         assert {state for _kind, _name, state in states(postgres17, switched)} == {"D"}
         assert len(paused) == sum(state != "D" for state in wanted)
-        told = remembering('It\'s \\ a "comment"', paused)
-        assert recall(told) == paused
+        told = comment_with_paused('It\'s \\ a "comment"', paused)
+        assert paused_in_comment(told) == paused
         assert len(resume(connection, told).resumed) == len(paused)
     assert states(postgres17, switched) == before
     if paused:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
-from ..backupset.claims import Claim, Counted, Doubt, count
 from ..backupset.naming import DUMP_PREFIX, SetId, check_name
+from ..backupset.record_trust import RecordWarning, StoredRecord, TrustedRecords, count
 from ..backupset.signing import VerifyKey
 from ..errors import BackupError
 from ..locations.base import Location
@@ -34,7 +34,7 @@ class KnownSet:
     copies: Mapping[str, SetCopy]
     missing: tuple[str, ...]
     unknown: tuple[str, ...] = ()
-    elsewhere: Mapping[str, tuple[Claim, ...]] = field(default_factory=dict)
+    elsewhere: Mapping[str, tuple[StoredRecord, ...]] = field(default_factory=dict)
 
     @cached_property
     def good(self) -> tuple[str, ...]:
@@ -85,14 +85,14 @@ class KnownSet:
         """Whether anything is said of it beside one of its copies; of most sets nothing is."""
         return bool(self.elsewhere) or any(copy.claims for copy in self.copies.values())
 
-    def counted(self, now: datetime) -> Counted:
+    def counted(self, now: datetime) -> TrustedRecords:
         """What counts of the records beside its copies, and where."""
         if not self.has_records:
-            return Counted()
+            return TrustedRecords()
         claims = {**self.elsewhere, **{name: copy.claims for name, copy in self.copies.items()}}
         return count(claims, (*self.copies, *self.missing, *self.unknown), self._manifests, now)
 
-    def released_everywhere(self, counted: Counted) -> bool:
+    def released_everywhere(self, counted: TrustedRecords) -> bool:
         """Whether it is released wherever there is a copy of it."""
         return {name for name, copy in self.copies.items() if copy.state != "unfinished"} <= counted.released
 
@@ -149,7 +149,7 @@ class Catalogue:
         """What is to be known of sets that were not looked at, with the location's name."""
         return tuple(f"{name}: {told}" for name, index in self.indexes.items() for told in index.told_unseen())
 
-    def doubts(self, now: datetime) -> Iterator[Doubt]:
+    def doubts(self, now: datetime) -> Iterator[RecordWarning]:
         """What somebody should look at of the records beside its sets."""
         for one in self.sets:
             yield from one.counted(now).doubts

@@ -15,7 +15,7 @@ from ..locations.base import Location
 from . import LoadedSet, id_taken, load_set, set_exists, set_ids
 from .newest_good import no_such_set
 from .rekeys import Rekeys
-from .wanted import NEWEST, Wanted
+from .selector import NEWEST, BackupSelector
 
 STEP = "find the backup"
 UNPROVEN = {
@@ -78,7 +78,7 @@ def choose_location(locations: Sequence[Location], name: str | None) -> Sequence
 def find_good_set(
     locations: Sequence[Location],
     label: str,
-    wanted: Wanted = NEWEST,
+    wanted: BackupSelector = NEWEST,
     verify_keys: Sequence[VerifyKey] = (),
 ) -> GoodSet:
     """The set in the first of *locations* that has a good copy of it.
@@ -118,7 +118,9 @@ def _has(location: Location, label: str, set_id: SetId) -> bool:
         return True
 
 
-def choose_id(locations: Sequence[Location], label: str, wanted: Wanted, failures: dict[str, BackupError]) -> SetId:
+def choose_id(
+    locations: Sequence[Location], label: str, wanted: BackupSelector, failures: dict[str, BackupError]
+) -> SetId:
     """The set that is meant; of the newest, the one that any location has.
 
     :param failures: locations that cannot be asked are put there.
@@ -149,12 +151,12 @@ def choose_id(locations: Sequence[Location], label: str, wanted: Wanted, failure
     return newest
 
 
-def _newest_in(location: Location, label: str, wanted: Wanted, than: SetId | None) -> SetId | None:
+def _newest_in(location: Location, label: str, wanted: BackupSelector, than: SetId | None) -> SetId | None:
     """The newest set that may be meant in one location; None where there is none newer than *than*."""
     for set_id in set_ids(location, label, []):
         if than is not None and set_id <= than:
             return None
-        if not wanted.may_be(set_id) or not set_exists(location, label, set_id):
+        if not wanted.may_select(set_id) or not set_exists(location, label, set_id):
             continue
         if wanted.before is None:
             return set_id

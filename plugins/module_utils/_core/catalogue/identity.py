@@ -10,7 +10,7 @@ from ..backupset.naming import SetId
 from ..errors import ConfigError
 from .all_locations import Catalogue
 from .loading import LoadedSet
-from .wanted import is_ahead
+from .selector import is_ahead
 
 STEP = "check the label"
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 
-from ..backupset.claims import Claim
 from ..backupset.naming import MANIFEST, SKIPPED, SetId, check_name
+from ..backupset.record_trust import StoredRecord
 from ..backupset.set_records import Hold, last_to_end
 from ..backupset.signing import VerifyKey
 from ..locations.base import Location, ObjectInfo
@@ -37,7 +37,7 @@ class SetCopy:
     problems: tuple[str, ...]
     objects: Mapping[str, ObjectInfo]
     summary: Summary | None = None
-    claims: tuple[Claim, ...] = ()
+    claims: tuple[StoredRecord, ...] = ()
 
     @property
     def size(self) -> int:
@@ -77,7 +77,7 @@ class LocationIndex:
     directories: Sequence[SetDirectory]
     problems: Problems
     read: int
-    unseen: Mapping[SetId, tuple[Claim, ...]] = field(default_factory=dict)
+    unseen: Mapping[SetId, tuple[StoredRecord, ...]] = field(default_factory=dict)
 
     def told_unseen(self) -> Iterator[str]:
         """What is to be known of them, if there are any."""
@@ -111,7 +111,7 @@ def read_index(
     cache.save()
     problems = Problems(gathered.problems)
     copies: dict[SetId, SetCopy] = {}
-    unseen: dict[SetId, tuple[Claim, ...]] = {}
+    unseen: dict[SetId, tuple[StoredRecord, ...]] = {}
     for directory, read in zip(directories, found, strict=True):
         problems.extend(directory.foreign)
         problems.extend(read.problems)

@@ -14,7 +14,7 @@ from ..locations.base import Location
 from .directories import gather
 from .index import read_copy
 from .search import Problem, ask_all, set_ids
-from .wanted import NEWEST
+from .selector import NEWEST
 
 STEP = "find the backup"
 
@@ -45,7 +45,7 @@ def newest_good(locations: Sequence[Location], label: str, verify_keys: Sequence
     def newest(location: Location) -> SetId | None:
         problems: list[Problem] = []
         for set_id in set_ids(location, label, problems):
-            if not NEWEST.may_be(set_id):
+            if not NEWEST.may_select(set_id):
                 continue
             copy = read_copy(location, label, set_id, verify_keys=verify_keys)
             if copy is not None and copy.state == "good" and set_id not in disputed:

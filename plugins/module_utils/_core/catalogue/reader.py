@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ..backupset.claims import MAX_RECORD_BYTES, Claim, read_claim
 from ..backupset.manifest import Manifest, digest
 from ..backupset.naming import MANIFEST, SIGNATURE, signature_of
+from ..backupset.record_trust import MAX_RECORD_BYTES, StoredRecord, read_record
 from ..backupset.set_records import record_class
 from ..backupset.signing import SIGNATURE_BYTES, VerifyKey, verify
 from ..documents.strict_json import MAX_UNPROVEN_MEMORY, memory_of
@@ -70,7 +70,7 @@ class Read:
 
     summary: Summary | None = None
     distrust: str = ""
-    claims: list[Claim] = field(default_factory=list)
+    claims: list[StoredRecord] = field(default_factory=list)
     problems: Problems = field(default_factory=Problems)
     unseen: bool = False
 
@@ -198,7 +198,7 @@ class Reader:
             elif name == MANIFEST:
                 read.summary = Summary(**known)
             elif (kind := record_class(name)) is not None:
-                read.claims.append(Claim(name, kind.parse(known[0].encode()), known[1]))
+                read.claims.append(StoredRecord(name, kind.parse(known[0].encode()), known[1]))
         except (TypeError, AttributeError, LookupError, FormatError):
             return False
         return True
@@ -224,7 +224,7 @@ class Reader:
         """A record as it stands, and what its signature is worth."""
         signature = self._signature(one.directory, one.name)
         with _parsing.hold(memory_of(data)):
-            claim = read_claim(
+            claim = read_record(
                 one.name, data, signature, label=self._label, set_id=one.directory.id, keys=self._record_keys
             )
         return [data.decode(), claim.signature]

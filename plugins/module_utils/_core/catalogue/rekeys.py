@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ..backupset.claims import MAX_RECORD_BYTES
 from ..backupset.manifest import Manifest
 from ..backupset.naming import signature_of
+from ..backupset.record_trust import MAX_RECORD_BYTES
 from ..backupset.rekey import Rekey, is_rekey_name
 from ..backupset.signing import SIGNATURE_BYTES, VerifyKey
 from ..encryption.age.filekey import MAX_OTHER_RECIPIENTS

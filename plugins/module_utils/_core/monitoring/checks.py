@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from ..backupset.claims import CountedDrill
 from ..backupset.naming import SKIPPED
+from ..backupset.record_trust import TrustedDrill
 from ..backupset.set_records import Drill
 from ..catalogue.all_locations import Catalogue, KnownSet
 from ..catalogue.identity import databases_of, find_mixture
-from ..catalogue.wanted import is_ahead
+from ..catalogue.selector import is_ahead
 from ..durations import readable_duration
 from ..findings import FAILED, PASSED, WARNING, Finding, joined
 from .request import CheckRequest
@@ -182,7 +182,7 @@ def check_drills(catalogue: Catalogue, request: CheckRequest, now: datetime) -> 
 
 
 def _last_good(
-    catalogue: Catalogue, drills: Sequence[CountedDrill], now: datetime, limit: timedelta, *, young: bool
+    catalogue: Catalogue, drills: Sequence[TrustedDrill], now: datetime, limit: timedelta, *, young: bool
 ) -> tuple[str, str]:
     """Whether there was a good drill in time, for every location: an unsigned record speaks for its own alone.
 
@@ -234,13 +234,13 @@ def check_review(request: CheckRequest, now: datetime) -> Iterator[Finding]:
     yield Finding(check="review", status=status, message=message)
 
 
-def all_drills(catalogue: Catalogue, now: datetime) -> list[CountedDrill]:
+def all_drills(catalogue: Catalogue, now: datetime) -> list[TrustedDrill]:
     """Those that count, the earliest first."""
     found = [drill for one in catalogue.backups for drill in one.counted(now).drills]
     return sorted(found, key=lambda one: one.drill.finished)
 
 
-def _last_of_each_location(drills: Sequence[CountedDrill]) -> list[Drill]:
+def _last_of_each_location(drills: Sequence[TrustedDrill]) -> list[Drill]:
     return list({one.drill.location: one.drill for one in drills}.values())
 
 

@@ -15,9 +15,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any
 
-from ..backupset.claims import CountedDrill
 from ..backupset.naming import check_name
 from ..backupset.record_keys import record_verify_keys
+from ..backupset.record_trust import TrustedDrill
 from ..backupset.signing import load_verify_keys
 from ..catalogue.all_locations import Catalogue, KnownSet, read_catalogue
 from ..catalogue.cache import default_directory
@@ -161,7 +161,7 @@ def _add_locations(catalogue: Catalogue, own: tuple[str, str], gauge: Any) -> No
         up.labels(*own, name).set(0)
 
 
-def _add_drills(drills: list[CountedDrill], own: tuple[str, str], gauge: Any) -> None:
+def _add_drills(drills: list[TrustedDrill], own: tuple[str, str], gauge: Any) -> None:
     finished = gauge("last_drill_timestamp_seconds", "When the last restore drill ended.", "location")
     passed = gauge("last_drill_passed", "Whether it passed.", "location")
     seconds = gauge("last_drill_restore_seconds", "How long the restore took.", "location")

@@ -213,7 +213,7 @@ def connect(
         # Before anything is set: behind a transaction pooler our settings would stay with other people's sessions.
         refuse_transaction_pooler(connection, options.host, options.port, conninfo(options, application_name))
         read_as_stored(connection)
-        _settle(connection, lock_timeout)
+        _apply_settings(connection, lock_timeout)
     except psycopg2.Error as error:
         raise _refused(options, str(error)) from None
     _sessions.add(connection)
@@ -282,7 +282,7 @@ def conninfo(options: ConnectionOptions, application_name: str = APPLICATION_NAM
     return make_dsn(**arguments)
 
 
-def _settle(connection: Connection, lock_timeout: float | None) -> None:
+def _apply_settings(connection: Connection, lock_timeout: float | None) -> None:
     settings = dict(SESSION)
     if lock_timeout is not None:
         settings["lock_timeout"] = str(max(1, round(lock_timeout * 1000)))

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..backupset.manifest import Manifest
 from ..catalogue.good_set import GoodSet, find_good_set
-from ..catalogue.wanted import Wanted
+from ..catalogue.selector import BackupSelector
 from ..errors import BackupError, ConfigError
 from ..platforms.left_out_tables import unseen_tables, without_tables
 from ..platforms.profiles import find_profile
@@ -79,7 +79,7 @@ def run_backup_compare(params: Mapping[str, Any], check_mode: bool) -> dict[str,
     options = ConnectionOptions.parse(params)
     with contextlib.ExitStack() as stack:
         access = open_access(params, stack)
-        wanted = Wanted.parse(params["backup"])
+        wanted = BackupSelector.parse(params["backup"])
         good = find_good_set(access.locations, params["label"], wanted, access.verify_keys)
         manifest = good.manifest
         if manifest.database.name != options.database:

@@ -18,7 +18,7 @@ from ..catalogue.all_locations import Catalogue, KnownSet, read_catalogue
 from ..catalogue.cache import default_directory
 from ..catalogue.good_set import UNPROVEN
 from ..catalogue.newest_good import no_such_set
-from ..catalogue.wanted import LATEST, NEWEST, Wanted
+from ..catalogue.selector import LATEST, NEWEST, BackupSelector
 from ..durations import STEP as OPTIONS_STEP
 from ..durations import parse_duration, readable_duration
 from ..encryption.identities import Decryption
@@ -90,7 +90,7 @@ class ProofRequest:
         if self.backup is not None:
             return known.id == self.backup
         kind, time = known.id.kind, known.id.time
-        if not NEWEST.may_be(known.id, now) or (self.kinds and kind not in self.kinds):
+        if not NEWEST.may_select(known.id, now) or (self.kinds and kind not in self.kinds):
             return False
         if self.within is not None and (now - time > self.within or kind in _NEVER):
             return False
@@ -191,7 +191,7 @@ def run_backup_prove(params: Mapping[str, Any], check_mode: bool) -> dict[str, A
 
 
 def _prove(request: ProofRequest, known: KnownSet, access: Access, catalogue: Catalogue) -> _Proof:
-    verification = VerifyRequest(request.label, Wanted(known.id), False, {}, 0)
+    verification = VerifyRequest(request.label, BackupSelector(known.id), False, {}, 0)
     checks = [CopyCheck(location, known.id, verification, access) for location in access.locations]
 
     def look(check: CopyCheck) -> str | None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..backupset.naming import check_name
-from ..catalogue.wanted import Wanted
+from ..catalogue.selector import BackupSelector
 from ..errors import ConfigError
 from ..postgres.names import TableName
 
@@ -29,7 +29,7 @@ class VerifyRequest:
     """
 
     label: str | None
-    wanted: Wanted
+    wanted: BackupSelector
     content: bool
     critical_tables: Mapping[str, TableName]
     min_size: int
@@ -49,7 +49,7 @@ class VerifyRequest:
             raise ConfigError(STEP, f"min_size is {params['min_size']}", hint="bytes, 0 or more")
         return cls(
             label=label,
-            wanted=Wanted.parse(params["backup"], params["before"]),
+            wanted=BackupSelector.parse(params["backup"], params["before"]),
             content=params["level"] == CONTENT,
             critical_tables={text: parse_table(text) for text in params["critical_tables"]},
             min_size=params["min_size"],

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import load_verify_keys
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.good_set import GoodSet, find_good_set
-from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.wanted import Wanted
+from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.selector import BackupSelector
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, CryptoError
@@ -234,6 +234,6 @@ def test_an_older_set_is_never_taken_for_the_newest_without_a_word(
     next((bench.root / newest["directory"]).glob("backup_*")).unlink()
     with pytest.raises(CryptoError, match=newest["id"]):
         find_good_set(locations, LABEL)
-    assert str(find_good_set(locations, LABEL, Wanted.parse(older["id"])).manifest.id) == older["id"]
+    assert str(find_good_set(locations, LABEL, BackupSelector.parse(older["id"])).manifest.id) == older["id"]
     with pytest.raises(ConfigError, match="there is no backup of 'shopp'"):
         find_good_set(locations, "shopp")

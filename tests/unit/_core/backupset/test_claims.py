@@ -6,19 +6,19 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.claims import (
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import Manifest
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.record_trust import (
     BAD,
     GOOD,
     UNCHECKED,
     UNSIGNED,
-    Claim,
-    Surroundings,
+    StoredRecord,
+    TrustContext,
     count,
-    read_claim,
-    weigh,
+    locations_trusting,
+    read_record,
 )
-from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import Manifest
-from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_records import Drill, Hold, Release
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import CryptoError, FormatError
@@ -29,7 +29,7 @@ NOW = datetime(2026, 11, 24, 9, 12, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
 SET_ID = SetId.parse("manual_20261122_000000")
 OURS, OTHER = "1" * 64, "2" * 64
-AROUND = Surroundings(frozenset({"a", "b"}), {"a": OURS, "b": OURS}, NOW)
+AROUND = TrustContext(frozenset({"a", "b"}), {"a": OURS, "b": OURS}, NOW)
 HELD_SINCE = replace(AROUND, held_at=NOW - HOUR)
 HOLD = Hold(id=SET_ID, label="shop", held_at=NOW - HOUR, reason="INC-7")
 RELEASE = Release(id=SET_ID, label="shop", released_at=NOW - HOUR, reason="done")
@@ -49,8 +49,8 @@ NAMES = {Hold: "hold.json", Release: "released.json", Drill: "verified_20261124_
 EVERYWHERE, THERE, NOWHERE = "ab", "b", ""
 
 
-def claim(record: Hold | Release | Drill, signature: str) -> Claim:
-    return Claim(NAMES[type(record)], record, signature)
+def claim(record: Hold | Release | Drill, signature: str) -> StoredRecord:
+    return StoredRecord(NAMES[type(record)], record, signature)
 
 
 CASES = [
@@ -89,9 +89,9 @@ CASES = [
 
 @pytest.mark.parametrize(("record", "around", "signature", "where", "told"), CASES)
 def test_what_lies_in_one_location_counts(
-    record: Hold | Release | Drill, around: Surroundings, signature: str, where: str, told: str
+    record: Hold | Release | Drill, around: TrustContext, signature: str, where: str, told: str
 ) -> None:
-    counts_in, doubt = weigh(claim(record, signature), "b", around)
+    counts_in, doubt = locations_trusting(claim(record, signature), "b", around)
     assert counts_in == frozenset(where)
     assert told in doubt
     assert bool(told) == bool(doubt)
@@ -115,7 +115,7 @@ KEY, FOREIGN = SigningKey.generate(), SigningKey.generate()
 def test_a_signature_is_good_for_the_very_bytes_and_a_key_that_was_given(
     signature: bytes | None, keys: list[object], found: str
 ) -> None:
-    told = read_claim("hold.json", HOLD.to_bytes(), signature, label="shop", set_id=SET_ID, keys=keys)
+    told = read_record("hold.json", HOLD.to_bytes(), signature, label="shop", set_id=SET_ID, keys=keys)
     assert told.signature == found
 
 
@@ -124,14 +124,14 @@ def test_what_one_key_signed_passes_for_nothing_else() -> None:
     data = RELEASE.to_bytes()
     given = {"signature": KEY.sign(data), "label": "shop", "set_id": SET_ID, "keys": [KEY.verify_key]}
     with pytest.raises(FormatError):
-        read_claim("hold.json", data, **given)
+        read_record("hold.json", data, **given)
     with pytest.raises(FormatError):
         Manifest.parse(data)
     with pytest.raises(FormatError, match="too large"):
-        read_claim("released.json", data + b" " * 1024 * 1024, **given)
+        read_record("released.json", data + b" " * 1024 * 1024, **given)
     for change in ({"label": "blog"}, {"set_id": SetId.parse("manual_20261123_000000")}):
         with pytest.raises(CryptoError, match="is that of manual_20261122_000000 of 'shop'"):
-            read_claim("released.json", data, **{**given, **change})
+            read_record("released.json", data, **{**given, **change})
 
 
 TIMES = st.integers(-48, 48).map(lambda hours: NOW + hours * HOUR)
@@ -153,7 +153,7 @@ GENUINE = st.lists(st.builds(claim, st.one_of(RELEASES, DRILLS, HOLDS), st.sampl
 
 @given(GENUINE, FORGED)
 def test_whatever_is_forged_in_one_location_lets_nothing_go_and_hides_nothing_in_another(
-    genuine: list[Claim], forged: list[Claim]
+    genuine: list[StoredRecord], forged: list[StoredRecord]
 ) -> None:
     manifests = {"a": OURS, "b": OURS}
     alone = count({"a": genuine}, "ab", manifests, NOW)

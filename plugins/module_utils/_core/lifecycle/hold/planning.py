@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
-from ...backupset.claims import SKEW
 from ...backupset.naming import HOLD, HOLDS, MANIFEST, MARK, NEXT_HOLD, RELEASE, signature_of
+from ...backupset.record_trust import SKEW
 from ...backupset.set_records import Hold, Release, last_to_end
 from ...backupset.signing import SigningKey
 

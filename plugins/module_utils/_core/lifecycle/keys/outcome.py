@@ -8,7 +8,7 @@ from typing import Any
 
 from ...backupset.naming import SetId, check_name
 from ...catalogue.good_set import choose_id
-from ...catalogue.wanted import Wanted
+from ...catalogue.selector import BackupSelector
 from ...errors import BackupError
 from ...locations.base import Location
 from ...texts import page
@@ -55,7 +55,7 @@ def which_set(params: Mapping[str, Any], locations: Sequence[Location]) -> SetId
 
     :raises BackupError: a name cannot be right, or there is no such set.
     """
-    return choose_id(locations, check_name(params["label"], "label"), Wanted.parse(params["backup"]), {})
+    return choose_id(locations, check_name(params["label"], "label"), BackupSelector.parse(params["backup"]), {})
 
 
 def absent(location: Location, directory: str) -> str:

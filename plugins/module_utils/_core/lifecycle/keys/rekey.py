@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from ...backupset.claims import MAX_RECORD_BYTES
 from ...backupset.naming import MANIFEST, SetId, signature_of
 from ...backupset.record_keys import record_signing_key
+from ...backupset.record_trust import MAX_RECORD_BYTES
 from ...backupset.rekey import Rekey, rekey_name
 from ...backupset.signing import SigningKey, VerifyKey, load_verify_keys
 from ...catalogue import LoadedSet, load_set

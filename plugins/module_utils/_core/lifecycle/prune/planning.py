@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from ...backupset.claims import Doubt
 from ...backupset.naming import SetId
+from ...backupset.record_trust import RecordWarning
 from ...catalogue.all_locations import Catalogue
 from ...catalogue.identity import databases_of, find_mixture
 from ...catalogue.index import SetCopy
@@ -49,7 +49,7 @@ class PrunePlan:
     stays: Mapping[str, tuple[SetId, ...]]
     unfinished: Mapping[str, tuple[Unfinished, ...]]
     alone: Mapping[str, tuple[Decision, ...]] = field(default_factory=dict)
-    doubts: tuple[Doubt, ...] = ()
+    doubts: tuple[RecordWarning, ...] = ()
     locked: Mapping[str, Mapping[SetId, str]] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
 

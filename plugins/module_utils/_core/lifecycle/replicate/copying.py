@@ -21,7 +21,7 @@ from ...reading.artifact import StoredArtifact
 from .planning import ReplicationRequest, SetPlan
 from .source_copies import Contents, Sources
 from .streams import CopySink, ObjectSource, copy_object
-from .target_copy import Delivery
+from .target_copy import TargetCopy
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class _Copying:
         self._plan = plan
         self._directory = plan.id.directory(request.label)
         self._sources = Sources(plan, request)
-        self._deliveries: list[Delivery] = []
+        self._deliveries: list[TargetCopy] = []
 
     def run(self, outcome: Outcome) -> None:
         """Do what can be done, and note it in *outcome*."""
@@ -89,18 +89,18 @@ class _Copying:
         except BackupError as error:
             outcome.missing.update({target.location.name: error for target in self._plan.targets})
         else:
-            self._deliver(contents)
+            self._write_copy(contents)
         outcome.damaged.update(self._sources.damaged)
         outcome.failures.update(self._sources.failures)
         for delivery in self._deliveries:
             self._note(delivery, outcome)
 
-    def _deliver(self, contents: Contents) -> None:
+    def _write_copy(self, contents: Contents) -> None:
         manifest = contents.loaded.manifest
-        self._deliveries = [Delivery(target, contents) for target in self._plan.targets]
-        self._each(Delivery.survey)
+        self._deliveries = [TargetCopy(target, contents) for target in self._plan.targets]
+        self._each(TargetCopy.survey)
         self._prove_for_repairs(contents, manifest)
-        self._each(Delivery.clear)
+        self._each(TargetCopy.clear)
         expect(sum(artifact.size for artifact in manifest.artifacts if self._waiting(artifact)))
         for artifact in manifest.artifacts:
             if not self._waiting(artifact):
@@ -111,7 +111,7 @@ class _Copying:
                 for delivery in self._waiting(artifact):
                     delivery.fail(error)
         self._renew()
-        self._each(Delivery.finish)
+        self._each(TargetCopy.finish)
 
     def _renew(self) -> None:
         """See that the set is still there, as it may have been held, or deleted, since copying began."""
@@ -127,10 +127,10 @@ class _Copying:
             for delivery in live:
                 delivery.renew(contents)
 
-    def _each(self, step: Callable[[Delivery], None]) -> None:
+    def _each(self, step: Callable[[TargetCopy], None]) -> None:
         """Take a step in every location at the same time; one that cannot is given up."""
 
-        def guarded(delivery: Delivery) -> None:
+        def guarded(delivery: TargetCopy) -> None:
             try:
                 step(delivery)
             except Exception as error:
@@ -154,7 +154,7 @@ class _Copying:
                     delivery.fail(error)
                 return
 
-    def _waiting(self, artifact: Artifact) -> list[Delivery]:
+    def _waiting(self, artifact: Artifact) -> list[TargetCopy]:
         return [delivery for delivery in self._deliveries if delivery.live and artifact.name in delivery.lacking]
 
     def _stream(self, contents: Contents, artifact: Artifact, source: Location) -> None:
@@ -163,7 +163,7 @@ class _Copying:
         :raises BackupError: it could not be read, or is not the artifact; the failure of a location is its own.
         """
         key = f"{self._directory}/{artifact.name}"
-        sinks: list[tuple[Delivery, CopySink]] = []
+        sinks: list[tuple[TargetCopy, CopySink]] = []
         for delivery in self._waiting(artifact):
             try:
                 sinks.append((delivery, CopySink(delivery.location.writer(key, size_hint=artifact.size))))
@@ -179,7 +179,7 @@ class _Copying:
             else:
                 delivery.meet(artifact, sink.error)
 
-    def _note(self, delivery: Delivery, outcome: Outcome) -> None:
+    def _note(self, delivery: TargetCopy, outcome: Outcome) -> None:
         outcome.changed = outcome.changed or delivery.changed
         outcome.warnings += delivery.warnings
         name = delivery.location.name

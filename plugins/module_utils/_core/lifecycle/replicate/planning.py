@@ -11,8 +11,8 @@ from ...backupset.signing import VerifyKey
 from ...catalogue.all_locations import Catalogue, KnownSet
 from ...catalogue.index import SetCopy
 from ...catalogue.reader import Summary
+from ...catalogue.selector import LATEST, NEWEST
 from ...catalogue.unfinished import DEFAULT_AGE
-from ...catalogue.wanted import LATEST, NEWEST
 from ...errors import ConfigError
 from ...locations.base import Location
 from ..retention import Policy, plan_retention
@@ -104,7 +104,7 @@ def _wanted(catalogue: Catalogue, request: ReplicationRequest, now: datetime) ->
         recent = [one for one in catalogue.finished if request.since is None or one.id.time >= request.since]
         return [known for known in recent if known.id in staying]
     if request.backup == LATEST:
-        return [known for known in catalogue.finished if NEWEST.may_be(known.id, now)][-1:]
+        return [known for known in catalogue.finished if NEWEST.may_select(known.id, now)][-1:]
     set_id = SetId.parse(request.backup)
     found = [known for known in catalogue.finished if known.id == set_id]
     if not found:

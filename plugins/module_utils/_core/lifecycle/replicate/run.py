@@ -14,7 +14,7 @@ from ...backupset.record_keys import record_verify_keys
 from ...backupset.signing import load_verify_keys
 from ...catalogue.all_locations import Catalogue
 from ...catalogue.cache import default_directory
-from ...catalogue.wanted import LATEST
+from ...catalogue.selector import LATEST
 from ...durations import parse_time
 from ...errors import BackupError, ConfigError, LocationError
 from ...locations import enter_locations

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TypeVar
 
-from ...backupset.claims import BAD, MAX_RECORD_BYTES, Claim, Surroundings, read_claim, weigh
 from ...backupset.naming import SIGNATURE, signature_of
+from ...backupset.record_trust import BAD, MAX_RECORD_BYTES, StoredRecord, TrustContext, locations_trusting, read_record
 from ...backupset.set_records import Hold, record_class
 from ...backupset.signing import SIGNATURE_BYTES, verify
 from ...catalogue.loading import LoadedSet, load_set
@@ -95,15 +95,15 @@ class Sources:
             verify(loaded.data, small.get(SIGNATURE, b""), request.verify_keys, what=f"the set {plan.id}")
         return Contents(loaded, small, signatures)
 
-    def _travelling(self, name: str, data: bytes, signature: bytes | None, loaded: LoadedSet) -> Claim | None:
+    def _travelling(self, name: str, data: bytes, signature: bytes | None, loaded: LoadedSet) -> StoredRecord | None:
         """A record that comes with the set: a hold, which can only keep; or any other that counts everywhere."""
         label, set_id = loaded.manifest.label, loaded.manifest.id
         try:
-            claim = read_claim(name, data, signature, label=label, set_id=set_id, keys=self._request.record_keys)
+            claim = read_record(name, data, signature, label=label, set_id=set_id, keys=self._request.record_keys)
         except (CryptoError, FormatError):
             return None
-        around = Surroundings(frozenset({""}), {"": loaded.sha256}, datetime.now(timezone.utc))
-        counts_in, _doubt = weigh(claim, "", around)
+        around = TrustContext(frozenset({""}), {"": loaded.sha256}, datetime.now(timezone.utc))
+        counts_in, _doubt = locations_trusting(claim, "", around)
         return claim if isinstance(claim.record, Hold) or (claim.signed and counts_in) else None
 
 

@@ -19,7 +19,7 @@ from .planning import Target
 from .source_copies import Contents
 
 
-class Delivery:
+class TargetCopy:
     """What a location has of a set already, and what it still needs.
 
     Nothing is ever replaced: what is wrong is removed first, and only while there is no manifest, which would stand

@@ -24,7 +24,7 @@ from .contents import Contents
 from .extensions import without_extensions
 from .locks import lock_target, refuse_running_backup
 from .lost_settings import lost_settings
-from .memory import archive_in_memory
+from .memory_file import archive_in_memory
 from .plan import RestorePlan
 from .psql_filter import check_restricts
 from .request import RestoreRequest

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...texts import page
-from ..outbound.memory import names_of
+from ..outbound.paused_objects import names_of
 from ..outbound.resuming import Resumed
 from .plan import RestorePlan
 from .replaced_database import Kept

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...backupset.naming import check_name
-from ...catalogue.wanted import LATEST, Wanted
+from ...catalogue.selector import LATEST, BackupSelector
 from ...errors import ConfigError
 from ...platforms.profile import Profile
 from ..environments import check_environment, require_environment
@@ -109,16 +109,16 @@ class RestoreRequest:
         return "" if self.profile is None else self.profile.title
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> BackupSelector:
         """Which set is asked for."""
-        return Wanted.parse(self.backup, self.before)
+        return BackupSelector.parse(self.backup, self.before)
 
     def _check_source(self) -> None:
         if (self.label is None) == (self.src is None):
             raise ConfigError(STEP, "give either label, for a set, or src, for a file")
         if self.label is not None:
             check_name(self.label, "label")
-            Wanted.parse(self.backup, self.before)
+            BackupSelector.parse(self.backup, self.before)
         require_environment(self.expect_environment)
         if self.environment is not None and self.environment != self.expect_environment:
             raise ConfigError(

@@ -14,7 +14,17 @@ from ...postgres.archive import Toc, TocEntry, object_name
 from ...postgres.names import TableName
 from ...texts import bounded_list
 from .calls import KNOWN_FUNCTIONS, NAMED
-from .memory import EVENT_TRIGGER, FILLED, JOB, MATERIALIZED_VIEW, RULE, SCHEDULERS, SUBSCRIPTION, TRIGGER, Paused
+from .paused_objects import (
+    EVENT_TRIGGER,
+    FILLED,
+    JOB,
+    MATERIALIZED_VIEW,
+    RULE,
+    SCHEDULERS,
+    SUBSCRIPTION,
+    TRIGGER,
+    Paused,
+)
 
 _FUNCTIONS = ("FUNCTION", "PROCEDURE")
 _RELATIONS = ("FOREIGN TABLE", "MATERIALIZED VIEW", "VIEW")

@@ -12,15 +12,15 @@ from dataclasses import dataclass, replace
 
 from ...postgres.messages import database_errors
 from ...postgres.types import Composable, Connection, Cursor
-from .memory import (
+from .paused_objects import (
     SUBSCRIPTION,
     Paused,
     as_json,
+    comment_with_paused,
+    comment_without_paused,
     line_before,
     names_of,
-    others_comment,
-    recall,
-    remembering,
+    paused_in_comment,
 )
 from .statements import DUE, HUSH, PAUSE_ALL, PAUSE_OBJECTS, REMEMBER
 
@@ -108,10 +108,10 @@ def hush(connection: Connection, comment: str | None) -> Pausing:
     """
     with database_errors(STEP), connection.cursor() as cursor:
         cursor.execute("BEGIN")
-        _set(cursor, "mobul.paused", as_json(recall(comment)))
+        _set(cursor, "mobul.paused", as_json(paused_in_comment(comment)))
         found = _run(cursor, HUSH)
-        if found.paused != recall(comment):
-            cursor.execute(comment_on_database(cursor, remembering(comment, found.paused)))
+        if found.paused != paused_in_comment(comment):
+            cursor.execute(comment_on_database(cursor, comment_with_paused(comment, found.paused)))
         cursor.execute("COMMIT")
     return found
 
@@ -145,7 +145,7 @@ def last_script(comment: str | None, of_set: Sequence[Paused]) -> Composable:
     """
     from psycopg2 import sql
 
-    before = others_comment(comment)
+    before = comment_without_paused(comment)
     values = {"mobul.of_set": as_json(of_set), "mobul.comment": before or "", "mobul.line": line_before(before)}
     settings = [
         sql.SQL("SET LOCAL {} TO {};\n").format(sql.Identifier(name), sql.Literal(value))

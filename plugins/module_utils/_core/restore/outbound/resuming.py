@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...errors import BackupError
 from ...postgres.messages import server_message
 from ...postgres.types import Composable, Connection, Cursor
-from .memory import (
+from .paused_objects import (
     EVENT_TRIGGER,
     JOB,
     MATERIALIZED_VIEW,
@@ -17,9 +17,9 @@ from .memory import (
     SUBSCRIPTION,
     TRIGGER,
     Paused,
+    comment_with_paused,
     names_of,
-    recall,
-    remembering,
+    paused_in_comment,
 )
 from .pausing import comment_on_database, resting
 from .statements import HARMLESS
@@ -67,7 +67,7 @@ def resume(
     """
     from psycopg2 import Error
 
-    paused = recall(comment)
+    paused = paused_in_comment(comment)
     wanted = paused if only is None else tuple(one for one in paused if one in only)
     # Event triggers last: what is altered after them would wake them. Before them what cannot be taken back.
     wanted = tuple(sorted(wanted, key=lambda one: (one.kind == EVENT_TRIGGER, one.kind == MATERIALIZED_VIEW)))
@@ -91,7 +91,7 @@ def resume(
             one = None
             if wanted:
                 rest = [other for other in paused if other not in wanted or other in empty]
-                cursor.execute(comment_on_database(cursor, remembering(comment, rest)))
+                cursor.execute(comment_on_database(cursor, comment_with_paused(comment, rest)))
             cursor.execute("ROLLBACK" if check_mode else "COMMIT")
             left = tuple(_subscriptions(cursor, {one.name for one in found if one.kind == SUBSCRIPTION}))
         except Error as error:

@@ -7,7 +7,7 @@ already and what was done is told by settings of the transaction: ``mobul.paused
 from __future__ import annotations
 
 from .calls import DECLARATIONS, FIND_CALLS, SUBSCRIBED
-from .memory import SCHEDULERS
+from .paused_objects import SCHEDULERS
 
 _SCHEDULERS = ", ".join(
     "({})".format(", ".join("NULL" if value is None else f"'{value}'" for value in (*table, *columns)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...errors import PreflightError
 from ...postgres.names import TableName
 from ...postgres.types import Composable
-from .dropped.memory import forget, recall
+from .dropped.undo_record import delete_undo_record, read_undo_record
 from .kept_versions import REPLACED, UNDONE, Kept, kept_versions
 from .request import TableRequest
 from .session import Session
@@ -21,7 +21,7 @@ STEP = "settle the restore"
 
 
 @dataclass(frozen=True)
-class Settled:
+class FinalizeOutcome:
     """What became of the kept versions.
 
     :param dropped: those that were dropped, or in check mode would be.
@@ -62,20 +62,22 @@ class TableRows:
         return cursor.rowcount
 
 
-def finalize(session: Session, target: Target, *, check_mode: bool) -> Settled:
+def finalize(session: Session, target: Target, *, check_mode: bool) -> FinalizeOutcome:
     """Drop every version of the table that our restores have kept, and forget that one has brought it back."""
     kept = kept_versions(session, target.table)
-    memory = recall(session, target)
+    memory = read_undo_record(session, target)
     if not check_mode:
         with session.at(STEP):
             for one in kept:
                 _drop(session, one)
             if memory is not None:
-                forget(session, target.table)
-    return Settled(bool(kept or memory), tuple(one.name for one in kept), brought_back=memory is not None)
+                delete_undo_record(session, target.table)
+    return FinalizeOutcome(bool(kept or memory), tuple(one.name for one in kept), brought_back=memory is not None)
 
 
-def revert(session: Session, target: Target, tools: Tools, request: TableRequest, *, check_mode: bool) -> Settled:
+def revert(
+    session: Session, target: Target, tools: Tools, request: TableRequest, *, check_mode: bool
+) -> FinalizeOutcome:
     """Bring the rows of the replaced table back; the restored one is kept beside it until it is finalized.
 
     :raises PreflightError: there is nothing to bring back.
@@ -89,15 +91,15 @@ def revert(session: Session, target: Target, tools: Tools, request: TableRequest
         )
     newest = kept[0]
     if newest.note.kind != REPLACED:
-        return Settled(False)
+        return FinalizeOutcome(False)
     backup = Backup(newest.note.backup, TableRows(describe(session, newest.name)))
     plan = plan_swap(session, target, backup, tools, request.column_map)
     if check_mode:
-        return Settled(True, (newest.name,), plan=plan)
+        return FinalizeOutcome(True, (newest.name,), plan=plan)
     swapped = swap(session, plan, backup, request, kind=UNDONE)
     with session.at(STEP):
         _drop(session, newest)
-    return Settled(True, (newest.name,), swapped, plan)
+    return FinalizeOutcome(True, (newest.name,), swapped, plan)
 
 
 def _drop(session: Session, kept: Kept) -> None:

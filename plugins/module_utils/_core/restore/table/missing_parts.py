@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...postgres.archive import Toc
 from ...texts import bounded_list
-from .dropped.belongings import Present, missing_around
+from .dropped.lost_objects import Present, missing_around
 from .source.sources import Backup
 from .target import Target
 

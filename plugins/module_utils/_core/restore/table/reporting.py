@@ -8,7 +8,7 @@ from typing import Any
 from ...postgres.names import TableName, display_name
 from ...postgres.tables import NoSuchTableError
 from ...texts import bounded_list
-from .finalize import Settled
+from .finalize import FinalizeOutcome
 from .request import TableRequest
 from .source.sources import Backup
 from .target import Target
@@ -29,28 +29,28 @@ def report_restored(request: TableRequest, target: Target, backup: Backup, told:
     }
 
 
-def report_settled(request: TableRequest, target: Target, settled: Settled) -> dict[str, Any]:
+def report_finalized(request: TableRequest, target: Target, outcome: FinalizeOutcome) -> dict[str, Any]:
     """What became of the kept versions."""
-    dropped = [display_name(one) for one in settled.dropped]
+    dropped = [display_name(one) for one in outcome.dropped]
     report: dict[str, Any] = {
-        "changed": settled.changed,
+        "changed": outcome.changed,
         "table": target.name,
         "state": request.state,
         "dropped": dropped,
         "warnings": [],
     }
-    if not settled.changed:
+    if not outcome.changed:
         report["summary"] = [f"nothing of {target.name} was left to settle"]
     elif request.state == "finalized":
         told = (
-            [f"{target.name} was brought back, and stays: nothing was kept beside it"] if settled.brought_back else []
+            [f"{target.name} was brought back, and stays: nothing was kept beside it"] if outcome.brought_back else []
         )
         report["summary"] = told + ([f"dropped {bounded_list(dropped)}"] if dropped else [])
     else:
         report["summary"] = [f"{target.name} has the rows of {dropped[0]} again"]
-    if settled.swapped is not None:
-        old: TableName = (target.table[0], settled.swapped.old_table)
-        report |= {"rows": settled.swapped.rows, "old_table": display_name(old)}
+    if outcome.swapped is not None:
+        old: TableName = (target.table[0], outcome.swapped.old_table)
+        report |= {"rows": outcome.swapped.rows, "old_table": display_name(old)}
     return report
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...backupset.naming import check_name
-from ...catalogue.wanted import LATEST, Wanted
+from ...catalogue.selector import LATEST, BackupSelector
 from ...errors import ConfigError
 from ...platforms.profile import Profile
 from ...platforms.profiles import find_profile
@@ -76,16 +76,16 @@ class TableRequest:
             self._check_source()
 
     @property
-    def wanted(self) -> Wanted:
+    def wanted(self) -> BackupSelector:
         """Which set is asked for."""
-        return Wanted.parse(self.backup, self.before)
+        return BackupSelector.parse(self.backup, self.before)
 
     def _check_source(self) -> None:
         if (self.label is None) == (self.src is None):
             raise ConfigError(STEP, "give either label, for a set, or src, for a file")
         if self.label is not None:
             check_name(self.label, "label")
-            Wanted.parse(self.backup, self.before)
+            BackupSelector.parse(self.backup, self.before)
         require_environment(self.expect_environment)
         if self.missing_only and self.delete_extra:
             raise ConfigError(STEP, "missing_only and delete_extra exclude each other")

@@ -23,11 +23,11 @@ from ..environments import unknown_environment
 from ..origins import refuse_other
 from ..outbound.of_table import NO_CALLS, TableCalls, find_table_calls
 from .analyzing import analyze
-from .dropped.memory import recall
-from .dropped.run import return_table, undo_return
+from .dropped.run import recreate_table, undo_recreate
+from .dropped.undo_record import read_undo_record
 from .finalize import finalize, revert
 from .kept_versions import kept_versions
-from .reporting import report_absent, report_restored, report_settled
+from .reporting import report_absent, report_finalized, report_restored
 from .request import TableRequest
 from .session import Session
 from .silence import silenced_calls, told_silenced
@@ -62,7 +62,7 @@ def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
         if isinstance(target, NoSuchTableError):
             return _return(params, connection, target, tools, request, stack, check_mode)
         if request.state != "restored":
-            return _settle(connection, target, tools, request, check_mode)
+            return _finalize_or_revert(connection, target, tools, request, check_mode)
         strategy = kind(request, tools)
         backup = _open(params, request, connection, target, strategy, stack)
         return _restore(connection, target, backup, strategy, request, check_mode)
@@ -104,7 +104,7 @@ def _return(
         hints = dict.fromkeys(hint for hint in (missing.hint, unknown.hint) if hint)
         raise ConfigError(missing.step, told, hint=" or, in the backup, ".join(hints)) from None
     request.check_return(makes_tables=find_strategy(request).makes_tables)
-    return return_table(connection, table, (good, archive), tools, request, check_mode)
+    return recreate_table(connection, table, (good, archive), tools, request, check_mode)
 
 
 def _restore(
@@ -144,25 +144,25 @@ def _calls(session: Session, target: Target, request: TableRequest, *, refreshes
     return calls
 
 
-def _settle(
+def _finalize_or_revert(
     connection: Connection, target: Target, tools: Tools, request: TableRequest, check_mode: bool
 ) -> dict[str, Any]:
     with locked(connection, target.table) as (session, now):
-        memory, kept = recall(session, now), kept_versions(session, now.table)
+        memory, kept = read_undo_record(session, now), kept_versions(session, now.table)
         returned = memory is not None and not (kept and kept[0].note.time > memory.time)
         if memory is not None and returned and request.state == "reverted":
-            return undo_return(session, now, memory, tools, request, check_mode)
+            return undo_recreate(session, now, memory, tools, request, check_mode)
         if request.state == "finalized":
-            settled = finalize(session, now, check_mode=check_mode)
+            outcome = finalize(session, now, check_mode=check_mode)
         else:
-            settled = revert(session, now, tools, request, check_mode=check_mode)
-        if settled.changed and not check_mode:
+            outcome = revert(session, now, tools, request, check_mode=check_mode)
+        if outcome.changed and not check_mode:
             session.commit()
-    if settled.swapped is not None and settled.plan is not None:
+    if outcome.swapped is not None and outcome.plan is not None:
         with after_change():
             analyze(connection, target.table, swapped=True)
-            verify_swap(Session(connection), settled.plan, settled.swapped, tools, settled.dropped)
-    return report_settled(request, target, settled)
+            verify_swap(Session(connection), outcome.plan, outcome.swapped, tools, outcome.dropped)
+    return report_finalized(request, target, outcome)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from ...backupset.artifact import Artifact
 from ...backupset.manifest import Manifest
 from ...backupset.naming import SetId
 from ...catalogue.good_set import GoodSet, find_good_set
-from ...catalogue.wanted import Wanted
+from ...catalogue.selector import BackupSelector
 from ...errors import BackupError, ConfigError
 from ...findings import FAILED, PASSED, WARNING, Finding, joined, verdict
 from ...locations.base import Location
@@ -33,8 +33,8 @@ from ...restore.database.request import RestoreRequest
 from ...restore.database.roles import make_roles
 from ...restore.database.side_by_side.new_database import NewDatabase
 from ...restore.outbound.forecast import Forecast
-from ...restore.outbound.memory import names_of
 from ...restore.outbound.muting import mute
+from ...restore.outbound.paused_objects import names_of
 from .compared import CHECKS, compared, listed
 from .queries import run_query
 from .request import DrillRequest
@@ -127,7 +127,7 @@ class Drill:
         """The set, proven and open; None where it is bad, which *told* then says."""
         request, access = self._request, self._access
         try:
-            good = find_good_set([location], request.label, Wanted(self._id), access.verify_keys)
+            good = find_good_set([location], request.label, BackupSelector(self._id), access.verify_keys)
             told.manifest_sha256, told.signature = good.loaded.sha256, good.loaded.signature
             found = good.manifest.environment or ""
             if request.environment is not None and found != request.environment:

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from ...backupset.naming import check_name
-from ...catalogue.wanted import NEWEST, Wanted
+from ...catalogue.selector import NEWEST, BackupSelector
 from ...durations import parse_duration
 from ...errors import ConfigError
 from ...platforms.profile import Profile
@@ -40,7 +40,7 @@ class DrillRequest:
     """
 
     label: str
-    wanted: Wanted = NEWEST
+    wanted: BackupSelector = NEWEST
     target: str = THROWAWAY
     environment: str | None = None
     jobs: int = 1
@@ -68,7 +68,7 @@ class DrillRequest:
         limit = params.get("recovery_time")
         return cls(
             label=check_name(params["label"], "label"),
-            wanted=Wanted.parse(params["backup"], params.get("before")),
+            wanted=BackupSelector.parse(params["backup"], params.get("before")),
             queries=parse_queries(params.get("checks") or ()),
             search_paths=SearchPaths.parse(params.get("entry_search_path"), STEP),
             expected=ExpectedDifferences.parse(params.get("expected_differences"), STEP),

@@ -15,7 +15,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.rekey
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue import rekeys
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.good_set import find_good_set
-from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.wanted import Wanted
+from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.selector import BackupSelector
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age.filekey import wrap_header
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
@@ -58,7 +58,7 @@ def request(*identities: X25519Identity, to: X25519Identity = NEW, **changes: An
 
 def read(location: MemoryLocation, identity: X25519Identity) -> list[bytes]:
     """Everything that is inside of the set, as a restore reads it."""
-    good = find_good_set([location], "shop", Wanted(ID), [SIGNER.verify_key])
+    good = find_good_set([location], "shop", BackupSelector(ID), [SIGNER.verify_key])
     decryption = Decryption.parse([str(identity)])
     return [b"".join(open_plain(good, one, decryption).pieces()) for one in good.manifest.artifacts]
 
@@ -107,7 +107,7 @@ def test_a_signed_record_is_taken_to_the_locations_that_lack_it_with_its_signatu
 def test_a_record_opens_the_copy_in_another_location_as_well() -> None:
     locations = [store("a"), store("b")]
     rekey_in(locations[1:], request(), False)
-    good = find_good_set(locations, "shop", Wanted(ID), [SIGNER.verify_key])
+    good = find_good_set(locations, "shop", BackupSelector(ID), [SIGNER.verify_key])
     decryption = Decryption.parse([str(NEW)])
     assert good.location.name == "a"
     assert [b"".join(open_plain(good, one, decryption).pieces()) for one in good.manifest.artifacts] == [DUMP, GLOBALS]

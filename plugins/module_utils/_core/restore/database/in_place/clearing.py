@@ -12,7 +12,7 @@ from ....postgres.names import TableName
 from ....postgres.types import Composable, Connection
 from ....texts import bounded_list
 from ...outbound.forecast import NOTHING_FORESEEN, Forecast
-from ...outbound.memory import Paused
+from ...outbound.paused_objects import Paused
 from ..expected_differences import ExpectedDifferences
 from ..extension_rows import ExtensionRows
 from ..lent_rights import NOTHING_LENT, LentRights, plan_lent_rights

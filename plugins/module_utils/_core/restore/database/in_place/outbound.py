@@ -13,8 +13,8 @@ from ....postgres.archive.extract import ALWAYS_KEPT
 from ....postgres.connection import ConnectionOptions, connect
 from ....postgres.messages import database_errors
 from ....postgres.types import Composable, Connection
-from ...outbound.memory import Paused, paused_in, recall
 from ...outbound.muting import giving_back_script, muting_script
+from ...outbound.paused_objects import Paused, paused_in, paused_in_comment
 from ...outbound.pausing import NOTHING_PAUSED, hush, last_script, look, pausing_script
 from ...outbound.resuming import resume
 from ..plan import RestorePlan
@@ -79,7 +79,7 @@ class Outbound:
             if isinstance(error, BackupError) and error.changed:
                 raise
             with contextlib.suppress(BackupError), _into(self._options, self._lock_timeout) as connection:
-                stopped = [one for one in found.paused if one not in recall(before)]
+                stopped = [one for one in found.paused if one not in paused_in_comment(before)]
                 resume(connection, _comment(connection), only=stopped)
             raise
 
@@ -145,7 +145,7 @@ class Outbound:
         """Find out what became of it, once it is committed."""
         if not self._active:
             with _into(self._options, self._lock_timeout) as connection:
-                self.paused = look(connection, recall(_comment(connection)))
+                self.paused = look(connection, paused_in_comment(_comment(connection)))
 
     def as_before(self, toc: Toc, dumped: Toc) -> Toc:
         """The objects of the database as they are when what is paused is started again.

@@ -12,7 +12,7 @@ from ..expected_rows import ExpectedRows
 from ..statistics import analyze, stored_tables
 
 
-class Settling:
+class FinishedTables:
     """Collects the differences of the tables of one database; safe for threads.
 
     :param options: the way into the database.
@@ -24,11 +24,11 @@ class Settling:
         self.warnings: list[str] = []
         self._options = options
         self._units = units
-        self._settled: set[TableName] = set()
+        self._checked: set[TableName] = set()
         self._lock = threading.Lock()
         self._complete = False
 
-    def settle(self, tables: Sequence[TableName]) -> None:
+    def check_complete(self, tables: Sequence[TableName]) -> None:
         """Look at tables that are complete."""
         connection = connect(self._options)
         try:
@@ -38,20 +38,20 @@ class Settling:
         finally:
             connection.close()
         with self._lock:
-            self._settled.update(tables)
+            self._checked.update(tables)
             self.differences += found
             self.warnings += failed
 
-    def settle_rest(self) -> None:
+    def check_remaining(self) -> None:
         """Look at all that nobody has looked at yet, tables that are missing among them; once."""
         if self._complete:
             return
         self._complete = True
         connection = connect(self._options)
         try:
-            there = [table for table in stored_tables(connection) if table not in self._settled]
+            there = [table for table in stored_tables(connection) if table not in self._checked]
             self.warnings += analyze(connection, there)
-            rest = [unit for unit in self._units if not _is_complete(unit, self._settled)]
+            rest = [unit for unit in self._units if not _is_complete(unit, self._checked)]
             self.differences += compare_tables(connection, rest)
         finally:
             connection.close()

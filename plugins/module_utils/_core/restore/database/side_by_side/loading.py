@@ -19,7 +19,7 @@ from ....stream.pipeline import Pipeline, Source, as_backup_error
 from ..children import Child, ChildSink
 from ..complaints import Complaints
 from ..event_triggers import event_triggers, in_order, listed
-from ..memory import archive_in_memory
+from ..memory_file import archive_in_memory
 from ..search_paths import NO_SEARCH_PATHS, SearchPaths
 from .schedule import Piece, Queue, Schedule, Work
 
@@ -132,7 +132,7 @@ class SetLoader:
     :param loaded: called when all but event triggers is there.
     :param left: dump ids of what is not loaded.
     :param paused_before: tables before which *defined* is called, too.
-    :param settle: called with tables as soon as they are complete, from any of the threads.
+    :param check_complete: called with tables as soon as they are complete, from any of the threads.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class SetLoader:
         schedule: Schedule,
         tools: Tools,
         jobs: int,
-        settle: Callable[[Sequence[TableName]], None],
+        check_complete: Callable[[Sequence[TableName]], None],
         defined: Callable[[bool], None],
         loaded: Callable[[], None],
         left: Collection[int] = (),
@@ -151,7 +151,7 @@ class SetLoader:
         self._schedule = schedule
         self._tools = tools
         self._jobs = jobs
-        self._settle = settle
+        self._check_finished = check_complete
         self._defined = defined
         self._loaded = loaded
         self._left = left
@@ -215,7 +215,7 @@ class SetLoader:
     def _carry_out(self, piece: Piece) -> None:
         if piece.work is Work.SETTLE:
             tables = [self._archive.toc.by_id[dump_id] for dump_id in piece.entries]
-            self._settle([(table.namespace, table.tag) for table in tables])
+            self._check_finished([(table.namespace, table.tag) for table in tables])
             return
         if piece.work is not Work.LOAD:
             self._define(piece.entries, jobs=self._jobs if piece.work is Work.FINISH else 1)

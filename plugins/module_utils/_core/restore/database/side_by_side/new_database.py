@@ -17,8 +17,8 @@ from ....postgres.messages import database_errors
 from ....progress import stage
 from ....stream.pipeline import Pipeline
 from ....stream.stages import Transform
-from ...outbound.memory import paused_in
 from ...outbound.muting import NOTHING_MUTED, both, give_back, mute
+from ...outbound.paused_objects import paused_in
 from ...outbound.pausing import Pausing, pause
 from ..children import Child, ChildSink
 from ..comparing import (
@@ -37,7 +37,7 @@ from ..plan import RestorePlan
 from ..psql_filter import KnownSettings, Restricted
 from ..target import elsewhere, open_maintenance
 from .creating import create_database, drop_database
-from .finished_tables import Settling
+from .finished_tables import FinishedTables
 from .loading import LOADING, STEP, SetLoader, Tools, feed, read_file
 from .schedule import plan_schedule
 
@@ -55,7 +55,7 @@ class NewDatabase:
         self._plan = plan
         self._note = note
         self._complaints = None if plan.contents.toc is None else _judge(plan, plan.contents.toc)
-        self._settling = Settling(self.options, plan.contents.rows)
+        self._finished_tables = FinishedTables(self.options, plan.contents.rows)
         self._muted = NOTHING_MUTED
 
     @property
@@ -100,7 +100,7 @@ class NewDatabase:
                     schedule,
                     tools,
                     jobs,
-                    self._settling.settle,
+                    self._finished_tables.check_complete,
                     self._defined,
                     self._loaded,
                     plan.left_for_later,
@@ -142,7 +142,7 @@ class NewDatabase:
     def _loaded(self) -> None:
         """Nothing more is computed: what was muted is what it was, before anything is compared with the backup."""
         if self._muted.definitions:
-            self._settling.settle_rest()
+            self._finished_tables.check_remaining()
             with contextlib.closing(connect(self.options)) as connection:
                 give_back(connection, self._muted)
 
@@ -172,14 +172,14 @@ class NewDatabase:
     def compare(self) -> Comparison:
         """Compare what has not been compared yet, several things at the same time."""
         with stage("compare it with the backup"), ThreadPoolExecutor(3, thread_name_prefix="compare") as pool:
-            futures = [pool.submit(self._settling.settle_rest), pool.submit(self._compare_others)]
+            futures = [pool.submit(self._finished_tables.check_remaining), pool.submit(self._compare_others)]
             found = pool.submit(self._compare_schema).result()
             for future in futures:
                 future.result()
         return replace(
             found,
-            differences=(*self._settling.differences, *found.differences),
-            warnings=(*found.warnings, *self._settling.warnings),
+            differences=(*self._finished_tables.differences, *found.differences),
+            warnings=(*found.warnings, *self._finished_tables.warnings),
         )
 
     def pause(self) -> Pausing:
@@ -196,7 +196,7 @@ class NewDatabase:
                 differences += compare_large_objects(connection, contents.manifest)
         finally:
             connection.close()
-        self._settling.differences += differences
+        self._finished_tables.differences += differences
 
     def _compare_schema(self) -> Comparison:
         plan = self._plan

@@ -218,14 +218,14 @@ class Queue:
         self._builds = {group: list(pieces) for group, pieces in schedule.builds.items()}
         self._links = list(schedule.links)
         self._loaded: set[int] = set()
-        self._settled: set[int] = set()
+        self._checked: set[int] = set()
         self._finish = Piece(schedule.after, Work.FINISH, 0, name="the rest") if schedule.after else None
         self._running: list[Piece] = []
 
     @property
     def finished(self) -> bool:
         """Whether everything is done."""
-        return not (self._running or self._loads or self._links or self._finish or self._to_settle())
+        return not (self._running or self._loads or self._links or self._finish or self._to_check())
 
     def take(self) -> Piece | None:
         """The next piece, or None while there is nothing that can begin.
@@ -243,7 +243,7 @@ class Queue:
         elif self._finish is not None and self._all_is_there():
             piece, self._finish = self._finish, None
         else:
-            complete = [group for group in self._to_settle() if self._is_built(group)]
+            complete = [group for group in self._to_check() if self._is_built(group)]
             if not complete:
                 return None
             load = self._schedule.loads[complete[0]]
@@ -257,7 +257,7 @@ class Queue:
         if piece.work is Work.LOAD:
             self._loads.remove(piece)
         elif piece.work is Work.SETTLE:
-            self._settled |= piece.groups
+            self._checked |= piece.groups
         elif piece in self._links:
             self._links.remove(piece)
         elif piece.work is Work.BUILD:
@@ -270,10 +270,10 @@ class Queue:
         if piece.work is Work.LOAD:
             self._loaded.add(self._schedule.loads.index(piece))
 
-    def _to_settle(self) -> list[int]:
+    def _to_check(self) -> list[int]:
         """Groups that still have to be settled, the largest first."""
         tables = self._schedule.tables
-        return [group for group in sorted(tables) if tables[group] and group not in self._settled]
+        return [group for group in sorted(tables) if tables[group] and group not in self._checked]
 
     def _all_is_there(self) -> bool:
         under_way = any(piece.work in (Work.LOAD, Work.BUILD) for piece in self._running)

@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from ....errors import BackupError
 from ....postgres.types import Composable
 from ....texts import bounded_list
-from ...outbound.memory import comment_in, recall, remembering
+from ...outbound.paused_objects import comment_in, comment_with_paused, paused_in_comment
 from ...outbound.pausing import NOTHING_PAUSED, Pausing
 from ..comparing import Comparison, Difference, doubts
 from ..complaints import divide
@@ -84,7 +84,7 @@ class SideBySide:
                 aside=self._old,
                 incoming=self._new.name,
                 note=aside,
-                comment=remembering(None if existing is None else existing.comment, outbound.paused),
+                comment=comment_with_paused(None if existing is None else existing.comment, outbound.paused),
                 before=tuple(self._before()),
                 after=() if existing is not None else tuple(self._properties(outbound)),
             ),
@@ -96,8 +96,8 @@ class SideBySide:
         toc, name = self._plan.contents.toc, self._plan.target.name
         yield from properties_of(toc, name)
         comment = comment_in(toc) if toc is not None and toc.database == name else None
-        if outbound.paused or recall(comment):
-            yield comment_on(name, remembering(comment, outbound.paused))
+        if outbound.paused or paused_in_comment(comment):
+            yield comment_on(name, comment_with_paused(comment, outbound.paused))
 
     def _before(self) -> Iterator[Composable]:
         existing = self._plan.target.database

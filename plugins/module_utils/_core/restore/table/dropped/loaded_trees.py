@@ -10,10 +10,10 @@ from ....postgres.names import TableName, display_name
 from ...database.expected_rows import add_fingerprints
 from ..comparing import STEP
 from ..session import Session
-from .plan import ReturnPlan
+from .plan import RecreatePlan
 
 
-def compare_trees(session: Session, plan: ReturnPlan, rows: Mapping[TableName, int]) -> None:
+def compare_trees(session: Session, plan: RecreatePlan, rows: Mapping[TableName, int]) -> None:
     """Compare each tree as a whole with what the manifest tells of its partitions.
 
     :param rows: how many came from each table.

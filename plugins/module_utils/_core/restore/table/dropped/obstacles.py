@@ -12,7 +12,7 @@ from ....texts import bounded_list
 from ...database.named_roles import roles_of_entry
 from ..rights import Needed, check_rights, owners_of, places_of
 from ..session import Session
-from .belongings import NOTHING_TOUCHED, STEP
+from .lost_objects import NOTHING_TOUCHED, STEP
 
 _RELATIONS = ("TABLE", "FOREIGN TABLE", "VIEW", "MATERIALIZED VIEW", "SEQUENCE", "INDEX")
 _TYPES = ("TABLE", "FOREIGN TABLE", "VIEW", "MATERIALIZED VIEW", "TYPE", "DOMAIN")

@@ -19,21 +19,21 @@ from ..session import Session
 from ..source.copy_statement import copy_of_entry
 from ..source.sources import Backup, rows_of_set
 from ..swap.schema_dump import SchemaDump, Tools, dump_schema
-from .belongings import Belongings, Present, find_belongings, find_table_entry
+from .lost_objects import LostObjects, Present, find_lost_objects, find_table_entry
 from .obstacles import refuse_obstacles
 
 STEP = "find the table in the backup"
 
 
 @dataclass(frozen=True)
-class ReturnPlan:
+class RecreatePlan:
     """What bringing a table back is going to do; nothing was touched yet.
 
     :param rows: each table that is made -> its rows, and the table that they are copied into.
     """
 
     table: TableName
-    belongings: Belongings
+    lost_objects: LostObjects
     archive: SetArchive
     set_name: str
     rows: Mapping[TableName, Backup]
@@ -60,9 +60,9 @@ class ReturnPlan:
         return sum(one.rows for one in told if one is not None) if None not in told else None
 
 
-def plan_return(
+def plan_recreate(
     session: Session, table: TableName, good: GoodSet, archive: SetArchive, tools: Tools, request: TableRequest
-) -> ReturnPlan:
+) -> RecreatePlan:
     """Find out what went with the table, and whether all of it can be made again.
 
     :raises BackupError: what is in the way, named.
@@ -71,12 +71,12 @@ def plan_return(
     loose = good.manifest.database.server_version_num // 10000 != tools.server_version_num // 10000
     present = Present(before.toc, loose=loose)
     entry = find_table_entry(archive.toc, table)
-    belongings = find_belongings(archive.toc, entry, present, request.expected)
-    refuse_obstacles(session, belongings.made)
+    lost_objects = find_lost_objects(archive.toc, entry, present, request.expected)
+    refuse_obstacles(session, lost_objects.made)
     rows: dict[TableName, Backup] = {}
     through: dict[TableName, TableName] = {}
     known = archive.tables()
-    for one in belongings.tables:
+    for one in lost_objects.tables:
         name = (one.namespace, one.tag)
         if name in known:
             rows[name] = rows_of_set(good, archive, name, tools.pg_restore)
@@ -84,21 +84,21 @@ def plan_return(
         elif name not in good.manifest.left_out and not _is_partitioned(one):
             _refuse_empty(good, name)
     empty = [
-        (one.namespace, one.tag) for one in belongings.tables if (one.namespace, one.tag) in good.manifest.left_out
+        (one.namespace, one.tag) for one in lost_objects.tables if (one.namespace, one.tag) in good.manifest.left_out
     ]
     unknown = unknown_environment(good.manifest.environment, request.expect_environment)
     waiting = [
         f"{name} is not made: {' and '.join(wanted)} {'is' if len(wanted) == 1 else 'are'} not there"
-        for name, wanted in belongings.waiting.items()
+        for name, wanted in lost_objects.waiting.items()
         if name not in wanted
     ]
     calls = NO_CALLS
     if request.outbound != "active":
-        calls = foreseen_calls(foresee(archive.toc), belongings.made)
+        calls = foreseen_calls(foresee(archive.toc), lost_objects.made)
         calls.refuse_stored(display_name(table), refreshes=True)
-    return ReturnPlan(
+    return RecreatePlan(
         table=table,
-        belongings=belongings,
+        lost_objects=lost_objects,
         archive=archive,
         set_name=str(good.manifest.id),
         rows=rows,

@@ -21,10 +21,10 @@ from ..swap.lock_holders import describe_holders
 from ..swap.privileges import Granted
 from ..swap.schema_dump import Tools, script_of
 from ..waiting import in_turns, set_lock_timeout
-from .belongings import REFRESH, SEQUENCE_VALUE, TABLES, tell
 from .loaded_trees import compare_trees
-from .memory import Memory, remember
-from .plan import ReturnPlan
+from .lost_objects import REFRESH, SEQUENCE_VALUE, TABLES, entry_title
+from .plan import RecreatePlan
+from .undo_record import UndoRecord, write_undo_record
 
 STEP = "make what belongs to the table"
 _LOCK_TIMEOUT = re.compile(r"^SET lock_timeout = .*;\n", re.MULTILINE)
@@ -44,7 +44,7 @@ WHERE n.nspname = %s AND c.relname = %s AND pg_catalog.pg_has_role(c.relowner, '
 
 
 @dataclass(frozen=True)
-class Returned:
+class Recreated:
     """What was brought back.
 
     :param rows: of each table.
@@ -54,7 +54,7 @@ class Returned:
     warnings: tuple[str, ...] = ()
 
 
-def bring_back(session: Session, plan: ReturnPlan, request: TableRequest, tools: Tools) -> Returned:
+def recreate(session: Session, plan: RecreatePlan, request: TableRequest, tools: Tools) -> Recreated:
     """Carry the plan out, all but the commit."""
     making = _Making(session, plan, request, tools)
     granted = Granted(session)
@@ -67,7 +67,7 @@ def bring_back(session: Session, plan: ReturnPlan, request: TableRequest, tools:
     making.run(stages.own, "build the indexes and constraints")
     making.lock_others(stages.around)
     making.run(stages.around, "make what ties the table to others")
-    for lost in plan.belongings.changed:
+    for lost in plan.lost_objects.changed:
         with session.at(f"give back what {lost.name} has lost"):
             for statement in lost.statements:
                 session.execute(statement)
@@ -75,8 +75,8 @@ def bring_back(session: Session, plan: ReturnPlan, request: TableRequest, tools:
     making.run(stages.grants, "grant the rights")
     making.refresh(stages.refreshed)
     with session.at("remember the restore"):
-        remember(session, Memory.of(session, plan))
-    return Returned(rows, tuple(warnings))
+        write_undo_record(session, UndoRecord.of(session, plan))
+    return Recreated(rows, tuple(warnings))
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,9 @@ class Stages:
     refreshed: tuple[TocEntry, ...]
 
     @classmethod
-    def of(cls, plan: ReturnPlan) -> Stages:
+    def of(cls, plan: RecreatePlan) -> Stages:
         """Divide what is made."""
-        made = plan.belongings.made
+        made = plan.lost_objects.made
         late = _late(plan)
         others = [one for one in made if one.desc not in (_GRANTS, REFRESH, SEQUENCE_VALUE)]
         early = {one.dump_id for one in others if one.section is Section.PRE_DATA} - late
@@ -116,15 +116,15 @@ class Stages:
         )
 
 
-def _late(plan: ReturnPlan) -> set[int]:
+def _late(plan: RecreatePlan) -> set[int]:
     """Partitions that are attached when they have their rows: meanwhile a default partition could not be read."""
     if any(table != through for table, through in plan.through.items()):
         return set()
     standing = _standing(plan)
-    return {one.dump_id for one in plan.belongings.made if one.desc == _ATTACH and standing & set(one.dependencies)}
+    return {one.dump_id for one in plan.lost_objects.made if one.desc == _ATTACH and standing & set(one.dependencies)}
 
 
-def _around(plan: ReturnPlan, behind: Sequence[TocEntry], late: set[int]) -> set[int]:
+def _around(plan: RecreatePlan, behind: Sequence[TocEntry], late: set[int]) -> set[int]:
     """What ties the tables to others, and what needs that."""
     standing, by_id = _standing(plan), plan.toc.by_id
     partitions = {dump_id for one in late for dump_id in by_id[one].dependencies}
@@ -137,14 +137,14 @@ def _around(plan: ReturnPlan, behind: Sequence[TocEntry], late: set[int]) -> set
     return around
 
 
-def _standing(plan: ReturnPlan) -> set[int]:
+def _standing(plan: RecreatePlan) -> set[int]:
     """Tables of the backup that are there."""
-    ours = {one.dump_id for one in plan.belongings.made}
+    ours = {one.dump_id for one in plan.lost_objects.made}
     return {one.dump_id for one in plan.toc.entries if one.desc in TABLES and one.dump_id not in ours}
 
 
 class _Making:
-    def __init__(self, session: Session, plan: ReturnPlan, request: TableRequest, tools: Tools) -> None:
+    def __init__(self, session: Session, plan: RecreatePlan, request: TableRequest, tools: Tools) -> None:
         self._session = session
         self._plan = plan
         self._lock_timeout = request.lock_timeout
@@ -209,7 +209,7 @@ class _Making:
         self._set("row_security", "on")
         for entry in entries:
             name = object_name(entry)
-            with self._explained(f"fill {tell(entry)}"), self._finding(self._paths(name)):
+            with self._explained(f"fill {entry_title(entry)}"), self._finding(self._paths(name)):
                 self._session.execute(entry.defn)
         self._set("row_security", "off")
 
@@ -250,7 +250,7 @@ class _Making:
             for dump_id in standing & set(entry.dependencies):
                 table = (by_id[dump_id].namespace, by_id[dump_id].tag)
                 wanted[table] = max(wanted.get(table, 0), _strength(entry, table))
-        names = {lost.name for lost in self._plan.belongings.changed}
+        names = {lost.name for lost in self._plan.lost_objects.changed}
         wanted |= {(one.namespace, one.tag): len(_MODES) - 1 for one in by_id.values() if object_name(one) in names}
         return {table: _MODES[strength] for table, strength in wanted.items() if strength}
 

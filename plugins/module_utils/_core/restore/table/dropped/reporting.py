@@ -7,18 +7,18 @@ from typing import Any
 from ....postgres.names import display_name
 from ....texts import bounded_list
 from ..request import TableRequest
-from .memory import Memory
-from .plan import ReturnPlan
-from .recreating import Returned
-from .taking_back import TakenBack
+from .plan import RecreatePlan
+from .recreating import Recreated
+from .undo_record import UndoRecord
+from .undoing import Undone
 
 
-def report_return(request: TableRequest, plan: ReturnPlan, returned: Returned | None) -> dict[str, Any]:
+def report_recreated(request: TableRequest, plan: RecreatePlan, returned: Recreated | None) -> dict[str, Any]:
     """A table that was brought back.
 
     :param returned: None in check mode, where it is only planned.
     """
-    names = plan.belongings.names
+    names = plan.lost_objects.names
     others = len(names) - 1
     rows = plan.expected_rows if returned is None else sum(returned.rows.values())
     told = f"{plan.name}, which is gone, would be" if returned is None else f"{plan.name} was"
@@ -38,7 +38,7 @@ def report_return(request: TableRequest, plan: ReturnPlan, returned: Returned | 
     }
 
 
-def report_taken_back(request: TableRequest, name: str, memory: Memory, taken: TakenBack) -> dict[str, Any]:
+def report_undone(request: TableRequest, name: str, memory: UndoRecord, taken: Undone) -> dict[str, Any]:
     """A table that is gone again, or in check mode would be."""
     return {
         "changed": True,
@@ -51,7 +51,7 @@ def report_taken_back(request: TableRequest, name: str, memory: Memory, taken: T
     }
 
 
-def _tables(plan: ReturnPlan) -> list[str]:
-    tables = [(one.namespace, one.tag) for one in plan.belongings.tables]
+def _tables(plan: RecreatePlan) -> list[str]:
+    tables = [(one.namespace, one.tag) for one in plan.lost_objects.tables]
     others = [display_name(table) for table in tables if table != plan.table]
     return [f"with the tables {bounded_list(others)}"] if others else []

@@ -17,16 +17,16 @@ from ..session import Session
 from ..silence import silenced_calls, told_silenced
 from ..swap.schema_dump import Tools, dump_schema
 from ..target import Target
-from .memory import Memory
-from .plan import ReturnPlan, plan_return
-from .recreating import bring_back
-from .reporting import report_return, report_taken_back
-from .taking_back import take_back
+from .plan import RecreatePlan, plan_recreate
+from .recreating import recreate
+from .reporting import report_recreated, report_undone
+from .undo_record import UndoRecord
+from .undoing import undo
 
 _BACK = "state: reverted drops it again"
 
 
-def return_table(
+def recreate_table(
     connection: Connection,
     table: TableName,
     found: tuple[GoodSet, SetArchive],
@@ -40,33 +40,33 @@ def return_table(
     :raises BackupError: it could not be done; nothing was changed, unless the message says so.
     """
     with Session(connection) as session:
-        plan = plan_return(session, table, *found, tools, request)
+        plan = plan_recreate(session, table, *found, tools, request)
         if check_mode:
-            return told_silenced(report_return(request, plan, None), plan.calls)
+            return told_silenced(report_recreated(request, plan, None), plan.calls)
         with silenced_calls(session, plan.calls):
-            returned = bring_back(session, plan, request, tools)
+            returned = recreate(session, plan, request, tools)
         session.commit()
-    report = told_silenced(report_return(request, plan, returned), plan.calls)
+    report = told_silenced(report_recreated(request, plan, returned), plan.calls)
     with after_change():
         _analyze(connection, plan)
         report["warnings"] += _verify(plan, tools)
     return report
 
 
-def undo_return(
-    session: Session, target: Target, memory: Memory, tools: Tools, request: TableRequest, check_mode: bool
+def undo_recreate(
+    session: Session, target: Target, memory: UndoRecord, tools: Tools, request: TableRequest, check_mode: bool
 ) -> dict[str, Any]:
     """Let the table be gone again.
 
     :return: what the module returns.
     """
-    taken = take_back(session, target, memory, tools, request, check_mode=check_mode)
+    taken = undo(session, target, memory, tools, request, check_mode=check_mode)
     if not check_mode:
         session.commit()
-    return report_taken_back(request, target.name, memory, taken)
+    return report_undone(request, target.name, memory, taken)
 
 
-def _analyze(connection: Connection, plan: ReturnPlan) -> None:
+def _analyze(connection: Connection, plan: RecreatePlan) -> None:
     """Collect the planner's statistics of everything that has rows."""
     from psycopg2 import sql
 
@@ -74,12 +74,12 @@ def _analyze(connection: Connection, plan: ReturnPlan) -> None:
         return
     session = Session(connection)
     with session.at("collect the statistics"):
-        for entry in plan.belongings.made:
+        for entry in plan.lost_objects.made:
             if entry.desc in ("TABLE", "MATERIALIZED VIEW"):
                 session.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(entry.namespace, entry.tag)))
 
 
-def _verify(plan: ReturnPlan, tools: Tools) -> list[str]:
+def _verify(plan: RecreatePlan, tools: Tools) -> list[str]:
     """Compare the schema with what it was before and what the backup has; return what is only written otherwise.
 
     :raises FormatError: something is not there, or there is something that nobody has made.
@@ -96,17 +96,17 @@ def _verify(plan: ReturnPlan, tools: Tools) -> list[str]:
             f"{plan.name} was brought back, but there is not what should be: {bounded_list(strange)}",
             hint=_BACK,
         )
-    given_back = {lost.name for lost in plan.belongings.changed}
+    given_back = {lost.name for lost in plan.lost_objects.changed}
     otherwise = sorted({*found.changed, *found.moved, *found.rewritten, *found.doubtful} - given_back)
     return [f"not written as in the backup: {bounded_list(otherwise)}"] if otherwise else []
 
 
-def _wanted(plan: ReturnPlan) -> Toc:
+def _wanted(plan: RecreatePlan) -> Toc:
     """What was there, and what is made, under numbers of its own."""
     there = plan.before.toc
     shift = max((entry.dump_id for entry in there.entries), default=0)
     made = [
         replace(one, dump_id=one.dump_id + shift, dependencies=tuple(needed + shift for needed in one.dependencies))
-        for one in plan.belongings.made
+        for one in plan.lost_objects.made
     ]
     return replace(there, entries=(*there.entries, *made))

@@ -17,7 +17,7 @@ AHEAD = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class BackupSelector:
     """What was asked for.
 
     :param id: None for the newest. That is never a safety backup, which holds what somebody wanted to be rid of, nor
@@ -31,7 +31,7 @@ class Wanted:
     mistyped: str | None = None
 
     @classmethod
-    def parse(cls, backup: str, before: str | None = None) -> Wanted:
+    def parse(cls, backup: str, before: str | None = None) -> BackupSelector:
         """From the options ``backup`` and ``before``.
 
         :raises ConfigError: the time cannot be right, or both were given.
@@ -45,7 +45,7 @@ class Wanted:
         except ConfigError:
             return cls(mistyped=backup)
 
-    def may_be(self, set_id: SetId, now: datetime | None = None) -> bool:
+    def may_select(self, set_id: SetId, now: datetime | None = None) -> bool:
         """Whether a set may be meant, as far as its id tells; one that is begun before a time may end after it."""
         if self.id is not None:
             return set_id == self.id
@@ -59,7 +59,7 @@ class Wanted:
         return LATEST if self.before is None else f"newest before {self.before:%Y-%m-%d %H:%M:%S} UTC"
 
 
-NEWEST = Wanted()
+NEWEST = BackupSelector()
 """The newest set."""
 
 

@@ -79,7 +79,7 @@ class Paused:
         return found
 
 
-def recall(comment: str | None) -> tuple[Paused, ...]:
+def paused_in_comment(comment: str | None) -> tuple[Paused, ...]:
     """What the comment of a database says is paused; nothing where it does not, or somebody has spoiled it."""
     line = (comment or "").rpartition(MARK)[2] if MARK in (comment or "") else ""
     try:
@@ -89,16 +89,16 @@ def recall(comment: str | None) -> tuple[Paused, ...]:
         return ()
 
 
-def others_comment(comment: str | None) -> str | None:
+def comment_without_paused(comment: str | None) -> str | None:
     """The comment without our line; None where nothing else is in it."""
     if comment is None or MARK not in comment:
         return comment
     return comment.rpartition(MARK)[0].removesuffix("\n") or None
 
 
-def remembering(comment: str | None, paused: Sequence[Paused]) -> str | None:
-    """A database's comment with the line that :func:`recall` reads, in the place of one that it has."""
-    before = others_comment(comment)
+def comment_with_paused(comment: str | None, paused: Sequence[Paused]) -> str | None:
+    """A database's comment with the line that :func:`paused_in_comment` reads, in the place of one that it has."""
+    before = comment_without_paused(comment)
     if not paused:
         return before
     return line_before(before) + as_json(paused)
@@ -133,7 +133,7 @@ def comment_in(toc: Toc | None) -> str | None:
 
 def paused_in(toc: Toc | None) -> tuple[Paused, ...]:
     """What was paused in the database of a dump when that was made; numbers of its server mean nothing elsewhere."""
-    return tuple(replace(one, oid=0) for one in recall(comment_in(toc)))
+    return tuple(replace(one, oid=0) for one in paused_in_comment(comment_in(toc)))
 
 
 def by_entry(paused: Iterable[Paused]) -> Mapping[str, Paused]:

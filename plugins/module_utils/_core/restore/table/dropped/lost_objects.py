@@ -64,7 +64,7 @@ class Present:
 
 
 @dataclass(frozen=True)
-class Belongings:
+class LostObjects:
     """What is brought back; all in the backup's order.
 
     :param table: the entry of the table itself.
@@ -83,7 +83,7 @@ class Belongings:
     def names(self) -> list[str]:
         """The names of what is made or given back."""
         given = [f"{part} of {lost.name}" for lost in self.changed for part in lost.told]
-        return [tell(entry) for entry in self.made] + given
+        return [entry_title(entry) for entry in self.made] + given
 
     @property
     def tables(self) -> list[TocEntry]:
@@ -96,7 +96,7 @@ def find_table_entry(toc: Toc, table: TableName) -> TocEntry:
     return next(entry for entry in toc.entries if entry.desc == "TABLE" and (entry.namespace, entry.tag) == table)
 
 
-def find_belongings(toc: Toc, table: TocEntry, present: Present, expected: Callable[[str], bool]) -> Belongings:
+def find_lost_objects(toc: Toc, table: TocEntry, present: Present, expected: Callable[[str], bool]) -> LostObjects:
     """Sort everything that depended on the table.
 
     :param expected: whether an object, by its name, is to be left as it is.
@@ -106,12 +106,12 @@ def find_belongings(toc: Toc, table: TocEntry, present: Present, expected: Calla
     if table.dump_id in search.blocked:
         raise PreflightError(
             STEP,
-            f"{tell(table)} needs what is gone, too: {bounded_list(sorted(search.blocked[table.dump_id]))}",
+            f"{entry_title(table)} needs what is gone, too: {bounded_list(sorted(search.blocked[table.dump_id]))}",
             hint=f"bring that back first, which brings back what depends on it; {NOTHING_TOUCHED}",
         )
     made = search.made()
     changed = search.check_standing(made)
-    return Belongings(table, made, changed, search.waiting())
+    return LostObjects(table, made, changed, search.waiting())
 
 
 def missing_around(toc: Toc, table: TableName, present: Present) -> list[str]:
@@ -177,7 +177,7 @@ class _Search:
         if others:
             raise PreflightError(
                 STEP,
-                f"not as the backup has it, and in the way of {tell(self._table)} and what belongs to it: "
+                f"not as the backup has it, and in the way of {entry_title(self._table)} and what belongs to it: "
                 f"{bounded_list(others, limit=30)}",
                 hint=f"drop or rename it, or name it in expected_differences to keep it as it is; {NOTHING_TOUCHED}",
             )
@@ -258,7 +258,7 @@ class _Search:
         return (entry for entry in self._toc.entries if entry.dump_id in dump_ids)
 
 
-def tell(entry: TocEntry) -> str:
+def entry_title(entry: TocEntry) -> str:
     """An object for a person: ``fk constraint public.orders orders_client_fkey``."""
     tag = entry.tag if entry.tag.isprintable() else repr(entry.tag)
     return f"{entry.desc.lower()} {entry.namespace}.{tag}" if entry.namespace else f"{entry.desc.lower()} {tag}"

@@ -29,7 +29,7 @@ _DISTRUST = {
 
 
 @dataclass(frozen=True)
-class Claim:
+class StoredRecord:
     """A record as it lies in a location.
 
     :param name: of its object.
@@ -52,7 +52,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Doubt:
+class RecordWarning:
     """Something about a record that somebody should look at.
 
     :param location: where it lies.
@@ -69,7 +69,7 @@ class Doubt:
 
 
 @dataclass(frozen=True)
-class CountedDrill:
+class TrustedDrill:
     """A drill that counts.
 
     :param drill: with the location that it is about by its name of today.
@@ -81,7 +81,7 @@ class CountedDrill:
 
 
 @dataclass(frozen=True)
-class Counted:
+class TrustedRecords:
     """What counts of all that lies beside the copies of one set.
 
     :param holds: those that have not ended.
@@ -91,8 +91,8 @@ class Counted:
 
     holds: tuple[Hold, ...] = ()
     released: frozenset[str] = frozenset()
-    drills: tuple[CountedDrill, ...] = ()
-    doubts: tuple[Doubt, ...] = ()
+    drills: tuple[TrustedDrill, ...] = ()
+    doubts: tuple[RecordWarning, ...] = ()
 
     @property
     def hold(self) -> Hold | None:
@@ -112,7 +112,7 @@ class Counted:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class TrustContext:
     """What a record is weighed against.
 
     :param places: the names of all locations, those that could not be looked at among them.
@@ -126,9 +126,9 @@ class Surroundings:
     held_at: datetime | None = None
 
 
-def read_claim(
+def read_record(
     name: str, data: bytes, signature: bytes | None, *, label: str, set_id: SetId, keys: Sequence[VerifyKey]
-) -> Claim:
+) -> StoredRecord:
     """What the object *name* in a set's directory claims.
 
     :param signature: that lies beside it; None where none does.
@@ -143,7 +143,7 @@ def read_claim(
     record = kind.parse(data)
     if (record.label, record.id) != (label, set_id):
         raise CryptoError(f"read the {kind.what}", f"is that of {record.id} of '{record.label}'")
-    return Claim(name, record, _signature(data, signature, keys))
+    return StoredRecord(name, record, _signature(data, signature, keys))
 
 
 def _signature(data: bytes, signature: bytes | None, keys: Sequence[VerifyKey]) -> str:
@@ -158,7 +158,7 @@ def _signature(data: bytes, signature: bytes | None, keys: Sequence[VerifyKey]) 
     return GOOD
 
 
-def weigh(claim: Claim, location: str, around: Surroundings) -> tuple[frozenset[str], str]:
+def locations_trusting(claim: StoredRecord, location: str, around: TrustContext) -> tuple[frozenset[str], str]:
     """In which locations a record counts that lies in *location*, and what somebody should know of it.
 
     :return: the locations, none where it counts nowhere; and the doubt, "" for none.
@@ -175,10 +175,12 @@ def weigh(claim: Claim, location: str, around: Surroundings) -> tuple[frozenset[
             # Holding the set took the release back; one that is there again was kept by somebody.
             return nowhere, doubt
         return around.places if claim.signed else frozenset({location}), doubt
-    return _weigh_drill(claim, record, location, around)
+    return _locations_trusting_drill(claim, record, location, around)
 
 
-def _weigh_drill(claim: Claim, drill: Drill, location: str, around: Surroundings) -> tuple[frozenset[str], str]:
+def _locations_trusting_drill(
+    claim: StoredRecord, drill: Drill, location: str, around: TrustContext
+) -> tuple[frozenset[str], str]:
     here = around.manifests.get(location)
     if drill.manifest not in (around.manifests.values() if claim.signed else (here,)):
         return frozenset(), "is about another manifest than the one that lies there" if here else ""
@@ -191,9 +193,9 @@ def _weigh_drill(claim: Claim, drill: Drill, location: str, around: Surroundings
 
 
 def count(
-    claims: Mapping[str, Sequence[Claim]], places: Collection[str], manifests: Mapping[str, str], now: datetime
-) -> Counted:
-    """What counts of all that lies beside the copies of one set; see :func:`weigh`.
+    claims: Mapping[str, Sequence[StoredRecord]], places: Collection[str], manifests: Mapping[str, str], now: datetime
+) -> TrustedRecords:
+    """What counts of all that lies beside the copies of one set; see :func:`locations_trusting`.
 
     :param claims: by location.
     """
@@ -203,31 +205,31 @@ def count(
     holds = [claim.record for _location, claim in each if isinstance(claim.record, Hold)]
     # A hold that says it is from the future must not make every release one from before it.
     held_at = max((hold.held_at for hold in holds if hold.held_at <= now + SKEW), default=None)
-    around = Surroundings(frozenset(places), manifests, now, held_at)
+    around = TrustContext(frozenset(places), manifests, now, held_at)
     released: set[str] = set()
     drills: dict[Drill, frozenset[str]] = {}
-    doubts: list[Doubt] = []
+    doubts: list[RecordWarning] = []
     for location, claim in each:
-        counts_in, doubt = weigh(claim, location, around)
+        counts_in, doubt = locations_trusting(claim, location, around)
         if doubt and not _is_copied(claim, location, claims):
-            doubts.append(Doubt(location, claim.record.id, claim.name, doubt))
+            doubts.append(RecordWarning(location, claim.record.id, claim.name, doubt))
         if isinstance(claim.record, Release):
             released |= counts_in
         elif isinstance(claim.record, Drill) and counts_in:
             drill = _of_today(claim.record, location, around)
             drills[drill] = drills.get(drill, frozenset()) | counts_in
-    return Counted(
+    return TrustedRecords(
         tuple(hold for hold in holds if hold.holds_at(now)),
         frozenset(released),
-        tuple(CountedDrill(drill, drills[drill]) for drill in sorted(drills, key=lambda one: one.finished)),
+        tuple(TrustedDrill(drill, drills[drill]) for drill in sorted(drills, key=lambda one: one.finished)),
         tuple(doubts),
     )
 
 
-_NOTHING = Counted()
+_NOTHING = TrustedRecords()
 
 
-def _is_copied(claim: Claim, location: str, claims: Mapping[str, Sequence[Claim]]) -> bool:
+def _is_copied(claim: StoredRecord, location: str, claims: Mapping[str, Sequence[StoredRecord]]) -> bool:
     """Whether it is a drill's record that lies in the location which it is about, too; it is told of there."""
     record = claim.record
     if not isinstance(record, Drill) or record.location == location:
@@ -235,6 +237,6 @@ def _is_copied(claim: Claim, location: str, claims: Mapping[str, Sequence[Claim]
     return any(other.record == record for other in claims.get(record.location, ()))
 
 
-def _of_today(drill: Drill, location: str, around: Surroundings) -> Drill:
+def _of_today(drill: Drill, location: str, around: TrustContext) -> Drill:
     """One of a location that is called otherwise now is about the one that it lies in."""
     return drill if drill.location in around.places else replace(drill, location=location)

@@ -22,15 +22,15 @@ from ..swap.lock_holders import describe_holders
 from ..swap.schema_dump import Tools, dump_schema
 from ..target import Target
 from ..waiting import in_turns
-from .belongings import FOUNDATIONS, dependents_of, tell
-from .memory import Memory
+from .lost_objects import FOUNDATIONS, dependents_of, entry_title
+from .undo_record import UndoRecord
 
 STEP = "take the restore back"
 _HINT = "drop it by hand if it is not needed any more; nothing was touched"
 
 
 @dataclass(frozen=True)
-class TakenBack:
+class Undone:
     """What was dropped again, or in check mode would be.
 
     :param warnings: what stays, because others use it by now.
@@ -40,9 +40,9 @@ class TakenBack:
     warnings: tuple[str, ...] = ()
 
 
-def take_back(
-    session: Session, target: Target, memory: Memory, tools: Tools, request: TableRequest, *, check_mode: bool
-) -> TakenBack:
+def undo(
+    session: Session, target: Target, memory: UndoRecord, tools: Tools, request: TableRequest, *, check_mode: bool
+) -> Undone:
     """Drop the table and what came with it, all but the commit.
 
     :raises PreflightError: somebody has written to it, or made something that would be lost with it.
@@ -60,16 +60,16 @@ def take_back(
             watch.check()
         _refuse_written(session, memory, tables)
         foundations = _foundations(session, toc, gone, target, memory)
-        dropped = tuple(tell(one) for one in toc.entries if one.dump_id in gone and one.drop_stmt)
+        dropped = tuple(entry_title(one) for one in toc.entries if one.dump_id in gone and one.drop_stmt)
         if check_mode:
-            return TakenBack((*dropped, *map(tell, foundations)))
+            return Undone((*dropped, *map(entry_title, foundations)))
         session.execute(sql.SQL("DROP TABLE {} CASCADE").format(target.identifier))
-        stayed = [tell(one) for one in reversed(foundations) if not _drop(session, one)]
-    also = [tell(one) for one in foundations if tell(one) not in stayed]
-    return TakenBack((*dropped, *also), tuple(f"{name} stays: it is used by something else" for name in stayed))
+        stayed = [entry_title(one) for one in reversed(foundations) if not _drop(session, one)]
+    also = [entry_title(one) for one in foundations if entry_title(one) not in stayed]
+    return Undone((*dropped, *also), tuple(f"{name} stays: it is used by something else" for name in stayed))
 
 
-def _dependents(toc: Toc, target: Target, memory: Memory) -> set[int]:
+def _dependents(toc: Toc, target: Target, memory: UndoRecord) -> set[int]:
     """The table and everything that goes with it; not through tables that only got something back."""
     dependents, by_id = dependents_of(toc), toc.by_id
     start = find_entry(toc, target).dump_id
@@ -82,7 +82,7 @@ def _dependents(toc: Toc, target: Target, memory: Memory) -> set[int]:
     return reached
 
 
-def _refuse_new(toc: Toc, gone: Collection[int], target: Target, memory: Memory) -> None:
+def _refuse_new(toc: Toc, gone: Collection[int], target: Target, memory: UndoRecord) -> None:
     new = [
         object_name(one)
         for one in toc.entries
@@ -97,7 +97,7 @@ def _refuse_new(toc: Toc, gone: Collection[int], target: Target, memory: Memory)
         )
 
 
-def _refuse_written(session: Session, memory: Memory, tables: Collection[TableName]) -> None:
+def _refuse_written(session: Session, memory: UndoRecord, tables: Collection[TableName]) -> None:
     found = fingerprints(session.connection, list(tables))
     written = [
         display_name((schema, name)) for schema, name, value in memory.rows if found[schema, name].value != value
@@ -110,7 +110,7 @@ def _refuse_written(session: Session, memory: Memory, tables: Collection[TableNa
         )
 
 
-def _tables(toc: Toc, gone: Collection[int], memory: Memory) -> list[TableName]:
+def _tables(toc: Toc, gone: Collection[int], memory: UndoRecord) -> list[TableName]:
     """Whose rows are compared; only what goes anyway, as the table's owner could have written anything down."""
     going = {(one.namespace, one.tag) for one in toc.entries if one.dump_id in gone and one.desc == "TABLE"}
     tables = [(schema, name) for schema, name, _value in memory.rows]
@@ -119,7 +119,9 @@ def _tables(toc: Toc, gone: Collection[int], memory: Memory) -> list[TableName]:
     return tables
 
 
-def _foundations(session: Session, toc: Toc, gone: Collection[int], target: Target, memory: Memory) -> list[TocEntry]:
+def _foundations(
+    session: Session, toc: Toc, gone: Collection[int], target: Target, memory: UndoRecord
+) -> list[TocEntry]:
     """What the table stood on, as far as its owner may drop it, who could have written anything down."""
     found = [
         one

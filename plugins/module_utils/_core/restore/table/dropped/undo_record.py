@@ -16,8 +16,8 @@ from ....postgres.names import TableName
 from ..kept_versions import MARK
 from ..session import Session
 from ..target import Target
-from .belongings import REFRESH, SEQUENCE_VALUE
-from .plan import ReturnPlan
+from .lost_objects import REFRESH, SEQUENCE_VALUE
+from .plan import RecreatePlan
 
 _COMMENT = """
 SELECT d.description FROM pg_catalog.pg_description d
@@ -26,7 +26,7 @@ WHERE d.objoid = %s AND d.classoid = 'pg_catalog.pg_type'::pg_catalog.regclass A
 
 
 @dataclass(frozen=True)
-class Memory:
+class UndoRecord:
     """A table that was brought back, and with what.
 
     :param backup: the set.
@@ -44,24 +44,24 @@ class Memory:
     rows: tuple[tuple[str, str, str], ...]
 
     @classmethod
-    def of(cls, session: Session, plan: ReturnPlan) -> Memory:
+    def of(cls, session: Session, plan: RecreatePlan) -> UndoRecord:
         """Of what was just done."""
-        belongings = plan.belongings
+        lost_objects = plan.lost_objects
         return cls(
             table=plan.table,
             backup=plan.set_name,
             time=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             made={
                 object_name(one): object_digest(one, loose=True)
-                for one in belongings.made
+                for one in lost_objects.made
                 if one.desc not in (REFRESH, SEQUENCE_VALUE)
             },
-            changed=tuple(lost.name for lost in belongings.changed),
+            changed=tuple(lost.name for lost in lost_objects.changed),
             rows=_contents(session, plan),
         )
 
     @classmethod
-    def parse(cls, text: str | None) -> Memory | None:
+    def parse(cls, text: str | None) -> UndoRecord | None:
         """Read a comment; None for one that is not ours. The table's owner can have written anything into it."""
         try:
             fields = json.loads(text or "")[MARK]
@@ -83,18 +83,18 @@ class Memory:
         return json.dumps({MARK: asdict(self)}, ensure_ascii=False, sort_keys=True)
 
 
-def recall(session: Session, target: Target) -> Memory | None:
+def read_undo_record(session: Session, target: Target) -> UndoRecord | None:
     """What is remembered of a table; None for one that was not brought back, or is settled."""
-    memory = Memory.parse(session.value(_COMMENT, [target.type_oid]))
+    memory = UndoRecord.parse(session.value(_COMMENT, [target.type_oid]))
     return memory if memory is not None and memory.table == target.table else None
 
 
-def remember(session: Session, memory: Memory) -> None:
+def write_undo_record(session: Session, memory: UndoRecord) -> None:
     """Write it down."""
     _comment(session, memory.table, memory.to_text())
 
 
-def forget(session: Session, table: TableName) -> None:
+def delete_undo_record(session: Session, table: TableName) -> None:
     """Make the table one like any other."""
     _comment(session, table, None)
 
@@ -105,7 +105,7 @@ def _comment(session: Session, table: TableName, text: str | None) -> None:
     session.execute(sql.SQL("COMMENT ON TYPE {} IS {}").format(sql.Identifier(*table), sql.Literal(text)))
 
 
-def _contents(session: Session, plan: ReturnPlan) -> tuple[tuple[str, str, str], ...]:
+def _contents(session: Session, plan: RecreatePlan) -> tuple[tuple[str, str, str], ...]:
     """The fingerprints of all tables; what the manifest has was compared with it."""
     known: dict[TableName, str] = {}
     for table, backup in plan.rows.items():
