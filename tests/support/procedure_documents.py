@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.checklists import BackupSelector
+from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.checklists import ChecklistOptions
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.document import Custody, Procedure
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.transitions import begin
 
@@ -19,7 +19,7 @@ SCHEMA = json.loads((PROJECT / "docs" / "procedure.schema.json").read_text())
 NOW = datetime(2026, 11, 26, 21, 0, tzinfo=timezone.utc)
 
 
-def begun(procedure: str, state: str | None, wanted: BackupSelector, *, check_mode: bool = False) -> Procedure:
+def begun(procedure: str, state: str | None, wanted: ChecklistOptions, *, check_mode: bool = False) -> Procedure:
     """One of which nothing is done yet."""
     return begin(
         procedure,
@@ -28,7 +28,7 @@ def begun(procedure: str, state: str | None, wanted: BackupSelector, *, check_mo
         label="shop",
         environment="test",
         reference="v1.2",
-        wanted=wanted,
+        options=wanted,
         custody=Custody(user="ops", host="runner", job=None, by=None),
         check_mode=check_mode,
         now=NOW,

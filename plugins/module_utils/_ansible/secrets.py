@@ -58,7 +58,7 @@ def secrets(parameters: object, option: str = "") -> Iterator[str]:
 
 
 def _hidden(one: Mapping[object, object]) -> Iterator[str]:
-    """The values that an object of :class:`..._core.controller.wanted.Wanted` says to be secret."""
+    """The values that an object of :class:`..._core.controller.desired.DesiredObject` says to be secret."""
     fields, names = one.get("fields"), one.get("hidden")
     values = fields.get(one.get("secret")) if isinstance(fields, Mapping) else None
     if isinstance(values, Mapping) and isinstance(names, list | tuple):

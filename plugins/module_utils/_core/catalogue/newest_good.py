@@ -22,7 +22,7 @@ _NEAREST = 3
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundSet:
     """Which set is meant.
 
     :param passed_by: newer ones of which no good copy is known, where the newest was asked for.
@@ -34,7 +34,7 @@ class Found:
     failures: Mapping[str, BackupError] = field(default_factory=dict)
 
 
-def newest_good(locations: Sequence[Location], label: str, verify_keys: Sequence[VerifyKey]) -> Found:
+def newest_good(locations: Sequence[Location], label: str, verify_keys: Sequence[VerifyKey]) -> FoundSet:
     """The newest set that may be meant of which some location has a good copy, and none a copy with another manifest.
 
     :raises ConfigError: there is none.
@@ -60,7 +60,7 @@ def newest_good(locations: Sequence[Location], label: str, verify_keys: Sequence
         if found is None:
             raise ConfigError(STEP, f"there is no good backup of '{label}'{_unasked(failures)}")
         if _copies_agree(locations, label, found, verify_keys):
-            return Found(found, tuple(sorted(one for one in bad if one > found)), failures)
+            return FoundSet(found, tuple(sorted(one for one in bad if one > found)), failures)
         disputed.add(found)
 
 

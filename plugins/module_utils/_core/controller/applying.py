@@ -8,8 +8,8 @@ from typing import Any
 
 from .changes import Change
 from .client import Client, ControllerError, Record
+from .desired import DesiredObject
 from .state import State
-from .wanted import Wanted
 
 _STEP = "bring the controller to its state"
 _UNDER_WAY = ("new", "pending", "waiting", "running")
@@ -84,7 +84,7 @@ def _approval(change: Change, path: str, client: Client) -> None:
         _sent(client, "POST", f"{path}/create_approval_template/", one.approval, one)
 
 
-def _sent(client: Client, method: str, path: str, body: Mapping[str, Any], one: Wanted) -> Any:
+def _sent(client: Client, method: str, path: str, body: Mapping[str, Any], one: DesiredObject) -> Any:
     try:
         return client.request(method, path, body)
     except ControllerError as error:

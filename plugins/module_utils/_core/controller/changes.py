@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .client import Record
+from .desired import DesiredObject
 from .kinds import KINDS
 from .state import State
-from .wanted import Wanted
 
 ENCRYPTED = "$encrypted$"
 """What a controller shows of a secret."""
@@ -31,7 +31,7 @@ class Change:
     :param told: a line for each of these, without secrets.
     """
 
-    wanted: Wanted
+    wanted: DesiredObject
     record: Record | None
     fields: Mapping[str, Any] = field(default_factory=dict)
     references: Mapping[str, str | None] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Change:
         return f"change {self.wanted.title}: {'; '.join(self.told)}"
 
 
-def plan_changes(wanted: Sequence[Wanted], state: State, *, update_secrets: bool) -> list[Change]:
+def plan_changes(wanted: Sequence[DesiredObject], state: State, *, update_secrets: bool) -> list[Change]:
     """What differs, in the order in which it is done."""
     found = []
     for one in wanted:
@@ -62,7 +62,7 @@ def plan_changes(wanted: Sequence[Wanted], state: State, *, update_secrets: bool
     return found
 
 
-def _change(one: Wanted, state: State, update_secrets: bool) -> Change:
+def _change(one: DesiredObject, state: State, update_secrets: bool) -> Change:
     record = state.found[one.key]
     fields, told = {}, []
     for name, value in one.fields.items():

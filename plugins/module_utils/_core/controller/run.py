@@ -8,8 +8,8 @@ from typing import Any
 from .applying import carry_out, remove
 from .changes import left_line, plan_changes
 from .client import Client, ControllerError
+from .desired import read_desired
 from .state import State
-from .wanted import read_wanted
 
 
 def run_awx_objects(params: Mapping[str, Any], check_mode: bool, *, connect: Callable[[], Client]) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def run_awx_objects(params: Mapping[str, Any], check_mode: bool, *, connect: Cal
     :return: ``changes``, a line for each, ``leftovers``, a line for each, and ``changed``.
     :raises BackupError: with what was done until then as ``changes``.
     """
-    wanted = read_wanted(params["objects"])
+    wanted = read_desired(params["objects"])
     client = connect()
     try:
         if client.request("GET", "me/") is None:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from .client import Client, ControllerError, Record, all_of
+from .desired import DesiredObject
 from .kinds import KINDS, MARKED
-from .wanted import Wanted
 
 _SUMMARISED = {("job_templates", "credentials"): "credentials"}
 _NOTIFIED = "notification_templates_"
@@ -19,7 +19,7 @@ class State:
     :param mark: ends the description of what is ours.
     """
 
-    def __init__(self, client: Client, wanted: Sequence[Wanted], organization: str, mark: str) -> None:
+    def __init__(self, client: Client, wanted: Sequence[DesiredObject], organization: str, mark: str) -> None:
         self._client = client
         self._lists: dict[str, list[Record]] = {}
         self._notified: dict[tuple[str, str], dict[int, list[int]]] = {}
@@ -50,7 +50,7 @@ class State:
         """The id of a wanted object, None where it is still to be made."""
         return self.found[key]["id"] if key in self.found else None
 
-    def _find(self, one: Wanted) -> Record | None:
+    def _find(self, one: DesiredObject) -> Record | None:
         kind = KINDS[one.kind]
         records = self.records(one.kind)
         if one.exists and one.kind == "credentials":
@@ -69,7 +69,7 @@ class State:
             )
         return matching[0] if matching else None
 
-    def links(self, one: Wanted, part: str) -> list[int]:
+    def links(self, one: DesiredObject, part: str) -> list[int]:
         """The ids of what belongs to an object, in their order."""
         record = self.found[one.key]
         if (one.kind, part) in _SUMMARISED:
@@ -90,7 +90,7 @@ class State:
             self._notified[kind, part] = told
         return self._notified[kind, part]
 
-    def survey(self, one: Wanted) -> Any:
+    def survey(self, one: DesiredObject) -> Any:
         """The questions of a template."""
         return self._client.request("GET", f"{one.kind}/{self.found[one.key]['id']}/survey_spec/") or {}
 

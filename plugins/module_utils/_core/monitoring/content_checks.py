@@ -71,7 +71,7 @@ def _check_location(location: Location, label: str, sets: Sequence[KnownSet]) ->
         for artifact in good.manifest.artifacts:
             files, total = files + 1, total + artifact.size
             try:
-                StoredArtifact(good, artifact).prove()
+                StoredArtifact(good, artifact).verify()
             except NotAsWritten:
                 wrong.append(f"{one.id}/{artifact.name}")
     if wrong:

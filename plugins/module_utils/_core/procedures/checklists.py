@@ -80,7 +80,7 @@ _MIDDLES: Mapping[tuple[str, str | None], Titles] = {
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ChecklistOptions:
     """What of a checklist was asked for.
 
     :param told: whether there is anybody to tell.
@@ -93,21 +93,21 @@ class Wanted:
     left_out: Mapping[str, str] | None = None
 
 
-def checklist(procedure: str, state: str | None, wanted: Wanted) -> tuple[Step, ...]:
+def checklist(procedure: str, state: str | None, options: ChecklistOptions) -> tuple[Step, ...]:
     """The steps of a run, none of them done.
 
     :param state: which part of the procedure, where it has several.
     """
-    return tuple(_steps(_MIDDLES[procedure, state], wanted))
+    return tuple(_steps(_MIDDLES[procedure, state], options))
 
 
-def _steps(middle: Titles, wanted: Wanted) -> Iterator[Step]:
-    left_out = wanted.left_out or {}
+def _steps(middle: Titles, options: ChecklistOptions) -> Iterator[Step]:
+    left_out = options.left_out or {}
     # What it is about is known before anybody is told.
     found = tuple(one for one in middle if one[0] == FIND)
     for name, title in found:
         yield Step(name=name, title=title, required=True)
-    yield _telling(ANNOUNCE, "Announce it to the team", wanted)
+    yield _notification_step(ANNOUNCE, "Announce it to the team", options)
     for name, title in middle[len(found) :]:
         if name in left_out and name in _OPTIONAL:
             continue
@@ -115,13 +115,13 @@ def _steps(middle: Titles, wanted: Wanted) -> Iterator[Step]:
             yield Step(name=name, title=title, required=False, status=SKIPPED, evidence=(left_out[name],))
         else:
             yield Step(name=name, title=title, required=name not in _OPTIONAL)
-    yield _telling(TELL, "Tell the team: go or no go", wanted)
+    yield _notification_step(TELL, "Tell the team: go or no go", options)
     yield Step(name=RECORD, title="Document where the backup is, and when it was made", required=True)
 
 
-def _telling(name: str, title: str, wanted: Wanted) -> Step:
-    if wanted.told:
-        return Step(name=name, title=title, required=wanted.must_tell)
+def _notification_step(name: str, title: str, options: ChecklistOptions) -> Step:
+    if options.told:
+        return Step(name=name, title=title, required=options.must_tell)
     nobody = "backup_alerts is empty: there is nobody to tell"
     return Step(name=name, title=title, required=False, status=SKIPPED, evidence=(nobody,))
 

@@ -11,7 +11,7 @@ from ..backupset.signing import SigningKey, load_signing_key
 from ..documents.strict_json import dumps
 from ..errors import BackupError, ConfigError, FormatError
 from .announcing import announcement, findings, title
-from .checklists import Wanted
+from .checklists import ChecklistOptions
 from .custody import custody
 from .details import check_details, sealed_details
 from .document import NO_GO, PROCEDURES, SHAPE, Procedure
@@ -81,7 +81,7 @@ def _begin(params: Mapping[str, Any], given: Mapping[str, object], check_mode: b
         label=params["label"],
         environment=params["environment"] or None,
         reference=reference_of(procedure, values),
-        wanted=Wanted(told=params["told"], must_tell=params["must_tell"], left_out=_left_out(params)),
+        options=ChecklistOptions(told=params["told"], must_tell=params["must_tell"], left_out=_left_out(params)),
         custody=custody(given),
         check_mode=check_mode,
         now=now,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from .checklists import RECORD, TELL, Wanted, checklist
+from .checklists import RECORD, TELL, ChecklistOptions, checklist
 from .document import (
     CHECKED,
     DONE,
@@ -32,7 +32,7 @@ def begin(
     label: str,
     environment: str | None,
     reference: str | None,
-    wanted: Wanted,
+    options: ChecklistOptions,
     custody: Custody,
     check_mode: bool,
     now: datetime,
@@ -55,7 +55,7 @@ def begin(
         finished=None,
         verdict=NO_GO,
         reason="it has not begun",
-        steps=checklist(procedure, state, wanted),
+        steps=checklist(procedure, state, options),
         backup=None,
         differences=(),
         custody=custody,

@@ -21,7 +21,7 @@ from ..locations.base import Location
 from ..stream.transforms import Sha256
 
 BLOCK_BYTES = 1024 * 1024
-"""What is hashed as one by :class:`BlockProven`: 32 bytes of memory for each MiB of a file."""
+"""What is hashed as one by :class:`VerifiedByBlocks`: 32 bytes of memory for each MiB of a file."""
 KEPT_BYTES = 8 * 1024 * 1024
 """A file up to this size is kept in memory when it is proven, and not read again."""
 
@@ -90,7 +90,7 @@ class StoredArtifact:
         if read.hexdigest() != self.artifact.sha256:
             raise self.not_as_written()
 
-    def prove(self) -> None:
+    def verify(self) -> None:
         """Read the file once and compare its SHA-256; good for no later reading.
 
         :raises BackupError: as :meth:`stored`.
@@ -139,7 +139,7 @@ class _OtherHeaders:
                 yield rekey.headers[self._name].encode("ascii")
 
 
-class Proven:
+class VerifiedFile:
     """Ranges of a stored file that are those of the file in the manifest, or that whoever decrypts them proves."""
 
     def read(self, offset: int, length: int) -> Iterator[bytes]:
@@ -150,7 +150,7 @@ class Proven:
         raise NotImplementedError
 
 
-class HeadProven(Proven):
+class VerifiedByHead(VerifiedFile):
     """Of an age file whose head, kept here, is proven: header and nonce fix the key of every chunk, so that a chunk
     that opens under it is the one that was written (https://c2sp.org/age). Good for nothing but to be decrypted.
 
@@ -172,7 +172,7 @@ class HeadProven(Proven):
             yield from self._file.read(offset + len(held), length - len(held))
 
 
-class BlockProven(Proven):
+class VerifiedByBlocks(VerifiedFile):
     """Of any file. One pass proves it and keeps the SHA-256 of each MiB, or the file itself where it is small; a MiB
     that is read again is compared before any of it is handed out.
     """
@@ -196,12 +196,12 @@ class BlockProven(Proven):
             yield self._small[offset:end]
             return
         number = offset // BLOCK_BYTES
-        for block in self._proven(number, end):
+        for block in self._verified(number, end):
             begin = number * BLOCK_BYTES
             yield block[max(0, offset - begin) : end - begin]
             number += 1
 
-    def _proven(self, first: int, end: int) -> Iterator[bytes]:
+    def _verified(self, first: int, end: int) -> Iterator[bytes]:
         """The blocks from number *first* on that lie before *end*; the one read last is not read again."""
         number, last = self._last
         if number == first:
@@ -234,7 +234,7 @@ def _blocks(pieces: Iterator[bytes]) -> Iterator[bytes]:
         yield bytes(held)
 
 
-def open_proven(file: StoredArtifact) -> Proven:
+def open_verified(file: StoredArtifact) -> VerifiedFile:
     """The cheapest proof that its encryption allows: of its head, or of all of it.
 
     :raises NotAsWritten: it is not the file that the manifest tells of.
@@ -244,8 +244,8 @@ def open_proven(file: StoredArtifact) -> Proven:
         location = file.location
         try:
             if artifact.encryption == "age" and artifact.age_head is not None:
-                return HeadProven(file, artifact.age_head)
-            return BlockProven(file)
+                return VerifiedByHead(file, artifact.age_head)
+            return VerifiedByBlocks(file)
         except BackupError as error:
             if not file.go_on(location, error):
                 raise

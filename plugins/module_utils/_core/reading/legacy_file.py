@@ -25,7 +25,7 @@ _HUNGRY = frozenset({XZ, ZSTD})
 
 
 @dataclass(frozen=True)
-class Peeled:
+class UnwrappedFile:
     """What is inside of a file.
 
     :param head: its first :data:`detect.HEAD_BYTES`, or all of less.
@@ -43,7 +43,7 @@ class Peeled:
         return detect(self.head) is PGDUMP
 
     @property
-    def stranger(self) -> str | None:
+    def problem(self) -> str | None:
         """What a person is told where it is neither a dump nor text."""
         found = detect(self.head)
         if found not in (PGDUMP, UNKNOWN):
@@ -77,7 +77,7 @@ class LayeredFile:
             error.message = f"{self.path}: {error.message}"
             raise
 
-    def peel(self) -> Peeled:
+    def unwrap_layers(self) -> UnwrappedFile:
         """The plain contents from the beginning."""
         pieces = self._stored()
         layers: list[Format] = []
@@ -87,7 +87,7 @@ class LayeredFile:
             too_many = len(layers) == _LAYERS or (found in _HUNGRY and not _HUNGRY.isdisjoint(layers))
             stage = None if too_many else self._stage(found, head)
             if stage is None:
-                return Peeled(head, tuple(layers), pieces)
+                return UnwrappedFile(head, tuple(layers), pieces)
             layers.append(found)
             pieces = through(pieces, [stage, self._decryption.allowance(self._file.size)])
 
@@ -116,7 +116,7 @@ class FileStream:
 
     def run(self, emit: Emit) -> None:
         """See :class:`pipeline.Source`."""
-        for piece in self._file.peel().pieces:
+        for piece in self._file.unwrap_layers().pieces:
             if self._cancelled:
                 raise Cancelled(STEP)
             emit(piece)

@@ -18,7 +18,7 @@ from ..encryption.identities import Decryption
 from ..errors import BackupError, CryptoError, FormatError
 from ..stream.stages import Transform, through
 from ..stream.transforms import Gunzip, Unzstd, read_frames
-from .artifact import HeadProven, Proven, StoredArtifact, open_proven
+from .artifact import StoredArtifact, VerifiedByHead, VerifiedFile, open_verified
 
 STEP = "read the backup"
 Result = TypeVar("Result")
@@ -31,13 +31,13 @@ class PlainReader:
 
     Where a location fails, or its copy turns out to be damaged, reading goes on in the next one.
 
-    :param proven: *file*, read with a proof.
+    :param verified: *file*, read with a proof.
     """
 
-    def __init__(self, file: StoredArtifact, proven: Proven, decryption: Decryption) -> None:
+    def __init__(self, file: StoredArtifact, verified: VerifiedFile, decryption: Decryption) -> None:
         self.artifact = file.artifact
         self._file = file
-        self._proven = proven
+        self._verified = verified
         self._decryption = decryption
 
     def pieces(self) -> Iterator[bytes]:
@@ -46,7 +46,7 @@ class PlainReader:
         :raises BackupError: no key fits, or it is not what the manifest tells of.
         """
         return self._going_on(
-            lambda done: _after(done, unwrap(self._file, self._proven.read(0, self.artifact.size), self._decryption))
+            lambda done: _after(done, unwrap(self._file, self._verified.read(0, self.artifact.size), self._decryption))
         )
 
     def ranges(self, wanted: Ranges) -> Iterator[bytes]:
@@ -86,8 +86,8 @@ class PlainReader:
 class SeekablePlain(PlainReader):
     """Of an age file, or of one that is not encrypted: every range is a request of its own."""
 
-    def __init__(self, file: StoredArtifact, proven: Proven, decryption: Decryption) -> None:
-        super().__init__(file, proven, decryption)
+    def __init__(self, file: StoredArtifact, verified: VerifiedFile, decryption: Decryption) -> None:
+        super().__init__(file, verified, decryption)
         self._age = self._open() if self.artifact.encryption == "age" else None
 
     def ranges(self, wanted: Ranges) -> Iterator[bytes]:
@@ -110,16 +110,16 @@ class SeekablePlain(PlainReader):
     def _decrypted(self, offset: int, length: int) -> Iterator[bytes]:
         def begin(done: int) -> Iterator[bytes]:
             if self._age is None:
-                return self._proven.read(offset + done, length - done)
-            return stream_range(self._age, self._proven.read, offset + done, length - done)
+                return self._verified.read(offset + done, length - done)
+            return stream_range(self._age, self._verified.read, offset + done, length - done)
 
         return self._going_on(begin)
 
     def _open(self) -> SeekableReader:
         def fetch(offset: int, length: int) -> bytes:
-            return b"".join(self._proven.read(offset, length))
+            return b"".join(self._verified.read(offset, length))
 
-        head = self._proven.head if isinstance(self._proven, HeadProven) else None
+        head = self._verified.head if isinstance(self._verified, VerifiedByHead) else None
         try:
             identities = self._decryption.cipher(AgeCipher).identities()
         except CryptoError as error:
@@ -166,7 +166,7 @@ def open_plain(good: GoodSet, artifact: Artifact, decryption: Decryption) -> Pla
     by_ranges = artifact.encryption in ("age", "none") and (artifact.compression == "none" or artifact.frames)
     kind = SeekablePlain if by_ranges else StreamedPlain
     file = StoredArtifact(good, artifact)
-    return kind(file, open_proven(file), decryption)
+    return kind(file, open_verified(file), decryption)
 
 
 def unwrap(file: StoredArtifact, stored: Iterator[bytes], decryption: Decryption) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ from ..locations.base import Location
 from ..postgres.names import TableName
 from ..progress import expect
 from ..reading.access import Access
-from ..reading.artifact import HeadProven, NotAsWritten, StoredArtifact
+from ..reading.artifact import NotAsWritten, StoredArtifact, VerifiedByHead
 from ..reading.left_out import told_left_out
 from ..reading.plain import unwrap
 from ..reading.set_archive import SetArchive, open_set_archive
@@ -174,7 +174,7 @@ class CopyCheck:
             return ""
         parser = HeaderParser()
         try:
-            header = parser.feed(HeadProven(StoredArtifact(good, artifact), artifact.age_head).head)
+            header = parser.feed(VerifiedByHead(StoredArtifact(good, artifact), artifact.age_head).head)
         except CryptoError as error:
             return f"{artifact.name}: {error.message}"
         found, count = 0 if header is None else len(header.stanzas), len(artifact.recipients)

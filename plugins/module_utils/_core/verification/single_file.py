@@ -33,9 +33,9 @@ def verify_file(request: VerifyRequest, access: Access) -> list[Finding]:
         tell("file", FAILED, f"{file.path}: it is text, and no dump: nothing in it shows that it is whole")
         return findings
     layers = LayeredFile(file, access.decryption)
-    peeled = layers.peel()
-    around = " in ".join(layer.title for layer in reversed(peeled.layers))
-    kind = "a script of SQL" if contents.toc is None else detect(peeled.head).title
+    unwrapped = layers.unwrap_layers()
+    around = " in ".join(layer.title for layer in reversed(unwrapped.layers))
+    kind = "a script of SQL" if contents.toc is None else detect(unwrapped.head).title
     tell("file", PASSED, f"{kind}{f' in {around}' if around else ''}, read to its end")
     for warning in contents.warnings:
         tell("origin", WARNING, warning)
@@ -53,7 +53,7 @@ def verify_file(request: VerifyRequest, access: Access) -> list[Finding]:
 def _check_contents(layers: LayeredFile, access: Access, tell: Tell) -> None:
     unpacker = Unpacker(access.decryption.max_toc)
     try:
-        for piece in layers.peel().pieces:
+        for piece in layers.unwrap_layers().pieces:
             unpacker.feed(piece)
         unpacker.finish()
     except BackupError as error:

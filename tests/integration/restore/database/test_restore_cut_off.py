@@ -129,7 +129,9 @@ class CutCursor:
         self.left = last
         self.cut = Cut(server)
 
-    def statements(self, plan: exchanging.Exchange, original: Callable[[exchanging.Exchange], Iterator[object]]):
+    def statements(
+        self, plan: exchanging.DatabaseRename, original: Callable[[exchanging.DatabaseRename], Iterator[object]]
+    ):
         for statement in original(plan):
             if self.left == 0:
                 self.cut()
@@ -144,8 +146,8 @@ def test_ending_the_session_between_two_statements_of_the_exchange_leaves_the_ol
     bench: RestoreBench, postgres17: PostgresServer, damaged: str, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     cutter = CutCursor(number, postgres17)
-    original = exchanging.Exchange.statements
-    monkeypatch.setattr(exchanging.Exchange, "statements", lambda plan: cutter.statements(plan, original))
+    original = exchanging.DatabaseRename.statements
+    monkeypatch.setattr(exchanging.DatabaseRename, "statements", lambda plan: cutter.statements(plan, original))
     with contextlib.suppress(BackupError):
         bench.restore(postgres17, damaged)
     assert state_of(postgres17, damaged) == (OLD if cutter.cut.done else RESTORED)
@@ -230,13 +232,13 @@ def test_the_server_that_is_killed_in_the_middle_of_an_exchange_comes_back_with_
         server.query(shop, "CREATE TABLE orders (id int, paid text); INSERT INTO orders VALUES (1), (2), (3), (4)")
         bench.backup(server, shop)
         server.query(shop, "DELETE FROM orders WHERE id > 3")
-        original = exchanging.Exchange.statements
+        original = exchanging.DatabaseRename.statements
 
-        def killing(plan: exchanging.Exchange) -> Iterator[object]:
+        def killing(plan: exchanging.DatabaseRename) -> Iterator[object]:
             yield from original(plan)
             server.kill()
 
-        monkeypatch.setattr(exchanging.Exchange, "statements", killing)
+        monkeypatch.setattr(exchanging.DatabaseRename, "statements", killing)
         with pytest.raises(BackupError):
             bench.restore(server, shop)
         monkeypatch.undo()

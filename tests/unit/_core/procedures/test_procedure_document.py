@@ -15,7 +15,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.chec
     _MIDDLES,
     RECORD,
     TELL,
-    Wanted,
+    ChecklistOptions,
     checklist,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.document import (
@@ -106,7 +106,7 @@ def test_go_means_that_every_required_step_is_done(
     check_mode: bool,
     done: list[tuple[int, dict[str, Any]]],
 ) -> None:
-    wanted = Wanted(told=told, must_tell=must_tell, left_out=dict.fromkeys(left_out, "nobody asked"))
+    wanted = ChecklistOptions(told=told, must_tell=must_tell, left_out=dict.fromkeys(left_out, "nobody asked"))
     document = begun(*which, wanted, check_mode=check_mode)
     assert assert_sound(document)["verdict"] == NO_GO
     for number, (place, result) in enumerate(done):
@@ -130,7 +130,7 @@ def test_go_means_that_every_required_step_is_done(
 def test_a_failure_that_no_step_has_recorded_is_no_go_wherever_the_run_was(
     which: tuple[str, str | None], told: bool, must_tell: bool, check_mode: bool, done: int, last: dict[str, Any]
 ) -> None:
-    document = begun(*which, Wanted(told=told, must_tell=must_tell), check_mode=check_mode)
+    document = begun(*which, ChecklistOptions(told=told, must_tell=must_tell), check_mode=check_mode)
     went_well = outcome_of({"summary": ["done"]}, check_mode=check_mode)
     steps = [step.name for step in document.steps if step.name not in (TELL, RECORD)]
     for name in steps[:done]:
@@ -148,8 +148,8 @@ def test_a_failure_that_no_step_has_recorded_is_no_go_wherever_the_run_was(
 
 
 def test_a_check_that_finds_nothing_wrong_says_so_and_that_nothing_was_done() -> None:
-    document = begun("pre_deploy", None, Wanted(told=True), check_mode=True)
-    for step in checklist("pre_deploy", None, Wanted(told=True))[:-1]:
+    document = begun("pre_deploy", None, ChecklistOptions(told=True), check_mode=True)
+    for step in checklist("pre_deploy", None, ChecklistOptions(told=True))[:-1]:
         assert document.reason == f"it has not ended: it is at step '{step.name}'"
         document = advance(document, step.name, outcome_of({"summary": ["would"]}, check_mode=True), NOW)
     assert finish(document, (), NOW).verdict == CHECKED
@@ -157,8 +157,8 @@ def test_a_check_that_finds_nothing_wrong_says_so_and_that_nothing_was_done() ->
 
 @pytest.mark.parametrize("which", sorted(_MIDDLES, key=str), ids=str)
 def test_every_procedure_can_end_in_go_and_says_where_it_was_killed(which: tuple[str, str | None]) -> None:
-    document = begun(*which, Wanted(told=True))
-    for step in checklist(*which, Wanted(told=True))[:-1]:
+    document = begun(*which, ChecklistOptions(told=True))
+    for step in checklist(*which, ChecklistOptions(told=True))[:-1]:
         assert document.reason == f"it has not ended: it is at step '{step.name}'"
         document = advance(document, step.name, outcome_of({"summary": ["done"]}, check_mode=False), NOW)
     ended = finish(document, (), NOW)
@@ -167,7 +167,7 @@ def test_every_procedure_can_end_in_go_and_says_where_it_was_killed(which: tuple
 
 
 def test_a_document_that_says_go_without_its_steps_is_neither_written_nor_read() -> None:
-    document = finish(begun("pre_deploy", None, Wanted()), (), NOW)
+    document = finish(begun("pre_deploy", None, ChecklistOptions()), (), NOW)
     assert document.verdict == NO_GO
     assert document.reason == "it never came to step 'backup'"
     told = json.loads(document.to_bytes())
@@ -186,9 +186,9 @@ def test_the_published_schema_is_the_one_of_the_code_and_is_a_schema() -> None:
 
 @pytest.mark.parametrize("which", [("pre_deploy", None), ("pre_migration", "begun")])
 def test_a_restore_point_is_a_step_where_it_is_asked_for_and_stops_nothing(which: tuple[str, str | None]) -> None:
-    without = checklist(*which, Wanted(left_out={"restore_point": "nobody asked for it"}))
+    without = checklist(*which, ChecklistOptions(left_out={"restore_point": "nobody asked for it"}))
     assert "restore_point" not in [step.name for step in without]
-    document = begun(*which, Wanted())
+    document = begun(*which, ChecklistOptions())
     for step in document.steps[:-1]:
         result = {"failed": True, "msg": "no"} if step.name == "restore_point" else {"summary": ["done"]}
         document = advance(document, step.name, outcome_of(result, check_mode=False), NOW)

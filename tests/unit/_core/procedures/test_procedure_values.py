@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
-from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.checklists import Wanted
+from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.checklists import ChecklistOptions
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.result_file import (
     result_path,
     write_result,
@@ -115,7 +115,7 @@ def test_only_an_older_document_or_an_empty_file_gives_way(tmp_path: Path) -> No
     path.touch()
     for _time in range(2):
         assert result_path(str(path), "pre_deploy", "shop", 1) == str(path)
-        write_result(str(path), begun("pre_deploy", None, Wanted()))
+        write_result(str(path), begun("pre_deploy", None, ChecklistOptions()))
     assert path.stat().st_mode & 0o777 == 0o600
     assert os.listdir(tmp_path) == ["result.json"]
     path.write_text("{}")

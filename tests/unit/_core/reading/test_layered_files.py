@@ -46,10 +46,10 @@ def test_layers_come_off_from_the_outermost_to_the_innermost_every_time(tmp_path
     with opened(tmp_path / "old", gzip.compress(enveloped(lzma.compress(SCRIPT)))) as file:
         layered = LayeredFile(file, Decryption.parse([KEY]))
         for _reading in range(2):
-            peeled = layered.peel()
-            assert peeled.layers == (GZIP, CIPHERS["envelope"].formats[0], XZ)
-            assert peeled.head == SCRIPT
-            assert b"".join(peeled.pieces) == SCRIPT
+            unwrapped = layered.unwrap_layers()
+            assert unwrapped.layers == (GZIP, CIPHERS["envelope"].formats[0], XZ)
+            assert unwrapped.head == SCRIPT
+            assert b"".join(unwrapped.pieces) == SCRIPT
 
 
 def test_what_lies_below_more_layers_than_any_procedure_makes_is_no_text(tmp_path: Path) -> None:
@@ -57,9 +57,9 @@ def test_what_lies_below_more_layers_than_any_procedure_makes_is_no_text(tmp_pat
     for _layer in range(5):
         data = gzip.compress(data)
     with opened(tmp_path / "old", data) as file:
-        peeled = LayeredFile(file, Decryption.parse()).peel()
-    assert peeled.stranger == "it is gzip"
-    assert len(peeled.layers) == 4
+        unwrapped = LayeredFile(file, Decryption.parse()).unwrap_layers()
+    assert unwrapped.stranger == "it is gzip"
+    assert len(unwrapped.layers) == 4
 
 
 def test_a_file_that_expands_beyond_what_is_allowed_ends_and_names_the_option(
@@ -68,15 +68,18 @@ def test_a_file_that_expands_beyond_what_is_allowed_ends_and_names_the_option(
     monkeypatch.setattr(identities, "_ALWAYS_ALLOWED", 100_000)
     with opened(tmp_path / "bomb", gzip.compress(gzip.compress(bytes(20_000_000)))) as file:
         with pytest.raises(FormatError, match=r"come more than 100,000 .*raise max_expansion"):
-            list(LayeredFile(file, Decryption.parse(max_expansion=10)).peel().pieces)
-        assert sum(map(len, LayeredFile(file, Decryption.parse(max_expansion=1_000_000)).peel().pieces)) == 20_000_000
+            list(LayeredFile(file, Decryption.parse(max_expansion=10)).unwrap_layers().pieces)
+        assert (
+            sum(map(len, LayeredFile(file, Decryption.parse(max_expansion=1_000_000)).unwrap_layers().pieces))
+            == 20_000_000
+        )
 
 
 def test_only_one_layer_may_take_much_memory(tmp_path: Path) -> None:
     with opened(tmp_path / "old", lzma.compress(gzip.compress(lzma.compress(SCRIPT)))) as file:
-        peeled = LayeredFile(file, Decryption.parse()).peel()
-    assert peeled.layers == (XZ, GZIP)
-    assert peeled.stranger == "it is xz"
+        unwrapped = LayeredFile(file, Decryption.parse()).unwrap_layers()
+    assert unwrapped.layers == (XZ, GZIP)
+    assert unwrapped.stranger == "it is xz"
 
 
 def test_a_script_in_an_envelope_is_read_for_a_database(tmp_path: Path) -> None:

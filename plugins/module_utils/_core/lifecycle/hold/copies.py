@@ -22,7 +22,7 @@ _MARK_AGE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Looked:
+class CopyState:
     """What was found in one location.
 
     :param problems: what is wrong with the copy, a line each.
@@ -47,20 +47,20 @@ class Outcome:
     error: BackupError | None = None
 
 
-def look(
+def read_copy_state(
     location: Location,
     label: str,
     set_id: SetId,
     verify_keys: Sequence[VerifyKey] = (),
     record_keys: Sequence[VerifyKey] = (),
-) -> Looked:
+) -> CopyState:
     """Find out how the set stands in *location*; nothing is changed.
 
     :raises BackupError: the location fails.
     """
     copy = read_copy(location, label, set_id, verify_keys=verify_keys, record_keys=record_keys)
     if copy is None:
-        return Looked(Standing(frozenset()))
+        return CopyState(Standing(frozenset()))
     directory = set_id.directory(label)
     records = {claim.name: claim.record for claim in copy.claims}
     holds = {name: _if(Hold, records.get(name)) for name in HOLDS if name in copy.objects}
@@ -68,7 +68,7 @@ def look(
     legal = _legal_holds(location, directory, sorted(copy.objects), warnings)
     vouched = frozenset(claim.name for claim in copy.claims if claim.signed)
     standing = Standing(frozenset(copy.objects), holds, _if(Release, records.get(RELEASE)), legal, vouched)
-    return Looked(standing, copy.problems, tuple(warnings))
+    return CopyState(standing, copy.problems, tuple(warnings))
 
 
 def _if(kind: type[Kind], record: object) -> Kind | None:

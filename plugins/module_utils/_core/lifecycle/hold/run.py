@@ -11,12 +11,12 @@ from typing import Any
 from ...backupset.naming import HOLD, RELEASE, SetId
 from ...backupset.record_keys import RecordKeys
 from ...backupset.signing import VerifyKey, load_verify_keys
-from ...catalogue.newest_good import Found, newest_good, no_such_set
+from ...catalogue.newest_good import FoundSet, newest_good, no_such_set
 from ...catalogue.search import ask_all
 from ...errors import BackupError
 from ...locations import enter_locations
 from ...locations.base import Location
-from .copies import Looked, Outcome, carry_out, confirm, look
+from .copies import CopyState, Outcome, carry_out, confirm, read_copy_state
 from .planning import Standing, plan_hold, plan_release
 from .reporting import Copy, report
 from .request import HoldRequest
@@ -57,7 +57,7 @@ def hold_in(
     keys: RecordKeys = _NO_KEYS,
 ) -> dict[str, Any]:
     """The same, in locations that are open."""
-    named = request.backup and Found(request.backup)
+    named = request.backup and FoundSet(request.backup)
     found = named or newest_good(locations, request.label, verify_keys)
     set_id = found.id
     looks, more = _look_all(locations, request, set_id, verify_keys, keys)
@@ -94,14 +94,14 @@ def _look_all(
     set_id: SetId,
     verify_keys: Sequence[VerifyKey],
     keys: RecordKeys,
-) -> tuple[dict[str, Looked], dict[str, BackupError]]:
-    def look_at(location: Location) -> Looked:
-        return look(location, request.label, set_id, verify_keys, keys.verify)
+) -> tuple[dict[str, CopyState], dict[str, BackupError]]:
+    def look_at(location: Location) -> CopyState:
+        return read_copy_state(location, request.label, set_id, verify_keys, keys.verify)
 
     return ask_all(locations, look_at)
 
 
-def _planned(request: HoldRequest, set_id: SetId, name: str, looked: Looked, keys: RecordKeys) -> Copy:
+def _planned(request: HoldRequest, set_id: SetId, name: str, looked: CopyState, keys: RecordKeys) -> Copy:
     """What is to be done in one location, as if it had been done."""
     standing = looked.standing
     found = Copy(

@@ -13,7 +13,7 @@ from ...encryption.age.filekey import open_header, wrap_header, wraps
 from ...encryption.age.header import HeaderParser
 from ...encryption.age.ranges import HEAD_BYTES
 from ...errors import BackupError
-from ...reading.artifact import StoredArtifact, open_proven
+from ...reading.artifact import StoredArtifact, open_verified
 from ...reading.plain import does_not_fit
 
 
@@ -65,7 +65,7 @@ def read_file_key(
 
 
 def _proven_head(good: GoodSet, artifact: Artifact) -> bytes:
-    proven = open_proven(StoredArtifact(good, artifact))
+    proven = open_verified(StoredArtifact(good, artifact))
     return b"".join(proven.read(0, HEAD_BYTES if artifact.age_head is None else artifact.age_head.size))
 
 

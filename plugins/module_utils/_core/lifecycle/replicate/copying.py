@@ -99,7 +99,7 @@ class _Copying:
         manifest = contents.loaded.manifest
         self._deliveries = [TargetCopy(target, contents) for target in self._plan.targets]
         self._each(TargetCopy.survey)
-        self._prove_for_repairs(contents, manifest)
+        self._verify_for_repairs(contents, manifest)
         self._each(TargetCopy.clear)
         expect(sum(artifact.size for artifact in manifest.artifacts if self._waiting(artifact)))
         for artifact in manifest.artifacts:
@@ -140,7 +140,7 @@ class _Copying:
         with ThreadPoolExecutor(max_workers=max(1, len(live)), thread_name_prefix="replication") as pool:
             list(pool.map(guarded, live))
 
-    def _prove_for_repairs(self, contents: Contents, manifest: Manifest) -> None:
+    def _verify_for_repairs(self, contents: Contents, manifest: Manifest) -> None:
         """A damaged copy is taken apart only for one that is known to be good: there may be something left of it."""
         repairs = [delivery for delivery in self._deliveries if delivery.live and delivery.target.repairs]
         needed: set[str] = set().union(*(delivery.lacking for delivery in repairs))
@@ -148,7 +148,7 @@ class _Copying:
             if artifact.name not in needed:
                 continue
             try:
-                self._sources.use(partial(_prove, contents, artifact))
+                self._sources.use(partial(_verify, contents, artifact))
             except BackupError as error:
                 for delivery in repairs:
                     delivery.fail(error)
@@ -189,5 +189,5 @@ class _Copying:
             outcome.copied.append(Copied(name, delivery.source, delivery.written, delivery.target.repairs))
 
 
-def _prove(contents: Contents, artifact: Artifact, source: Location) -> None:
-    StoredArtifact(GoodSet(source, contents.loaded), artifact).prove()
+def _verify(contents: Contents, artifact: Artifact, source: Location) -> None:
+    StoredArtifact(GoodSet(source, contents.loaded), artifact).verify()

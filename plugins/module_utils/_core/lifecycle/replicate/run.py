@@ -23,9 +23,9 @@ from ...progress import stage
 from ..retention import Policy
 from .copying import Outcome, copy_set
 from .planning import ALL, STEP, ReplicationRequest, SetPlan, Target, plan_replication
-from .proving import prove_copies
 from .reporting import StillMissing, report_run
 from .surveying import survey
+from .verifying import verify_copies
 
 _OPTIONS = "check the options"
 _FAILURES_AT_MOST = 3
@@ -49,7 +49,7 @@ def run_backup_replicate(params: Mapping[str, Any], check_mode: bool, *, now: da
             raise BackupError(STEP, f"no location can be read: {told}")
         plans = _plan(locations, catalogue, request, now or datetime.now(timezone.utc))
         if request.repair and request.backup != ALL:
-            plans = tuple(prove_copies(plan, request) for plan in plans)
+            plans = tuple(verify_copies(plan, request) for plan in plans)
         outcomes = None if check_mode else carry_out(plans, request)
     report = report_run(request, catalogue.failures, plans, outcomes)
     if report["missing"]:

@@ -114,7 +114,7 @@ class TargetCopy:
         """After the writing of *artifact* has failed: another run may have written the same."""
         if isinstance(error, LocationError) and error.taken:
             try:
-                StoredArtifact(self._good, artifact).prove()
+                StoredArtifact(self._good, artifact).verify()
             except Exception as other:
                 self.fail(other)
             else:
@@ -163,7 +163,7 @@ class TargetCopy:
         if info is None or info.size != artifact.size:
             return False
         try:
-            StoredArtifact(self._good, artifact).prove()
+            StoredArtifact(self._good, artifact).verify()
         except NotAsWritten:
             return False
         return True

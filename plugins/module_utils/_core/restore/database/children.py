@@ -87,7 +87,7 @@ class Child:
     def finish(self) -> None:
         """End its input and wait for it; raise unless it exits with 0."""
         self._close_input()
-        if self._process.wait() != 0 and not self._forgiven():
+        if self._process.wait() != 0 and not self._is_tolerated():
             raise self._failed()
         self._errors.close()
 
@@ -104,10 +104,10 @@ class Child:
         self._process.wait()
         self._errors.close()
 
-    def _forgiven(self) -> bool:
+    def _is_tolerated(self) -> bool:
         if self._complaints is None or self._killed:
             return False
-        return self._complaints.forgives(self._told())
+        return self._complaints.tolerates(self._told())
 
     def _told(self) -> str:
         self._errors.seek(0)

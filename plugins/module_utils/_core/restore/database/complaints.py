@@ -61,13 +61,13 @@ class Complaints:
     :param unknown: settings that pg_restore switches off, and the server does not have.
     :param tolerant: whether anything at all may be overlooked; otherwise a restore is quicker, and stops at its first
         error.
-    :ivar forgiven: what was overlooked.
+    :ivar tolerated: what was overlooked.
     """
 
     def __init__(
         self, toc: Toc, expects: Callable[[str], bool], *, unknown: Collection[str] = (), tolerant: bool = True
     ) -> None:
-        self.forgiven: list[Complaint] = []
+        self.tolerated: list[Complaint] = []
         self.tolerant = tolerant
         self._toc = toc
         self._expects = expects
@@ -87,7 +87,7 @@ class Complaints:
         tolerant = expected is not None or makes_public or not superuser or bool(unknown)
         return cls(toc, expected or _nothing, unknown=unknown, tolerant=tolerant)
 
-    def forgives(self, stderr: str) -> bool:
+    def tolerates(self, stderr: str) -> bool:
         """Whether every single one of its errors may be overlooked.
 
         :param stderr: all that one run of ``pg_restore --verbose`` wrote.
@@ -102,7 +102,7 @@ class Complaints:
         if not all(self._harmless(one) for one in found):
             return False
         with self._lock:
-            self.forgiven += found
+            self.tolerated += found
         return True
 
     def explain(self, step: str, stderr: str) -> ReplayError | None:
@@ -140,10 +140,10 @@ class Complaints:
 
 
 def divide(
-    differences: Sequence[Difference], expects: Callable[[str], bool], forgiven: Sequence[Complaint]
+    differences: Sequence[Difference], expects: Callable[[str], bool], tolerated: Sequence[Complaint]
 ) -> tuple[list[Difference], list[Difference]]:
     """Those that nobody expects, and those that are expected or come of an error that was overlooked."""
-    names = {name for one in forgiven for name in (one.name, without_data(one.name))}
+    names = {name for one in tolerated for name in (one.name, without_data(one.name))}
     known = [one for one in differences if one.name in names or expects(one.name)]
     return [one for one in differences if one not in known], known
 

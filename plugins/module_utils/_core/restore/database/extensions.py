@@ -12,7 +12,7 @@ from ...postgres.archive.toc import TABLE_DATA
 from ...postgres.messages import database_errors
 from ...postgres.types import Connection
 from ...texts import bounded_list
-from .in_place.strangers import reachable
+from .in_place.extra_objects import reachable
 from .plan import RestorePlan
 from .request import RestoreRequest
 from .target import STEP

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from ...encryption.identities import Decryption
 from ...errors import FormatError
 from ...postgres.archive import ArchiveWalker, Toc
-from ...reading.legacy_file import STEP, FileStream, LayeredFile, Peeled
+from ...reading.legacy_file import STEP, FileStream, LayeredFile, UnwrappedFile
 from ...stream.files import RegularFile
 
 _SCRIPT = re.compile(rb"^-- PostgreSQL database dump\r?$", re.MULTILINE)
@@ -39,30 +39,30 @@ class FileContents:
         self.commits = False
         self.marked = False
         with self._file.named():
-            peeled = self._file.peel()
-            self.warnings = peeled.warnings
-            self._prove(peeled, decryption.max_toc)
+            unwrapped = self._file.unwrap_layers()
+            self.warnings = unwrapped.warnings
+            self._prove(unwrapped, decryption.max_toc)
 
     def source(self) -> FileStream:
         """The plain contents, once more from the beginning."""
         return FileStream(self._file)
 
-    def _prove(self, peeled: Peeled, max_toc: int) -> None:
-        if peeled.is_dump:
-            self.direct = not peeled.layers
+    def _prove(self, unwrapped: UnwrappedFile, max_toc: int) -> None:
+        if unwrapped.is_dump:
+            self.direct = not unwrapped.layers
             walker = ArchiveWalker(max_toc=max_toc)
-            for piece in peeled.pieces:
+            for piece in unwrapped.pieces:
                 walker.update(piece)
             walker.finalize()
             self.toc = walker.toc
             return
-        if peeled.stranger is not None:
+        if unwrapped.problem is not None:
             raise FormatError(
                 STEP,
-                f"this is neither a dump nor a script of SQL: {peeled.stranger}",
+                f"this is neither a dump nor a script of SQL: {unwrapped.problem}",
                 hint="dumps of pg_dump -Fc and -Fp are read",
             )
-        self._check_script(peeled.head, peeled.pieces)
+        self._check_script(unwrapped.head, unwrapped.pieces)
 
     def _check_script(self, head: bytes, pieces: Iterator[bytes]) -> None:
         if _CLUSTER.search(head):

@@ -14,7 +14,7 @@ from ...postgres.connection import ConnectionOptions
 from ...postgres.messages import server_message
 from ...postgres.types import Composable
 from .sessions import end_session, sessions
-from .target import ExistingDatabase, look_at, open_maintenance
+from .target import ExistingDatabase, open_maintenance, read_target
 
 STEP = "switch the maintenance mode"
 _MARK = "mobul.connection_limit"
@@ -55,7 +55,7 @@ def run_maintenance_mode(params: Mapping[str, Any], check_mode: bool) -> dict[st
     name, on = options.database, params["state"] == "on"
     connection = open_maintenance(options, params["maintenance_db"], params["lock_timeout"])
     try:
-        target = look_at(connection, name)
+        target = read_target(connection, name)
         existing = target.database
         if existing is None:
             raise PreflightError(STEP, f"there is no database {name!r}", hint="check login_db")

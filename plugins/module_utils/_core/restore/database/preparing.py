@@ -40,9 +40,9 @@ from .target import (
     check_quiet,
     close_maintenance,
     elsewhere,
-    look_at,
     missing_names,
     open_maintenance,
+    read_target,
 )
 
 _NO_DATA = "no data will be available"
@@ -60,7 +60,7 @@ def prepare(
     stack.callback(close_maintenance, maintenance)
     options = options.pinned(maintenance)
     strangers = lock_target(maintenance, request.database)
-    target = look_at(maintenance, request.database)
+    target = read_target(maintenance, request.database)
     strategy = choose_strategy(request, target)
     request, lacking_extensions = without_extensions(
         replace(request, strategy=strategy.name), maintenance, contents.toc

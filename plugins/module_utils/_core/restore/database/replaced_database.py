@@ -15,7 +15,7 @@ from .request import RestoreRequest
 from .rights import check_may_create, check_owned
 from .sessions import sessions
 from .side_by_side.creating import drop_database, set_template
-from .side_by_side.rename import Exchange, exchange
+from .side_by_side.rename import DatabaseRename, rename_databases
 from .subscriptions import enable, subscriptions_of
 from .target import STEP, Target, elsewhere
 
@@ -116,10 +116,10 @@ def revert(
             *set_template(target.name, existing, is_template=False),
             *set_template(name, existing, is_template=True),
         ]
-    exchange(
+    rename_databases(
         connection,
         elsewhere(options, request.beside),
-        Exchange(target.name, aside, name, note=undone.to_text(), comment=note.comment, before=before),
+        DatabaseRename(target.name, aside, name, note=undone.to_text(), comment=note.comment, before=before),
         end_connections=request.end_connections,
     )
     with after_change():

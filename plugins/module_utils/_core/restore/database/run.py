@@ -30,7 +30,7 @@ from .roles import make_roles
 from .safety import check_safety, make_safety_backup
 from .search_paths import SearchPaths
 from .strategies import STRATEGIES, check_strategy
-from .target import close_maintenance, elsewhere, is_empty, look_at, open_maintenance
+from .target import close_maintenance, elsewhere, is_empty, open_maintenance, read_target
 
 
 def run_restore_database(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def _run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     connection = open_maintenance(options, request.beside, request.lock_timeout)
     try:
         strangers = lock_target(connection, request.database)
-        target = look_at(connection, request.database)
+        target = read_target(connection, request.database)
         if request.state == "resumed":
             resumed = resume_paused(options, target, check_mode=check_mode)
             report = report_resumed(request, resumed, check_mode=check_mode)

@@ -151,7 +151,7 @@ def close_maintenance(connection: Connection) -> None:
     connection.close()
 
 
-def look_at(connection: Connection, name: str) -> Target:
+def read_target(connection: Connection, name: str) -> Target:
     """Everything about the target that a restore has to know.
 
     :param connection: to another database of the same server.

@@ -92,11 +92,11 @@ class Muted:
     """What became of the functions that call out.
 
     :param definitions: of those that do not any more, as they were.
-    :param loud: how those call out that the role may not change.
+    :param still_calling: how those call out that the role may not change.
     """
 
     definitions: tuple[str, ...] = ()
-    loud: tuple[str, ...] = ()
+    still_calling: tuple[str, ...] = ()
 
 
 NOTHING_MUTED = Muted()
@@ -116,13 +116,15 @@ def mute(connection: Connection, *, raising: bool, needed: Sequence[str] = ()) -
         cursor.execute(_DONE)
         row = cursor.fetchone()
         cursor.execute("COMMIT")
-    definitions, loud = ("[]", "[]") if row is None else row
-    return Muted(tuple(map(str, json.loads(definitions))), tuple(map(str, json.loads(loud))))
+    definitions, still_calling = ("[]", "[]") if row is None else row
+    return Muted(tuple(map(str, json.loads(definitions))), tuple(map(str, json.loads(still_calling))))
 
 
 def both(first: Muted, then: Muted) -> Muted:
     """What two runs have muted, of which the second may have found some that the first had already changed."""
-    return Muted((*first.definitions, *then.definitions), tuple(dict.fromkeys((*first.loud, *then.loud))))
+    return Muted(
+        (*first.definitions, *then.definitions), tuple(dict.fromkeys((*first.still_calling, *then.still_calling)))
+    )
 
 
 def give_back(connection: Connection, muted: Muted) -> None:

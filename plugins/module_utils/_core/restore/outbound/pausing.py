@@ -100,7 +100,7 @@ def resting(cursor: Cursor) -> tuple[Paused, ...]:
     )
 
 
-def hush(connection: Connection, comment: str | None) -> Pausing:
+def pause_before_restore(connection: Connection, comment: str | None) -> Pausing:
     """Stop what runs by itself in a database that is in use: jobs and subscriptions; and remember it there.
 
     :param comment: the database's.

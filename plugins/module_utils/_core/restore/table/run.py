@@ -27,10 +27,10 @@ from .dropped.run import recreate_table, undo_recreate
 from .dropped.undo_record import read_undo_record
 from .finalize import finalize, revert
 from .kept_versions import kept_versions
+from .muted_calls import calls_muted, report_muted
 from .reporting import report_absent, report_finalized, report_restored
 from .request import TableRequest
 from .session import Session
-from .silence import silenced_calls, told_silenced
 from .source.export_rows import rows_of_export
 from .source.file_rows import open_file
 from .source.sources import Backup, defined_tables, find_in_backup, find_set, rows_of_set
@@ -38,7 +38,7 @@ from .strategies import find_strategy
 from .strategy import Strategy
 from .swap.schema_dump import Tools
 from .swap.swap import verify_swap
-from .target import STEP, Target, describe, look_at
+from .target import STEP, Target, describe, read_target
 
 
 def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -71,7 +71,7 @@ def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
 def _find(connection: Connection, request: TableRequest) -> Target | NoSuchTableError:
     """The table, or that there is none."""
     try:
-        return look_at(Session(connection), request.table, request.profile)
+        return read_target(Session(connection), request.table, request.profile)
     except NoSuchTableError as missing:
         return missing
 
@@ -121,14 +121,14 @@ def _restore(
         backup = replace(backup, warnings=(*backup.warnings, *warnings))
         calls = _calls(session, now, request, refreshes=strategy.refreshes)
         if strategy.rehearses or not check_mode:
-            with silenced_calls(session, calls):
+            with calls_muted(session, calls):
                 strategy.run(session, backup, check_mode=check_mode)
         if not check_mode:
             session.commit()
     if not check_mode:
         with after_change():
             strategy.finish(connection, target, calls)
-    return told_silenced(report_restored(request, target, backup, strategy.report(target, backup)), calls)
+    return report_muted(report_restored(request, target, backup, strategy.report(target, backup)), calls)
 
 
 def _calls(session: Session, target: Target, request: TableRequest, *, refreshes: bool) -> TableCalls:

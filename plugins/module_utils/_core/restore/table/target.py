@@ -139,7 +139,7 @@ class Target:
         return next((parent for parent in self.parents if parent.partitioned), None)
 
 
-def look_at(session: Session, name: str, profile: Profile | None = None) -> Target:
+def read_target(session: Session, name: str, profile: Profile | None = None) -> Target:
     """The one table that *name* means.
 
     :raises ConfigError: there is none (with the nearest names), or there are several.

@@ -199,7 +199,7 @@ class Drill:
             self._load(scratch, told)
             comparison = scratch.compare()
             told.restore_seconds = time.monotonic() - began
-            self._judge(comparison, manifest, plan, scratch.forgiven, told)
+            self._judge(comparison, manifest, plan, scratch.tolerated, told)
             _silence(scratch, told)
             self._ask(scratch, told)
         except BackupError as error:
@@ -234,7 +234,7 @@ class Drill:
             allowed = limit.total_seconds()
             status = PASSED if seconds <= allowed else FAILED
             told.tell("recovery_time", status, f"{seconds:.0f} s of {allowed:.0f} s that a restore may take")
-        forgiven = {one.name for one in overlooked}
+        tolerated = {one.name for one in overlooked}
         unexpected, expected = divide(comparison.differences, plan.request.expected, overlooked)
         told.differences += unexpected
         for check in CHECKS:
@@ -243,7 +243,7 @@ class Drill:
         if left_out := told_left_out(manifest):
             told.tell("left_out", PASSED, left_out)
         told_of = [f"{one.name}: {one.message}" for one in overlooked]
-        told_of += [one.message for one in expected if one.name not in forgiven]
+        told_of += [one.message for one in expected if one.name not in tolerated]
         if told_of:
             told.tell("expected_differences", WARNING, f"harmless or expected: {joined(told_of)}")
         if comparison.doubtful:
@@ -284,13 +284,13 @@ def _silence(scratch: NewDatabase, told: Rehearsal) -> None:
     if found.awake:
         told.tell("outbound", WARNING, f"calls out, and a restore cannot pause it: {names_of(found.awake)}")
     with contextlib.closing(connect(scratch.options)) as connection:
-        loud = mute(connection, raising=True).loud
-    if loud:
-        told.tell("outbound", WARNING, f"would call out if one of your queries used it: {joined(loud)}")
+        still_calling = mute(connection, raising=True).still_calling
+    if still_calling:
+        told.tell("outbound", WARNING, f"would call out if one of your queries used it: {joined(still_calling)}")
 
 
 def _prove(good: GoodSet, artifacts: Sequence[Artifact]) -> None:
     """Read these files to their ends, and compare their SHA-256."""
     with stage(f"prove the files in {good.location.name}", sum(artifact.size for artifact in artifacts)):
         for artifact in artifacts:
-            StoredArtifact(good, artifact).prove()
+            StoredArtifact(good, artifact).verify()

@@ -55,8 +55,8 @@ def never(_name: str) -> bool:
 
 def test_errors_that_are_known_to_be_harmless_are_forgiven_and_told() -> None:
     complaints = Complaints(toc(), never)
-    assert complaints.forgives(stderr(PUBLIC, OWNER))
-    assert complaints.forgiven == [
+    assert complaints.tolerates(stderr(PUBLIC, OWNER))
+    assert complaints.tolerated == [
         Complaint("SCHEMA public", 'schema "public" already exists'),
         Complaint("COMMENT EXTENSION pgcrypto", "must be owner of extension pgcrypto"),
     ]
@@ -75,12 +75,12 @@ def test_errors_that_are_known_to_be_harmless_are_forgiven_and_told() -> None:
 )
 def test_anything_else_is_not_and_nothing_beside_it(errors: tuple[tuple[int, str, str], ...]) -> None:
     complaints = Complaints(toc(), never)
-    assert not complaints.forgives(stderr(*errors))
-    assert complaints.forgiven == []
+    assert not complaints.tolerates(stderr(*errors))
+    assert complaints.tolerated == []
 
 
 def test_what_the_inventory_expects_is_forgiven_whatever_the_error() -> None:
-    assert Complaints(toc(), lambda name: name == "EVENT TRIGGER seen").forgives(stderr(TRIGGER, PUBLIC))
+    assert Complaints(toc(), lambda name: name == "EVENT TRIGGER seen").tolerates(stderr(TRIGGER, PUBLIC))
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_what_the_inventory_expects_is_forgiven_whatever_the_error() -> None:
     ids=["nothing", "no object", "one not told", "cut off", "one before any object", "another kind", "no such entry"],
 )
 def test_what_cannot_be_told_apart_is_never_forgiven(text: str) -> None:
-    assert not Complaints(toc(), lambda _name: True).forgives(text)
+    assert not Complaints(toc(), lambda _name: True).tolerates(text)
 
 
 UNKNOWN = (
@@ -109,10 +109,10 @@ UNKNOWN = (
 
 def test_a_timeout_that_an_older_server_does_not_know_is_no_error_in_any_language() -> None:
     complaints = Complaints(toc(), never, unknown=("transaction_timeout",))
-    assert complaints.forgives(UNKNOWN + stderr(PUBLIC, ignored=2))
-    assert not complaints.forgives(UNKNOWN + stderr(INDEX, ignored=2))
-    assert not complaints.forgives(UNKNOWN.replace("transaction_timeout = 0", "role = 0") + stderr(PUBLIC, ignored=2))
-    assert not Complaints(toc(), never).forgives(UNKNOWN + stderr(PUBLIC, ignored=2))
+    assert complaints.tolerates(UNKNOWN + stderr(PUBLIC, ignored=2))
+    assert not complaints.tolerates(UNKNOWN + stderr(INDEX, ignored=2))
+    assert not complaints.tolerates(UNKNOWN.replace("transaction_timeout = 0", "role = 0") + stderr(PUBLIC, ignored=2))
+    assert not Complaints(toc(), never).tolerates(UNKNOWN + stderr(PUBLIC, ignored=2))
 
 
 def test_what_could_not_be_restored_is_explained_by_its_name_and_without_values() -> None:
@@ -127,7 +127,7 @@ def test_what_could_not_be_restored_is_explained_by_its_name_and_without_values(
 def test_an_entry_that_quotes_such_a_setting_is_an_error_like_any_other() -> None:
     complaints = Complaints(toc(), never, unknown=("transaction_timeout",))
     quoting = (6, "no such thing", "CREATE INDEX\nCommand was: SET transaction_timeout = 0;")
-    assert not complaints.forgives(UNKNOWN + stderr(PUBLIC, quoting, ignored=3))
+    assert not complaints.tolerates(UNKNOWN + stderr(PUBLIC, quoting, ignored=3))
 
 
 def test_an_extension_that_the_server_lacks_is_to_be_installed_or_expected() -> None:

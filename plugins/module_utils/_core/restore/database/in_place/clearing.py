@@ -15,13 +15,13 @@ from ...outbound.forecast import NOTHING_FORESEEN, Forecast
 from ...outbound.paused_objects import Paused
 from ..expected_differences import ExpectedDifferences
 from ..extension_rows import ExtensionRows
-from ..lent_rights import NOTHING_LENT, LentRights, plan_lent_rights
 from ..named_roles import IMPLICIT
+from ..temporary_grants import NO_TEMPORARY_GRANTS, TemporaryGrants, plan_temporary_grants
+from .catalog_state import CatalogState
 from .default_privileges import NONE_SUSPENDED, DefaultPrivileges, plan_default_privileges
-from .found import Found
-from .platform_share import NO_SHARE, PlatformShare
+from .extra_objects import NO_STRANGERS, STEP, ExtraObjects, find_extra_objects, reachable
+from .platform_objects import NO_SHARE, PlatformObjects
 from .scheduled_jobs import NO_JOBS, ScheduledJobs
-from .strangers import NO_STRANGERS, STEP, Strangers, find_strangers, reachable
 
 _PUBLIC = "public"
 _UNLINKED = ("FK CONSTRAINT", "INDEX ATTACH", "TABLE ATTACH")
@@ -107,11 +107,11 @@ class Clearing:
     locked: frozenset[str] = frozenset()
     jobs: ScheduledJobs = NO_JOBS
     schemas: tuple[KeptSchema, ...] = ()
-    strangers: Strangers = NO_STRANGERS
+    extra_objects: ExtraObjects = NO_STRANGERS
     refresh: tuple[TableName, ...] = ()
     unfilled: tuple[Paused, ...] = ()
-    lent: LentRights = NOTHING_LENT
-    share: PlatformShare = NO_SHARE
+    lent: TemporaryGrants = NO_TEMPORARY_GRANTS
+    share: PlatformObjects = NO_SHARE
     defaults: DefaultPrivileges = NONE_SUSPENDED
     warnings: tuple[str, ...] = ()
 
@@ -121,15 +121,15 @@ class Clearing:
 
         yield sql.SQL(_UNLINK).format(tables=sql.Literal(json.dumps(self.tables, ensure_ascii=False)))
         yield from self.defaults.before()
-        for entry in self.strangers.dropped:
+        for entry in self.extra_objects.dropped:
             if entry.drop_stmt.strip() and entry.desc not in _UNLINKED:
                 yield sql.SQL("{}\n").format(sql.SQL(entry.drop_stmt))
-        yield from map(_ended, self.lent.lend_in_database())
+        yield from map(_ended, self.lent.grant_in_database())
         for schema in self.schemas:
             yield from schema.statements()
         for rows in reversed(self.rows):
             yield rows.delete()
-        yield from map(_ended, self.lent.lend_in_schemas())
+        yield from map(_ended, self.lent.grant_in_schemas())
 
     def after(self) -> Iterator[Composable]:
         """What comes behind the strangers' own statements."""
@@ -137,10 +137,10 @@ class Clearing:
 
         for view in self.refresh:
             yield sql.SQL("REFRESH MATERIALIZED VIEW {};\n").format(sql.Identifier(*view))
-        yield from map(_ended, self.lent.take_back())
-        yield from map(_ended, self.lent.tell_again())
+        yield from map(_ended, self.lent.revoke())
+        yield from map(_ended, self.lent.repeat_grants_of_dump())
         yield from self.defaults.after()
-        yield from self.share.prove()
+        yield from self.share.check_keys()
         yield from self.jobs.after()
 
 
@@ -153,7 +153,7 @@ def plan_clearing(
     owner: str,
     superuser: bool,
     subscriptions: Collection[str] = (),
-    share: PlatformShare = NO_SHARE,
+    share: PlatformObjects = NO_SHARE,
     calling: Forecast = NOTHING_FORESEEN,
 ) -> Clearing:
     """Find out what is in the way of a backup, in the database that *connection* leads to.
@@ -166,13 +166,13 @@ def plan_clearing(
     :param calling: what calls out in the database.
     :raises PreflightError: something that can neither stay, nor be dropped, nor be made again; it is named.
     """
-    found = Found.read(connection, backup)
+    found = CatalogState.read(connection, backup)
     stay = {f"SUBSCRIPTION {name}" for name in subscriptions}
     subscribed = {one.dump_id for one in backup.entries if object_name(one) in stay}
     unwanted = [one.dump_id for one in backup.entries if expected(object_name(one))]
     left = found.left(backup, superuser=superuser) | reachable(backup, [*unwanted, *subscribed]) | share.left
     names = {object_name(entry) for entry in backup.entries if entry.dump_id in left}
-    strangers = find_strangers(backup, present, names)
+    extra_objects = find_extra_objects(backup, present, names)
     carried_out = [entry for entry in backup.entries if entry.dump_id not in left]
     schemas = [
         one
@@ -180,13 +180,13 @@ def plan_clearing(
         if one.desc == "SCHEMA" and not expected(object_name(one)) and not share.has_schema(one.tag)
     ]
     kept_schemas = [one for one in schemas if one.tag in found.schemas]
-    lent = NOTHING_LENT
+    lent = NO_TEMPORARY_GRANTS
     if not superuser:
-        _refuse_strange_owners(connection, present, carried_out, strangers, share)
-        made = [*schemas, *(one for one in carried_out if one.desc != "SCHEMA"), *strangers.kept]
+        _refuse_strange_owners(connection, present, carried_out, extra_objects, share)
+        made = [*schemas, *(one for one in carried_out if one.desc != "SCHEMA"), *extra_objects.kept]
         made = [one for one in made if not share.has_schema(one.namespace) and not share.is_about(one)]
-        lent = plan_lent_rights(connection, made, owner, [one.tag for one in kept_schemas])
-    filled = [(one.namespace, one.tag) for one in strangers.kept if one.oid in found.populated]
+        lent = plan_temporary_grants(connection, made, owner, [one.tag for one in kept_schemas])
+    filled = [(one.namespace, one.tag) for one in extra_objects.kept if one.oid in found.populated]
     return Clearing(
         left=frozenset(left),
         tables=tuple((one.namespace, one.tag) for one in carried_out if one.desc in _TABLES),
@@ -194,13 +194,13 @@ def plan_clearing(
         locked=frozenset(name for one in found.locked_rows for name in _names_of(one)),
         jobs=found.jobs,
         schemas=tuple(KeptSchema(one.tag, one.owner, *found.schemas[one.tag]) for one in kept_schemas),
-        strangers=strangers,
+        extra_objects=extra_objects,
         refresh=tuple(view for view in filled if view not in calling.views),
         unfilled=tuple(calling.views[view] for view in filled if view in calling.views),
         lent=lent,
         share=share,
         defaults=plan_default_privileges(connection, carried_out, present, share.is_about),
-        warnings=(*share.warnings, *found.told_of_locked(), *_warnings(strangers), *_left_out(backup, unwanted)),
+        warnings=(*share.warnings, *found.told_of_locked(), *_warnings(extra_objects), *_left_out(backup, unwanted)),
     )
 
 
@@ -208,13 +208,13 @@ def _refuse_strange_owners(
     connection: Connection,
     present: Toc,
     carried_out: Sequence[TocEntry],
-    strangers: Strangers,
-    share: PlatformShare,
+    extra_objects: ExtraObjects,
+    share: PlatformObjects,
 ) -> None:
     """Refuse where something that is in the way belongs to roles for which the session cannot act."""
     names = {object_name(entry) for entry in carried_out}
     dropped = [entry for entry in present.entries if object_name(entry) in names]
-    dropped += [*strangers.kept, *strangers.replaced, *strangers.lost]
+    dropped += [*extra_objects.kept, *extra_objects.replaced, *extra_objects.lost]
     dropped = [one for one in dropped if not share.is_about(one)]
     owners = {entry.owner for entry in dropped if entry.desc not in ("DATABASE", "SCHEMA")} - {"", IMPLICIT}
     with connection.cursor() as cursor:
@@ -227,10 +227,10 @@ def _ended(statement: Composable) -> Composable:
     return sql.SQL("{};\n").format(statement)
 
 
-def _warnings(strangers: Strangers) -> Iterator[str]:
-    if strangers.kept:
-        yield f"not in the backup, and made again around it: {_named(strangers.kept)}"
-    if gone := (*strangers.lost, *strangers.replaced):
+def _warnings(extra_objects: ExtraObjects) -> Iterator[str]:
+    if extra_objects.kept:
+        yield f"not in the backup, and made again around it: {_named(extra_objects.kept)}"
+    if gone := (*extra_objects.lost, *extra_objects.replaced):
         yield f"not in the backup, and gone with what belongs to it: {_named(gone)}"
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ....postgres.archive import Toc, TocEntry
 from ....postgres.messages import database_errors
 from ....postgres.types import Composable, Connection
-from .strangers import STEP
+from .extra_objects import STEP
 
 KIND = "DEFAULT ACL"
 _FOUND = """

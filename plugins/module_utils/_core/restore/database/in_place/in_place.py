@@ -34,7 +34,7 @@ from ..sessions import end_session, sessions
 from ..statistics import analyze, stored_tables
 from ..target import elsewhere
 from .outbound import Outbound
-from .platform_share import NO_SHARE, PlatformShare
+from .platform_objects import NO_SHARE, PlatformObjects
 from .scheduled_jobs import NO_JOBS, IntoTemporaryTable, ScheduledJobs
 from .script import begin_script, end_script, script
 
@@ -111,7 +111,7 @@ class InPlace:
         """
         plan = self._plan
         with plan.environment(plan.target.name) as environment, contextlib.ExitStack() as stack:
-            with self._outbound.hushed():
+            with self._outbound.paused_meanwhile():
                 if plan.request.end_connections:
                     self._end_sessions()
                 self._execute(environment, stack)
@@ -145,7 +145,7 @@ class InPlace:
         clear = script(plan.maintenance, encoding, [*self._share.after(), *before])
         objects = None if manifest is None else manifest.large_objects
         between = script(plan.maintenance, encoding, self._outbound.between())
-        after = [*after, *self._outbound.before_proof()]
+        after = [*after, *self._outbound.before_comparison()]
         last = self._outbound.last()
         end = between + plan.put_back + end_script(plan.maintenance, encoding, after, self._units(), objects, last)
         argv = [plan.psql.path, "-X", "-q", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]
@@ -200,7 +200,7 @@ class InPlace:
         return NO_JOBS if self._plan.clearing is None else self._plan.clearing.jobs
 
     @property
-    def _share(self) -> PlatformShare:
+    def _share(self) -> PlatformObjects:
         return NO_SHARE if self._plan.clearing is None else self._plan.clearing.share
 
     def _suspects(self) -> str:
@@ -217,9 +217,9 @@ class InPlace:
                 f"; is it about what hangs on the platform's own tables: {bounded_list(hung)}? expected_differences: "
                 f"['{hung[0]}'] leaves it as it is"
             )
-        if not clearing.strangers.kept:
+        if not clearing.extra_objects.kept:
             return ""
-        names = bounded_list([object_name(entry) for entry in clearing.strangers.kept])
+        names = bounded_list([object_name(entry) for entry in clearing.extra_objects.kept])
         return f"; is it about what came after the backup and is made again around it: {names}?"
 
     def _units(self) -> list[ExpectedRows]:

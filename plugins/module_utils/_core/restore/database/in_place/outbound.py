@@ -15,7 +15,7 @@ from ....postgres.messages import database_errors
 from ....postgres.types import Composable, Connection
 from ...outbound.muting import giving_back_script, muting_script
 from ...outbound.paused_objects import Paused, paused_in, paused_in_comment
-from ...outbound.pausing import NOTHING_PAUSED, hush, last_script, look, pausing_script
+from ...outbound.pausing import NOTHING_PAUSED, last_script, look, pause_before_restore, pausing_script
 from ...outbound.resuming import resume
 from ..plan import RestorePlan
 from ..target import elsewhere
@@ -51,7 +51,7 @@ class Outbound:
         self._active = plan.request.outbound == "active"
         self._toc = plan.contents.toc
         clearing = plan.clearing
-        kept = () if clearing is None else clearing.strangers.kept
+        kept = () if clearing is None else clearing.extra_objects.kept
         self._put_back = frozenset(map(object_name, kept))
         self._unfilled = () if clearing is None else clearing.unfilled
         self._comment: str | None = None
@@ -59,7 +59,7 @@ class Outbound:
         self.paused = NOTHING_PAUSED
 
     @contextlib.contextmanager
-    def hushed(self) -> Iterator[None]:
+    def paused_meanwhile(self) -> Iterator[None]:
         """Jobs and subscriptions are stopped before the transaction, as they would wait for its end and then go on.
 
         What was stopped goes on if the block fails, unless the database may be the restored one. Whoever is cut off
@@ -70,7 +70,7 @@ class Outbound:
             return
         with _into(self._options, self._lock_timeout) as connection:
             before = _comment(connection)
-            found = hush(connection, before)
+            found = pause_before_restore(connection, before)
             self._comment, self._known = _comment(connection), found.paused
             _wait_for_workers(connection)
         try:
@@ -123,7 +123,7 @@ class Outbound:
             return []
         return [sql.SQL(giving_back_script()), pausing_script(), *self._foreign_tables(refused=False)]
 
-    def before_proof(self) -> list[Composable]:
+    def before_comparison(self) -> list[Composable]:
         """What keeps the planner, which evaluates constant parts, from calling out while rows are counted."""
         from psycopg2 import sql
 

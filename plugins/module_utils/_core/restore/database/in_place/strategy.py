@@ -9,7 +9,7 @@ from ..restored import Restored
 from ..strategy import Strategy
 from ..target import STEP, Target
 from .in_place import InPlace
-from .surroundings import with_surroundings
+from .with_clearing import with_clearing
 
 
 class InPlaceStrategy(Strategy):
@@ -41,7 +41,7 @@ class InPlaceStrategy(Strategy):
 
     def complete(self, plan: RestorePlan) -> RestorePlan:
         """See :meth:`Strategy.complete`."""
-        return with_surroundings(plan)
+        return with_clearing(plan)
 
     def run(self, plan: RestorePlan) -> Restored:
         """See :meth:`Strategy.run`."""

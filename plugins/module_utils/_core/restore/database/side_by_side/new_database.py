@@ -31,11 +31,11 @@ from ..comparing import (
 )
 from ..complaints import Complaint, Complaints
 from ..extension_rows import make_room
-from ..lent_rights import carry_out, plan_lent_rights
 from ..naming import Note
 from ..plan import RestorePlan
 from ..psql_filter import KnownSettings, Restricted
 from ..target import elsewhere, open_maintenance
+from ..temporary_grants import carry_out, plan_temporary_grants
 from .creating import create_database, drop_database
 from .finished_tables import FinishedTables
 from .loading import LOADING, STEP, SetLoader, Tools, feed, read_file
@@ -59,9 +59,9 @@ class NewDatabase:
         self._muted = NOTHING_MUTED
 
     @property
-    def forgiven(self) -> list[Complaint]:
+    def tolerated(self) -> list[Complaint]:
         """What could not be restored and was overlooked."""
-        return [] if self._complaints is None else self._complaints.forgiven
+        return [] if self._complaints is None else self._complaints.tolerated
 
     @property
     def options(self) -> ConnectionOptions:
@@ -87,7 +87,7 @@ class NewDatabase:
     def load(self) -> None:
         """Load everything; tables that are complete are compared meanwhile."""
         plan = self._plan
-        with plan.environment(self.name, bulk=True) as environment, self._rights_lent():
+        with plan.environment(self.name, bulk=True) as environment, self._with_temporary_grants():
             target = f"--dbname={conninfo_safe(self.name)}"
             tools = Tools(
                 plan.pg_restore, environment, target, self._complaints, plan.tablespaces, plan.request.search_paths
@@ -116,18 +116,18 @@ class NewDatabase:
                     feed(contents.file.source(), tools, contents.toc)
 
     @contextlib.contextmanager
-    def _rights_lent(self) -> Iterator[None]:
+    def _with_temporary_grants(self) -> Iterator[None]:
         """Let a role that is no superuser make what belongs to others."""
         plan, toc = self._plan, self._plan.contents.toc
         if toc is None or plan.target.superuser:
             yield
             return
         with database_errors(STEP), contextlib.closing(connect(self.options)) as connection:
-            lent = plan_lent_rights(connection, toc.entries, plan.owner)
-            carry_out(connection, chain(lent.lend_in_database(), lent.lend_in_schemas()))
+            lent = plan_temporary_grants(connection, toc.entries, plan.owner)
+            carry_out(connection, chain(lent.grant_in_database(), lent.grant_in_schemas()))
         yield
         with database_errors(STEP), contextlib.closing(connect(self.options)) as connection:
-            carry_out(connection, chain(lent.take_back(), lent.tell_again()), leniently=True)
+            carry_out(connection, chain(lent.revoke(), lent.repeat_grants_of_dump()), leniently=True)
 
     def _defined(self, whole: bool) -> None:
         """All, or not yet the *whole*, is there that rows go into, and that they may call."""

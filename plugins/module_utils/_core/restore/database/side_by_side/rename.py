@@ -30,7 +30,7 @@ _LOCKED = "55P03"
 
 
 @dataclass(frozen=True)
-class Exchange:
+class DatabaseRename:
     """What becomes of which database.
 
     :param current: the name that both want.
@@ -64,7 +64,7 @@ class Exchange:
         yield from self.after
 
 
-class _Ender:
+class _SessionEnder:
     """Ends the sessions in some databases again and again, in a thread of its own."""
 
     def __init__(self, options: ConnectionOptions, databases: Sequence[str]) -> None:
@@ -94,7 +94,9 @@ class _Ender:
             self._done.wait(_END_AGAIN)
 
 
-def exchange(connection: Connection, options: ConnectionOptions, plan: Exchange, *, end_connections: bool) -> None:
+def rename_databases(
+    connection: Connection, options: ConnectionOptions, plan: DatabaseRename, *, end_connections: bool
+) -> None:
     """Carry it out.
 
     :param connection: the maintenance session, outside any transaction.
@@ -106,7 +108,7 @@ def exchange(connection: Connection, options: ConnectionOptions, plan: Exchange,
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             if end_connections:
-                with _Ender(options, names):
+                with _SessionEnder(options, names):
                     _in_one_transaction(connection, plan)
             else:
                 _in_one_transaction(connection, plan)
@@ -135,7 +137,7 @@ class _Busy(Exception):
         )
 
 
-def _in_one_transaction(connection: Connection, plan: Exchange) -> None:
+def _in_one_transaction(connection: Connection, plan: DatabaseRename) -> None:
     from psycopg2 import Error
 
     with connection.cursor() as cursor:

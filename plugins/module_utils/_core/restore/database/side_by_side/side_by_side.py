@@ -20,7 +20,7 @@ from ..restored import Restored
 from ..subscriptions import disable
 from .creating import carry_over, comment_on, properties_of, set_template
 from .new_database import NewDatabase
-from .rename import Exchange, exchange
+from .rename import DatabaseRename, rename_databases
 
 _DIFFERENCES_SHOWN = 10
 
@@ -61,11 +61,11 @@ class SideBySide:
     def _compare(self) -> Comparison:
         """What was found, where nothing of it is a reason to stop; what is expected is a warning."""
         found = self._new.compare()
-        forgiven = self._new.forgiven
-        unexpected, expected = divide(found.differences, self._plan.request.expected, forgiven)
+        tolerated = self._new.tolerated
+        unexpected, expected = divide(found.differences, self._plan.request.expected, tolerated)
         refuse_differences(unexpected)
-        told = [f"{one.name}: {one.message}" for one in forgiven]
-        told += [one.message for one in expected if one.name not in {known.name for known in forgiven}]
+        told = [f"{one.name}: {one.message}" for one in tolerated]
+        told += [one.message for one in expected if one.name not in {known.name for known in tolerated}]
         overlooked = [f"harmless or expected: {bounded_list(told)}"] if told else []
         return replace(found, differences=(), warnings=(*found.warnings, *doubts(found), *overlooked))
 
@@ -76,10 +76,10 @@ class SideBySide:
         if self._old is not None and existing is not None:
             enabled = tuple(one.name for one in plan.subscriptions if one.enabled)
             aside = replace(self._note, kind=REPLACED, comment=existing.comment, subscriptions=enabled).to_text()
-        exchange(
+        rename_databases(
             plan.maintenance,
             plan.maintenance_options,
-            Exchange(
+            DatabaseRename(
                 current=plan.target.name,
                 aside=self._old,
                 incoming=self._new.name,

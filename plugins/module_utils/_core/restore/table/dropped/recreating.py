@@ -14,9 +14,9 @@ from ....postgres.archive.encodings import codec_of
 from ....postgres.names import TableName, display_name
 from ..columns import Matching
 from ..comparing import compare_rows
+from ..muted_calls import mute_calls
 from ..request import TableRequest
 from ..session import LockedError, Session
-from ..silence import silence
 from ..swap.lock_holders import describe_holders
 from ..swap.privileges import Granted
 from ..swap.schema_dump import Tools, script_of
@@ -59,9 +59,9 @@ def recreate(session: Session, plan: RecreatePlan, request: TableRequest, tools:
     making = _Making(session, plan, request, tools)
     granted = Granted(session)
     stages = Stages.of(plan)
-    silence(session, plan.calls)
+    mute_calls(session, plan.calls)
     making.run(stages.first, STEP)
-    silence(session, plan.calls)
+    mute_calls(session, plan.calls)
     rows, warnings = making.load()
     making.run(stages.values, "set the sequences")
     making.run(stages.own, "build the indexes and constraints")

@@ -12,9 +12,9 @@ from ....postgres.connection import Connection
 from ....postgres.names import TableName
 from ....reading.set_archive import SetArchive
 from ....texts import bounded_list
+from ..muted_calls import calls_muted, report_muted
 from ..request import TableRequest
 from ..session import Session
-from ..silence import silenced_calls, told_silenced
 from ..swap.schema_dump import Tools, dump_schema
 from ..target import Target
 from .plan import RecreatePlan, plan_recreate
@@ -42,11 +42,11 @@ def recreate_table(
     with Session(connection) as session:
         plan = plan_recreate(session, table, *found, tools, request)
         if check_mode:
-            return told_silenced(report_recreated(request, plan, None), plan.calls)
-        with silenced_calls(session, plan.calls):
+            return report_muted(report_recreated(request, plan, None), plan.calls)
+        with calls_muted(session, plan.calls):
             returned = recreate(session, plan, request, tools)
         session.commit()
-    report = told_silenced(report_recreated(request, plan, returned), plan.calls)
+    report = report_muted(report_recreated(request, plan, returned), plan.calls)
     with after_change():
         _analyze(connection, plan)
         report["warnings"] += _verify(plan, tools)

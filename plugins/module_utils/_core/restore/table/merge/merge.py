@@ -17,7 +17,7 @@ from ..session import Session
 from ..source.sources import Backup
 from ..target import Target
 from .references import incoming, refuse_lost
-from .triggers import silenced
+from .triggers import triggers_disabled
 
 STEP = "merge the rows"
 _ROWS = "mobul_rows"
@@ -215,7 +215,7 @@ def merge_rows(merge: Merge, backup: Backup) -> Merged:
     with session.at(STEP):
         _lock(session, target, "SHARE ROW EXCLUSIVE")
         _check_references(merge)
-        with silenced(session, target):
+        with triggers_disabled(session, target):
             counts = merge.apply()
         return _finish(merge, backup, counts)
 
@@ -229,11 +229,11 @@ def replace_rows(merge: Merge, backup: Backup) -> Merged:
         _lock(session, target, "ACCESS EXCLUSIVE")
         if incoming(session, target):
             _check_references(merge)
-            with silenced(session, target):
+            with triggers_disabled(session, target):
                 counts = merge.apply()
             return _finish(merge, backup, counts)
         before = int(session.value(sql.SQL("SELECT pg_catalog.count(*) FROM {}").format(target.scope)))
-        with silenced(session, target):
+        with triggers_disabled(session, target):
             session.execute(sql.SQL("TRUNCATE {}").format(target.scope))
             inserted = merge.insert(sql.SQL("{} AS s").format(merge.staging))
         return _finish(merge, backup, Counts(inserted, 0, before))

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from ....postgres.types import Composable
-from ...quiet_rows import loudly, prove_keys, quietly
+from ...replica_role import check_foreign_keys, reset_replica_role, set_replica_role
 from ..session import Session
 from ..target import Target
 
@@ -24,17 +24,17 @@ _STATES = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 
 
 @contextlib.contextmanager
-def silenced(session: Session, target: Target) -> Iterator[None]:
+def triggers_disabled(session: Session, target: Target) -> Iterator[None]:
     """Within the block no trigger of a user and no rule of the table or its partitions fires.
 
     Foreign keys are checked all the same, the deferred ones at the block's end. So are all of a table that is somebody
     else's, as nothing of it fires meanwhile.
     """
     if not target.owned:
-        session.execute(quietly())
+        session.execute(set_replica_role())
         yield
-        session.execute(loudly())
-        session.execute(prove_keys([target.table]))
+        session.execute(reset_replica_role())
+        session.execute(check_foreign_keys([target.table]))
         return
     active = session.rows(_QUERY, {"oid": target.oid})
     always = [column.name for column in target.columns if column.identity == "a"]

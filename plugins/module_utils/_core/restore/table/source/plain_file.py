@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from ....encryption.identities import Decryption
 from ....errors import FormatError
-from ....reading.legacy_file import STEP, FileStream, LayeredFile, Peeled, peek
+from ....reading.legacy_file import STEP, FileStream, LayeredFile, UnwrappedFile, peek
 from ....stream.files import READ_BYTES, RegularFile
 
 _BETWEEN = " \t\r\n,"
@@ -30,29 +30,29 @@ class PlainFile:
         self.name = self._file.name
         self.max_toc = decryption.max_toc
         with self._file.named():
-            peeled = self._file.peel()
-            self.format = _recognise(peeled)
-            for _piece in peeled.pieces:
+            unwrapped = self._file.unwrap_layers()
+            self.format = _recognise(unwrapped)
+            for _piece in unwrapped.pieces:
                 pass
-        self.warnings = peeled.warnings
+        self.warnings = unwrapped.warnings
 
     def pieces(self) -> Iterator[bytes]:
         """The plain contents, once more from the beginning."""
-        return self._file.peel().pieces
+        return self._file.unwrap_layers().pieces
 
     def source(self) -> FileStream:
         """The same for a pipeline."""
         return FileStream(self._file)
 
 
-def _recognise(peeled: Peeled) -> str:
-    if peeled.is_dump:
+def _recognise(unwrapped: UnwrappedFile) -> str:
+    if unwrapped.is_dump:
         return "dump"
-    if peeled.stranger is not None:
+    if unwrapped.problem is not None:
         raise FormatError(
-            STEP, f"there are no rows in it: {peeled.stranger}", hint="CSV, JSON, .dump and .sql are read"
+            STEP, f"there are no rows in it: {unwrapped.problem}", hint="CSV, JSON, .dump and .sql are read"
         )
-    text = peeled.head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    text = unwrapped.head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text.startswith(b"["):
         return "json"
     return "sql" if _SCRIPT.match(text) else "csv"

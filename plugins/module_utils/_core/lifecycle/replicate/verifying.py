@@ -14,7 +14,7 @@ from ...reading.artifact import NotAsWritten, StoredArtifact
 from .planning import ReplicationRequest, SetPlan, Target
 
 
-def prove_copies(plan: SetPlan, request: ReplicationRequest) -> SetPlan:
+def verify_copies(plan: SetPlan, request: ReplicationRequest) -> SetPlan:
     """The plan in which a copy that is not what was written is no source, but is to be repaired.
 
     A copy that cannot be read now is left as it is: it may be good.
@@ -46,7 +46,7 @@ def _look(location: Location, plan: SetPlan, request: ReplicationRequest) -> tup
         expect(sum(artifact.size for artifact in good.manifest.artifacts))
         for artifact in good.manifest.artifacts:
             try:
-                StoredArtifact(good, artifact).prove()
+                StoredArtifact(good, artifact).verify()
             except NotAsWritten as error:
                 size += artifact.size
                 wrong.append(error.message)

@@ -42,7 +42,7 @@ END $mobul$;
 """
 
 
-def may_be_quiet(cursor: Cursor) -> bool:
+def may_set_replica_role(cursor: Cursor) -> bool:
     """Whether the role may set it; some services let others than superusers.
 
     :param cursor: outside any transaction.
@@ -51,7 +51,7 @@ def may_be_quiet(cursor: Cursor) -> bool:
 
     cursor.execute("BEGIN")
     try:
-        cursor.execute(quietly())
+        cursor.execute(set_replica_role())
     except errors.InsufficientPrivilege:
         return False
     finally:
@@ -59,21 +59,21 @@ def may_be_quiet(cursor: Cursor) -> bool:
     return True
 
 
-def quietly() -> Composable:
+def set_replica_role() -> Composable:
     """From here on nothing fires, until the transaction ends."""
     from psycopg2 import sql
 
     return sql.SQL(_ROLE).format(sql.SQL("replica"))
 
 
-def loudly() -> Composable:
+def reset_replica_role() -> Composable:
     """From here on everything fires again."""
     from psycopg2 import sql
 
     return sql.SQL(_ROLE).format(sql.SQL("origin"))
 
 
-def prove_keys(tables: Collection[TableName]) -> Composable:
+def check_foreign_keys(tables: Collection[TableName]) -> Composable:
     """Fail where rows of *tables* refer to none, or others refer to none of theirs."""
     from psycopg2 import sql
 

@@ -19,9 +19,9 @@ from ....postgres.messages import database_errors
 from ....postgres.names import TableName, display_name
 from ....postgres.types import Composable, Connection, Cursor
 from ....texts import bounded_list
-from ...quiet_rows import loudly, may_be_quiet, prove_keys, quietly
+from ...replica_role import check_foreign_keys, may_set_replica_role, reset_replica_role, set_replica_role
+from .extra_objects import STEP, reachable
 from .platform_rights import NO_RIGHTS, PlatformRights, plan_rights
-from .strangers import STEP, reachable
 
 _VALUE = "SEQUENCE SET"
 _WRITABLE = """
@@ -34,7 +34,7 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
 
 
 @dataclass(frozen=True)
-class PlatformShare:
+class PlatformObjects:
     """What is decided of the platform's own.
 
     :param left: dump ids of the backup's entries that are not carried out with the others.
@@ -74,26 +74,26 @@ class PlatformShare:
             return
         for table in self.tables:
             yield sql.SQL("LOCK TABLE ONLY {} IN EXCLUSIVE MODE;\n").format(sql.Identifier(*table))
-        yield quietly()
+        yield set_replica_role()
         for table in self.tables:
             yield sql.SQL("DELETE FROM ONLY {};\n").format(sql.Identifier(*table))
 
     def after(self) -> Iterator[Composable]:
         """What comes behind the rows, and before the rest of the backup."""
         if self.rows:
-            yield loudly()
+            yield reset_replica_role()
 
-    def prove(self) -> Iterator[Composable]:
+    def check_keys(self) -> Iterator[Composable]:
         """What comes last of all."""
         yield from self.rights.carry_out()
         if self.tables:
-            yield prove_keys(self.tables)
+            yield check_foreign_keys(self.tables)
 
 
-NO_SHARE = PlatformShare()
+NO_SHARE = PlatformObjects()
 
 
-def plan_share(
+def plan_platform_objects(
     connection: Connection,
     profile: Profile,
     backup: Toc,
@@ -103,7 +103,7 @@ def plan_share(
     expected: Callable[[str], bool],
     role: str,
     superuser: bool,
-) -> PlatformShare:
+) -> PlatformObjects:
     """Decide what becomes of the platform's own.
 
     :param connection: into the database, outside any transaction.
@@ -132,11 +132,11 @@ def plan_share(
                 )
             (rows if may else locked).append(entry)
         if rows:
-            _check_quietly(cursor, rows)
+            _check_replica_role(cursor, rows)
     carried = {one.dump_id for one in (*rows, *locked)}
     names = {object_name(one) for one in (*found.platforms, *found.lost, *found.adopted)} | rights.names
     names |= {name for one in locked for name in (object_name(one), f"TABLE {one.namespace}.{one.tag}")}
-    return PlatformShare(
+    return PlatformObjects(
         left=frozenset(found.left | carried | rights.ids),
         rows=tuple(rows),
         names=frozenset(names),
@@ -225,9 +225,9 @@ def _rows(profile: Profile, backup: Toc, found: _Decided, expected: Callable[[st
             yield entry
 
 
-def _check_quietly(cursor: Cursor, rows: Sequence[TocEntry]) -> None:
+def _check_replica_role(cursor: Cursor, rows: Sequence[TocEntry]) -> None:
     """Refuse where triggers and foreign keys cannot be kept quiet."""
-    if not may_be_quiet(cursor):
+    if not may_set_replica_role(cursor):
         raise PreflightError(
             STEP,
             f"the role may not set session_replication_role, without which the rows of {_told(rows)} cannot be put "

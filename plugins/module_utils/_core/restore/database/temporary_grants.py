@@ -28,7 +28,7 @@ WHERE r.oid IS NULL OR NOT CASE WHEN %(schema)s::text IS NULL
 
 
 @dataclass(frozen=True)
-class LentRights:
+class TemporaryGrants:
     """Who gets what for the time of a restore.
 
     :param database: its name.
@@ -48,7 +48,7 @@ class LentRights:
     owners: tuple[tuple[str, str], ...] = ()
     told: tuple[TocEntry, ...] = ()
 
-    def lend_in_database(self) -> Iterator[Composable]:
+    def grant_in_database(self) -> Iterator[Composable]:
         """The statements that give the rights of :attr:`in_database`; by whoever restores it, as all of these."""
         from psycopg2 import sql
 
@@ -57,7 +57,7 @@ class LentRights:
                 sql.Identifier(self.database), _names(self.in_database)
             )
 
-    def lend_in_schemas(self) -> Iterator[Composable]:
+    def grant_in_schemas(self) -> Iterator[Composable]:
         """The statements that give those in schemas, of the ones that are there and the ones that will be made."""
         from psycopg2 import sql
 
@@ -68,7 +68,7 @@ class LentRights:
                 sql.SQL(_RIGHTS), _names(self.in_schemas)
             )
 
-    def take_back(self) -> Iterator[Composable]:
+    def revoke(self) -> Iterator[Composable]:
         """The statements that take them away again."""
         from psycopg2 import sql
 
@@ -85,7 +85,7 @@ class LentRights:
                 sql.Identifier(self.database), _names(self.in_database)
             )
 
-    def tell_again(self) -> Iterator[Composable]:
+    def repeat_grants_of_dump(self) -> Iterator[Composable]:
         """The dump's own statements about rights in schemas: some of these may be the same that were taken away."""
         from psycopg2 import sql
 
@@ -104,12 +104,12 @@ class LentRights:
                 yield schema, sql.SQL(_RIGHTS), roles
 
 
-NOTHING_LENT = LentRights()
+NO_TEMPORARY_GRANTS = TemporaryGrants()
 
 
-def plan_lent_rights(
+def plan_temporary_grants(
     connection: Connection, entries: Collection[TocEntry], owner: str, there: Collection[str] = ()
-) -> LentRights:
+) -> TemporaryGrants:
     """Find out which owners could not have what is theirs.
 
     :param connection: into the database, by a role that is no superuser.
@@ -125,19 +125,19 @@ def plan_lent_rights(
     makers = {entry.owner for entry in entries if entry.desc in _IN_DATABASE} - {owner, *implied}
     in_schemas = sorted({role for schema, role in strange if schema != _PUBLIC})
     in_public = sorted({role for schema, role in strange if schema == _PUBLIC})
-    return LentRights(
+    return TemporaryGrants(
         database=str(connection.info.dbname),
         in_database=_lacking(connection, makers, None),
         in_public=_lacking(connection, in_public, _PUBLIC),
         in_schemas=tuple(in_schemas),
         there=tuple(sorted(set(there) - {_PUBLIC})),
         owners=tuple(sorted(owners.items())),
-        told=tuple(entry for entry in entries if _tells_of_schemas(entry)),
+        told=tuple(entry for entry in entries if _is_grant_on_schemas(entry)),
     )
 
 
 def carry_out(connection: Connection, statements: Iterator[Composable], *, leniently: bool = False) -> None:
-    """Execute statements of :class:`LentRights`.
+    """Execute statements of :class:`TemporaryGrants`.
 
     :param connection: into the database, outside any transaction.
     :param leniently: pass over what fails: whether it matters shows when all is compared.
@@ -158,7 +158,7 @@ def _lacking(connection: Connection, roles: Collection[str], schema: str | None)
         return tuple(name for (name,) in cursor.fetchall())
 
 
-def _tells_of_schemas(entry: TocEntry) -> bool:
+def _is_grant_on_schemas(entry: TocEntry) -> bool:
     if entry.desc == "ACL":
         return entry.tag.startswith("SCHEMA ")
     return entry.desc == "DEFAULT ACL" and entry.tag.endswith(" SCHEMAS")

@@ -13,12 +13,12 @@ from ...outbound.forecast import NOTHING_FORESEEN, foresee
 from ..plan import RestorePlan
 from ..target import elsewhere
 from .clearing import plan_clearing
-from .platform_share import NO_SHARE, PlatformShare, plan_share
+from .extra_objects import STEP
+from .platform_objects import NO_SHARE, PlatformObjects, plan_platform_objects
 from .present import PresentSchema
-from .strangers import STEP
 
 
-def _share(connection: Connection, plan: RestorePlan, toc: Toc, present: Toc) -> PlatformShare:
+def _share(connection: Connection, plan: RestorePlan, toc: Toc, present: Toc) -> PlatformObjects:
     profile, archive = plan.request.profile, plan.contents.archive
     if profile is None:
         return NO_SHARE
@@ -32,7 +32,7 @@ def _share(connection: Connection, plan: RestorePlan, toc: Toc, present: Toc) ->
     def columns(dump_id: int) -> Collection[str]:
         return archive.copy(dump_id).columns
 
-    return plan_share(
+    return plan_platform_objects(
         connection,
         profile,
         toc,
@@ -44,7 +44,7 @@ def _share(connection: Connection, plan: RestorePlan, toc: Toc, present: Toc) ->
     )
 
 
-def with_surroundings(plan: RestorePlan) -> RestorePlan:
+def with_clearing(plan: RestorePlan) -> RestorePlan:
     """The same plan with what is to be moved out of the way; a script clears its way itself.
 
     :raises PreflightError: what is in the way and cannot be moved.
@@ -71,7 +71,7 @@ def with_surroundings(plan: RestorePlan) -> RestorePlan:
         )
     finally:
         connection.close()
-    kept = [entry.dump_id for entry in clearing.strangers.kept]
+    kept = [entry.dump_id for entry in clearing.extra_objects.kept]
     return replace(
         plan,
         clearing=clearing,

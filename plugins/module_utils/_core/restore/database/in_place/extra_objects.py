@@ -32,7 +32,7 @@ _NAMED_BEHIND_TABLE = _OF_A_TABLE - {"INDEX", "SEQUENCE OWNED BY", "STATISTICS"}
 
 
 @dataclass(frozen=True)
-class Strangers:
+class ExtraObjects:
     """What is done around the restore; all in pg_dump's order.
 
     :param kept: what is taken down and put up again.
@@ -50,10 +50,10 @@ class Strangers:
         return iter(sorted((*self.kept, *self.replaced), key=lambda entry: entry.position, reverse=True))
 
 
-NO_STRANGERS = Strangers()
+NO_STRANGERS = ExtraObjects()
 
 
-def find_strangers(backup: Toc, present: Toc, left: Collection[str]) -> Strangers:
+def find_extra_objects(backup: Toc, present: Toc, left: Collection[str]) -> ExtraObjects:
     """Sort what the backup does not have.
 
     :param backup: what will be made.
@@ -89,7 +89,7 @@ def find_strangers(backup: Toc, present: Toc, left: Collection[str]) -> Stranger
             f"what is not in the backup depends on what is, and has rows: {_told(refused)}",
             hint="nothing was touched; move it away or drop it first, or use strategy side_by_side",
         )
-    return Strangers(tuple(kept), tuple(replaced), tuple(lost))
+    return ExtraObjects(tuple(kept), tuple(replaced), tuple(lost))
 
 
 def reachable(toc: Toc, start: Collection[int]) -> set[int]:

@@ -11,7 +11,7 @@ from .kinds import KINDS
 
 
 @dataclass(frozen=True)
-class Wanted:
+class DesiredObject:
     """One object.
 
     :param within: name of what it lies in, where names are unique only there.
@@ -53,12 +53,12 @@ class Wanted:
         return f"{KINDS[self.kind].title} {self.name}{within}"
 
 
-def read_wanted(objects: Sequence[Mapping[str, Any]]) -> list[Wanted]:
+def read_desired(objects: Sequence[Mapping[str, Any]]) -> list[DesiredObject]:
     """The objects in the order in which they can be made.
 
     :raises ConfigError: of an unknown kind, twice, or naming what is not among them.
     """
-    found = [_wanted(one) for one in objects]
+    found = [_desired(one) for one in objects]
     known: set[str] = set()
     for one in found:
         if one.key in known:
@@ -72,10 +72,10 @@ def read_wanted(objects: Sequence[Mapping[str, Any]]) -> list[Wanted]:
     return sorted(found, key=lambda one: order.index(one.kind))
 
 
-def _wanted(one: Mapping[str, Any]) -> Wanted:
+def _desired(one: Mapping[str, Any]) -> DesiredObject:
     if one.get("kind") not in KINDS:
         raise ConfigError("check the options", f"{one.get('kind')} is no kind of object", hint=", ".join(KINDS))
     try:
-        return Wanted(**one)
+        return DesiredObject(**one)
     except TypeError as error:
         raise ConfigError("check the options", f"an object is not as it must be: {error}") from error

@@ -14,23 +14,23 @@ STEP = "mute what calls out"
 
 
 @contextlib.contextmanager
-def silenced_calls(session: Session, calls: TableCalls) -> Iterator[None]:
+def calls_muted(session: Session, calls: TableCalls) -> Iterator[None]:
     """A block within the session's transaction in which none of *calls* is made; other sessions see nothing of it."""
-    silence(session, calls)
+    mute_calls(session, calls)
     yield
     with session.at(STEP):
         for statement in calls.after():
             session.execute(statement)
 
 
-def silence(session: Session, calls: TableCalls) -> None:
+def mute_calls(session: Session, calls: TableCalls) -> None:
     """Begin it, or take in what is there now and was not before."""
     with session.at(STEP):
         for statement in calls.before(session.connection.server_version):
             session.execute(statement)
 
 
-def told_silenced(report: dict[str, Any], calls: TableCalls) -> dict[str, Any]:
+def report_muted(report: dict[str, Any], calls: TableCalls) -> dict[str, Any]:
     """A report that tells of it, too."""
     told = [f"would call out, and does not meanwhile: {bounded_list(calls.names)}"] if calls.names else []
     return {**report, "silenced": calls.names, "summary": [*report["summary"], *told]}

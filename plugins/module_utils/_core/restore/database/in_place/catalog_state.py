@@ -15,8 +15,8 @@ from ....postgres.names import IDENTIFIER, TableName, unquote
 from ....postgres.types import Connection
 from ....texts import bounded_list
 from ..extension_rows import ExtensionRows, extension_rows, locked_sequences
+from .extra_objects import STEP
 from .scheduled_jobs import NO_JOBS, NUMBERS, TABLE, ScheduledJobs, plan_jobs
-from .strangers import STEP
 
 _EXTENSIONS = """
 SELECT e.extname, n.nspname, pg_catalog.pg_get_userbyid(e.extowner), pg_catalog.pg_has_role(e.extowner, 'USAGE')
@@ -33,7 +33,7 @@ _INTO_SCHEMA = re.compile(rf" WITH SCHEMA ({IDENTIFIER});\s*\Z")
 
 
 @dataclass(frozen=True)
-class Found:
+class CatalogState:
     """What the catalogue says.
 
     :param extensions: name -> schema, owner, and whether the role may act as that.
@@ -52,7 +52,7 @@ class Found:
     populated: Collection[int]
 
     @classmethod
-    def read(cls, connection: Connection, backup: Toc) -> Found:
+    def read(cls, connection: Connection, backup: Toc) -> CatalogState:
         """Read it.
 
         :param connection: into the database, outside any transaction.
