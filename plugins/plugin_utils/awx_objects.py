@@ -216,7 +216,7 @@ def _text(variables: Mapping[str, Any] | None) -> str:
     return json.dumps(variables, sort_keys=True) if variables else ""
 
 
-def _told_of(wanted: Mapping[str, Any], *events: str) -> dict[str, list[str]]:
+def _notifications(wanted: Mapping[str, Any], *events: str) -> dict[str, list[str]]:
     return {
         f"notification_templates_{event}": [
             f"notification_templates:{one['name']}"
@@ -248,7 +248,7 @@ def _job_template(one: Mapping[str, Any], wanted: Mapping[str, Any]) -> Object:
         },
         "links": {
             "credentials": [f"credentials:{name}" for name in one["credentials"]],
-            **_told_of(wanted, "error", "success", "started"),
+            **_notifications(wanted, "error", "success", "started"),
         },
         "survey": one["survey"],
     }
@@ -267,7 +267,7 @@ def _workflow(name: str, nodes: list[Object], wanted: Mapping[str, Any], organiz
             "allow_simultaneous": False,
         },
         "references": {"organization": organization, "inventory": f"inventories:{environment}"},
-        "links": _told_of(wanted, "error", "approvals"),
+        "links": _notifications(wanted, "error", "approvals"),
     }
     for node in nodes:
         found: Object = {"kind": "workflow_job_template_nodes", "name": node["name"], "within": name}

@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 
 from .._core.errors import BackupError
-from .._core.stream.process import give_way
+from .._core.stream.process import lower_priority
 from .._core.texts import page, visible
 from .interruption import interruptible
 from .lists import read_lists
@@ -60,7 +60,7 @@ def run_module(argument_spec: Mapping[str, Any], operation: Operation, **options
     """
     module = _Module(argument_spec=dict(argument_spec), supports_check_mode=True, **options)
     os.umask(0o077)
-    give_way()
+    lower_priority()
     # The interpreter would else walk all that was imported once more on its way out.
     atexit.register(gc.freeze)
     try:
@@ -69,7 +69,7 @@ def run_module(argument_spec: Mapping[str, Any], operation: Operation, **options
         with written_down(), interruptible():
             result = operation(module.params, module.check_mode)
     except BackupError as error:
-        report = _told(module, {"changed": error.changed, **(error.report or {})})
+        report = _visible_result(module, {"changed": error.changed, **(error.report or {})})
         _fail(module, msg=str(error), step=error.step, hint=error.hint, **report)
     except KeyboardInterrupt:
         _fail(module, msg="interrupted: everything unfinished was given up", step="run", hint=None)
@@ -77,7 +77,7 @@ def run_module(argument_spec: Mapping[str, Any], operation: Operation, **options
         # fail_json hides the values of all no_log options in what it prints.
         trace = page(traceback.format_exc().splitlines())
         _fail(module, msg=f"unexpected error: {type(error).__name__}: {error}", step="run", exception=trace)
-    module.exit_json(**shown(_told(module, result)))
+    module.exit_json(**shown(_visible_result(module, result)))
 
 
 def _drop_empty(params: dict[str, Any], spec: Mapping[str, Any]) -> None:
@@ -95,7 +95,7 @@ def _fail(module: AnsibleModule, **result: Any) -> NoReturn:
     raise AssertionError("fail_json returned")
 
 
-def _told(module: AnsibleModule, result: dict[str, Any]) -> dict[str, Any]:
+def _visible_result(module: AnsibleModule, result: dict[str, Any]) -> dict[str, Any]:
     """*result* with its warnings given as such, and its diff only where one was asked for."""
     for warning in result.pop("warnings", None) or []:
         module.warn(visible(warning))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from .._core.texts import visible, whole
+from .._core.texts import escape_undecodable, visible
 
 FOR_PEOPLE = frozenset(
     (
@@ -32,7 +32,7 @@ def shown(value: Any, name: str = "", *, inside: bool = False) -> Any:
     """
     inside = inside or name in FOR_PEOPLE
     if isinstance(value, str):
-        return visible(value) if inside and name not in _NAMES else whole(value)
+        return visible(value) if inside and name not in _NAMES else escape_undecodable(value)
     if isinstance(value, Mapping):
         return {_key(key): shown(item, key, inside=inside) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -41,4 +41,4 @@ def shown(value: Any, name: str = "", *, inside: bool = False) -> Any:
 
 
 def _key(key: Any) -> Any:
-    return whole(key) if isinstance(key, str) else key
+    return escape_undecodable(key) if isinstance(key, str) else key

@@ -29,7 +29,7 @@ def visible(text: str) -> str:
     return "".join(character if _is_visible(character) else repr(character)[1:-1] for character in text)
 
 
-def whole(text: str) -> str:
+def escape_undecodable(text: str) -> str:
     """*text* with half characters, each of which is a byte of no encoding, written as ``\\udce9``; else as it is."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 

@@ -66,11 +66,11 @@ def test_a_root_that_was_there_before_stays(options: dict[str, Any], bench: Benc
 
 def test_a_root_that_somebody_uses_meanwhile_stays(options: dict[str, Any], rclone_config: RcloneRemote) -> None:
     for given in options["locations"]:
-        first, second = open_location(given), open_location(given)
+        first, whole_seconds = open_location(given), open_location(given)
         assert first.check(trial=True) is False
-        assert second.check()
+        assert whole_seconds.check()
         assert first.check(trial=True)
-        second.put("label/object", b"data")
+        whole_seconds.put("label/object", b"data")
         first.close()
-        assert second.get("label/object") == b"data"
-        second.close()
+        assert whole_seconds.get("label/object") == b"data"
+        whole_seconds.close()

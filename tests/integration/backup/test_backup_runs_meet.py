@@ -132,12 +132,12 @@ def test_two_databases_under_one_label_in_one_second_never_mix_in_one_set(
         postgres17.database() as other,
         FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=0) as programs,
         bench.under_way(postgres17, database, pg_bin_dir=programs) as first,
-        bench.under_way(postgres17, other, pg_bin_dir=programs) as second,
+        bench.under_way(postgres17, other, pg_bin_dir=programs) as whole_seconds,
     ):
         # On a busy machine one of them may find its name taken by the other's roles before its pg_dump has begun.
-        wait_until(lambda: len(programs.runs) == 2 or first.done() or second.done(), what="both to be under way")
+        wait_until(lambda: len(programs.runs) == 2 or first.done() or whole_seconds.done(), what="both to be under way")
         programs.open()
-        outcomes = [future.exception(60) or future.result() for future in (first, second)]
+        outcomes = [future.exception(60) or future.result() for future in (first, whole_seconds)]
     good = [outcome for outcome in outcomes if isinstance(outcome, dict)]
     assert all(isinstance(outcome, dict | BackupError) for outcome in outcomes)
     for report in good:
@@ -256,9 +256,9 @@ def test_two_sets_in_one_second_have_ids_of_their_own_and_neither_is_overwritten
     stop_clock(monkeypatch, datetime(2026, 11, 22, tzinfo=UTC))
     first = bench.backup(postgres17, database)
     before = {name: bench.stored(first).digest(name) for name in bench.stored(first).names}
-    second = bench.backup(postgres17, database)
-    assert [first["id"], second["id"]] == ["manual_20261122_000000", "manual_20261122_000001"]
-    assert second["previous"] == first["id"]
+    whole_seconds = bench.backup(postgres17, database)
+    assert [first["id"], whole_seconds["id"]] == ["manual_20261122_000000", "manual_20261122_000001"]
+    assert whole_seconds["previous"] == first["id"]
     assert {name: bench.stored(first).digest(name) for name in before} == before
 
 
@@ -316,11 +316,11 @@ def test_sets_form_a_chain_over_the_newest_of_all_locations(
 ) -> None:
     a, b = bench.location("a"), bench.location("b")
     first = bench.backup(postgres17, database, locations=[a, b])
-    second = bench.backup(postgres17, database, locations=[b])
+    whole_seconds = bench.backup(postgres17, database, locations=[b])
     third = bench.backup(postgres17, database, locations=[a, b])
-    assert [first["previous"], second["previous"], third["previous"]] == [None, first["id"], second["id"]]
+    assert [first["previous"], whole_seconds["previous"], third["previous"]] == [None, first["id"], whole_seconds["id"]]
     stored = bench.stored(third, bench.directory / "a")
-    assert stored.manifest["previous"] == {"id": second["id"], "sha256": second["manifest_sha256"]}
+    assert stored.manifest["previous"] == {"id": whole_seconds["id"], "sha256": whole_seconds["manifest_sha256"]}
     assert os.listdir(bench.directory / "a") == ["shop"]
 
 
@@ -330,11 +330,11 @@ def test_a_set_that_nobody_signed_is_never_the_one_before_a_signed_set(
     first = bench.backup(postgres17, database)
     forged = str(SetId(datetime.now(timezone.utc) + timedelta(minutes=1), "manual"))
     lay(bench.root, forged, small_set(forged))
-    second = bench.backup(postgres17, database)
-    assert second["previous"] == first["id"]
-    assert any(forged in warning and "is not signed" in warning for warning in second["warnings"])
+    whole_seconds = bench.backup(postgres17, database)
+    assert whole_seconds["previous"] == first["id"]
+    assert any(forged in warning and "is not signed" in warning for warning in whole_seconds["warnings"])
     (tmp_path / "rotated").mkdir()
     keys = make_keys(tmp_path / "rotated")
     assert bench.backup(postgres17, database, signing_key=keys.signing, check_mode=True)["previous"] is None
     rotated = bench.backup(postgres17, database, signing_key=keys.signing, verify_key=[str(bench.keys.verify)])
-    assert rotated["previous"] == second["id"]
+    assert rotated["previous"] == whole_seconds["id"]

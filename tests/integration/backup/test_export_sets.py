@@ -78,8 +78,8 @@ def test_an_export_is_never_the_newest_backup_nor_in_their_chain(
         assert any("it is an export: restore_table takes rows from it" in text for text in failures(refused).values())
     with pytest.raises(BackupError, match=r"has no dump .*it is an export"):
         RestoreBench(bench).restore(postgres17, shop, backup=exported["id"])
-    second = bench.backup(postgres17, shop, kind="daily")
-    assert second["previous"] == first["id"]
+    whole_seconds = bench.backup(postgres17, shop, kind="daily")
+    assert whole_seconds["previous"] == first["id"]
 
 
 def test_a_table_takes_rows_from_an_export_and_a_part_never_takes_the_place_of_all(

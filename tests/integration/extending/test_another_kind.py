@@ -31,7 +31,7 @@ CHANNEL = '''\
 from dataclasses import dataclass
 
 from .channel import Channel, required
-from .retry import Message
+from .retry_budget import Message
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class LogbookChannel(Channel):
         return cls(**cls.common(options), host=required(options, "host"))
 
     def messages(self, alert):
-        def send(patience):
+        def send(budget):
             with open(self.host, "a") as file:
                 file.write(alert.label)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.showing import shown
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.names import display_name
-from ansible_collections.mobul.backup.plugins.module_utils._core.texts import whole
+from ansible_collections.mobul.backup.plugins.module_utils._core.texts import escape_undecodable
 from support.drill_runs import drill, failures
 from support.lab import PostgresServer
 from support.restore_runs import RestoreBench
@@ -68,7 +68,7 @@ def test_a_database_of_any_encoding_is_backed_up_proven_and_restored(
 ) -> None:
     word = NAMES[encoding]
     # As they are shown, as no YAML and no JSON of Ansible can hold a byte of no encoding.
-    table, column = display_name((f"s{word}", f"t{word}")), whole(f"col{word}")
+    table, column = display_name((f"s{word}", f"t{word}")), escape_undecodable(f"col{word}")
     exports = [{"name": "words", "table": table, "columns": ["id", column, "k"], "compress": "none"}]
     with filled(postgres17, encoding) as name:
         before = script_of(postgres17, name)

@@ -17,7 +17,12 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.findings import
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.alert import Alert
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.text import page as alert_page
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.text import title
-from ansible_collections.mobul.backup.plugins.module_utils._core.texts import page, text_table, visible, whole
+from ansible_collections.mobul.backup.plugins.module_utils._core.texts import (
+    escape_undecodable,
+    page,
+    text_table,
+    visible,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from support.lab import PROJECT
@@ -66,8 +71,12 @@ def test_results_show_names_and_hand_them_on_exactly(name: str, other: str) -> N
         "diff": {"before": page([f"{name}: {other}", other]), "after": f"{name}\n"},
     }
     told = shown(result)
-    assert (told["table"], told["old_table"], told["kept"]) == (whole(name), whole(other), [whole(name)])
-    assert told["findings"][0]["subject"] == told["locations"][0]["name"] == whole(name)
+    assert (told["table"], told["old_table"], told["kept"]) == (
+        escape_undecodable(name),
+        escape_undecodable(other),
+        [escape_undecodable(name)],
+    )
+    assert told["findings"][0]["subject"] == told["locations"][0]["name"] == escape_undecodable(name)
     for text in texts([told["summary"], told["plan"], told["findings"][0]["message"], told["locations"][0]["error"]]):
         assert hidden(text) == []
     assert hidden(told["diff"]["after"]) == []

@@ -39,17 +39,17 @@ from .dumping import PartDump, TocCollector, dump_argv
 from .manifest_entries import (
     describe_dump,
     describe_schema,
-    describe_side,
+    describe_small_artifact,
     describe_tables,
     describe_tools,
-    fitted,
-    second,
+    manifest_within_limits,
+    whole_seconds,
 )
 from .parts import Part
 from .preparing import Ends, Plan
 from .request import BackupRequest
 from .set_writer import SetWriter
-from .small_artifacts import ResolvedExport, SideArtifact
+from .small_artifacts import ResolvedExport, SmallArtifact
 
 _VERIFY_EVERY = 5.0
 """Seconds between two looks at the session that holds the lock and the snapshot."""
@@ -91,7 +91,7 @@ class BackupRun:
         self._writer = SetWriter(plan.locations, plan.directory(request.label))
         self._tocs = TocCollector(len(plan.parts))
         self._dumps = [self._part_dump(part) for part in plan.parts]
-        self._sides = self._side_artifacts()
+        self._sides = self._small_artifacts()
         self._counts = _Counts()
         self._counting: Connection | None = None
         self._exporting: Connection | None = None
@@ -108,7 +108,7 @@ class BackupRun:
             with self._exported_tables_held():
                 self._stream()
             self._plan.snapshot.verify()
-            manifest, data = fitted(self._describe(), signed=self._ends.signing_key is not None)
+            manifest, data = manifest_within_limits(self._describe(), signed=self._ends.signing_key is not None)
             if self._ends.signing_key is not None:
                 self._writer.put(SIGNATURE, self._ends.signing_key.sign(data))
             self._writer.put(MANIFEST, data)
@@ -144,7 +144,7 @@ class BackupRun:
     def _stream(self) -> None:
         """Dump, count, and make the artifacts beside, all at the same time; the first failure ends them all."""
         tasks: list[Callable[[], None]] = [self._dump_task(dump) for dump in self._dumps]
-        tasks += [self._count, self._write_sides] if tasks else [self._write_sides]
+        tasks += [self._count, self._write_small_artifacts] if tasks else [self._write_small_artifacts]
         tasks = [self._explaining(task) for task in tasks]
         with (
             stage(DUMP_STEP if self._dumps else "export the tables", self._expected(), estimated=True),
@@ -282,13 +282,13 @@ class BackupRun:
             return table in self._plan.policies and self._plan.policies[table].fingerprint
         return self._request.fingerprint == "all"
 
-    def _side_artifacts(self) -> list[SideArtifact]:
+    def _small_artifacts(self) -> list[SmallArtifact]:
         encryption = self._ends.encryption
         exports = [self._export(export, encryption) for export in self._plan.exports]
         attachments = [self._attachment(one, encryption) for one in self._request.attachments]
         return [*([self._globals(encryption)] if self._request.dumps else []), *exports, *attachments]
 
-    def _globals(self, encryption: Encryption) -> SideArtifact:
+    def _globals(self, encryption: Encryption) -> SmallArtifact:
         plan = self._plan
         source = globals_source(
             plan.pg_dumpall,
@@ -298,10 +298,10 @@ class BackupRun:
             with_passwords=plan.server.can_read_passwords and encryption.enabled,
         )
         name = f"globals_{plan.set_id.stamp}"
-        return SideArtifact(name, source, role="globals", data_format="sql", compression="none", encryption=encryption)
+        return SmallArtifact(name, source, role="globals", data_format="sql", compression="none", encryption=encryption)
 
-    def _attachment(self, attachment: Attachment, encryption: Encryption) -> SideArtifact:
-        return SideArtifact(
+    def _attachment(self, attachment: Attachment, encryption: Encryption) -> SmallArtifact:
+        return SmallArtifact(
             f"{attachment.stem}_{self._plan.set_id.stamp}",
             AttachmentSource(attachment),
             role="attachment",
@@ -311,10 +311,10 @@ class BackupRun:
             sealed=True,
         )
 
-    def _export(self, export: ResolvedExport, encryption: Encryption) -> SideArtifact:
+    def _export(self, export: ResolvedExport, encryption: Encryption) -> SmallArtifact:
         spec = export.spec
         source = TableSource(self._export_session, export.copy, keep_open=True, look=self._plan.look)
-        return SideArtifact(
+        return SmallArtifact(
             f"{spec.name}_{self._plan.set_id.stamp}",
             source,
             role="export",
@@ -324,14 +324,14 @@ class BackupRun:
             export=export,
         )
 
-    def _write_sides(self) -> None:
+    def _write_small_artifacts(self) -> None:
         for side in self._sides:
             side.run(self._writer)
 
     def _describe(self) -> Manifest:
         request, plan, encryption = self._request, self._plan, self._ends.encryption
         artifacts: list[Artifact] = [describe_dump(dump, encryption) for dump in self._dumps]
-        artifacts += [describe_side(side, encryption) for side in self._sides]
+        artifacts += [describe_small_artifact(side, encryption) for side in self._sides]
         programs = (plan.pg_dump, plan.pg_dumpall) if request.dumps else ()
         versions = [(program.name, program.version_text) for program in programs]
         # What is no backup is not in the chain of backups.
@@ -342,8 +342,8 @@ class BackupRun:
             label=request.label,
             environment=request.environment,
             labels=dict(request.labels),
-            started=second(plan.started),
-            finished=second(datetime.now(timezone.utc)),
+            started=whole_seconds(plan.started),
+            finished=whole_seconds(datetime.now(timezone.utc)),
             database=self._describe_database(),
             tools=describe_tools(versions),
             artifacts=tuple(artifacts),
@@ -365,7 +365,7 @@ class BackupRun:
             server_version_num=server.version_num,
             encoding=server.encoding,
             size=server.size,
-            snapshot=Snapshot(id=snapshot.id, time=second(snapshot.time), wal_lsn=snapshot.wal_lsn),
+            snapshot=Snapshot(id=snapshot.id, time=whole_seconds(snapshot.time), wal_lsn=snapshot.wal_lsn),
         )
 
     def _messages(self) -> list[str]:

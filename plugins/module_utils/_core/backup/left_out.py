@@ -63,7 +63,7 @@ def find_left_out(
         return LeftOut()
     above = _ancestors(tables)
     found = set(platforms)
-    warnings = list(_told(request.profile, platforms, unseen))
+    warnings = list(_warnings(request.profile, platforms, unseen))
     _refuse_critical(f"profile {_name(request.profile)}", {*platforms, *unseen}, policies)
     for pattern in request.exclude_table_data:
         named = {info.table for info in tables if matches(pattern, info.table)}
@@ -87,7 +87,7 @@ def _name(profile: Profile | None) -> str:
     return "" if profile is None else profile.name
 
 
-def _told(profile: Profile | None, rows: Sequence[TableName], unseen: Sequence[TableName]) -> Iterator[str]:
+def _warnings(profile: Profile | None, rows: Sequence[TableName], unseen: Sequence[TableName]) -> Iterator[str]:
     """What the user has to know of what is the platform's."""
     if profile is None:
         return

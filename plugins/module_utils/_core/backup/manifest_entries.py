@@ -23,7 +23,7 @@ from ..postgres.counting import Fingerprint
 from ..postgres.names import TableName
 from .dumping import PartDump
 from .request import TablePolicy
-from .small_artifacts import SideArtifact
+from .small_artifacts import SmallArtifact
 
 SCHEMA_ALGORITHM = "toc-sha256-1"
 _IN_SCHEMA = re.compile(r"[A-Z ]+ ([^.]+)\.")
@@ -64,24 +64,24 @@ def _index_block(block: Block) -> IndexBlock:
     return IndexBlock(block.dump_id, None, None, block.offset, block.length)
 
 
-def describe_side(side: SideArtifact, encryption: Encryption) -> Artifact:
+def describe_small_artifact(artifact: SmallArtifact, encryption: Encryption) -> Artifact:
     """The manifest's entry of the globals, of an export or of an attachment."""
     return Artifact(
-        name=side.name,
-        role=side.role,
-        format=side.format,
-        compression=side.compression,
+        name=artifact.name,
+        role=artifact.role,
+        format=artifact.format,
+        compression=artifact.compression,
         encryption=encryption.scheme,
         recipients=encryption.recipients,
-        size=side.hash.size,
-        sha256=side.hash.hexdigest(),
-        plain_size=None if side.sealed else side.plain.size,
-        export=None if side.export is None else _describe_export(side),
+        size=artifact.hash.size,
+        sha256=artifact.hash.hexdigest(),
+        plain_size=None if artifact.sealed else artifact.plain.size,
+        export=None if artifact.export is None else _describe_export(artifact),
     )
 
 
-def _describe_export(side: SideArtifact) -> Export:
-    resolved = side.export
+def _describe_export(artifact: SmallArtifact) -> Export:
+    resolved = artifact.export
     if resolved is None:
         raise AssertionError("this is no export")
     schema, table = resolved.copy.table or (None, None)
@@ -91,7 +91,7 @@ def _describe_export(side: SideArtifact) -> Export:
         columns=resolved.spec.columns,
         where=resolved.spec.where,
         query=resolved.spec.query,
-        rows=side.rows,
+        rows=artifact.rows,
     )
 
 
@@ -133,7 +133,7 @@ def describe_schema(dumps: Sequence[PartDump]) -> SchemaFingerprint:
     return SchemaFingerprint(algorithm=SCHEMA_ALGORITHM, fingerprint=schema_fingerprint(objects), objects=objects)
 
 
-def fitted(manifest: Manifest, *, signed: bool) -> tuple[Manifest, bytes]:
+def manifest_within_limits(manifest: Manifest, *, signed: bool) -> tuple[Manifest, bytes]:
     """A manifest that readers accept, and its bytes: where there are too many objects, they have one digest together.
 
     :param signed: whether it will be; larger ones are read then.
@@ -172,6 +172,6 @@ def describe_tools(versions: Iterable[tuple[str, str]]) -> dict[str, str]:
     return {"python": platform.python_version(), **dict(versions)}
 
 
-def second(time: datetime) -> datetime:
+def whole_seconds(time: datetime) -> datetime:
     """*time* as the manifest keeps it: whole seconds."""
     return time.replace(microsecond=0)

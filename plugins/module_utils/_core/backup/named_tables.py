@@ -32,7 +32,7 @@ class MissingTable:
     priority: int | None = None
     export: str | None = None
 
-    def told(self, previous: LoadedSet | None) -> str:
+    def message(self, previous: LoadedSet | None) -> str:
         """For a person: who has it, or what may be meant.
 
         :param previous: the last set of the label.
@@ -108,7 +108,8 @@ def refuse_missing(request: BackupRequest, missing: Sequence[MissingTable], prev
     fatal = [one for one in missing if _is_fatal(request, one)]
     if fatal:
         told = [
-            f"{one.told(previous)} [priority {one.priority}]" if one.priority else one.told(previous) for one in fatal
+            f"{one.message(previous)} [priority {one.priority}]" if one.priority else one.message(previous)
+            for one in fatal
         ]
         raise PreflightError(
             STEP,
@@ -119,7 +120,7 @@ def refuse_missing(request: BackupRequest, missing: Sequence[MissingTable], prev
 
 def missing_finding(missing: Sequence[MissingTable], previous: LoadedSet | None) -> Finding:
     """The same as something to be alerted of."""
-    told = [one.told(previous) for one in missing]
+    told = [one.message(previous) for one in missing]
     if told:
         return Finding(check="missing_tables", status=WARNING, message="; ".join(told))
     return Finding(check="missing_tables", status=PASSED, message="every table that is named is there")

@@ -172,7 +172,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
             *unlogged,
             *left_out.warnings,
             *adopted,
-            *(one.told(previous) for one in gone),
+            *(one.message(previous) for one in gone),
             *_warn_of(ends, surveys, snapshot),
         ),
     )
@@ -211,5 +211,5 @@ def _warn_of(ends: Ends, surveys: Sequence[Survey], snapshot: Snapshot) -> list[
     if ends.signing_key is None:
         warnings.append("no signing_key: whoever can write to a location can forge this set unnoticed")
     for survey in surveys:
-        warnings += [f"{survey.location.name}: {line}" for line in survey.problems.told()]
+        warnings += [f"{survey.location.name}: {line}" for line in survey.problems.messages()]
     return warnings + disagreements(surveys)

@@ -23,7 +23,7 @@ class ResolvedExport:
     copy: CopyQuery
 
 
-class SideArtifact:
+class SmallArtifact:
     """One small artifact on its way into the locations; use it once.
 
     :param sealed: whether what *source* gives is encrypted already.

@@ -142,12 +142,12 @@ class Catalogue:
     @cached_property
     def foreign(self) -> tuple[str, ...]:
         """What is damaged or does not belong there, with the location's name: the first of it, and how much more."""
-        return tuple(f"{name}: {line}" for name, index in self.indexes.items() for line in index.problems.told())
+        return tuple(f"{name}: {line}" for name, index in self.indexes.items() for line in index.problems.messages())
 
     @property
     def unseen(self) -> tuple[str, ...]:
         """What is to be known of sets that were not looked at, with the location's name."""
-        return tuple(f"{name}: {told}" for name, index in self.indexes.items() for told in index.told_unseen())
+        return tuple(f"{name}: {told}" for name, index in self.indexes.items() for told in index.unseen_locations())
 
     def doubts(self, now: datetime) -> Iterator[RecordWarning]:
         """What somebody should look at of the records beside its sets."""

@@ -79,7 +79,7 @@ class LocationIndex:
     read: int
     unseen: Mapping[SetId, tuple[StoredRecord, ...]] = field(default_factory=dict)
 
-    def told_unseen(self) -> Iterator[str]:
+    def unseen_locations(self) -> Iterator[str]:
         """What is to be known of them, if there are any."""
         if self.unseen:
             yield (
@@ -158,7 +158,7 @@ def objects_stay() -> Iterator[None]:
 
 
 def _copy(directory: SetDirectory, read: Read) -> SetCopy:
-    told = [*directory.foreign.told(), *read.problems.told()]
+    told = [*directory.foreign.messages(), *read.problems.messages()]
     if MANIFEST not in directory.objects:
         state = "unfinished"
     else:

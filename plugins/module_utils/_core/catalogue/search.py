@@ -85,7 +85,7 @@ class Problems(list[Problem]):
         found.more = self.more
         return found
 
-    def told(self) -> list[str]:
+    def messages(self) -> list[str]:
         """A line each for the first of them, and one that counts the rest."""
         return first_lines([str(problem) for problem in self], self.total)
 

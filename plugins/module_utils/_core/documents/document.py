@@ -6,13 +6,13 @@ from typing import TypeVar
 
 from ..errors import FormatError
 from .strict_json import check_size, dumps, loads
-from .values import Mismatch, Shape
+from .values import FieldType, Mismatch
 
 Value = TypeVar("Value")
 
 
 def read_document(
-    shape: Shape[Value], data: bytes, *, what: str, kind: str, version: int, proven: bool = False
+    field_type: FieldType[Value], data: bytes, *, what: str, kind: str, version: int, proven: bool = False
 ) -> Value:
     """Read *data*, trusting nothing in it.
 
@@ -34,20 +34,20 @@ def read_document(
             hint=f"this one reads version {version}: update the collection",
         )
     try:
-        return shape.read(document)
+        return field_type.read(document)
     except Mismatch as mismatch:
         raise FormatError(step, str(mismatch)) from None
 
 
-def write_document(shape: Shape[Value], value: Value, *, what: str) -> bytes:
+def write_document(field_type: FieldType[Value], value: Value, *, what: str) -> bytes:
     """The document as it is stored: equal values have equal bytes.
 
     :raises FormatError: it is not one that :func:`read_document` would accept.
     """
     step = f"write the {what}"
     try:
-        document = shape.write(value)
-        shape.read(document)
+        document = field_type.write(value)
+        field_type.read(document)
     except Mismatch as mismatch:
         raise FormatError(step, str(mismatch)) from None
     data = dumps(document)

@@ -19,14 +19,14 @@ from dataclasses import fields
 from functools import cache
 from typing import Any, get_type_hints
 
-from .values import Mismatch, Schema, Shape, Value
+from .values import FieldType, Mismatch, Schema, Value
 
 
-class Nullable(Shape[Value | None]):
+class Nullable(FieldType[Value | None]):
     """A value or null."""
 
-    def __init__(self, shape: Shape[Value]) -> None:
-        self._shape = shape
+    def __init__(self, field_type: FieldType[Value]) -> None:
+        self._shape = field_type
 
     def read(self, value: object) -> Value | None:
         return None if value is None else self._shape.read(value)
@@ -38,11 +38,11 @@ class Nullable(Shape[Value | None]):
         return {"anyOf": [self._shape.schema(definitions), {"type": "null"}]}
 
 
-class ListOf(Shape[tuple[Value, ...]]):
+class ListOf(FieldType[tuple[Value, ...]]):
     """Any number of values of one shape."""
 
-    def __init__(self, shape: Shape[Value]) -> None:
-        self._shape = shape
+    def __init__(self, field_type: FieldType[Value]) -> None:
+        self._shape = field_type
 
     def read(self, value: object) -> tuple[Value, ...]:
         if not isinstance(value, list):
@@ -63,10 +63,10 @@ class ListOf(Shape[tuple[Value, ...]]):
         return {"type": "array", "items": self._shape.schema(definitions)}
 
 
-class MapOf(Shape[dict[str, Value]]):
+class MapOf(FieldType[dict[str, Value]]):
     """An object with any keys of one shape and values of another."""
 
-    def __init__(self, keys: Shape[str], values: Shape[Value]) -> None:
+    def __init__(self, keys: FieldType[str], values: FieldType[Value]) -> None:
         self._keys = keys
         self._values = values
 
@@ -93,23 +93,23 @@ class MapOf(Shape[dict[str, Value]]):
         }
 
 
-class Row(Shape[Value]):
+class Row(FieldType[Value]):
     """A list of fixed length, each place with a shape of its own: many small records, kept short.
 
     :param make: takes the values in order and returns a tuple (a NamedTuple's class, say).
     """
 
-    def __init__(self, make: Callable[..., Value], *shapes: Shape[Any]) -> None:
+    def __init__(self, make: Callable[..., Value], *field_types: FieldType[Any]) -> None:
         self._make = make
-        self._shapes = shapes
+        self._field_types = field_types
 
     def read(self, value: object) -> Value:
-        if not isinstance(value, list) or len(value) != len(self._shapes):
-            raise Mismatch(f"a list of {len(self._shapes)} values", value)
+        if not isinstance(value, list) or len(value) != len(self._field_types):
+            raise Mismatch(f"a list of {len(self._field_types)} values", value)
         found: list[Any] = []
         try:
-            for shape, item in zip(self._shapes, value, strict=True):
-                found.append(shape.read(item))
+            for field_type, item in zip(self._field_types, value, strict=True):
+                found.append(field_type.read(item))
         except Mismatch as mismatch:
             raise mismatch.under(len(found)) from None
         return self._make(*found)
@@ -118,7 +118,7 @@ class Row(Shape[Value]):
         return list(value)  # type: ignore[call-overload]
 
     def schema(self, definitions: dict[str, Schema]) -> Schema:
-        places = [shape.schema(definitions) for shape in self._shapes]
+        places = [field_type.schema(definitions) for field_type in self._field_types]
         return {"type": "array", "prefixItems": places, "items": False, "minItems": len(places)}
 
 
@@ -133,7 +133,7 @@ def _metadata(record: type) -> dict[str, tuple[Any, ...]]:
     return {field.name: hints[field.name].__metadata__ for field in fields(record)}
 
 
-class Record(Shape[Value]):
+class Record(FieldType[Value]):
     """A dataclass; its fields' names are the members' names.
 
     :param rule: checks what concerns several fields at once; raises :class:`Mismatch`.
@@ -147,10 +147,12 @@ class Record(Shape[Value]):
         self._rule = rule
         self._conditions = conditions or {}
         metadata = _metadata(record)  # type: ignore[arg-type]
-        self._shapes: dict[str, Shape[Any]] = {name: entry[0] for name, entry in metadata.items()}
+        self._field_types: dict[str, FieldType[Any]] = {name: entry[0] for name, entry in metadata.items()}
         self._descriptions = {name: entry[1] for name, entry in metadata.items() if len(entry) > 1}
         # Bound once: a catalogue reads ten thousand documents.
-        self._readers = [(name, shape.read, isinstance(shape, Later)) for name, shape in self._shapes.items()]
+        self._readers = [
+            (name, field_type.read, isinstance(field_type, Later)) for name, field_type in self._field_types.items()
+        ]
 
     def read(self, value: object) -> Value:
         if not isinstance(value, dict):
@@ -174,12 +176,12 @@ class Record(Shape[Value]):
 
     def write(self, value: Value) -> object:
         found: dict[str, object] = {}
-        for name, shape in self._shapes.items():
+        for name, field_type in self._field_types.items():
             member = getattr(value, name)
-            if member is None and isinstance(shape, Later):
+            if member is None and isinstance(field_type, Later):
                 continue
             try:
-                found[name] = shape.write(member)
+                found[name] = field_type.write(member)
             except Mismatch as mismatch:
                 raise mismatch.under(name) from None
         return found
@@ -189,13 +191,15 @@ class Record(Shape[Value]):
         if name not in definitions:
             definitions[name] = {}
             members = {
-                member: {**shape.schema(definitions), **self._described(member)}
-                for member, shape in self._shapes.items()
+                member: {**field_type.schema(definitions), **self._described(member)}
+                for member, field_type in self._field_types.items()
             }
             definitions[name] = {
                 "description": (self._record.__doc__ or "").partition("\n\n")[0],
                 "type": "object",
-                "required": [name for name, shape in self._shapes.items() if not isinstance(shape, Later)],
+                "required": [
+                    name for name, field_type in self._field_types.items() if not isinstance(field_type, Later)
+                ],
                 "properties": members,
                 **self._conditions,
             }

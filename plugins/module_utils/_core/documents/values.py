@@ -56,7 +56,7 @@ class Mismatch(ValueError):
         return f"{where} is {self.found}; expected {self.expected}" if self.found else f"{where}: {self.expected}"
 
 
-class Shape(ABC, Generic[Value]):
+class FieldType(ABC, Generic[Value]):
     """What a value must look like."""
 
     @abstractmethod
@@ -72,7 +72,7 @@ class Shape(ABC, Generic[Value]):
         """The JSON Schema (draft 2020-12); records are put into *definitions* and referred to."""
 
 
-class Text(Shape[str]):
+class Text(FieldType[str]):
     """A string without NUL, which no text of PostgreSQL can hold.
 
     A name in the database may have bytes that its encoding does not know. Each such byte is a lone surrogate, U+DC80
@@ -101,7 +101,7 @@ class Text(Shape[str]):
         return {"type": "string", "pattern": f"^(?:{self._source})$"}
 
 
-class Choice(Shape[str]):
+class Choice(FieldType[str]):
     """One of a few strings."""
 
     def __init__(self, *choices: str) -> None:
@@ -116,7 +116,7 @@ class Choice(Shape[str]):
         return {"enum": list(self._choices)} if len(self._choices) > 1 else {"const": self._choices[0]}
 
 
-class Integer(Shape[int]):
+class Integer(FieldType[int]):
     """A whole number from *minimum* to *maximum*."""
 
     def __init__(self, minimum: int = 0, maximum: int = _LARGEST_INTEGER) -> None:
@@ -133,7 +133,7 @@ class Integer(Shape[int]):
         return {"type": "integer", "minimum": self._minimum, "maximum": self._maximum}
 
 
-class Flag(Shape[bool]):
+class Flag(FieldType[bool]):
     """True or false."""
 
     def read(self, value: object) -> bool:
@@ -145,7 +145,7 @@ class Flag(Shape[bool]):
         return {"type": "boolean"}
 
 
-class Time(Shape[datetime]):
+class Time(FieldType[datetime]):
     """A moment in UTC: ``2026-11-23T00:00:00Z`` (RFC 3339), with six digits of a second's fraction if it has one."""
 
     def read(self, value: object) -> datetime:
@@ -165,7 +165,7 @@ class Time(Shape[datetime]):
         return {"type": "string", "format": "date-time", "pattern": f"^{_TIME}$"}
 
 
-class Parsed(Shape[Value]):
+class Parsed(FieldType[Value]):
     """A string with a Python form of its own.
 
     :param parse: raises ValueError or a :class:`BackupError` when the string is not one.

@@ -62,7 +62,7 @@ def report_catalogue(
     """
     decisions = {one.id: one for one in plan_retention([candidate_of(s, now) for s in catalogue.finished], policy, now)}
     shown = [one for one in catalogue.finished if not kinds or one.id.kind in kinds]
-    told = _told(shown[-limit:] if limit else shown)
+    told = _sets_shown(shown[-limit:] if limit else shown)
     sets = [_describe(one, decisions[one.id], now) for one in reversed(told)]
     unfinished = [
         {"id": str(one.id), "location": name, "bytes": copy.size, "modified": _time(copy.modified)}
@@ -100,7 +100,7 @@ def report_catalogue(
     }
 
 
-def _told(sets: Sequence[KnownSet]) -> list[KnownSet]:
+def _sets_shown(sets: Sequence[KnownSet]) -> list[KnownSet]:
     """Those that are shown: all that are good, and of the damaged ones the newest."""
     damaged = [one.id for one in sets if not one.good]
     left_out = frozenset(damaged[:-_TOLD])

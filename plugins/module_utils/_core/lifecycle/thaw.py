@@ -37,7 +37,7 @@ def run_backup_thaw(params: Mapping[str, Any], check_mode: bool) -> dict[str, An
         locations = enter_locations(stack, params["locations"])
         set_id = _find(locations, label, params["backup"])
         directory = set_id.directory(label)
-        after, failures = ask_all(locations, lambda location: location.archived(directory))
+        after, failures = ask_all(locations, lambda location: location.cold_objects(directory))
         wanted = [location for location in locations if _has_archived(after.get(location.name, ()))]
         if wanted and not check_mode:
             asked, more = ask_all(wanted, lambda one: one.thaw(directory, params["days"], tier=params["tier"]))

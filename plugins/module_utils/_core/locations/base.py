@@ -93,7 +93,7 @@ class Thaw:
     """One object that is in an archive.
 
     :param key: below the location's root.
-    :param state: ``archived``: it cannot be read; ``thawing``: it will be readable, after hours as a rule;
+    :param state: ``cold_objects``: it cannot be read; ``thawing``: it will be readable, after hours as a rule;
         ``available``: it can be read.
     :param until: when the copy that can be read goes; None where there is none or it stays.
     """
@@ -216,7 +216,7 @@ class Location(ABC):
     def close(self) -> None:
         """Release connections and helper processes; safe to call twice."""
 
-    def archived(self, prefix: str) -> tuple[Thaw, ...]:
+    def cold_objects(self, prefix: str) -> tuple[Thaw, ...]:
         """The objects below the directory *prefix* that are in an archive; most stores have none."""
         check_key(prefix)
         return ()
@@ -227,7 +227,7 @@ class Location(ABC):
         :param days: how long the copies stay.
         :param tier: how fast, as the store calls it; the faster, the dearer.
         """
-        return self.archived(prefix)
+        return self.cold_objects(prefix)
 
     def lock_state(self) -> LockState:
         """Whether the store can itself keep objects from being deleted; most cannot."""

@@ -129,7 +129,7 @@ def check_integrity(catalogue: Catalogue, request: CheckRequest, now: datetime) 
     looked_at = {one.id for one in scheduled_sets(catalogue, request)}
     for name, index in catalogue.indexes.items():
         damaged = [one for one in index.copies.values() if one.state == "damaged" and one.id not in looked_at]
-        texts = [*index.told_unseen(), *(f"{one.id}: {_joined(one.problems)}" for one in damaged)]
+        texts = [*index.unseen_locations(), *(f"{one.id}: {_joined(one.problems)}" for one in damaged)]
         bad = bool(damaged or index.unseen)
         status = FAILED if bad else PASSED
         known = [*damaged, *(index.copies[one] for one in looked_at if one in index.copies)]

@@ -37,12 +37,12 @@ def blockers_named(connection: Connection) -> Iterator[None]:
     try:
         yield
     except SourceError as error:
-        if (told := _told(connection, error)) is None:
+        if (told := _naming_blocker(connection, error)) is None:
             raise
         raise told from error
 
 
-def _told(connection: Connection, error: SourceError) -> SourceError | None:
+def _naming_blocker(connection: Connection, error: SourceError) -> SourceError | None:
     # pg_dump waits under a statement timeout, and shows the statement.
     if "lock timeout" not in error.message and "LOCK TABLE" not in error.message:
         return None

@@ -163,7 +163,7 @@ class Snapshot:
             raise LockBusy(self._options.database, held.holder) from None
 
     def _take_snapshot(self) -> None:
-        position = _WAL_POSITION if self._tells_position() else "NULL"
+        position = _WAL_POSITION if self._reports_position() else "NULL"
         tables = tables_to_hold(self.connection)
         with self.connection.cursor() as cursor:
             cursor.execute(_BEGIN)
@@ -176,7 +176,7 @@ class Snapshot:
                 raise AssertionError("the query returned no row")
             self.id, self.time, self.wal_lsn = row
 
-    def _tells_position(self) -> bool:
+    def _reports_position(self) -> bool:
         """Some managed servers have no such position to tell; then the snapshot goes without it."""
         from psycopg2 import Error
 

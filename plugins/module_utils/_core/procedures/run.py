@@ -86,13 +86,13 @@ def _begin(params: Mapping[str, Any], given: Mapping[str, object], check_mode: b
         check_mode=check_mode,
         now=now,
     )
-    return _written(document, path, check_mode, _told(procedure, values), document)
+    return _written(document, path, check_mode, _checked_values(procedure, values), document)
 
 
 def _asked(state: str, procedure: str, values: Mapping[str, str]) -> dict[str, Any]:
     if state != ASKED:
         raise ConfigError("check the options", f"{procedure} has no checklist", hint="give state: asked")
-    return {"changed": False, "given": _told(procedure, values)}
+    return {"changed": False, "given": _checked_values(procedure, values)}
 
 
 def _left_out(params: Mapping[str, Any]) -> dict[str, str]:
@@ -109,7 +109,7 @@ def _so_far(record: Mapping[str, Any] | None) -> tuple[Procedure, str | None]:
         raise ConfigError(_STEP, f"record has no document of a procedure: {error.message}") from None
 
 
-def _told(procedure: str, values: Mapping[str, str]) -> dict[str, str]:
+def _checked_values(procedure: str, values: Mapping[str, str]) -> dict[str, str]:
     """The values without texts that are to be read by nobody but those who can open the set."""
     private = {value.name for value in VALUES[procedure] if value.private}
     return {name: "" if name in private else text for name, text in values.items()}

@@ -10,7 +10,7 @@ from ..postgres.names import TableName, display_name
 from ..texts import bounded_list
 
 
-def told_left_out(manifest: Manifest) -> str:
+def describe_left_out(manifest: Manifest) -> str:
     """Which tables these are, for a person; "" where there are none."""
     names = list(map(display_name, manifest.left_out))
     return f"made without the rows of {bounded_list(names)}, on purpose" if names else ""

@@ -38,7 +38,7 @@ def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     return environment
 
 
-def give_way() -> None:
+def lower_priority() -> None:
     """Let others have the processor first: what this thread starts from now on, children included, is nicer.
 
     The server that is read from is the slowest of all that takes part. Where it runs on the same machine, every moment

@@ -19,7 +19,7 @@ from ..postgres.names import TableName
 from ..progress import expect
 from ..reading.access import Access
 from ..reading.artifact import NotAsWritten, StoredArtifact, VerifiedByHead
-from ..reading.left_out import told_left_out
+from ..reading.left_out import describe_left_out
 from ..reading.plain import unwrap
 from ..reading.set_archive import SetArchive, open_set_archive
 from ..restore.database.comparing import compare_archive
@@ -73,10 +73,10 @@ class CopyCheck:
                 if self._check_files(good):
                     self._check_contents(good)
         except Exception as error:
-            self._tell("verification", FAILED, str(as_backup_error(error, f"verify {self.location.name}")))
+            self._add_finding("verification", FAILED, str(as_backup_error(error, f"verify {self.location.name}")))
         return self.findings
 
-    def _tell(self, check: str, status: str, message: str) -> None:
+    def _add_finding(self, check: str, status: str, message: str) -> None:
         self.findings.append(Finding(check=check, subject=self.location.name, status=status, message=message))
 
     def load(self) -> LoadedSet | None:
@@ -86,19 +86,19 @@ class CopyCheck:
             loaded = load_set(self.location, self._request.label or "", self._id, keys)
         except BackupError as error:
             check = "signature" if isinstance(error, CryptoError) and error.step == CHECK_STEP else "manifest"
-            self._tell(check, FAILED, str(error))
+            self._add_finding(check, FAILED, str(error))
             return None
         self.loaded = loaded
-        self._tell("manifest", PASSED, f"{self._id}, {loaded.sha256}")
+        self._add_finding("manifest", PASSED, f"{self._id}, {loaded.sha256}")
         reason = UNPROVEN.get(loaded.signature)
-        self._tell("signature", WARNING if reason else PASSED, reason or "good")
+        self._add_finding("signature", WARNING if reason else PASSED, reason or "good")
         return loaded
 
     def _check_environment(self, manifest: Manifest) -> None:
         wanted, found = self._request.environment, manifest.environment or ""
         if wanted is not None:
             same = "the set is of" if wanted == found else f"{wanted!r} was expected, and the set is of"
-            self._tell("environment", PASSED if wanted == found else FAILED, f"{same} environment {found!r}")
+            self._add_finding("environment", PASSED if wanted == found else FAILED, f"{same} environment {found!r}")
 
     def _check_files(self, good: GoodSet) -> bool:
         """Whether all files are there with their sizes, so that it is worth while to read them."""
@@ -112,8 +112,8 @@ class CopyCheck:
                 wrong.append(f"{artifact.name} has {size} bytes instead of {artifact.size}")
         total = sum(artifact.size for artifact in good.manifest.artifacts)
         sound = f"{len(good.manifest.artifacts)} files, {readable_size(total)}"
-        self._tell("files", FAILED if wrong else PASSED, joined(wrong) if wrong else sound)
-        check_size(sum(artifact.size for artifact in _measured(good)), self._request, self._tell)
+        self._add_finding("files", FAILED if wrong else PASSED, joined(wrong) if wrong else sound)
+        check_size(sum(artifact.size for artifact in _measured(good)), self._request, self._add_finding)
         return not wrong
 
     def _check_contents(self, good: GoodSet) -> None:
@@ -125,21 +125,21 @@ class CopyCheck:
         read = self._read(good, unpack=self._request.content and archive is not None)
         if archive is None:
             index = {(block.schema or "", block.table or "") for block in _blocks(good) if block.table is not None}
-            check_tables(index, self._request, self._tell, "the manifest's index")
+            check_tables(index, self._request, self._add_finding, "the manifest's index")
             return
         differences = compare_archive(good.manifest, archive.toc)
-        self._tell(
+        self._add_finding(
             "archive",
             FAILED if differences else PASSED,
             joined([str(one) for one in differences])
             if differences
             else f"{len(archive.toc.entries):,} entries, all objects as the manifest tells",
         )
-        check_tables(tables_of(archive.toc), self._request, self._tell, "the dump")
-        if left_out := told_left_out(good.manifest):
-            self._tell("left_out", PASSED, left_out)
+        check_tables(tables_of(archive.toc), self._request, self._add_finding, "the dump")
+        if left_out := describe_left_out(good.manifest):
+            self._add_finding("left_out", PASSED, left_out)
         if self._request.content:
-            self._tell_contents(good.manifest, read)
+            self._check_row_counts(good.manifest, read)
 
     def _check_exports(self, good: GoodSet) -> None:
         """Of exported tables there is no dump: their files are read to the end."""
@@ -147,11 +147,11 @@ class CopyCheck:
         read = self._read(good, unpack=self._request.content and readable)
         found = [artifact.export for artifact in good.manifest.artifacts if artifact.export is not None]
         tables = {(one.schema or "", one.table or "") for one in found if one.table is not None}
-        check_tables(tables, self._request, self._tell, "the export")
+        check_tables(tables, self._request, self._add_finding, "the export")
         if self._request.content and readable:
             rows = sum(one.rows for one in found)
             sound = f"{len(found)} files were decrypted, unpacked and read to their ends: {rows:,} rows by the manifest"
-            self._tell("contents", FAILED if read.broken else PASSED, joined(read.broken) or sound)
+            self._add_finding("contents", FAILED if read.broken else PASSED, joined(read.broken) or sound)
 
     def _check_recipients(self, good: GoodSet) -> None:
         problems, fewest = [], None
@@ -162,11 +162,13 @@ class CopyCheck:
             count = len(artifact.recipients)
             fewest = count if fewest is None else min(count, fewest)
             if artifact.encryption == "age" and (told := self._wrong_header(good, artifact)):
-                self._tell("recipients", FAILED, told)
+                self._add_finding("recipients", FAILED, told)
                 return
         if fewest is not None and fewest < _ENOUGH_RECIPIENTS:
             problems.append("there is one recipient: who loses that key loses the backup")
-        self._tell("recipients", WARNING if problems else PASSED, joined(problems) or f"{fewest or 0} in every file")
+        self._add_finding(
+            "recipients", WARNING if problems else PASSED, joined(problems) or f"{fewest or 0} in every file"
+        )
 
     def _wrong_header(self, good: GoodSet, artifact: Artifact) -> str:
         """What is wrong with the header of an age file; "" where nothing is."""
@@ -189,7 +191,7 @@ class CopyCheck:
         recipients = sorted({one for artifact in _measured(good) for one in artifact.recipients})
         status = FAILED if self._request.content else WARNING
         told = f"not opened: no key was given; it was encrypted for {', '.join(recipients)}"
-        self._tell("contents", status, told)
+        self._add_finding("contents", status, told)
         return False
 
     def _open(self, good: GoodSet) -> SetArchive | None:
@@ -201,7 +203,7 @@ class CopyCheck:
         except LocationError:
             raise
         except BackupError as error:
-            self._tell("contents", FAILED, str(error))
+            self._add_finding("contents", FAILED, str(error))
             return None
 
     def _read(self, good: GoodSet, *, unpack: bool) -> _Read:
@@ -223,9 +225,9 @@ class CopyCheck:
                 found.size += artifact.size
         if found.wrong:
             told = f"not what was written: {', '.join(found.wrong)} (restore from another copy, and replace this one)"
-            self._tell("checksum", FAILED, told)
+            self._add_finding("checksum", FAILED, told)
         else:
-            self._tell("checksum", PASSED, f"{readable_size(found.size)} read, each file has its SHA-256")
+            self._add_finding("checksum", PASSED, f"{readable_size(found.size)} read, each file has its SHA-256")
         return found
 
     def _unpack(self, file: StoredArtifact, stored: Iterator[bytes], found: _Read) -> None:
@@ -254,15 +256,15 @@ class CopyCheck:
         if unpacker.packed is not None:
             found.packed.add(unpacker.packed)
 
-    def _tell_contents(self, manifest: Manifest, read: _Read) -> None:
+    def _check_row_counts(self, manifest: Manifest, read: _Read) -> None:
         if read.broken:
-            self._tell("contents", FAILED, joined(read.broken))
+            self._add_finding("contents", FAILED, joined(read.broken))
             return
         if read.packed:
             told = f"decrypted to the end; what {', '.join(sorted(read.packed))} has compressed was not unpacked"
-            self._tell("contents", WARNING, told)
+            self._add_finding("contents", WARNING, told)
             return
-        self._tell(
+        self._add_finding(
             "contents", PASSED, f"every block was decrypted, unpacked and read to its end: {len(read.rows):,} tables"
         )
         wanted = {(table.schema, table.name): table.rows for table in manifest.tables}
@@ -270,7 +272,7 @@ class CopyCheck:
         if read.objects != manifest.large_objects:
             differences.append(f"{read.objects} large objects in the dump instead of {manifest.large_objects}")
         sound = f"{sum(read.rows.values()):,} rows, as many as the manifest says"
-        self._tell("rows", FAILED if differences else PASSED, joined(differences) or sound)
+        self._add_finding("rows", FAILED if differences else PASSED, joined(differences) or sound)
 
 
 def _measured(good: GoodSet) -> list[Artifact]:

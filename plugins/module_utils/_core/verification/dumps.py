@@ -20,26 +20,26 @@ def tables_of(toc: Toc) -> set[TableName]:
     return {(entry.schema, entry.table) for entry in toc.entries if entry.desc == TABLE_DATA}
 
 
-def check_tables(there: Collection[TableName], request: VerifyRequest, tell: Tell, source: str) -> None:
+def check_tables(there: Collection[TableName], request: VerifyRequest, add_finding: Tell, source: str) -> None:
     """Whether there are any, and the critical ones by their exact names.
 
     :param source: where they are told of.
     """
-    tell("tables", PASSED if there else WARNING, f"{len(there):,} tables have rows in {source}")
+    add_finding("tables", PASSED if there else WARNING, f"{len(there):,} tables have rows in {source}")
     if not request.critical_tables:
         return
     missing = [text for text, table in request.critical_tables.items() if table not in there]
     if missing:
-        tell("critical_tables", FAILED, f"missing in {source}: {joined(missing)}")
+        add_finding("critical_tables", FAILED, f"missing in {source}: {joined(missing)}")
     else:
-        tell("critical_tables", PASSED, f"all {len(request.critical_tables)} are in {source}")
+        add_finding("critical_tables", PASSED, f"all {len(request.critical_tables)} are in {source}")
 
 
-def check_size(size: int, request: VerifyRequest, tell: Tell) -> None:
+def check_size(size: int, request: VerifyRequest, add_finding: Tell) -> None:
     """Whether a dump has as many bytes as it must."""
     enough = size >= request.min_size
     limit = f", {readable_size(request.min_size)} are expected" if request.min_size else ""
-    tell("min_size", PASSED if enough else FAILED, f"{readable_size(size)}{limit}")
+    add_finding("min_size", PASSED if enough else FAILED, f"{readable_size(size)}{limit}")
 
 
 def row_differences(rows: Mapping[TableName, int], wanted: Mapping[TableName, int]) -> Iterator[str]:

@@ -20,47 +20,47 @@ def verify_file(request: VerifyRequest, access: Access) -> list[Finding]:
         raise AssertionError("there is no file")
     findings: list[Finding] = []
 
-    def tell(check: str, status: str, message: str) -> None:
+    def add_finding(check: str, status: str, message: str) -> None:
         findings.append(Finding(check=check, status=status, message=message))
 
     try:
         # Reads it once to its end, whatever the level.
         contents = FileContents(file, access.decryption)
     except BackupError as error:
-        tell("file", FAILED, str(error))
+        add_finding("file", FAILED, str(error))
         return findings
     if contents.toc is None and not contents.marked:
-        tell("file", FAILED, f"{file.path}: it is text, and no dump: nothing in it shows that it is whole")
+        add_finding("file", FAILED, f"{file.path}: it is text, and no dump: nothing in it shows that it is whole")
         return findings
     layers = LayeredFile(file, access.decryption)
     unwrapped = layers.unwrap_layers()
     around = " in ".join(layer.title for layer in reversed(unwrapped.layers))
     kind = "a script of SQL" if contents.toc is None else detect(unwrapped.head).title
-    tell("file", PASSED, f"{kind}{f' in {around}' if around else ''}, read to its end")
+    add_finding("file", PASSED, f"{kind}{f' in {around}' if around else ''}, read to its end")
     for warning in contents.warnings:
-        tell("origin", WARNING, warning)
-    check_size(file.size, request, tell)
+        add_finding("origin", WARNING, warning)
+    check_size(file.size, request, add_finding)
     if contents.toc is None:
         if request.critical_tables:
-            tell("critical_tables", FAILED, "a script does not list its tables: verify it by a restore")
+            add_finding("critical_tables", FAILED, "a script does not list its tables: verify it by a restore")
         return findings
-    check_tables(tables_of(contents.toc), request, tell, "the dump")
+    check_tables(tables_of(contents.toc), request, add_finding, "the dump")
     if request.content:
-        _check_contents(layers, access, tell)
+        _check_contents(layers, access, add_finding)
     return findings
 
 
-def _check_contents(layers: LayeredFile, access: Access, tell: Tell) -> None:
+def _check_contents(layers: LayeredFile, access: Access, add_finding: Tell) -> None:
     unpacker = Unpacker(access.decryption.max_toc)
     try:
         for piece in layers.unwrap_layers().pieces:
             unpacker.feed(piece)
         unpacker.finish()
     except BackupError as error:
-        tell("contents", FAILED, str(error))
+        add_finding("contents", FAILED, str(error))
         return
     if unpacker.packed is not None:
-        tell("contents", WARNING, f"what {unpacker.packed} has compressed was not unpacked")
+        add_finding("contents", WARNING, f"what {unpacker.packed} has compressed was not unpacked")
         return
     rows = sum(unpacker.rows.values())
-    tell("contents", PASSED, f"every block was unpacked and read to its end: {rows:,} rows")
+    add_finding("contents", PASSED, f"every block was unpacked and read to its end: {rows:,} rows")

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
-from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting import retry, sending
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting import retry_budget, sending
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.run import run_backup_alert
 from support.alert_services import PASSWORD, ROUTING_KEY, USER, WEBHOOK_PATH, AlertServices, Desk, MailServer, Reply
 from support.alert_services import free_port as closed_port
@@ -32,13 +32,13 @@ CONDITIONS = [
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second of patience instead of thirty."""
-    monkeypatch.setattr(retry, "_FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(retry_budget, "_FIRST_PAUSE", 0.05)
 
-    class Short(retry.Patience):
+    class Short(retry_budget.RetryBudget):
         def __init__(self, seconds: float = 1.0) -> None:
             super().__init__(min(seconds, 3.0))
 
-    monkeypatch.setattr(sending, "Patience", Short)
+    monkeypatch.setattr(sending, "RetryBudget", Short)
 
 
 def finding(check: str, subject: str, message: str, status: str = "failed") -> dict[str, str]:
@@ -245,7 +245,7 @@ def test_channels_that_fail_stop_no_other_and_cost_no_time(desk: Desk, silent: i
 
 
 def test_a_server_that_trickles_its_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, desk: Desk) -> None:
-    monkeypatch.setattr(sending, "PATIENCE", 0.5)
+    monkeypatch.setattr(sending, "BUDGET_SECONDS", 0.5)
     monkeypatch.setattr(sending, "_GRACE", 0.5)
     stop = threading.Event()
 

@@ -7,11 +7,11 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.patience import (
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.stall_limit import (
     LEAST_RATE,
-    Patience,
     Rate,
     Stalled,
+    StallLimit,
     Wait,
     WatchedSocket,
 )
@@ -23,7 +23,7 @@ WINDOW = 300
 
 @given(st.lists(st.floats(0.01, 40), min_size=1, max_size=50), st.integers(LEAST_RATE, 10**8))
 def test_who_moves_enough_is_never_slow(waits: list[float], rate: int) -> None:
-    patience = Patience(60)
+    patience = StallLimit(60)
     watch = Rate(patience)
     for wait in waits:
         patience.count(int(rate * wait) + 1)
@@ -32,7 +32,7 @@ def test_who_moves_enough_is_never_slow(waits: list[float], rate: int) -> None:
 
 @given(st.lists(st.floats(20, 40), min_size=40, max_size=40), st.integers(0, LEAST_RATE // 2))
 def test_who_trickles_is_slow_within_two_windows(waits: list[float], rate: int) -> None:
-    patience = Patience(60)
+    patience = StallLimit(60)
     watch = Rate(patience)
     waited = 0.0
     with pytest.raises(Stalled, match="16 kB a second over 300 s") as caught:
@@ -45,7 +45,7 @@ def test_who_trickles_is_slow_within_two_windows(waits: list[float], rate: int) 
 
 
 def test_what_others_of_the_location_move_counts() -> None:
-    patience = Patience(60)
+    patience = StallLimit(60)
     watch = Rate(patience)
     for _ in range(100):
         patience.count(LEAST_RATE * 60)
@@ -64,7 +64,7 @@ def silent_for(wait: Wait) -> float:
 
 
 def test_silence_is_borne_for_its_time_and_anew_after_every_byte() -> None:
-    wait = Wait(Patience(60))
+    wait = Wait(StallLimit(60))
     wait.begin(rated=False)
     for _ in range(20):
         for _slice in range(7):
@@ -76,7 +76,7 @@ def test_silence_is_borne_for_its_time_and_anew_after_every_byte() -> None:
 
 
 def test_a_machine_that_was_halted_did_not_wait() -> None:
-    wait = Wait(Patience(60))
+    wait = Wait(StallLimit(60))
     wait.begin(rated=True)
     wait.moved(3600, 0)
     wait.moved(0, 1)
@@ -84,14 +84,14 @@ def test_a_machine_that_was_halted_did_not_wait() -> None:
 
 def test_what_moves_elsewhere_is_no_silence() -> None:
     moved = iter(range(1000))
-    wait = Wait(Patience(60), lambda: next(moved))
+    wait = Wait(StallLimit(60), lambda: next(moved))
     wait.begin(rated=False)
     for _ in range(100):
         wait.moved(wait.slice, 0)
 
 
 def test_blanks_while_a_store_works_are_not_slow_where_no_rate_is_asked_for() -> None:
-    wait = Wait(Patience(60))
+    wait = Wait(StallLimit(60))
     wait.begin(rated=False)
     for _ in range(1000):
         wait.moved(wait.slice, 1)
@@ -101,7 +101,7 @@ def test_blanks_while_a_store_works_are_not_slow_where_no_rate_is_asked_for() ->
 def pair() -> Iterator[tuple[WatchedSocket, socket.socket]]:
     """Two ends of a connection, one of them watched."""
     ours, theirs = socket.socketpair()
-    wait = Wait(Patience(0.2))
+    wait = Wait(StallLimit(0.2))
     wait.begin(rated=True)
     with ours, theirs:
         yield WatchedSocket(ours, wait), theirs

@@ -16,7 +16,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.stream.process 
     ProcessFilter,
     ProcessSource,
     child_environment,
-    give_way,
+    lower_priority,
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -87,10 +87,10 @@ def test_a_child_inherits_no_variable_that_is_not_on_the_list(monkeypatch: pytes
 def test_giving_way_makes_threads_and_children_nicer_and_never_less_nice(more: int) -> None:
     code = f"""
 import os, subprocess, sys, threading
-from {give_way.__module__} import give_way
+from {lower_priority.__module__} import lower_priority
 print(os.nice({more}))
-give_way()
-give_way()
+lower_priority()
+lower_priority()
 thread = threading.Thread(target=lambda: print(os.nice(0), flush=True))
 thread.start()
 thread.join()

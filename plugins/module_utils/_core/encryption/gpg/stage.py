@@ -162,7 +162,7 @@ class GpgDecryptor(GpgFilter):
     def _explain_key(self, fields: dict[str, list[list[str]]]) -> CryptoError | None:
         if "DECRYPTION_KEY" in fields:
             return None
-        wanted = _tell_keys([line[0] for line in fields.get("ENC_TO", [])])
+        wanted = _describe_keys([line[0] for line in fields.get("ENC_TO", [])])
         if "NEED_PASSPHRASE_SYM" in fields:
             if self._passphrase is None:
                 return CryptoError(DECRYPT, "the file is encrypted with a passphrase, and none was given")
@@ -235,6 +235,6 @@ def _has_aead(fields: dict[str, list[list[str]]]) -> bool:
     return len(info) > 2 and info[2] != "0"
 
 
-def _tell_keys(key_ids: Sequence[str]) -> str:
+def _describe_keys(key_ids: Sequence[str]) -> str:
     told = ["a hidden recipient" if not key_id.strip("0") else key_id for key_id in dict.fromkeys(key_ids)]
     return " and ".join(filter(None, (", ".join(told[:-1]), *told[-1:])))

@@ -173,7 +173,7 @@ class _Planner:
         if _by_id(ours) == _by_id(derived.rules):
             return
         wanted = (*foreign, *derived.rules)
-        self._add(LIFECYCLE, _told_of_rules(_by_id(ours), _by_id(derived.rules)), *lifecycle_call(self.after, wanted))
+        self._add(LIFECYCLE, _describe_rules(_by_id(ours), _by_id(derived.rules)), *lifecycle_call(self.after, wanted))
         self.after = replace(self.after, rules=wanted)
 
     def _check_foreign(self, foreign: list[dict[str, Any]]) -> None:
@@ -218,7 +218,7 @@ def _by_id(rules: Any) -> dict[str, Any]:
     return {str(rule.get("ID", "")): canonical(rule) for rule in rules}
 
 
-def _told_of_rules(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+def _describe_rules(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     """Which lifecycle rules are added, changed and removed."""
     added = [name for name in after if name not in before]
     changed = [name for name in after if name in before and before[name] != after[name]]

@@ -49,7 +49,7 @@ def report(request: HoldRequest, set_id: SetId, copies: Sequence[Copy], check_mo
     return {
         "changed": any(copy.steps for copy in copies),
         "id": str(set_id),
-        "copies": [_told(copy) for copy in copies],
+        "copies": [_copy_result(copy) for copy in copies],
         "summary": [
             f"{request.label}: {set_id} {would} {goal}",
             *(_line(copy, request, check_mode) for copy in copies),
@@ -62,7 +62,7 @@ def report(request: HoldRequest, set_id: SetId, copies: Sequence[Copy], check_mo
     }
 
 
-def _told(copy: Copy) -> dict[str, Any]:
+def _copy_result(copy: Copy) -> dict[str, Any]:
     hold = None
     if copy.hold is not None:
         hold = {

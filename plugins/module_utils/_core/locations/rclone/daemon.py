@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..patience import Patience, Stalled, Wait
+from ..stall_limit import Stalled, StallLimit, Wait
 from .process import Helper, bytes_moved, rclone_environment
 from .socket import UnixConnection, new_socket_path, remove_socket
 
@@ -66,11 +66,11 @@ class RcloneDaemon:
 
     :param program: path of rclone.
     :param config: path of its configuration file; None leaves the choice to rclone.
-    :param stall_timeout: see :class:`Patience`, seconds.
+    :param stall_timeout: see :class:`StallLimit`, seconds.
     """
 
     def __init__(self, program: str, config: str | None, stall_timeout: float) -> None:
-        self._patience = Patience(stall_timeout, self._moved)
+        self._stall_limit = StallLimit(stall_timeout, self._moved)
         self._program = program
         self._config = config
         self._lock = threading.Lock()
@@ -120,11 +120,11 @@ class RcloneDaemon:
         :param progress: bytes so far whose growth shows that something goes on; None where the connection shows it.
         """
         if progress is None:
-            wait = Wait(self._patience)
+            wait = Wait(self._stall_limit)
         elif self._helper is not None and self._helper.running and bytes_moved(self._helper.pid) is None:
-            return Wait(Patience(self._patience.seconds * _UNSEEN))
+            return Wait(StallLimit(self._stall_limit.seconds * _UNSEEN))
         else:
-            wait = Wait(self._patience, _steps(progress))
+            wait = Wait(self._stall_limit, _steps(progress))
         wait.begin(rated=True)
         return wait
 
@@ -205,7 +205,7 @@ class RcloneDaemon:
             "RC_SERVER_WRITE_TIMEOUT": "0s",
             # Its own limit on silence also ends a connection over which we have nothing to send for a while.
             "TIMEOUT": "0s",
-            "CONTIMEOUT": f"{min(60.0, self._patience.seconds):g}s",
+            "CONTIMEOUT": f"{min(60.0, self._stall_limit.seconds):g}s",
             # What arrives is compared here, with a hash that the store has for nothing; rclone's would cost a second
             # of CPU for 290 MB on a store that has none.
             "IGNORE_CHECKSUM": "true",

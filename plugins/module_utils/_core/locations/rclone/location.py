@@ -11,7 +11,7 @@ from ...backupset.naming import check_key
 from ...stream.partial import finished_name, partial_name, refuse_partial
 from ..base import Leftover, Location, ObjectInfo, check_prefix
 from ..options import Options
-from ..patience import STALL_SECONDS
+from ..stall_limit import STALL_SECONDS
 from .daemon import RcloneError, refusal
 from .folder import folder_could_be_made, make_folder
 from .store import Entry, RcloneStore, parent_of

@@ -11,7 +11,7 @@ import tempfile
 import time
 from typing import Any
 
-from ..patience import Wait, WatchedSocket
+from ..stall_limit import Wait, WatchedSocket
 
 _PREFIX = "mobul-rclone-"
 _NAME = "socket"

@@ -71,7 +71,7 @@ class RcloneStore:
     :param remote: as rclone writes it: ``name:path`` or ``name,option=value:path``.
     :param config: absolute path of rclone's configuration; None for its own choice.
     :param program: name or path of rclone; None to look for it.
-    :param stall_timeout: see :class:`Patience`, seconds.
+    :param stall_timeout: see :class:`StallLimit`, seconds.
     """
 
     def __init__(self, name: str, remote: str, config: str | None, program: str | None, stall_timeout: float) -> None:

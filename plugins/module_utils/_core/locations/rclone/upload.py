@@ -9,7 +9,7 @@ import socket
 import urllib.parse
 from collections.abc import Iterator
 
-from ..patience import Stalled
+from ..stall_limit import Stalled
 from .daemon import RcloneBrokenError, RcloneDaemon, RcloneError, RcloneStalledError, read_answer
 
 _PIECE_BYTES = 256 * 1024

@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from ..patience import Patience, watched
+from ..stall_limit import StallLimit, watched
 from .settings import S3Settings
 
 CONNECT_SECONDS = 10
@@ -26,9 +26,9 @@ _sessions: list[Any] = []
 class LazyClient:
     """The client of one bucket; it begins to load when it is made, and whoever needs it waits for it."""
 
-    def __init__(self, settings: S3Settings, connections: int, patience: Patience) -> None:
+    def __init__(self, settings: S3Settings, connections: int, stall_limit: StallLimit) -> None:
         self._settings = settings
-        self._patience = patience
+        self._stall_limit = stall_limit
         self._connections = connections
         self._client: Any = None
         self._error: Exception | None = None
@@ -50,13 +50,13 @@ class LazyClient:
 
     def _load(self) -> None:
         try:
-            self._client = make_client(self._settings, self._connections, self._patience)
+            self._client = make_client(self._settings, self._connections, self._stall_limit)
         except Exception as error:
             self._error = error
 
 
-def make_client(settings: S3Settings, connections: int, patience: Patience) -> Any:
-    """A botocore client for *settings*, whose connections give the store up by *patience*."""
+def make_client(settings: S3Settings, connections: int, stall_limit: StallLimit) -> Any:
+    """A botocore client for *settings*, whose connections give the store up by *stall_limit*."""
     import botocore.config
     import botocore.session
 
@@ -92,15 +92,15 @@ def make_client(settings: S3Settings, connections: int, patience: Patience) -> A
             verify=settings.ca_bundle,
             config=config,
         )
-    _watch(client, patience)
+    _watch(client, stall_limit)
     return client
 
 
-def _watch(client: Any, patience: Patience) -> None:
+def _watch(client: Any, stall_limit: StallLimit) -> None:
     """Make the client's connections those of ours. The library has no other way to choose them."""
     pools = client._endpoint.http_session._pool_classes_by_scheme
     for scheme, base in tuple(pools.items()):
-        pools[scheme] = type(base.__name__, (base,), {"ConnectionCls": watched(base.ConnectionCls, patience)})
+        pools[scheme] = type(base.__name__, (base,), {"ConnectionCls": watched(base.ConnectionCls, stall_limit)})
 
 
 class Signer:

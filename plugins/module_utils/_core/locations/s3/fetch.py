@@ -17,7 +17,7 @@ from urllib.parse import unquote_plus, urlsplit
 from urllib.request import getproxies, proxy_bypass
 from xml.etree import ElementTree
 
-from ..patience import Patience, watched
+from ..stall_limit import StallLimit, watched
 from .client import CONNECT_SECONDS, Signer, parse_time
 from .settings import S3Settings
 
@@ -37,14 +37,14 @@ class Fetcher:
     """Reads from one bucket; safe for threads.
 
     :param client: botocore's, which signs.
-    :param patience: by which the store is given up, which raises :class:`Stalled`.
+    :param stall_limit: by which the store is given up, which raises :class:`Stalled`.
     """
 
-    def __init__(self, client: Any, settings: S3Settings, patience: Patience) -> None:
+    def __init__(self, client: Any, settings: S3Settings, stall_limit: StallLimit) -> None:
         self._client = client
         self._settings = settings
         self._signer = Signer(client, settings)
-        self._connections = _connect(client.meta.endpoint_url, settings.ca_bundle, patience)
+        self._connections = _connect(client.meta.endpoint_url, settings.ca_bundle, stall_limit)
 
     def fetch(self, key: str, limit: int) -> bytes | None:
         """The bytes of a small object; None where the client should be asked instead.
@@ -86,10 +86,10 @@ class _Connections:
     The library's own pool takes as long again for each request as the request itself.
     """
 
-    def __init__(self, ca_bundle: str | None, patience: Patience) -> None:
+    def __init__(self, ca_bundle: str | None, stall_limit: StallLimit) -> None:
         self._ca_bundle = ca_bundle
-        self._plain = watched(http.client.HTTPConnection, patience)
-        self._secure = watched(http.client.HTTPSConnection, patience)
+        self._plain = watched(http.client.HTTPConnection, stall_limit)
+        self._secure = watched(http.client.HTTPSConnection, stall_limit)
         self._context: ssl.SSLContext | None = None
         self._open: dict[tuple[int, str], http.client.HTTPConnection] = {}
         self._lock = threading.Lock()
@@ -140,12 +140,12 @@ def _get(connections: _Connections, url: str, headers: Mapping[str, str], *, lim
     return data if reply.status == _OK else None
 
 
-def _connect(endpoint: str, ca_bundle: str | None, patience: Patience) -> _Connections | None:
+def _connect(endpoint: str, ca_bundle: str | None, stall_limit: StallLimit) -> _Connections | None:
     """Connections; None where they would need a proxy, whose many settings only the client knows."""
     parts = urlsplit(endpoint)
     if parts.scheme in getproxies() and not proxy_bypass(parts.hostname or ""):
         return None
-    return _Connections(ca_bundle, patience)
+    return _Connections(ca_bundle, stall_limit)
 
 
 def read_listing(data: bytes) -> dict[str, Any]:

@@ -185,8 +185,8 @@ class S3Location(Location):
         """See :meth:`Location.set_legal_hold`."""
         write_legal_hold(self._store, check_key(key), on)
 
-    def archived(self, prefix: str) -> tuple[Thaw, ...]:
-        """See :meth:`Location.archived`."""
+    def cold_objects(self, prefix: str) -> tuple[Thaw, ...]:
+        """See :meth:`Location.cold_objects`."""
         return thaw_states(self._store, prefix)
 
     def thaw(self, prefix: str, days: int, *, tier: str) -> tuple[Thaw, ...]:

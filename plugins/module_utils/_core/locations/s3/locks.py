@@ -148,7 +148,7 @@ def read_legal_hold(store: Store, key: str) -> bool:
         # So a store says that the object never had one.
         if error.code in _NONE_HERE:
             return False
-        raise _told(store, error, "s3:GetObjectLegalHold") from error
+        raise _translated(store, error, "s3:GetObjectLegalHold") from error
     return bool((reply.get("LegalHold") or {}).get("Status") == "ON")
 
 
@@ -158,10 +158,10 @@ def write_legal_hold(store: Store, key: str, on: bool) -> None:
     try:
         store.call(step, "put_object_legal_hold", key, LegalHold={"Status": "ON" if on else "OFF"})
     except S3Error as error:
-        raise _told(store, error, "s3:PutObjectLegalHold") from error
+        raise _translated(store, error, "s3:PutObjectLegalHold") from error
 
 
-def _told(store: Store, error: S3Error, permission: str) -> S3Error | LegalHoldDenied:
+def _translated(store: Store, error: S3Error, permission: str) -> S3Error | LegalHoldDenied:
     """*error*, as one of missing rights if it is that."""
     if error.code not in DENIED_CODES:
         return error

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from ..patience import Rate, Stalled
+from ..stall_limit import Rate, Stalled
 from .checksums import bare_etag
 from .errors import S3Error, explain
 from .store import Store
@@ -32,7 +32,7 @@ def read_object(store: Store, key: str, offset: int = 0, length: int | None = No
     end = None if length is None else offset + length
     asked, etag = bare_etag({"ETag": tag}), ""
     # Over all connections: a store may trickle, break off, and trickle again.
-    rate = Rate(store.patience)
+    rate = Rate(store.stall_limit)
     failures = 0
     while True:
         store.refuse_stalled(step)

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from ...backupset.naming import check_key
 from ..options import Options
-from ..patience import STALL_SECONDS
+from ..stall_limit import STALL_SECONDS
 
 OPTIONS = (
     "bucket",
@@ -56,7 +56,7 @@ class S3Settings:
     :param name: the location's name, for errors; "" where the bucket is none.
     :param prefix: "" or the key below which everything is, without a slash at its end.
     :param sse: ``AES256``, ``aws:kms`` or None for what the bucket does by itself.
-    :param stall_timeout: see :class:`Patience`, seconds.
+    :param stall_timeout: see :class:`StallLimit`, seconds.
     :param checksums: whether additional checksums (``x-amz-checksum-*``) are sent.
     """
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from uuid import uuid4
 
 from ...errors import name_taken
-from ..patience import Patience, Stalled
+from ..stall_limit import Stalled, StallLimit
 from .client import LazyClient
 from .errors import S3Error, explain
 from .fetch import Fetcher, is_listing
@@ -42,8 +42,8 @@ class Store:
         self.spare = SpareBuffers(PARTS_IN_FLIGHT + 1)
         self.knows_conditions = True
         self.echoes_checksums = settings.checksums
-        self.patience = Patience(settings.stall_timeout)
-        self._client = LazyClient(settings, concurrency + _FURTHER_CONNECTIONS, self.patience)
+        self.stall_limit = StallLimit(settings.stall_timeout)
+        self._client = LazyClient(settings, concurrency + _FURTHER_CONNECTIONS, self.stall_limit)
         self._locks = [threading.Lock() for _lock in range(_LOCKS)]
         self._answered = False
         self._fetcher: Fetcher | None = None
@@ -93,7 +93,7 @@ class Store:
 
     def stalled(self, step: str, stalled: Stalled) -> S3Error:
         """The error of a store that is given up; for as long again nothing more is read from it."""
-        self._silent_until = time.monotonic() + self.patience.seconds
+        self._silent_until = time.monotonic() + self.stall_limit.seconds
         return self.error(step, f"the store does not answer: {stalled}", hint=_STALLED, transient=True)
 
     def refuse_stalled(self, step: str) -> None:
@@ -136,7 +136,7 @@ class Store:
     def _quick(self) -> Fetcher:
         with self._fetcher_lock:
             if self._fetcher is None:
-                self._fetcher = Fetcher(self._client.get(), self.settings, self.patience)
+                self._fetcher = Fetcher(self._client.get(), self.settings, self.stall_limit)
         return self._fetcher
 
     def require_bucket(self, step: str) -> None:

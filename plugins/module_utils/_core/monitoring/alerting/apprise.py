@@ -12,7 +12,7 @@ from typing import Any
 from ...findings import FAILED, Finding
 from .alert import GO, NO_GO, Alert, Announcement
 from .channel import Channel, required
-from .retry import DeliveryError, Message, Patience
+from .retry_budget import DeliveryError, Message, RetryBudget
 from .text import cut, one_line, page, title
 
 _HINT = "its form is on https://appriseit.com/services/"
@@ -43,8 +43,8 @@ class AppriseChannel(Channel):
         def deliver(_seconds: float) -> None:
             self._notify(heading, text, kind)
 
-        def send(patience: Patience) -> None:
-            patience.attempt(deliver)
+        def send(budget: RetryBudget) -> None:
+            budget.attempt(deliver)
 
         return [Message(heading, text, send)]
 
@@ -58,9 +58,9 @@ class AppriseChannel(Channel):
         with _listening() as complaints:
             service = apprise.Apprise(asset=apprise.AppriseAsset(async_mode=False, app_id="mobul.backup"))
             if not service.add(self.apprise_url):
-                raise DeliveryError(f"apprise does not know the address{_told(complaints)}", hint=_HINT)
+                raise DeliveryError(f"apprise does not know the address{_failure(complaints)}", hint=_HINT)
             if not service.notify(body=text, title=heading, notify_type=kind, body_format="text"):
-                raise DeliveryError(f"apprise could not deliver the message{_told(complaints)}")
+                raise DeliveryError(f"apprise could not deliver the message{_failure(complaints)}")
 
 
 def _kind(findings: Sequence[Finding], announcement: Announcement | None) -> str:
@@ -95,6 +95,6 @@ def _listening() -> Iterator[list[str]]:
         logger.removeHandler(collector)
 
 
-def _told(complaints: list[str]) -> str:
+def _failure(complaints: list[str]) -> str:
     text = cut(one_line(" ".join(dict.fromkeys(complaints))), 500)
     return f": {text}" if text else ""

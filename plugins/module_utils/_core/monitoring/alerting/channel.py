@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from ...errors import ConfigError
 from .alert import ANNOUNCEMENT, Alert, Announcement
-from .retry import Message
+from .retry_budget import Message
 
 STEP = "check the options"
 

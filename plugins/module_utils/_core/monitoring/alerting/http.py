@@ -9,7 +9,7 @@ import urllib.parse
 from typing import Any
 
 from ...web.https import Answer, Unreached, ask, check_url
-from .retry import DeliveryError
+from .retry_budget import DeliveryError
 from .text import cut, one_line
 from .tls import undelivered
 

@@ -16,7 +16,7 @@ from typing import Any
 from ...errors import ConfigError
 from .alert import BEGUN, Alert, Announcement
 from .channel import STEP, Channel, optional, required
-from .retry import DeliveryError, Message, Patience
+from .retry_budget import DeliveryError, Message, RetryBudget
 from .text import cut, one_line, page, title
 from .tls import client_context, unreached
 
@@ -74,10 +74,10 @@ class EmailChannel(Channel):
             return []
         subject, text = title(alert, findings, announcement), page(alert, findings, announcement)
 
-        def send(patience: Patience) -> None:
+        def send(budget: RetryBudget) -> None:
             # Made once: the servers on the way know a message that comes twice by its id.
             message = self._message(subject, text, announcement)
-            patience.attempt(lambda seconds: self._deliver(message, seconds))
+            budget.attempt(lambda seconds: self._deliver(message, seconds))
 
         return [Message(subject, text, send)]
 

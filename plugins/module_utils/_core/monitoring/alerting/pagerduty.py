@@ -15,7 +15,7 @@ from ...findings import Finding
 from .alert import ANNOUNCEMENT, SEVERITIES, Alert
 from .channel import STEP, Channel, optional, required
 from .http import check_url, post_json
-from .retry import DeliveryError, Message, Patience
+from .retry_budget import DeliveryError, Message, RetryBudget
 from .text import about, clean, condition, cut, one_line, title
 
 EVENTS_URL = "https://events.pagerduty.com/v2/enqueue"
@@ -84,7 +84,7 @@ class PagerDutyChannel(Channel):
             if status != 202:
                 raise DeliveryError(f"the answer is {status} {answer!r}, and not 202")
 
-        def send(patience: Patience) -> None:
-            patience.attempt(deliver)
+        def send(budget: RetryBudget) -> None:
+            budget.attempt(deliver)
 
         return Message(heading, text, send)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .alert import Alert
-from .retry import Message
+from .retry_budget import Message
 from .text import about, clean
 
 

@@ -11,7 +11,7 @@ from .alert import Alert, Announcement, merge
 from .findings_of_results import findings_of, read_findings
 from .redaction import Redaction
 from .reporting import report
-from .retry import STEP
+from .retry_budget import STEP
 from .sending import send_all
 
 

@@ -13,7 +13,7 @@ from .alert import Alert
 from .channels import parse_channel
 from .redaction import Redaction
 from .reporting import Outcome
-from .retry import PATIENCE, STEP, DeliveryError, Message, Patience
+from .retry_budget import BUDGET_SECONDS, STEP, DeliveryError, Message, RetryBudget
 
 _GRACE = 15.0
 """Seconds beyond a channel's patience: a server that sends its answer byte by byte is never silent."""
@@ -28,8 +28,8 @@ def send_all(alert: Alert, channels: Sequence[Mapping[str, Any]], check_mode: bo
     def work(number: int, options: Mapping[str, Any]) -> None:
         outcomes[number] = _through_one(alert, options, check_mode)
 
-    _at_once([partial(work, number, options) for number, options in enumerate(channels)], PATIENCE + _GRACE)
-    late = DeliveryError(f"there was no end of it after {PATIENCE + _GRACE:.0f} s")
+    _at_once([partial(work, number, options) for number, options in enumerate(channels)], BUDGET_SECONDS + _GRACE)
+    late = DeliveryError(f"there was no end of it after {BUDGET_SECONDS + _GRACE:.0f} s")
     return [
         outcome or Outcome(str(options.get("name") or options["type"]), str(options["type"]), error=str(late))
         for outcome, options in zip(outcomes, channels, strict=True)
@@ -63,7 +63,7 @@ class _End:
 
 def _send(messages: Sequence[Message]) -> tuple[int, list[Exception]]:
     """Send the messages of one channel, a few at a time; return how many were taken, and the other errors."""
-    patience = Patience()
+    budget = RetryBudget()
     ends = [_End() for _message in messages]
     queue = list(zip(messages, ends, strict=True))
     lock = threading.Lock()
@@ -75,12 +75,12 @@ def _send(messages: Sequence[Message]) -> tuple[int, list[Exception]]:
                     return
                 message, end = queue.pop(0)
             try:
-                message.send(patience)
+                message.send(budget)
             except Exception as error:
                 end.error = error
             end.ended = True
 
-    _at_once([work] * min(_EVENTS_AT_ONCE, len(messages)), PATIENCE + _GRACE / 2)
+    _at_once([work] * min(_EVENTS_AT_ONCE, len(messages)), BUDGET_SECONDS + _GRACE / 2)
     errors = [end.error or DeliveryError("there was no end of it") for end in ends if end.error or not end.ended]
     return len(ends) - len(errors), errors
 
@@ -98,7 +98,7 @@ def _at_once(works: Sequence[Callable[[], None]], seconds: float) -> None:
     for work in works:
         # Daemons: the module must be able to end before them.
         threading.Thread(target=run, args=(work,), daemon=True).start()
-    end = Patience(seconds)
+    end = RetryBudget(seconds)
     for _work in works:
         if not waiting.acquire(timeout=max(0.0, end.left())):
             return

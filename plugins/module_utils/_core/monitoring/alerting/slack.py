@@ -15,7 +15,7 @@ from ...findings import FAILED, Finding
 from .alert import BEGUN, GO, NO_GO, Alert, Announcement
 from .channel import Channel, optional, required
 from .http import check_url, post_json
-from .retry import DeliveryError, Message, Patience
+from .retry_budget import DeliveryError, Message, RetryBudget
 from .text import announced, clean, condition, cut_conditions, page, signature, title
 
 _SECTION_LIMIT = 3000
@@ -55,8 +55,8 @@ class SlackChannel(Channel):
             if (status, answer) != (200, "ok"):
                 raise DeliveryError(f"the answer is {status} {answer!r}, and not 200 'ok'")
 
-        def send(patience: Patience) -> None:
-            patience.attempt(deliver)
+        def send(budget: RetryBudget) -> None:
+            budget.attempt(deliver)
 
         return [Message(title(alert, findings, announcement), page(alert, findings, announcement), send)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 
 from ...web import https
-from .retry import DeliveryError
+from .retry_budget import DeliveryError
 
 
 def client_context(ca_cert: str | None) -> ssl.SSLContext:

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Annotated, Any
 
 from ...documents.records import Later, ListOf, Nullable, Record
-from ...documents.values import Flag, Integer, Parsed, Shape, Text
+from ...documents.values import FieldType, Flag, Integer, Parsed, Text
 from .client import ApiError, Client, read_answer
 from .project import MOMENT, moment
 
@@ -115,7 +115,7 @@ class _Schedule:
 
 
 _BACKUPS = Record(Backups)
-POINT: Shape[RestorePoint] = Record(RestorePoint)
+POINT: FieldType[RestorePoint] = Record(RestorePoint)
 _POINTS = ListOf(POINT)
 _SCHEDULE = Record(_Schedule)
 

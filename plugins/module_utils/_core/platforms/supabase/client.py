@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from ...documents import strict_json
-from ...documents.values import Mismatch, Shape
+from ...documents.values import FieldType, Mismatch
 from ...errors import BackupError, FormatError
 from ...web.https import Answer, Unreached, ask
 from .access import Access
@@ -234,7 +234,7 @@ def _reset(answer: Answer) -> float:
     return 0.0
 
 
-def read_answer(shape: Shape[_T], document: object, step: str) -> _T:
+def read_answer(shape: FieldType[_T], document: object, step: str) -> _T:
     """A document of the API; what it has beside what is needed is left alone.
 
     :raises ApiError: something is missing, or is not what it should be.

@@ -177,13 +177,13 @@ class _BlockWalker:
     def finish(self) -> None:
         """Raise unless the data may end here."""
         if self._entry is not None:
-            raise broken(f"the archive ends within the data of {_told(self._entry)}", hint=_CUT_OFF)
+            raise broken(f"the archive ends within the data of {_block_title(self._entry)}", hint=_CUT_OFF)
         if self._partial:
             raise broken("the archive ends within the beginning of a block", hint=_CUT_OFF)
         if self._missing:
             first = next(iter(self._missing.values()))
             raise broken(
-                f"the archive ends before the data of {_told(first)}, {len(self._missing)} blocks are missing",
+                f"the archive ends before the data of {_block_title(first)}, {len(self._missing)} blocks are missing",
                 hint=_CUT_OFF,
             )
 
@@ -241,9 +241,11 @@ class _BlockWalker:
                 hint="the archive is damaged, or bytes follow its end",
             )
         if (kind is _Kind.BLOBS) is not (entry.desc == BLOBS):
-            raise broken(f"the block of {_told(entry)} at byte {begin} is of the wrong kind")
+            raise broken(f"the block of {_block_title(entry)} at byte {begin} is of the wrong kind")
         if entry.data_offset is not None and entry.data_offset != begin:
-            raise broken(f"the data of {_told(entry)} are at byte {begin}, not at {entry.data_offset} as recorded")
+            raise broken(
+                f"the data of {_block_title(entry)} are at byte {begin}, not at {entry.data_offset} as recorded"
+            )
         self._entry, self._kind, self._begin = entry, kind, begin
         self._expect = _Expect.OID if kind is _Kind.BLOBS else _Expect.CHUNK
         if self._on_block is not None:
@@ -273,8 +275,8 @@ class _BlockWalker:
     def _bad(self, what: str) -> Exception:
         if self._entry is None:
             raise AssertionError("no block is open")
-        return broken(f"the data of {_told(self._entry)} have {what}")
+        return broken(f"the data of {_block_title(self._entry)} have {what}")
 
 
-def _told(entry: TocEntry) -> str:
+def _block_title(entry: TocEntry) -> str:
     return f"{entry.schema}.{entry.table}" if entry.schema else entry.table

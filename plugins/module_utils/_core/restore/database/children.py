@@ -107,9 +107,9 @@ class Child:
     def _is_tolerated(self) -> bool:
         if self._complaints is None or self._killed:
             return False
-        return self._complaints.tolerates(self._told())
+        return self._complaints.tolerates(self._stderr_text())
 
-    def _told(self) -> str:
+    def _stderr_text(self) -> str:
         self._errors.seek(0)
         return self._errors.read().decode("utf-8", "surrogateescape")
 
@@ -122,7 +122,9 @@ class Child:
         self._close_input()
         status = self._process.wait()
         known = self._errors.closed or self._killed or self._complaints is None
-        explained = None if known or self._complaints is None else self._complaints.explain(self._step, self._told())
+        explained = (
+            None if known or self._complaints is None else self._complaints.explain(self._step, self._stderr_text())
+        )
         message = "" if self._errors.closed else read_tail(self._errors)
         self._errors.close()
         if self._killed:

@@ -10,7 +10,7 @@ from ...encryption.identities import Decryption
 from ...errors import ConfigError, FormatError
 from ...postgres.archive import Toc
 from ...reading.access import Access
-from ...reading.left_out import told_left_out
+from ...reading.left_out import describe_left_out
 from ...reading.legacy_file import STEP as FILE_STEP
 from ...reading.plain import open_plain
 from ...reading.set_archive import SetArchive, open_set_archive
@@ -72,7 +72,7 @@ def open_set(request: RestoreRequest, access: Access) -> Contents:
     request.check_origin(manifest.environment, manifest.database.name)
     unknown = unknown_environment(manifest.environment, request.expect_environment)
     contents = open_contents(good, access.decryption)
-    told = told_left_out(manifest)
+    told = describe_left_out(manifest)
     after = "they stay as they are in the project" if request.is_projects else "what is restored has none of them"
     left_out = [f"{contents.name} was {told}: {after}"] if told else []
     return replace(contents, warnings=(*contents.warnings, *unknown, *left_out))

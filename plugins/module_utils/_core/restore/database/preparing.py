@@ -28,8 +28,8 @@ from .memory_file import archive_in_memory
 from .plan import RestorePlan
 from .psql_filter import check_restricts
 from .request import RestoreRequest
-from .reserved import told_of_reserved
-from .rights import owner_of_restored, told_of_sessions
+from .reserved import reserved_warnings
+from .rights import owner_of_restored, session_warnings
 from .roles import carried_out, plan_missing_roles, roles_left
 from .strategies import choose_strategy
 from .strategy import Strategy
@@ -77,9 +77,9 @@ def prepare(
     warnings += warn_before(subscriptions, request.database, replaced=strategy.replaces)
     roles = plan_missing_roles(maintenance, target, contents, request)
     owner = owner_of_restored(maintenance, target, contents.toc, roles)
-    warnings += [*roles_left(roles, target), *told_of_sessions(maintenance, target)]
+    warnings += [*roles_left(roles, target), *session_warnings(maintenance, target)]
     if not target.superuser:
-        warnings += told_of_reserved(list(carried_out(target, contents, request)), target.version_num)
+        warnings += reserved_warnings(list(carried_out(target, contents, request)), target.version_num)
     warnings += strategy.check_rights(maintenance, target, contents, request, owner)
     pg_restore, pg_dump, psql = _programs(request, contents, target, strategy, version)
     check_readable(pg_restore, contents)

@@ -34,7 +34,7 @@ def is_reserved(entry: TocEntry, server_version_num: int) -> bool:
     return entry.desc in _KINDS or (pattern is not None and pattern.search(entry.defn) is not None)
 
 
-def told_of_reserved(entries: Collection[TocEntry], server_version_num: int) -> Iterator[str]:
+def reserved_warnings(entries: Collection[TocEntry], server_version_num: int) -> Iterator[str]:
     """A warning for a role that is no superuser."""
     if names := [object_name(entry) for entry in entries if is_reserved(entry, server_version_num)]:
         yield (

@@ -70,7 +70,7 @@ def owner_of_restored(connection: Connection, target: Target, toc: Toc | None, r
         return owner if there and not lacking_memberships(cursor, [owner]) else target.role
 
 
-def told_of_owner(target: Target, toc: Toc | None, owner: str) -> Iterator[str]:
+def owner_warnings(target: Target, toc: Toc | None, owner: str) -> Iterator[str]:
     """A warning where a new database cannot be its owner's."""
     wanted = owner_of(toc)
     if target.database is None and wanted not in (None, owner):
@@ -129,7 +129,7 @@ def _unalterable(cursor: Cursor, target: Target, roles: Collection[str]) -> set[
     return {name for (name,) in cursor.fetchall()}
 
 
-def told_of_sessions(connection: Connection, target: Target) -> list[str]:
+def session_warnings(connection: Connection, target: Target) -> list[str]:
     """A warning where somebody is in the database whose session the role may not end."""
     there: Sequence[str] = [] if target.superuser or target.database is None else unendable(connection, target.name)
     if not there:

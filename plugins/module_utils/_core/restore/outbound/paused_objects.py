@@ -62,7 +62,7 @@ class Paused:
             return f"{self.kind.upper()} {self.schema}.{self.relation} {self.name}"
         return "" if self.kind in (JOB, MATERIALIZED_VIEW) else f"{self.kind.upper()} {self.name}"
 
-    def told(self) -> dict[str, str]:
+    def as_result(self) -> dict[str, str]:
         """For a result."""
         return {"kind": self.kind, "name": str(self).removeprefix(f"{self.kind} "), "why": self.why}
 

@@ -9,7 +9,7 @@ from .source.sources import Backup
 from .target import Target
 
 
-def told_missing(backup: Backup, target: Target, present: Toc) -> list[str]:
+def describe_missing(backup: Backup, target: Target, present: Toc) -> list[str]:
     """A warning where the backup has more with the table: it may have been dropped, and made anew without that.
 
     :param present: what the database has.

@@ -21,7 +21,7 @@ from ...postgres.preflight import system_identifier
 from ...progress import stage
 from ...reading.access import Access
 from ...reading.artifact import StoredArtifact
-from ...reading.left_out import told_left_out
+from ...reading.left_out import describe_left_out
 from ...restore.database.comparing import Comparison, Difference
 from ...restore.database.complaints import Complaint, ReplayError, divide
 from ...restore.database.contents import Contents, open_contents
@@ -73,7 +73,7 @@ class Rehearsal:
         """Of its findings."""
         return verdict(self.findings)
 
-    def tell(self, check: str, status: str, message: str) -> None:
+    def add_finding(self, check: str, status: str, message: str) -> None:
         """Add a finding; its subject is the location, for alerts about one must not be taken back by another."""
         self.findings.append(Finding(check=check, subject=self.location, status=status, message=message))
 
@@ -116,7 +116,7 @@ class Drill:
                     told.warnings.append("this is the very server that was backed up: use another one, staging say")
                 if only_check:
                     for line in plan.forecast.lines():
-                        told.tell("outbound", PASSED, line)
+                        told.add_finding("outbound", PASSED, line)
                 else:
                     self._restore(plan, contents.good.manifest, told, began)
                     self._prove_exports(contents.good, told)
@@ -140,12 +140,14 @@ class Drill:
             # A restore reads every byte of the dump, and each of its pieces is proven before it is used.
             _prove(good, good.manifest.artifacts if only_check else ())
         except BackupError as error:
-            told.tell("source", FAILED, str(error))
+            told.add_finding("source", FAILED, str(error))
             return None
         told.warnings += contents.warnings
         count = len(good.manifest.artifacts)
         status = PASSED if good.loaded.signature == "good" else WARNING
-        told.tell("source", status, f"{count} files of the sizes that were written, signature {good.loaded.signature}")
+        told.add_finding(
+            "source", status, f"{count} files of the sizes that were written, signature {good.loaded.signature}"
+        )
         return contents
 
     def _prove_exports(self, good: GoodSet, told: Rehearsal) -> None:
@@ -159,7 +161,7 @@ class Drill:
                 wrong.append(error.message)
         if exports:
             sound = f"{len(exports)} table exports are as they were written"
-            told.tell("exports", FAILED if wrong else PASSED, joined(wrong) if wrong else sound)
+            told.add_finding("exports", FAILED if wrong else PASSED, joined(wrong) if wrong else sound)
 
     def _prepare(
         self, contents: Contents, manifest: Manifest, options: ConnectionOptions, stack: contextlib.ExitStack
@@ -195,7 +197,7 @@ class Drill:
         try:
             told.warnings += make_roles(plan.maintenance, plan.target, plan.roles)
             made = plan.roles.roles
-            _tell_of_calls(plan.forecast, told)
+            _add_outbound_findings(plan.forecast, told)
             self._load(scratch, told)
             comparison = scratch.compare()
             told.restore_seconds = time.monotonic() - began
@@ -204,7 +206,7 @@ class Drill:
             self._ask(scratch, told)
         except BackupError as error:
             told.unreplayable = isinstance(error, ReplayError)
-            told.tell("restore", FAILED, str(error))
+            told.add_finding("restore", FAILED, str(error))
         finally:
             scratch.drop()
             told.warnings += drop_roles(plan.maintenance, made)
@@ -215,7 +217,7 @@ class Drill:
         except BackupError as error:
             if _NO_LOCALE not in error.message:
                 raise
-            told.tell("locale", WARNING, f"restored with the server's own locale: {error.message}")
+            told.add_finding("locale", WARNING, f"restored with the server's own locale: {error.message}")
             scratch.create(any_locale=True)
         scratch.load()
 
@@ -228,26 +230,26 @@ class Drill:
         told: Rehearsal,
     ) -> None:
         seconds = told.restore_seconds or 0
-        told.tell("restore", PASSED, f"restored into PostgreSQL {plan.target.version} in {seconds:.1f} s")
+        told.add_finding("restore", PASSED, f"restored into PostgreSQL {plan.target.version} in {seconds:.1f} s")
         limit = self._request.recovery_time
         if limit is not None:
             allowed = limit.total_seconds()
             status = PASSED if seconds <= allowed else FAILED
-            told.tell("recovery_time", status, f"{seconds:.0f} s of {allowed:.0f} s that a restore may take")
+            told.add_finding("recovery_time", status, f"{seconds:.0f} s of {allowed:.0f} s that a restore may take")
         tolerated = {one.name for one in overlooked}
         unexpected, expected = divide(comparison.differences, plan.request.expected, overlooked)
         told.differences += unexpected
         for check in CHECKS:
             wrong = [one for one in told.differences if one.check == check]
-            told.tell(check, FAILED if wrong else PASSED, listed(wrong) if wrong else compared(check, manifest))
-        if left_out := told_left_out(manifest):
-            told.tell("left_out", PASSED, left_out)
+            told.add_finding(check, FAILED if wrong else PASSED, listed(wrong) if wrong else compared(check, manifest))
+        if left_out := describe_left_out(manifest):
+            told.add_finding("left_out", PASSED, left_out)
         told_of = [f"{one.name}: {one.message}" for one in overlooked]
         told_of += [one.message for one in expected if one.name not in tolerated]
         if told_of:
-            told.tell("expected_differences", WARNING, f"harmless or expected: {joined(told_of)}")
+            told.add_finding("expected_differences", WARNING, f"harmless or expected: {joined(told_of)}")
         if comparison.doubtful:
-            told.tell("definitions", WARNING, listed(comparison.doubtful))
+            told.add_finding("definitions", WARNING, listed(comparison.doubtful))
         told.warnings += comparison.warnings
         if comparison.extra:
             told.warnings.append(f"not in the backup, but in the scratch database: {joined(comparison.extra)}")
@@ -265,28 +267,28 @@ class Drill:
             connection.close()
 
 
-def _tell_of_calls(forecast: Forecast, told: Rehearsal) -> None:
+def _add_outbound_findings(forecast: Forecast, told: Rehearsal) -> None:
     """What a drill cannot show, as it sends nothing."""
     if forecast.unfilled:
-        told.tell("outbound", WARNING, f"was left empty, as it would call out: {names_of(forecast.unfilled)}")
+        told.add_finding("outbound", WARNING, f"was left empty, as it would call out: {names_of(forecast.unfilled)}")
     if forecast.checked:
-        told.tell("outbound", WARNING, f"was loaded without the calls of {joined(forecast.checked)}")
+        told.add_finding("outbound", WARNING, f"was loaded without the calls of {joined(forecast.checked)}")
     if forecast.stored:
         refused = "a restore refuses that unless it is told outbound: active"
-        told.tell("outbound", WARNING, f"was filled without the calls of {joined(forecast.stored)}: {refused}")
+        told.add_finding("outbound", WARNING, f"was filled without the calls of {joined(forecast.stored)}: {refused}")
 
 
 def _silence(scratch: NewDatabase, told: Rehearsal) -> None:
     """Nothing in the scratch database calls out while it is asked; what would is what a restore pauses."""
     found = scratch.pause()
     if found.paused:
-        told.tell("outbound", PASSED, f"would mail, call or replicate, and was paused: {names_of(found.paused)}")
+        told.add_finding("outbound", PASSED, f"would mail, call or replicate, and was paused: {names_of(found.paused)}")
     if found.awake:
-        told.tell("outbound", WARNING, f"calls out, and a restore cannot pause it: {names_of(found.awake)}")
+        told.add_finding("outbound", WARNING, f"calls out, and a restore cannot pause it: {names_of(found.awake)}")
     with contextlib.closing(connect(scratch.options)) as connection:
         still_calling = mute(connection, raising=True).still_calling
     if still_calling:
-        told.tell("outbound", WARNING, f"would call out if one of your queries used it: {joined(still_calling)}")
+        told.add_finding("outbound", WARNING, f"would call out if one of your queries used it: {joined(still_calling)}")
 
 
 def _prove(good: GoodSet, artifacts: Sequence[Artifact]) -> None:

@@ -106,7 +106,7 @@ def _rehearse_all(
             try:
                 records[location.name] = write_record(location, record, key)
             except BackupError as error:
-                told.tell("record", WARNING, f"the outcome could not be written beside the set: {error}")
+                told.add_finding("record", WARNING, f"the outcome could not be written beside the set: {error}")
     return drills, records
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.retry import (
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.retry_budget import (
     DeliveryError,
-    Patience,
+    RetryBudget,
 )
 
 
@@ -50,20 +50,20 @@ def clock() -> Clock:
 
 def test_what_may_succeed_later_is_tried_again_with_growing_pauses(clock: Clock) -> None:
     server = Server(clock, busy(), busy(), busy())
-    assert Patience(30, clock, clock.sleep).attempt(server) == "taken"
+    assert RetryBudget(30, clock, clock.sleep).attempt(server) == "taken"
     assert clock.pauses == [1.0, 2.0, 4.0]
 
 
 def test_a_server_is_left_alone_for_as_long_as_it_asks(clock: Clock) -> None:
     server = Server(clock, busy(pause=7), busy(pause=0))
-    assert Patience(30, clock, clock.sleep).attempt(server) == "taken"
+    assert RetryBudget(30, clock, clock.sleep).attempt(server) == "taken"
     assert clock.pauses == [7, 2.0]
 
 
 def test_what_cannot_succeed_is_not_tried_again(clock: Clock) -> None:
     server = Server(clock, DeliveryError("no such channel"))
     with pytest.raises(DeliveryError, match=r"no such channel$"):
-        Patience(30, clock, clock.sleep).attempt(server)
+        RetryBudget(30, clock, clock.sleep).attempt(server)
     assert clock.pauses == []
 
 
@@ -71,12 +71,12 @@ def test_what_cannot_succeed_is_not_tried_again(clock: Clock) -> None:
 def test_it_ends_in_time_and_says_how_often_it_was_tried(clock: Clock, seconds: float) -> None:
     server = Server(clock, *(busy() for _ in range(100)), seconds=seconds)
     with pytest.raises(DeliveryError, match=r"busy; given up after \d tries"):
-        Patience(30, clock, clock.sleep).attempt(server)
+        RetryBudget(30, clock, clock.sleep).attempt(server)
     assert clock.now <= 130.0
     assert max(server.allowed) <= 10.0
 
 
 def test_a_server_that_wants_more_time_than_there_is_is_given_up_at_once(clock: Clock) -> None:
     with pytest.raises(DeliveryError):
-        Patience(30, clock, clock.sleep).attempt(Server(clock, busy(pause=31)))
+        RetryBudget(30, clock, clock.sleep).attempt(Server(clock, busy(pause=31)))
     assert clock.pauses == []

@@ -79,7 +79,7 @@ class CatalogState:
         """What the role may not exchange or set."""
         return [*(one.entry for one in self.rows if not one.writable), *self.values]
 
-    def told_of_locked(self) -> Iterator[str]:
+    def locked_row_warnings(self) -> Iterator[str]:
         """Warnings of them."""
         jobs = self.jobs.entry
         if locked := [one for one in self.locked_rows if one.desc == TABLE_DATA and one != jobs]:

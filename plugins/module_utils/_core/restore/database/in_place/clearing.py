@@ -200,7 +200,12 @@ def plan_clearing(
         lent=lent,
         share=share,
         defaults=plan_default_privileges(connection, carried_out, present, share.is_about),
-        warnings=(*share.warnings, *found.told_of_locked(), *_warnings(extra_objects), *_left_out(backup, unwanted)),
+        warnings=(
+            *share.warnings,
+            *found.locked_row_warnings(),
+            *_warnings(extra_objects),
+            *_left_out(backup, unwanted),
+        ),
     )
 
 

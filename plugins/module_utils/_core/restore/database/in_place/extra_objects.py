@@ -86,7 +86,7 @@ def find_extra_objects(backup: Toc, present: Toc, left: Collection[str]) -> Extr
     if refused:
         raise PreflightError(
             STEP,
-            f"what is not in the backup depends on what is, and has rows: {_told(refused)}",
+            f"what is not in the backup depends on what is, and has rows: {_titles(refused)}",
             hint="nothing was touched; move it away or drop it first, or use strategy side_by_side",
         )
     return ExtraObjects(tuple(kept), tuple(replaced), tuple(lost))
@@ -129,5 +129,5 @@ def _belongs(entry: TocEntry, present: Toc, anew: Collection[int]) -> bool:
     return bool(tables) and all(table.dump_id in anew for table in tables)
 
 
-def _told(entries: Collection[TocEntry]) -> str:
+def _titles(entries: Collection[TocEntry]) -> str:
     return bounded_list([object_name(entry) for entry in entries])

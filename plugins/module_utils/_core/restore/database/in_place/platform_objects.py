@@ -125,7 +125,7 @@ def plan_platform_objects(
             if lacking:
                 raise PreflightError(
                     STEP,
-                    f"the project's table {_told([entry])} has no {bounded_list(lacking)}, and the backup has: it is "
+                    f"the project's table {_names([entry])} has no {bounded_list(lacking)}, and the backup has: it is "
                     f"an older version of {profile.title}'s than the one that was backed up",
                     hint=f"nothing was touched; restore into a project of that version or a newer one, or leave these "
                     f"rows out: expected_differences: ['{object_name(entry)}']",
@@ -216,7 +216,7 @@ def _rows(profile: Profile, backup: Toc, found: _Decided, expected: Callable[[st
     if lost:
         raise PreflightError(
             STEP,
-            f"the project does not have these tables of {profile.title}'s, of which the backup has rows: {_told(lost)}",
+            f"the project does not have these tables of {profile.title}'s, of which the backup has rows: {_names(lost)}",
             hint="nothing was touched; restore into a project of the version that was backed up or a newer one, or "
             f"leave these rows out: expected_differences: ['{object_name(lost[0])}']",
         )
@@ -230,7 +230,7 @@ def _check_replica_role(cursor: Cursor, rows: Sequence[TocEntry]) -> None:
     if not may_set_replica_role(cursor):
         raise PreflightError(
             STEP,
-            f"the role may not set session_replication_role, without which the rows of {_told(rows)} cannot be put "
+            f"the role may not set session_replication_role, without which the rows of {_names(rows)} cannot be put "
             "back: the platform's triggers would refuse it or act",
             hint="nothing was touched; GRANT SET ON PARAMETER session_replication_role to it (PostgreSQL 15 or newer), "
             f"or leave these rows as they are: expected_differences: ['TABLE DATA {rows[0].namespace}.*']",
@@ -245,8 +245,8 @@ def _warnings(profile: Profile, found: _Decided, locked: Sequence[TocEntry]) -> 
         names = bounded_list([object_name(one) for one in found.adopted])
         yield f"belonged to roles of {profile.title}'s in the backup, and becomes the role's own: {names}"
     if tables := [one for one in locked if one.desc == TABLE_DATA]:
-        yield f"rows stay as they are in the project, as the role may not exchange them: {_told(tables)}"
+        yield f"rows stay as they are in the project, as the role may not exchange them: {_names(tables)}"
 
 
-def _told(entries: Sequence[TocEntry]) -> str:
+def _names(entries: Sequence[TocEntry]) -> str:
     return bounded_list([display_name((one.namespace, one.tag)) for one in entries if one.desc == TABLE_DATA])

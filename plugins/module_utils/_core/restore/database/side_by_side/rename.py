@@ -114,7 +114,7 @@ def rename_databases(
                 _in_one_transaction(connection, plan)
         except _Busy as busy:
             if attempt == _ATTEMPTS or not end_connections:
-                raise busy.told(connection, names) from None
+                raise busy.busy_error(connection, names) from None
             time.sleep(_END_AGAIN)
         else:
             return
@@ -123,7 +123,7 @@ def rename_databases(
 class _Busy(Exception):
     """Somebody is in the way."""
 
-    def told(self, connection: Connection, names: Sequence[str]) -> BackupError:
+    def busy_error(self, connection: Connection, names: Sequence[str]) -> BackupError:
         who = [
             f"pid {pid} (role {user!r}, application {application!r})"
             for name in names

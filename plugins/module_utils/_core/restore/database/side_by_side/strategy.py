@@ -10,7 +10,7 @@ from ..contents import Contents
 from ..plan import RestorePlan
 from ..request import RestoreRequest
 from ..restored import Restored
-from ..rights import check_may_create, check_settings, told_of_owner
+from ..rights import check_may_create, check_settings, owner_warnings
 from ..strategy import Strategy
 from ..target import STEP, Target, check_space
 from .side_by_side import SideBySide
@@ -46,7 +46,7 @@ class SideBySideStrategy(Strategy):
         with connection.cursor() as cursor:
             # To inherit its owner's rights is enough to have a database, but not to make one for them.
             refuse_strange_owners(cursor, STEP, [owner], "the database")
-        yield from told_of_owner(target, contents.toc, owner)
+        yield from owner_warnings(target, contents.toc, owner)
 
     def run(self, plan: RestorePlan) -> Restored:
         """See :meth:`Strategy.run`."""

@@ -172,7 +172,7 @@ def classify(toc: Toc, target: Target, catalogue: Catalogue) -> Dependents:
         else:
             refused.append(entry)
     if refused:
-        told = bounded_list([f"{entry.desc.lower()} {_tell(entry)}" for entry in refused])
+        told = bounded_list([f"{entry.desc.lower()} {_entry_title(entry)}" for entry in refused])
         raise PreflightError(
             STEP,
             f"strategy swap cannot carry over what depends on {target.name}: {told}",
@@ -254,8 +254,8 @@ def _refuse_loops(parts: Sequence[TocEntry], carried: Sequence[TocEntry], target
             if dump_id in routines:
                 raise PreflightError(
                     STEP,
-                    f"strategy swap cannot carry over {part.desc.lower()} {_tell(part)}, which needs the function "
-                    f"{_tell(routines[dump_id])}, which itself needs {target.name}",
+                    f"strategy swap cannot carry over {part.desc.lower()} {_entry_title(part)}, which needs the "
+                    f"function {_entry_title(routines[dump_id])}, which itself needs {target.name}",
                     hint="use strategy: merge or replace; nothing was touched",
                 )
 
@@ -268,6 +268,6 @@ def _view_name(entry: TocEntry) -> QualifiedName:
     return QualifiedName.parse(entry.drop_stmt.removeprefix("DROP MATERIALIZED VIEW ").removesuffix(";\n"))
 
 
-def _tell(entry: TocEntry) -> str:
+def _entry_title(entry: TocEntry) -> str:
     tag = entry.tag if entry.tag.isprintable() else repr(entry.tag)
     return f"{entry.namespace}.{tag}" if entry.namespace else tag

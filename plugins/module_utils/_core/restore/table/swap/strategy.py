@@ -9,7 +9,7 @@ from ....postgres.connection import Connection
 from ....postgres.names import display_name
 from ...outbound.of_table import TableCalls
 from ..analyzing import analyze
-from ..missing_parts import told_missing
+from ..missing_parts import describe_missing
 from ..session import Session
 from ..source.sources import Backup
 from ..strategy import Strategy
@@ -39,7 +39,7 @@ class SwapStrategy(Strategy):
     def plan(self, session: Session, target: Target, backup: Backup) -> list[str]:
         """See :meth:`Strategy.plan`."""
         self._plan = plan_swap(session, target, backup, self.tools, self.request.column_map)
-        return told_missing(backup, target, self._plan.before.toc)
+        return describe_missing(backup, target, self._plan.before.toc)
 
     def run(self, session: Session, backup: Backup, *, check_mode: bool) -> None:
         """See :meth:`Strategy.run`."""

@@ -38,7 +38,7 @@ class Stalled(BaseException):
         self.silent = silent
 
 
-class Patience:
+class StallLimit:
     """What a location grants its store.
 
     :param seconds: without a byte.
@@ -63,19 +63,19 @@ class Rate:
     Bytes on all connections of the location count: several that share a slow line are no fault of the store.
     """
 
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
+    def __init__(self, stall_limit: StallLimit) -> None:
+        self._stall_limit = stall_limit
         self._moved: deque[int] = deque(maxlen=PERIODS)
-        self._begin = patience.moved()
+        self._begin = stall_limit.moved()
         self._waited = 0.0
 
     def waited(self, seconds: float) -> None:
         """So long did the store let us wait; raises :class:`Stalled`."""
         self._waited += seconds
-        period = self._patience.seconds
+        period = self._stall_limit.seconds
         if self._waited < period:
             return
-        now = self._patience.moved()
+        now = self._stall_limit.moved()
         self._moved.append(now - self._begin)
         self._begin, self._waited = now, 0.0
         if len(self._moved) == PERIODS and sum(self._moved) < LEAST_RATE * period * PERIODS:
@@ -89,8 +89,8 @@ class Wait:
     :param elsewhere: a number that changes while something moves that this connection does not show.
     """
 
-    def __init__(self, patience: Patience, elsewhere: Callable[[], int] | None = None) -> None:
-        self._patience = patience
+    def __init__(self, stall_limit: StallLimit, elsewhere: Callable[[], int] | None = None) -> None:
+        self._stall_limit = stall_limit
         self._elsewhere = elsewhere
         self._seen = 0
         self._silent = 0.0
@@ -99,7 +99,7 @@ class Wait:
     @property
     def slice(self) -> float:
         """How long to wait, in seconds, before it is looked whether that was enough."""
-        return self._patience.seconds / _SLICES
+        return self._stall_limit.seconds / _SLICES
 
     def begin(self, *, rated: bool) -> None:
         """A new request begins.
@@ -108,19 +108,19 @@ class Wait:
             at the end of a multipart upload, for minutes.
         """
         self._silent = 0.0
-        self._rate = Rate(self._patience) if rated else None
+        self._rate = Rate(self._stall_limit) if rated else None
 
     def moved(self, seconds: float, count: int) -> None:
         """After so many seconds *count* bytes moved; 0 is none within a slice. Raises :class:`Stalled`."""
         # A machine that was halted did not wait for the store.
         seconds = min(seconds, 2 * self.slice)
-        self._patience.count(count)
+        self._stall_limit.count(count)
         if count or self._moves_elsewhere():
             self._silent = 0.0
         else:
             self._silent += seconds
-        if self._silent >= self._patience.seconds:
-            raise Stalled(f"no byte for {self._patience.seconds:g} s (stall_timeout)", silent=True)
+        if self._silent >= self._stall_limit.seconds:
+            raise Stalled(f"no byte for {self._stall_limit.seconds:g} s (stall_timeout)", silent=True)
         if self._rate is not None:
             self._rate.waited(seconds)
 
@@ -178,7 +178,7 @@ class WatchedSocket:
             return count
 
 
-def watched(connection: Any, patience: Patience) -> Any:
+def watched(connection: Any, stall_limit: StallLimit) -> Any:
     """A class of connections like *connection*, one of http.client's or of a library's on top of that."""
 
     class Watched(connection):  # type: ignore[misc]
@@ -186,7 +186,7 @@ def watched(connection: Any, patience: Patience) -> Any:
 
         def __init__(self, *args: Any, **options: Any) -> None:
             super().__init__(*args, **options)
-            self.wait = Wait(patience, lambda: _unsent(self.sock))
+            self.wait = Wait(stall_limit, lambda: _unsent(self.sock))
 
         def connect(self) -> None:
             try:

@@ -15,7 +15,7 @@ _FIRST_PAUSE = 1.0
 _LONGEST_TRY = 10.0
 """Seconds that a server may be silent."""
 
-PATIENCE = 30.0
+BUDGET_SECONDS = 30.0
 """Seconds that a channel is tried, all in all."""
 
 _T = TypeVar("_T")
@@ -36,12 +36,12 @@ class DeliveryError(BackupError):
         self.pause = pause
 
 
-class Patience:
+class RetryBudget:
     """Tries again what may succeed later, with growing pauses, until a time of all in all *seconds* is over."""
 
     def __init__(
         self,
-        seconds: float = PATIENCE,
+        seconds: float = BUDGET_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -84,4 +84,4 @@ class Message:
 
     title: str
     text: str
-    send: Callable[[Patience], None]
+    send: Callable[[RetryBudget], None]
