@@ -17,7 +17,7 @@ _LOOK_SECONDS = 2.0
 _NEED_PLAYBOOKS = ("inventory_sources", "job_templates")
 
 
-def carry_out(changes: Sequence[Change], state: State, client: Client, project_timeout: float) -> Iterator[str]:
+def apply(changes: Sequence[Change], state: State, client: Client, project_timeout: float) -> Iterator[str]:
     """Make and change what is planned; yields what was done, a line each, when it is.
 
     :param project_timeout: seconds in which a project must have its playbooks.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .applying import carry_out, remove
+from .applying import apply, remove
 from .changes import left_line, plan_changes
 from .client import Client, ControllerError
 from .desired import read_desired
@@ -31,7 +31,7 @@ def run_awx_objects(params: Mapping[str, Any], check_mode: bool, *, connect: Cal
         removed = leftovers if params["remove"] else []
         lines = [*(change.line for change in changes), *(f"remove {left_line(*one)}" for one in removed)]
         if not check_mode:
-            _carry_out(lambda: carry_out(changes, state, client, params["project_timeout"]))
+            _carry_out(lambda: apply(changes, state, client, params["project_timeout"]))
             remove(removed, client)
     finally:
         close = getattr(client, "close", None)

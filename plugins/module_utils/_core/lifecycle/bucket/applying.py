@@ -21,7 +21,7 @@ PAUSE_SECONDS = 2.0
 """Stores may take a moment before they tell what they were told."""
 
 
-def carry_out(store: Store, declared: Declared, plan: Plan) -> BucketState:
+def apply(store: Store, declared: Declared, plan: Plan) -> BucketState:
     """Do the steps of *plan*, then read everything again; return the bucket as it is.
 
     A store that forgets a part of a lifecycle rule makes another rule of it: without its limit of size, ours would

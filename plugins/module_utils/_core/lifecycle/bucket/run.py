@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import BackupError
 from ...locations.s3.store import Store
-from .applying import carry_out
+from .applying import apply
 from .current_state import BucketState, read_state
 from .declared import Declared
 from .planning import Plan, plan_bucket
@@ -24,7 +24,7 @@ def run_bucket_policy(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
         plan = plan_bucket(declared, read_state(store, declared))
         state = plan.after
         if plan.steps and not check_mode:
-            state = carry_out(store, declared, plan)
+            state = apply(store, declared, plan)
     except BackupError as error:
         # Whoever looked at several buckets has to know which one it was.
         error.report = {"bucket": {"name": declared.settings.bucket}}

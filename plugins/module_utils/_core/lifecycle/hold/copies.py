@@ -90,7 +90,7 @@ def _legal_holds(
         return None
 
 
-def carry_out(location: Location, directory: str, steps: Sequence[Step]) -> Outcome:
+def apply(location: Location, directory: str, steps: Sequence[Step]) -> Outcome:
     """Do what was planned, in order, up to the first step that fails; running it all again finishes."""
     done: list[Step] = []
     denied: LegalHoldDenied | None = None

@@ -16,7 +16,7 @@ from ...catalogue.search import ask_all
 from ...errors import BackupError
 from ...locations import enter_locations
 from ...locations.base import Location
-from .copies import CopyState, Outcome, carry_out, confirm, read_copy_state
+from .copies import CopyState, Outcome, apply, confirm, read_copy_state
 from .planning import Standing, plan_hold, plan_release
 from .reporting import Copy, report
 from .request import HoldRequest
@@ -137,7 +137,7 @@ def _carried_out(request: HoldRequest, set_id: SetId, planned: Sequence[tuple[Lo
     steps = {location.name: copy.steps for location, copy in planned}
 
     def work(location: Location) -> Outcome:
-        outcome = carry_out(location, directory, steps[location.name])
+        outcome = apply(location, directory, steps[location.name])
         if request.held and outcome.error is None:
             puts = [step.data for step in outcome.done if (step.action, step.name) == ("put", HOLD)]
             confirm(location, directory, puts[-1] if puts else None)

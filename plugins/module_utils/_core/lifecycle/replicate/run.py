@@ -50,7 +50,7 @@ def run_backup_replicate(params: Mapping[str, Any], check_mode: bool, *, now: da
         plans = _plan(locations, catalogue, request, now or datetime.now(timezone.utc))
         if request.repair and request.backup != ALL:
             plans = tuple(verify_copies(plan, request) for plan in plans)
-        outcomes = None if check_mode else carry_out(plans, request)
+        outcomes = None if check_mode else apply(plans, request)
     report = report_run(request, catalogue.failures, plans, outcomes)
     if report["missing"]:
         raise StillMissing(report)
@@ -76,7 +76,7 @@ def parse_request(params: Mapping[str, Any]) -> ReplicationRequest:
     )
 
 
-def carry_out(plans: Sequence[SetPlan], request: ReplicationRequest) -> list[Outcome]:
+def apply(plans: Sequence[SetPlan], request: ReplicationRequest) -> list[Outcome]:
     """Copy one set after the other; whatever fails, the next one is tried.
 
     A source that has failed is asked last from then on, and a target that fails again and again no more.

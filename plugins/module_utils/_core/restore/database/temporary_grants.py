@@ -136,7 +136,7 @@ def plan_temporary_grants(
     )
 
 
-def carry_out(connection: Connection, statements: Iterator[Composable], *, leniently: bool = False) -> None:
+def execute(connection: Connection, statements: Iterator[Composable], *, leniently: bool = False) -> None:
     """Execute statements of :class:`TemporaryGrants`.
 
     :param connection: into the database, outside any transaction.

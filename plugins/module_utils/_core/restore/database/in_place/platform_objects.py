@@ -85,7 +85,7 @@ class PlatformObjects:
 
     def check_keys(self) -> Iterator[Composable]:
         """What comes last of all."""
-        yield from self.rights.carry_out()
+        yield from self.rights.apply()
         if self.tables:
             yield check_foreign_keys(self.tables)
 
@@ -216,7 +216,7 @@ def _rows(profile: Profile, backup: Toc, found: _Decided, expected: Callable[[st
     if lost:
         raise PreflightError(
             STEP,
-            f"the project does not have these tables of {profile.title}'s, of which the backup has rows: {_names(lost)}",
+            f"the project lacks these tables of {profile.title}'s, of which the backup has rows: {_names(lost)}",
             hint="nothing was touched; restore into a project of the version that was backed up or a newer one, or "
             f"leave these rows out: expected_differences: ['{object_name(lost[0])}']",
         )

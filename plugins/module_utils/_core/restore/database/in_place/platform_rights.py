@@ -68,7 +68,7 @@ class PlatformRights:
         """Dump ids of the entries."""
         return frozenset(one.dump_id for one in self.entries)
 
-    def carry_out(self) -> Iterator[Composable]:
+    def apply(self) -> Iterator[Composable]:
         """What comes when everything else is there."""
         from psycopg2 import sql
 

@@ -35,7 +35,7 @@ from ..naming import Note
 from ..plan import RestorePlan
 from ..psql_filter import KnownSettings, Restricted
 from ..target import elsewhere, open_maintenance
-from ..temporary_grants import carry_out, plan_temporary_grants
+from ..temporary_grants import execute, plan_temporary_grants
 from .creating import create_database, drop_database
 from .finished_tables import FinishedTables
 from .loading import LOADING, STEP, SetLoader, Tools, feed, read_file
@@ -124,10 +124,10 @@ class NewDatabase:
             return
         with database_errors(STEP), contextlib.closing(connect(self.options)) as connection:
             lent = plan_temporary_grants(connection, toc.entries, plan.owner)
-            carry_out(connection, chain(lent.grant_in_database(), lent.grant_in_schemas()))
+            execute(connection, chain(lent.grant_in_database(), lent.grant_in_schemas()))
         yield
         with database_errors(STEP), contextlib.closing(connect(self.options)) as connection:
-            carry_out(connection, chain(lent.revoke(), lent.repeat_grants_of_dump()), leniently=True)
+            execute(connection, chain(lent.revoke(), lent.repeat_grants_of_dump()), leniently=True)
 
     def _defined(self, whole: bool) -> None:
         """All, or not yet the *whole*, is there that rows go into, and that they may call."""
