@@ -13,7 +13,7 @@ author:
   - The mobul.backup maintainers (@mobul)
 description:
   - Reads a variable as Ansible reads an option of the type bool of a module, and fails for anything else. The filter
-    P(ansible.builtin.bool#filter) takes what it does not know for false, a safety backup that is wanted C(truly) say.
+    C(ansible.builtin.bool) takes what it does not know for false, a safety backup that is wanted C(truly) say.
 positional: name
 options:
   _input:
