@@ -100,5 +100,4 @@ class Playbooks:
             )
         )
         print(run.output)
-        packed_modules.compile_new()
         return run
