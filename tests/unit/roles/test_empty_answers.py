@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from support.role_templates import role_templar
+from ansible.template import Templar
+from support.role_templates import load, role_templar
 
 ROLES = Path(__file__).resolve().parents[3] / "roles"
 COLLECTION = "mobul.backup."
@@ -28,10 +28,6 @@ RUN: dict[str, Any] = {
     "ansible_play_hosts_all": ["shop"],
     "ansible_play_hosts": ["shop"],
 }
-
-
-def load(path: Path) -> Any:
-    return DataLoader().load_from_file(str(path), trusted_as_template=True) if path.exists() else {}
 
 
 def parts(tasks: Any) -> Iterator[Part]:
@@ -61,15 +57,18 @@ def options_of(role: str) -> set[str]:
     return {name for name, option in specified.items() if not option.get("required")}
 
 
+@cache
 def made_of(role: str, name: str) -> list[str]:
     """The variables of the role that are made of one."""
     return [other for other, value in own_variables(role).items() if name in str(value) and other != name]
 
 
-def rendered(role: str, part: Part, given: dict[str, Any]) -> Any:
+def templar_of(role: str, given: dict[str, Any]) -> Templar:
+    return role_templar({**own_variables(role), **RUN, **given})
+
+
+def rendered(templar: Templar, part: Part) -> Any:
     """An argument as the module gets it, or how a condition ends; the error where it cannot be told."""
-    variables = {**own_variables(role), **RUN, **given}
-    templar = role_templar(variables)
     try:
         if part[0].startswith("when "):
             return templar.evaluate_conditional(part[1])
@@ -81,11 +80,13 @@ def rendered(role: str, part: Part, given: dict[str, Any]) -> Any:
 @pytest.mark.parametrize("role", sorted(path.name for path in ROLES.iterdir()))
 def test_an_empty_answer_is_none(role: str) -> None:
     wrong = []
+    without = templar_of(role, {})
     for name in options_of(role) - MEANT:
+        answered = templar_of(role, {name: ""})
         for part in parts_of(role):
             if not any(one in str(part[1]) for one in (name, *made_of(role, name))):
                 continue
-            usual, empty = rendered(role, part, {}), rendered(role, part, {name: ""})
+            usual, empty = rendered(without, part), rendered(answered, part)
             if empty not in (usual, "omitted"):
                 wrong.append(f"{name}: {part[0]} is {empty!r}, and {usual!r} where nothing is given")
     assert wrong == [], "\n".join(wrong)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.parsing.dataloader import DataLoader
-from support.role_templates import role_templar
+from ansible.template import Templar
+from support.role_templates import load, role_templar
 
 PROJECT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir())
@@ -48,10 +48,6 @@ ITS_OWN = {"{{ procedure__forensic }}"}
 Task = tuple[str, dict[str, Any]]
 
 
-def load(path: Path) -> Any:
-    return DataLoader().load_from_file(str(path), trusted_as_template=True)
-
-
 def calls(tasks: Any) -> Iterator[Task]:
     """Every call of a module of ours, with its arguments as they are written."""
     for task in tasks or []:
@@ -62,6 +58,7 @@ def calls(tasks: Any) -> Iterator[Task]:
                 yield name.removeprefix(COLLECTION), arguments
 
 
+@cache
 def calls_of(owner: str) -> list[Task]:
     """The calls of a role, or of a playbook by the name of its file."""
     if owner in PLAYBOOKS:
@@ -96,41 +93,41 @@ def inherited(module: str) -> list[str]:
     return sorted(left & (INHERITED | set(OTHER_NAMES)))
 
 
-def rendered(role: str, template: Any, given: dict[str, Any]) -> Any:
-    """An argument as the module gets it where the inventory says what is *given*."""
+def templar_of(role: str, given: dict[str, Any]) -> Templar:
+    """What makes of an argument what the module gets where the inventory says what is *given*."""
     variables: dict[str, Any] = {"inventory_hostname": "shop", "omit": "omitted", **given}
     for source in ("defaults", "vars"):
-        path = PROJECT / "roles" / role / source / "main.yml"
-        if path.exists():
-            variables = {**load(path), **variables}
+        variables = {**load(PROJECT / "roles" / role / source / "main.yml"), **variables}
     # Both are of calls to come.
     variables |= {"restore_call_backup": "latest", "restore_call_check": False, "supabase_call_check": False}
     # What a task's own vars make of the inventory's: one layer between them.
     for task in [task for file in (PROJECT / "roles" / role / "tasks").glob("*.yml") for task in load(file)]:
         variables = {**(task.get("vars") or {}), **variables}
-    return role_templar(variables).template(template)
+    return role_templar(variables)
 
 
 @pytest.mark.parametrize(("role", "number"), CALLS, ids=[f"{role}-{number}" for role, number in CALLS])
 def test_what_the_inventory_says_reaches_every_module_that_takes_it(role: str, number: int) -> None:
     module, arguments = calls_of(role)[number]
     given = {f"backup_{OTHER_NAMES.get(option, option)}": inventory(option) for option in INHERITED | set(OTHER_NAMES)}
+    templar = templar_of(role, given)
     for option in inherited(module):
         assert option in arguments, f"{role} calls {module} without its {option}"
         if arguments[option] in ITS_OWN:
             continue
-        assert rendered(role, arguments[option], given) == inventory(option), f"{role}: {option} of {module}"
+        assert templar.template(arguments[option]) == inventory(option), f"{role}: {option} of {module}"
 
 
 @pytest.mark.parametrize(("role", "number"), CALLS, ids=[f"{role}-{number}" for role, number in CALLS])
 def test_what_the_inventory_leaves_empty_is_left_to_the_module(role: str, number: int) -> None:
     module, arguments = calls_of(role)[number]
     for empty in ("", None, []):
-        given = {f"backup_{option}": empty for option in ONE_NAME}
+        templar = templar_of(role, {f"backup_{option}": empty for option in ONE_NAME})
         for option in sorted(ONE_NAME & options_of()[module]):
-            assert rendered(role, arguments[option], given) == "omitted", f"{role}: {option} of {module}"
+            assert templar.template(arguments[option]) == "omitted", f"{role}: {option} of {module}"
     for option in sorted({"label", "login_db"} & set(inherited(module))):
-        assert rendered(role, arguments[option], {f"backup_{option}": ""}) == "shop", f"{role}: {option} of {module}"
+        templar = templar_of(role, {f"backup_{option}": ""})
+        assert templar.template(arguments[option]) == "shop", f"{role}: {option} of {module}"
 
 
 @pytest.mark.parametrize("role", ROLES)

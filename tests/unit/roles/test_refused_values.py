@@ -14,10 +14,9 @@ from typing import Any
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from support.module_parameters import argument_spec
-from support.role_templates import role_templar
+from support.role_templates import load, role_templar
 
 PROJECT = Path(__file__).resolve().parents[3]
 COLLECTION = "mobul.backup."
@@ -49,10 +48,7 @@ WRONG = {
 }
 
 
-def load(path: Path) -> Any:
-    return DataLoader().load_from_file(str(path), trusted_as_template=True) if path.exists() else {}
-
-
+@cache
 def module_spec(name: str) -> dict[str, Any]:
     """A module's argument spec, as it is handed to Ansible."""
     return argument_spec(importlib.import_module(f"{MODULES}.{name}"))
@@ -102,6 +98,7 @@ def variables_of(role: str) -> dict[str, Any]:
     return variables
 
 
+@cache
 def texts_about(role: str, name: str) -> set[str]:
     """The variable, and those of the role that are made of it."""
     names = {name}
