@@ -90,17 +90,22 @@ def _credentials(plan: Mapping[str, Any], wanted: Mapping[str, Any], organizatio
         else:
             found |= {"exists": True, "told": "credentials of awx_environments"}
         yield found
+    known = {one["name"] for one in plan["credentials"]}
+    for told, name in not_of_jobs(wanted).items():
+        if name not in known:
+            known.add(name)
+            yield {"kind": "credentials", "name": name, "exists": True, "told": told}
+
+
+def not_of_jobs(wanted: Mapping[str, Any]) -> dict[str, str]:
+    """The credentials that something other than a job uses, by the option that says so."""
     named = {
         "awx_execution_environment": wanted["execution_environment"].get("credential"),
         "awx_project": wanted["project"].get("credential"),
     }
-    for one in plan["environments"]:
+    for one in wanted["environments"]:
         named[f"instance_group of {one['name']}"] = (one.get("instance_group") or {}).get("credential")
-    known = {one["name"] for one in plan["credentials"]}
-    for told, name in named.items():
-        if name and name not in known:
-            known.add(name)
-            yield {"kind": "credentials", "name": name, "exists": True, "told": told}
+    return {told: name for told, name in named.items() if name}
 
 
 def _credential(name: str | None) -> str | None:
@@ -149,6 +154,9 @@ def _instance_group(environment: Mapping[str, Any]) -> Iterator[Object]:
         found["links"] = {"instances": [f"instances:{name}" for name in group["instances"]]}
     else:
         found["fields"]["policy_instance_percentage"] = 100
+        if group.get("container") is None:
+            # On Kubernetes no instance runs jobs, and a group of all instances would have none.
+            found["in_containers"] = {"is_container_group": True, "policy_instance_percentage": 0}
     yield found
 
 

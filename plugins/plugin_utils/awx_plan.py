@@ -5,16 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .awx_objects import objects_of
+from .awx_objects import not_of_jobs, objects_of
+from .awx_settings import WORKFLOW, credentials_of, databases_of, read_settings
 
 TYPE_PREFIX = "mobul.backup "
 """Begins the names of our types of credentials, which are the whole controller's."""
-WORKFLOW = "workflow"
 _LONGEST_ANSWER = 1024
-_LONGEST_NAME = 250
 _LARGEST_NUMBER = 2147483647
 _START = "20260101"
 """A day that has been, and is always the same, so that a schedule does not change with the day it is looked at."""
@@ -22,16 +21,18 @@ _START = "20260101"
 Object = dict[str, Any]
 
 
-def make_plan(wanted: Mapping[str, Any]) -> Object:
+def make_plan(given: Mapping[str, Any]) -> Object:
     """Lists with an entry for each object, and what is wrong with the file.
 
-    :param wanted: ``environments``, ``templates``, ``schedules``, ``notifications``, ``project``, ``organization``,
-        ``execution_environment``, ``approval_timeout`` and ``mark`` of the user; ``credential_types``,
-        ``job_templates`` and ``workflow`` of the product; ``inventory``, a list of an environment and a database each.
+    :param given: ``environments``, ``templates``, ``schedules``, ``notifications``, ``project``, ``organization``,
+        ``execution_environment``, ``approval_timeout`` and ``mark`` of the user, and ``specs``, what these may be;
+        ``credential_types``, ``job_templates`` and ``workflow`` of the product; ``inventory``, a list of an environment
+        and a database each.
     :return: ``problems`` first: where there is one, nothing else counts. ``objects`` is all of it for the module
         ``awx_objects``.
     """
-    if problems := list(_missing(wanted)) or list(_problems(wanted)):
+    wanted, problems = read_settings(given)
+    if problems:
         return {"problems": problems}
     templates = _templates(wanted)
     names = [template["name"] for template in templates]
@@ -41,7 +42,7 @@ def make_plan(wanted: Mapping[str, Any]) -> Object:
         "problems": [],
         "environments": environments,
         "types": [_type(one) for one in wanted["credential_types"] if one["name"] in _types(environments)],
-        "credentials": [_credential(one, wanted) for one in _credentials(environments)],
+        "credentials": [_credential(one, wanted) for one in credentials_of(environments)],
         "jobs": [_job(template, one, wanted) for one in environments for template in templates],
         "workflows": [f"{one['name']} {WORKFLOW}" for one in environments if nodes],
         "nodes": [
@@ -53,78 +54,16 @@ def make_plan(wanted: Mapping[str, Any]) -> Object:
             _schedule(schedule, one["name"])
             for one in environments
             for schedule in wanted["schedules"]
-            if one["name"] in schedule.get("environments", [one["name"]])
+            if one["name"] in (schedule.get("environments") or [one["name"]])
             and (schedule["template"] in names or (schedule["template"] == WORKFLOW and nodes))
         ],
     }
-    return {**plan, "objects": list(objects_of(plan, wanted))}
-
-
-def _missing(wanted: Mapping[str, Any]) -> Iterator[str]:
-    """What each entry of the file has to say."""
-    environments = wanted["environments"]
-    credentials = [one for environment in environments for one in environment.get("credentials") or []]
-    for option, entries, keys in (
-        ("awx_project", [wanted["project"]], ("name",)),
-        ("awx_environments", environments, ("name",)),
-        ("credentials of awx_environments", credentials, ("name", "type")),
-        ("awx_notifications", wanted["notifications"], ("name", "type", "configuration")),
-        ("awx_schedules", wanted["schedules"], ("name", "template")),
-    ):
-        for one in entries:
-            for key in keys:
-                if not one.get(key):
-                    yield f"{option} has an entry without {key} (give it one)"
-
-
-def _problems(wanted: Mapping[str, Any]) -> Iterator[str]:
-    environments = wanted["environments"]
-    known = [template["name"] for template in wanted["job_templates"]]
-    used = {
-        "awx_environments": [one["name"] for one in environments],
-        "credentials of awx_environments": [one["name"] for one in _credentials(environments)],
-        "awx_notifications": [one["name"] for one in wanted["notifications"]],
-        "awx_schedules": [one["name"] for one in wanted["schedules"]],
-        "awx_organization": [wanted["organization"]],
-        "awx_project": [wanted["project"]["name"]],
-    }
-    if not environments:
-        yield "awx_environments is empty (name at least one environment)"
-    for option, names in used.items():
-        for name in names:
-            if names.count(name) > 1:
-                yield f"{option} has the name {name} twice (give each a name of its own)"
-            if not isinstance(name, str) or len(name) > _LONGEST_NAME:
-                yield f"{option} has the name {name!r} (a name is a text of up to {_LONGEST_NAME} characters)"
-    for option, names in (
-        ("awx_templates", list(wanted["templates"])),
-        ("awx_schedules", [one["template"] for one in wanted["schedules"] if one["template"] != WORKFLOW]),
-    ):
-        if unknown := sorted(set(names) - set(known)):
-            yield f"{option} names {unknown[0]}, which is no template (there are {', '.join(known)})"
-    for one in environments:
-        if not _databases(one, wanted):
-            yield (
-                f"environment {one['name']} has no database (name them by databases or hosts, or give the "
-                f"inventory in which backup_environment is {one['name']} by -i)"
-            )
-        yield from _problems_of(one)
-
-
-def _problems_of(one: Mapping[str, Any]) -> Iterator[str]:
-    """What of an environment a controller would not take, or not keep."""
-    if one.get("source_path") and (one.get("variables") or one.get("hosts")):
-        yield (
-            f"environment {one['name']} has variables or hosts beside source_path, which replaces them (write them in "
-            f"the inventory of the project)"
-        )
-    group = one.get("instance_group") or {}
-    if group.get("name", one["name"]) in ("default", "controlplane") and group.get("create", True):
-        yield f"the instance group of {one['name']} is the controller's own (give it another name, or create: false)"
-    if group.get("container") and group.get("instances"):
-        yield f"the instance group of {one['name']} is a container group and has instances (leave one of them out)"
-    if not group.get("container") and (group.get("credential") or group.get("pod_spec")):
-        yield f"the instance group of {one['name']} has credential or pod_spec (these want container: true)"
+    objects: list[Object] = []
+    for found in objects_of(plan, wanted):
+        # Environments may share a credential or an instance.
+        if found not in objects:
+            objects.append(found)
+    return {**plan, "objects": objects}
 
 
 def _templates(wanted: Mapping[str, Any]) -> list[Object]:
@@ -132,22 +71,8 @@ def _templates(wanted: Mapping[str, Any]) -> list[Object]:
     return [template for template in wanted["job_templates"] if template["name"] in chosen]
 
 
-def _credentials(environments: Sequence[Mapping[str, Any]]) -> list[Object]:
-    return [{**one, "environment": env["name"]} for env in environments for one in env.get("credentials") or []]
-
-
 def _types(environments: Sequence[Mapping[str, Any]]) -> set[str]:
-    return {one["type"] for one in _credentials(environments)}
-
-
-def _databases(environment: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
-    """The databases of an environment, by the names that a restore expects."""
-    if environment.get("databases"):
-        return list(environment["databases"])
-    found = [database for name, database in wanted["inventory"] if name == environment["name"]]
-    for host, variables in (environment.get("hosts") or {}).items():
-        found.append((variables or {}).get("backup_login_db") or host)
-    return list(dict.fromkeys(found))
+    return {one["type"] for one in credentials_of(environments)}
 
 
 def _type(one: Mapping[str, Any]) -> Object:
@@ -194,17 +119,22 @@ def _public(kind: str, wanted: Mapping[str, Any]) -> set[str]:
 
 
 def _job(template: Mapping[str, Any], environment: Mapping[str, Any], wanted: Mapping[str, Any]) -> Object:
-    # What is none of our types, a key for SSH say, every template gets.
+    # What is none of our types, a key for SSH say, every template gets, but not what fetches the project say.
+    elsewhere = not_of_jobs(wanted).values()
     ours = {known["name"] for known in wanted["credential_types"]} - set(template["credentials"])
-    choices = {"environment": [environment["name"]], "databases": _databases(environment, wanted)}
+    choices = {"environment": [environment["name"]], "databases": databases_of(environment, wanted)}
     spec = [_question(one, choices) for one in template.get("survey", [])]
     return {
         "name": f"{environment['name']} {template['name']}",
         "environment": environment["name"],
         "description": f"{template['description']} {wanted['mark']}",
-        "playbook": f"{wanted['project'].get('playbooks', '')}{template.get('playbook', template['name'])}.yml",
+        "playbook": f"{wanted['project'].get('playbooks') or ''}{template.get('playbook', template['name'])}.yml",
         "job_type": template.get("job_type", "run"),
-        "credentials": [one["name"] for one in _credentials([environment]) if one["type"] not in ours],
+        "credentials": [
+            one["name"]
+            for one in credentials_of([environment])
+            if one["type"] not in ours and one["name"] not in elsewhere
+        ],
         "survey": {"name": "", "description": "", "spec": spec} if spec else {},
     }
 
@@ -228,8 +158,8 @@ def _question(one: Mapping[str, Any], choices: Mapping[str, list[str]]) -> Objec
 
 
 def _schedule(one: Mapping[str, Any], environment: str) -> Object:
-    time = f"{_START}T{one.get('time', '00:00').replace(':', '')}00"
-    zone = one.get("time_zone", "UTC")
+    time = f"{_START}T{one['time'].replace(':', '')}00"
+    zone = one["time_zone"]
     start = f"DTSTART:{time}Z" if zone == "UTC" else f"DTSTART;TZID={zone}:{time}"
     rule = "FREQ=DAILY;INTERVAL=1"
     if one.get("days"):
@@ -237,10 +167,11 @@ def _schedule(one: Mapping[str, Any], environment: str) -> Object:
     elif one.get("month_day"):
         rule = f"FREQ=MONTHLY;INTERVAL=1;BYMONTHDAY={one['month_day']}"
     return {
-        **{key: one[key] for key in ("limit", "enabled") if key in one},
+        **{key: one[key] for key in ("limit", "enabled")},
         "name": f"{environment} {one['name']}",
         "kind": "workflow_job_templates" if one["template"] == WORKFLOW else "job_templates",
         "template": f"{environment} {one['template']}",
-        "rrule": one.get("rrule") or f"{start} RRULE:{rule}",
-        "answers": one.get("answers", {}),
+        # A controller keeps one blank between the parts.
+        "rrule": " ".join((one.get("rrule") or f"{start} RRULE:{rule}").split()),
+        "answers": one.get("answers") or {},
     }

@@ -12,19 +12,19 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 from . import awx_rules as rules
+from .awx_answers import Answers
 from .awx_checks import Checks
 from .awx_rules import Refusal
 from .awx_server import ROOT, serve
 from .awx_tables import (
     API,
-    APPROVAL,
     ASSOCIATED,
     DATA,
     EDGES,
     OF_A_LAUNCH,
+    OWNED,
     REFERENCES,
     TEMPLATES,
     UNIQUE,
@@ -39,14 +39,21 @@ _UNDESCRIBED = ("workflow_approval_templates", "unified_job_templates", "instanc
 """Tables that the recorded OPTIONS do not have."""
 
 
-class Controller(Checks):
+class Controller(Checks, Answers):
     """The objects of a controller, and the server in front of them.
 
-    :param playbooks: directories of manual projects and what is in them; a git project has ``*``.
+    :param playbooks: directories of manual projects and what is in them, and names of git projects and what is in
+        these; another git project has ``*``.
+    :param on_kubernetes: whether its jobs run in containers of a cluster.
     :param ids: the next id of a table, those of the unified job templates under that name.
     """
 
-    def __init__(self, playbooks: Mapping[str, list[str]] | None = None, ids: Mapping[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        playbooks: Mapping[str, list[str]] | None = None,
+        ids: Mapping[str, int] | None = None,
+        on_kubernetes: bool = False,
+    ) -> None:
         self.tables: dict[str, dict[int, Record]] = defaultdict(dict)
         self.associations: dict[tuple[str, int, str], list[int]] = defaultdict(list)
         self.surveys: dict[int, Record] = {}
@@ -54,18 +61,29 @@ class Controller(Checks):
         self.secrets: dict[tuple[str, int], Record] = {}
         self.tokens = {"canary-77aa"}
         self.passwords = {"admin": "password"}
-        self.page_size = 25
+        self.page_size, self.largest_page = 25, 200
         self.version = API["version"]
         self.refuse: Callable[[str, str], int | None] = lambda _method, _path: None
         self.playbooks = playbooks or {}
+        self.looks = 1
+        """How often somebody looks at a git project until it is fetched."""
+        self.fetched_as = "successful"
         self._next = Counter({"unified_job_templates": 7, **(ids or {})})
         self._lock = threading.Lock()
-        self._add_managed()
+        self._add_managed(on_kubernetes)
 
-    def _add_managed(self) -> None:
+    def _add_managed(self, on_kubernetes: bool) -> None:
         for number, one in enumerate((one for one in API["managed_credential_types"] if one["managed"]), 1):
             self.tables["credential_types"][number] = {"injectors": {}, **one, "id": number}
         self._next["credential_types"] = max(self._next["credential_types"], len(self.tables["credential_types"]) + 1)
+        for number, (name, contained) in enumerate((("controlplane", False), ("default", on_kubernetes)), 1):
+            group = {"id": number, "name": name, "is_container_group": contained, "credential": None}
+            self.tables["instance_groups"][number] = {
+                **group,
+                "policy_instance_percentage": 0,
+                "_table": "instance_groups",
+            }
+        self._next["instance_groups"] = max(self._next["instance_groups"], 3)
 
     def __enter__(self) -> Controller:
         self._server = serve(self)
@@ -116,12 +134,12 @@ class Controller(Checks):
     def _answer(self, method: str, parts: list[str], query: dict[str, str], body: Any) -> tuple[int, Any]:
         table = parts[0]
         if table == "me":
-            return 200, self._page("me", [{"id": 1, "username": "admin"}], {})
+            return 200, self.page("me", [{"id": 1, "username": "admin"}], {})
         if not specification(table) and table not in _UNDESCRIBED:
             raise Refusal("detail", "Not found.", 404)
         if len(parts) == 1:
             if method == "GET":
-                return 200, self._page(table, [one for one in self.listed(table) if self._matches(one, query)], query)
+                return 200, self.page(table, [one for one in self.listed(table) if self.matches(one, query)], query)
             if method != "POST":
                 raise Refusal("detail", f'Method "{method}" not allowed.', 405)
             return 201, self.shown(self._create(table, body))
@@ -132,12 +150,21 @@ class Controller(Checks):
 
     def _one(self, method: str, table: str, record: Record, body: Any) -> tuple[int, Any]:
         if method == "GET":
+            if table == "projects":
+                self._fetch(record)
             return 200, self.shown(record)
         if method == "DELETE":
+            if table == "inventories":
+                # That takes a while, in which it is still there.
+                if record.get("pending_deletion"):
+                    raise Refusal("error", "Inventory is already pending deletion.")
+                record["pending_deletion"] = True
+                return 202, None
             self._delete(table, record)
             return 204, None
         if method in ("PATCH", "PUT"):
             given = body if table == "workflow_approval_templates" else self._typed(table, body, record)
+            self.check_change(table, given, record)
             self._save(table, {**self._plain(table, record), **given}, record)
             return 200, self.shown(record)
         raise Refusal("detail", f'Method "{method}" not allowed.', 405)
@@ -162,8 +189,19 @@ class Controller(Checks):
             raise Refusal("detail", "Not found.", 404)
         if method == "GET":
             members = [self.tables[ASSOCIATED[part]][number] for number in self.associations[table, record["id"], part]]
-            return 200, self._page(f"{table}/{record['id']}/{part}", members, query)
+            return 200, self.page(f"{table}/{record['id']}/{part}", members, query)
         return self._associate(table, record, part, body)
+
+    def _fetch(self, project: Record) -> None:
+        if (project["scm_type"] and project["status"] == "never updated") or project["status"] == "pending":
+            project["looks"] = project.get("looks", 0) + 1
+            project["status"] = self.fetched_as if project["looks"] >= self.looks else "pending"
+
+    def finish_removals(self) -> None:
+        """Have what is being removed be gone."""
+        for record in list(self.tables["inventories"].values()):
+            if record.get("pending_deletion"):
+                self._delete("inventories", record)
 
     def find(self, table: str, number: str) -> Record:
         found = next((one for one in self.listed(table) if str(one["id"]) == number), None)
@@ -174,78 +212,6 @@ class Controller(Checks):
     def listed(self, table: str) -> list[Record]:
         tables = TEMPLATES if table == "unified_job_templates" else (table,)
         return sorted((one for name in tables for one in self.tables[name].values()), key=lambda one: one["id"])
-
-    def _page(self, path: str, found: list[Record], query: dict[str, str]) -> Record:
-        size, page = int(query.get("page_size", self.page_size)), int(query.get("page", 1))
-        more = f"{ROOT}{path}/?" + urlencode({**query, "page": page + 1}) if len(found) > size * page else None
-        shown = [self.shown(one) for one in found[size * (page - 1) : size * page]]
-        return {"count": len(found), "next": more, "previous": None, "results": shown}
-
-    def shown(self, record: Record) -> Record:
-        """An object as an answer has it."""
-        table = record.get("_table", "")
-        if not table:
-            return record
-        url = f"{ROOT}{table}/{record['id']}/"
-        parts = [name for name, _url in specification(table).get("related", [])]
-        related = {name: f"{url}{name}/" for name in parts}
-        if number := record.get("unified_job_template"):
-            related["unified_job_template"] = (
-                f"{ROOT}{self.find('unified_job_templates', str(number))['_table']}/{number}/"
-            )
-        shown = dict.fromkeys(specification(table).get("fields", APPROVAL))
-        hidden = {name for name, spec in specification(table).get("POST", {}).items() if spec.get("write_only")}
-        if "managed" in shown:
-            shown["managed"] = False
-        shown |= {name: value for name, value in record.items() if not name.startswith("_") and name not in hidden}
-        kind = "inventory" if table == "inventories" else table.removesuffix("s")
-        shown |= {"type": kind, "url": url, "related": related, "summary_fields": self._summary(table, record)}
-        if table == "credentials":
-            secret = self._secret_inputs(record)
-            shown["inputs"] = rules.encrypt(record["inputs"], lambda name: name in secret)
-        if table == "notification_templates":
-            given = record["notification_configuration"]
-            shown["notification_configuration"] = rules.encrypt(given, rules.NOTIFICATION_SECRETS.__contains__)
-        if table == "workflow_job_template_nodes":
-            shown |= {edge: self.associations[table, record["id"], edge] for edge in EDGES}
-        return shown
-
-    def _summary(self, table: str, record: Record) -> Record:
-        """What a list tells of the objects that belong to one."""
-        if table == "job_templates":
-            numbers = self.associations[table, record["id"], "credentials"]
-            names = ("id", "name", "description")
-            known = self.tables["credentials"]
-            return {"credentials": [{name: known[number][name] for name in names} for number in numbers]}
-        approval = self.tables["workflow_approval_templates"].get(record.get("unified_job_template") or 0)
-        if table == "workflow_job_template_nodes" and approval:
-            told = {name: approval[name] for name in ("id", "name", "description", "timeout")}
-            return {"unified_job_template": {**told, "unified_job_type": "workflow_approval"}}
-        return {}
-
-    def _matches(self, record: Record, query: Mapping[str, str]) -> bool:
-        """Whether a record is what a query asks for."""
-        told, either = [], []
-        for name, value in query.items():
-            field, _separator, how = name.removeprefix("or__").partition("__")
-            if field in ("page", "page_size"):
-                continue
-            table = record.get("_table", "")
-            if ASSOCIATED.get(field) == "notification_templates" and how == "id":
-                good = int(value) in self.associations[table, record["id"], field]
-            elif field in REFERENCES and how in specification(REFERENCES[field]).get("fields", ["organization"]):
-                number = record.get(field)
-                good = number is not None and str(self.find(REFERENCES[field], str(number)).get(how)) == value
-            elif how or field not in {*record, "organization"}:
-                raise Refusal("detail", f"{name} is no field to search by")
-            else:
-                good = str(record.get(field)) == value
-            (either if name.startswith("or__") else told).append(good)
-        return all(told) and (not either or any(either))
-
-    def _secret_inputs(self, record: Record) -> set[str]:
-        fields = self.tables["credential_types"][record["credential_type"]]["inputs"].get("fields", [])
-        return {one["id"] for one in fields if one.get("secret")}
 
     def _typed(self, table: str, body: Any, existing: Record | None) -> Record:
         """The fields of a body that the endpoint has, each as its description says."""
@@ -283,6 +249,8 @@ class Controller(Checks):
                 raise Refusal(told, f"{table} with this {' and '.join(fields)} already exists.")
         if existing is None:
             return self._add(table, wanted)
+        if table == "projects" and any(existing.get(name) != wanted.get(name) for name in ("scm_url", "scm_branch")):
+            wanted |= {"status": "pending", "looks": 0}
         existing |= wanted
         return existing
 
@@ -307,23 +275,17 @@ class Controller(Checks):
         ):
             raise Refusal("detail", "Credential types that are in use cannot be deleted.", 403)
         del self.tables[table][record["id"]]
-        links = {
-            "inventories": "inventory",
-            "workflow_job_templates": "workflow_job_template",
-            "organizations": "organization",
-        }
-        link = "unified_job_template" if table in TEMPLATES else links.get(table)
         for other, kind in ASSOCIATED.items():
             if kind == table:
                 for key, members in self.associations.items():
                     if key[2] == other and record["id"] in members:
                         members.remove(record["id"])
-        for name in (
-            ("schedules", "workflow_job_template_nodes", "hosts", "groups", "inventory_sources") if link else ()
-        ):
-            for number, one in list(self.tables[name].items()):
-                if one.get(link or "") == record["id"]:
-                    del self.tables[name][number]
+        for name, link, goes_along in OWNED.get("templates" if table in TEMPLATES else table, ()):
+            for one in list(self.tables[name].values()):
+                if one.get(link) == record["id"]:
+                    one[link] = None
+                    if goes_along:
+                        self._delete(name, one)
 
     def _survey(self, method: str, record: Record, body: Any) -> tuple[int, Any]:
         if method == "POST":
@@ -354,6 +316,9 @@ class Controller(Checks):
             return 204, None
         target = self.find(ASSOCIATED[part], str(body["id"]))
         if part == "credentials" and table == "job_templates":
+            kind = self.tables["credential_types"][target["credential_type"]]["kind"]
+            if kind not in ("ssh", "vault", "cloud", "net", "kubernetes"):
+                raise Refusal("error", f"Cannot assign a Credential of kind `{kind}`.")
             kinds = [self.tables["credentials"][number]["credential_type"] for number in members]
             if target["credential_type"] in kinds:
                 raise Refusal("error", "Cannot assign multiple credentials of one type.")

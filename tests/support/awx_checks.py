@@ -35,6 +35,25 @@ class Checks:
             raise Refusal("organization", "Cannot change the organization of an execution environment")
         getattr(self, f"_check_{table}", lambda _wanted: None)(wanted)
 
+    def check_change(self, table: str, given: Record, existing: Record) -> None:
+        """Refuse what a controller would of a change, for which it looks at the request and not at what comes of it."""
+        if table == "instance_groups":
+            if given.get("credential") and not given.get("is_container_group"):
+                raise Refusal("is_container_group", "must be True when associating a credential")
+            if existing["is_container_group"] and given.get("policy_instance_percentage"):
+                raise Refusal("policy_instance_percentage", "Containerized instances may not be managed via the API")
+            if existing["name"] in ("default", "controlplane") and "is_container_group" in given:
+                raise Refusal("is_container_group", "may not be changed")
+        if table == "inventories" and given.get("kind"):
+            raise Refusal("error", "You cannot turn a regular inventory into another.", 405)
+        in_use = {one["credential_type"] for one in self.tables["credentials"].values()}
+        if (
+            table == "credential_types"
+            and existing["id"] in in_use
+            and given.get("inputs", existing["inputs"]) != existing["inputs"]
+        ):
+            raise Refusal("detail", "Modifications to inputs are not allowed for types that are in use", 403)
+
     def _check_credential_types(self, wanted: Record) -> None:
         rules.check_credential_type(wanted)
 
@@ -54,8 +73,6 @@ class Checks:
         self._check_kind("credential", wanted["credential"], "kubernetes")
         if wanted["credential"] and not wanted["is_container_group"]:
             raise Refusal("is_container_group", "must be True when associating a credential")
-        if wanted["is_container_group"] and wanted["policy_instance_percentage"]:
-            raise Refusal("policy_instance_percentage", "Containerized instances may not be managed via the API")
 
     def _check_inventories(self, wanted: Record) -> None:
         rules.check_variables("variables", wanted["variables"])
@@ -71,7 +88,7 @@ class Checks:
             raise Refusal("scm_url", "SCM URL is required.")
         if not wanted["scm_type"] and wanted["local_path"] not in self.playbooks:
             raise Refusal("local_path", "This path does not exist.")
-        wanted |= {"status": "successful" if wanted["scm_type"] else "ok", "scm_revision": ""}
+        wanted |= {"status": "pending" if wanted["scm_type"] else "ok", "scm_revision": ""}
 
     def _check_inventory_sources(self, wanted: Record) -> None:
         if wanted["source"] == "scm":
@@ -85,7 +102,9 @@ class Checks:
         project = self.tables["projects"].get(wanted["project"])
         if project is None:
             raise Refusal("project", "This field is required.")
-        known = ["*"] if project["scm_type"] else self.playbooks[project["local_path"]]
+        known = self.playbooks.get(project["name"] if project["scm_type"] else project["local_path"], ["*"])
+        if project["scm_type"] and project["status"] in ("never updated", "pending"):
+            known = []
         if not wanted["playbook"] or ("*" not in known and wanted["playbook"] not in known):
             raise Refusal("playbook", "Playbook not found for project.")
         if wanted["inventory"] is None and not wanted["ask_inventory_on_launch"]:

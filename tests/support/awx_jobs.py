@@ -88,12 +88,13 @@ class Jobs:
     def _extra_variables(self, template: Mapping[str, Any], answers: Mapping[str, Any]) -> str:
         """The survey's defaults, also the empty ones, and over them the answers."""
         spec = self._controller.surveys.get(template["id"], {})
-        if errors := list(survey_errors(spec, answers)):
-            raise ValueError(errors[0])
         asked = {one["variable"]: one["default"] for one in spec.get("spec", [])}
         if unknown := set(answers) - set(asked):
             raise ValueError(f"{unknown} is not asked for")
+        # Somebody answers in a form, which the defaults have filled in.
         given = {**asked, **answers}
+        if errors := list(survey_errors(spec, given)):
+            raise ValueError(errors[0])
         meta = {f"{prefix}_{name}": 1 for prefix in ("awx", "tower") for name in ("job_id", "job_template_id")}
         text: str = yaml.dump(
             {**meta, **{name: Unsafe(value) if isinstance(value, str) else value for name, value in given.items()}},

@@ -119,6 +119,10 @@ def check_credential(record: Mapping[str, Any], credential_type: Mapping[str, An
     known = {one["id"] for one in credential_type["inputs"].get("fields", [])}
     if unknown := set(record["inputs"]) - known:
         raise Refusal("inputs", f"{unknown} is not known")
+    types = {one["id"]: one.get("type", "string") for one in credential_type["inputs"].get("fields", [])}
+    for name, value in record["inputs"].items():
+        if not isinstance(value, {"string": str, "boolean": bool}[types[name]]):
+            raise Refusal("inputs", f"{name}: {value!r} is not of type '{types[name]}'")
 
 
 def check_variables(field: str, value: object) -> None:
@@ -188,7 +192,8 @@ def survey_errors(spec: Mapping[str, Any], answers: Mapping[str, Any]) -> Iterat
     for one in spec.get("spec", []):
         name, answer = one["variable"], answers.get(one["variable"])
         if answer in (None, ""):
-            if one["required"] and one.get("default", "") == "":
+            # Defaults are for the form that somebody fills in.
+            if one["required"]:
                 yield f"'{name}' value missing"
         elif one["type"] in ("text", "textarea", "password"):
             if not isinstance(answer, str):

@@ -24,6 +24,7 @@ def _loaded(name: str) -> dict[str, Any]:
 
 
 PRODUCT = {**_loaded("vars/main/credential_types.yml"), **_loaded("vars/main/job_templates.yml")}
+SPECS = _loaded("meta/argument_specs.yml")["argument_specs"]["main"]["options"]
 DEFAULTS = {name: value for name, value in _loaded("defaults/main.yml").items() if "lookup(" not in str(value)}
 
 
@@ -34,6 +35,7 @@ def plan_of(variables: Mapping[str, Any]) -> dict[str, Any]:
         {
             **{name: given[f"awx_{name}"] for name in ("environments", "templates", "schedules", "notifications")},
             **{name: given[f"awx_{name}"] for name in ("project", "organization", "execution_environment")},
+            "specs": SPECS,
             "approval_timeout": given["awx_approval_timeout"],
             "mark": mark_of(given),
             "credential_types": PRODUCT["awx__credential_types"],

@@ -35,6 +35,20 @@ UNIQUE: Mapping[str, tuple[tuple[str, ...], str]] = {
     "instance_groups": (("name",), "name"),
     "schedules": (("name", "unified_job_template"), "__all__"),
 }
+OWNED = {
+    "templates": (
+        ("schedules", "unified_job_template", True),
+        ("workflow_job_template_nodes", "workflow_job_template", True),
+        ("workflow_job_template_nodes", "unified_job_template", False),
+        ("job_templates", "project", False),
+        ("inventory_sources", "source_project", True),
+    ),
+    "inventories": (
+        *((name, "inventory", True) for name in ("hosts", "groups", "inventory_sources")),
+        ("job_templates", "inventory", False),
+    ),
+}
+"""By what is deleted: what refers to it, by which field, and whether that goes with it."""
 REFERENCES = {
     "organization": "organizations",
     "inventory": "inventories",

@@ -10,6 +10,8 @@ from support.awx_setup import bring, options_of
 from support.certificates import Certificates
 from support.module_runs import run_module
 
+from .conftest import PLAYBOOKS
+
 SMALL: dict[str, Any] = {
     "awx_project": {"name": "ops", "local_path": "ops"},
     "awx_environments": [
@@ -207,6 +209,116 @@ def test_a_container_group_and_chosen_instances_are_as_they_are_said(controller:
     assert "change inventory production: instance_groups -> pods" in told
     assert controller.named("instance_groups", "pods")["is_container_group"]
     assert done(bring(controller, container)) == []
+
+
+def test_on_kubernetes_where_no_instance_runs_jobs_a_group_is_one_of_containers() -> None:
+    with Controller(playbooks={"ops": PLAYBOOKS}, on_kubernetes=True) as controller:
+        done(bring(controller, SMALL))
+        group = controller.named("instance_groups", "production")
+        assert (group["is_container_group"], group["policy_instance_percentage"]) == (True, 0)
+        assert done(bring(controller, SMALL)) == []
+        # Somebody has machines of their own, and then not any more.
+        ordinary = with_environment(instance_group={"container": False})
+        assert len(done(bring(controller, ordinary))) == 1
+        assert controller.named("instance_groups", "production")["policy_instance_percentage"] == 100
+        assert done(bring(controller, ordinary)) == []
+        assert len(done(bring(controller, SMALL))) == 1
+        assert controller.named("instance_groups", "production")["is_container_group"]
+
+
+def test_a_container_group_gets_another_credential(controller: Controller) -> None:
+    kind = "OpenShift or Kubernetes API Bearer Token"
+    clusters = [
+        {"name": name, "type": kind, "inputs": {"host": "https://k", "bearer_token": "x"}} for name in ("a", "b")
+    ]
+    for cluster in clusters:
+        group = {"container": True, "credential": cluster["name"]}
+        variables = with_environment(instance_group=group, credentials=[cluster])
+        done(bring(controller, variables))
+        assert done(bring(controller, variables)) == []
+        # It is the cluster's, and no job gets it.
+        assert controller.associated("job_templates", "production weekly", "credentials") == []
+    number = controller.named("credentials", "b")["id"]
+    assert controller.named("instance_groups", "production")["credential"] == number
+
+
+def test_a_credential_that_no_job_takes_is_told_before_anything_is_made(controller: Controller) -> None:
+    git = {"name": "git", "type": "Source Control", "inputs": {"username": "a", "password": "canary"}}
+    result = bring(controller, with_environment(credentials=[git]))
+    assert "the credential git is one of the kind scm, which no job takes" in result["msg"]
+    assert controller.changes() == []
+    project = {"name": "ops", "scm_url": "https://git.example.com/ops.git", "credential": "git"}
+    done(bring(controller, {**with_environment(credentials=[git]), "awx_project": project}))
+    assert controller.named("projects", "ops")["credential"] == controller.named("credentials", "git")["id"]
+
+
+def test_environments_may_share_a_credential(controller: Controller) -> None:
+    environment = SMALL["awx_environments"][0]
+    two = {**SMALL, "awx_environments": [environment, {**environment, "name": "staging"}]}
+    done(bring(controller, two))
+    assert controller.names("credentials") == ["S3"]
+    assert controller.associated("job_templates", "staging weekly", "credentials") == ["S3"]
+    assert done(bring(controller, two)) == []
+
+
+def test_what_is_removed_takes_its_time(controller: Controller) -> None:
+    done(bring(controller, SMALL))
+    staging = with_environment(name="staging")
+    assert "remove inventory production" in done(bring(controller, staging, remove=True))
+    # It is neither removed again nor told to be left, and its name is not free yet.
+    assert done(bring(controller, staging, remove=True)) == []
+    assert "the inventory production is being removed there (wait" in bring(controller, SMALL)["msg"]
+    controller.finish_removals()
+    done(bring(controller, SMALL))
+
+
+def test_an_image_of_another_organisation_is_left_alone(controller: Controller) -> None:
+    other = {"awx_organization": "Others", "awx_execution_environment": {"name": "mobul", "image": "a:1"}}
+    done(bring(controller, {**SMALL, **other}))
+    before = len(controller.changes())
+    result = bring(controller, {**SMALL, "awx_execution_environment": {"name": "mobul", "image": "a:2"}})
+    assert "execution environment mobul already, which belongs to another organisation" in result["msg"]
+    assert len(controller.changes()) == before
+    # To use it is another thing, and everything else has names of its own there.
+    done(bring(controller, {**SMALL, "awx_execution_environment": {"name": "mobul"}}))
+    assert controller.names("inventories") == ["production", "production"]
+
+
+def test_a_git_project_is_waited_for_and_must_have_the_playbooks(controller: Controller) -> None:
+    git = {**SMALL, "awx_project": {"name": "git", "scm_url": "https://git.example.com/ops.git"}}
+    controller.fetched_as = "failed"
+    assert "bring the project to the controller: git is failed (look at its last job" in bring(controller, git)["msg"]
+    controller.fetched_as, controller.playbooks = "successful", {"git": ["weekly.yml", "backup.yml"]}
+    branch = {**git, "awx_project": {**git["awx_project"], "scm_branch": "main"}}
+    told = bring(controller, branch)
+    assert "job template production verify: the controller refuses it: playbook: Playbook not found" in told["msg"]
+    controller.playbooks = {}
+    done(bring(controller, branch))
+    assert done(bring(controller, branch)) == []
+
+
+def test_many_hosts_are_read_by_pages(controller: Controller) -> None:
+    controller.largest_page = 10
+    hosts = {f"db{number}": None for number in range(25)}
+    many = {**with_environment(hosts=hosts), "awx_templates": ["restore"], "awx_schedules": []}
+    done(bring(controller, many))
+    before = len(controller.requests)
+    assert done(bring(controller, many)) == []
+    looked, wrote = asked(controller, before)
+    assert (looked, wrote) == (28, [])
+    # Names are those of the inventory, and more than one page of them.
+    assert len(controller.names("hosts")) == 25
+
+
+def test_what_was_removed_by_hand_comes_back(controller: Controller) -> None:
+    done(bring(controller, SMALL))
+    for kind, name in (("projects", "ops"), ("job_templates", "production verify"), ("schedules", "production daily")):
+        controller.answer("DELETE", controller.named(kind, name)["url"], {}, None)
+    told = done(bring(controller, SMALL))
+    assert {"make project ops", "make job template production verify", "make schedule production daily"} <= set(told)
+    assert 'change job template production weekly: playbook "" -> "weekly.yml"; project -> ops' in told
+    assert "change workflow node verify of production workflow: unified_job_template -> production verify" in told
+    assert done(bring(controller, SMALL)) == []
 
 
 def test_what_somebody_else_has_made_must_be_there(controller: Controller) -> None:

@@ -38,8 +38,16 @@ SPECIFIED = {
 }
 
 
+def inputs_of(kind: dict[str, Any]) -> dict[str, str]:
+    """Something for each input that a type requires, and nothing for the others."""
+    return {field["id"]: "a" if field["id"] in kind.get("required", []) else "" for field in kind["fields"]}
+
+
 def settings(**changed: Any) -> dict[str, Any]:
-    credentials = [{"name": f"production {name}", "type": name, "inputs": {"a": "b", "c": ""}} for name in TYPES]
+    credentials = [
+        {"name": f"production {one['name']}", "type": one["name"], "inputs": inputs_of(one)}
+        for one in PRODUCT["awx__credential_types"]
+    ]
     return {
         "environments": [
             {
@@ -57,11 +65,24 @@ def settings(**changed: Any) -> dict[str, Any]:
         "approval_timeout": 3600,
         "mark": "[ours]",
         "inventory": [],
+        "specs": load(ROLE / "meta" / "argument_specs.yml")["argument_specs"]["main"]["options"],
         "credential_types": PRODUCT["awx__credential_types"],
         "job_templates": PRODUCT["awx__job_templates"],
         "workflow": PRODUCT["awx__workflow"],
         **changed,
     }
+
+
+def with_credential(*types: str, **changed: Any) -> list[dict[str, Any]]:
+    """An environment with credentials of these types, or with a changed one."""
+    credentials = [{"name": f"{number}", "type": kind} for number, kind in enumerate(types)]
+    credentials = credentials or [{"name": "a", "type": "database", **changed}]
+    return [{"name": "production", "databases": ["shop"], "credentials": credentials}]
+
+
+def with_schedule(**changed: Any) -> list[dict[str, Any]]:
+    """A schedule."""
+    return [{"name": "weekly", "template": "weekly", **changed}]
 
 
 PLAN = make_plan(settings())
@@ -177,19 +198,57 @@ def test_nothing_but_the_limit_and_the_survey_is_asked_for() -> None:
     ("changed", "told"),
     [
         ({"environments": []}, "awx_environments is empty"),
-        ({"project": {}}, "awx_project has an entry without name"),
-        ({"environments": [{"credentials": [{"name": "a"}]}]}, "without name"),
+        ({"environments": "production"}, "awx_environments"),
+        ({"environments": [{"name": "a", "source": "b"}]}, "there is no awx_environments.source"),
+        ({"environments": None}, "awx_environments"),
+        ({"project": {}}, "missing required arguments: name found in awx_project"),
+        ({"environments": with_credential(type=None)}, "type"),
         ({"environments": [{"name": "production"}]}, "has no database"),
-        ({"environments": [{"name": 2026, "databases": ["a"]}]}, "is a text"),
         ({"environments": [{"name": "a", "databases": ["a"]}] * 2}, "the name a twice"),
+        ({"environments": [{"name": "a\nb", "databases": ["a"]}]}, "on one line"),
+        ({"environments": [{"name": " ", "databases": ["a"]}]}, "on one line"),
+        ({"environments": with_credential(inputs={"password": 12345})}, "password is no text (write it in quotes)"),
+        ({"environments": with_credential(inputs={"pasword": "canary"})}, "has pasword, which is no input"),
+        ({"environments": with_credential(type="S3", inputs={"access_key": "a"})}, "has no secret_key"),
+        ({"environments": with_credential("database", "database")}, "there is another of the type database"),
         ({"templates": ["weekley"]}, "awx_templates names weekley"),
-        ({"schedules": [{"name": "a", "template": "b"}]}, "awx_schedules names b"),
+        ({"schedules": with_schedule(template="b")}, "awx_schedules names b"),
+        ({"schedules": with_schedule(time=120)}, "has the time 120 (write hours and minutes in quotes"),
+        ({"schedules": with_schedule(time_zone="Europe/Berlim")}, "has the time zone Europe/Berlim, which is none"),
+        ({"schedules": with_schedule(days=["sunday"])}, "days"),
+        ({"schedules": with_schedule(month_day=32)}, "has the month_day 32"),
+        ({"schedules": with_schedule(days=["SU"], month_day=1)}, "leave one of them out"),
+        ({"schedules": with_schedule(environments=["staging"])}, "names the environment staging"),
+        ({"schedules": with_schedule(rrule="every sunday")}, "has an rrule"),
+        (
+            {
+                "schedules": with_schedule(
+                    rrule="DTSTART:20260101T000000Z RRULE:FREQ=DAILY;INTERVAL=1;UNTIL=20270101T000000"
+                )
+            },
+            "UNTIL with a Z",
+        ),
+        (
+            {"schedules": with_schedule(answers={"backup_kind": "daily"})},
+            "answers backup_kind, which weekly does not ask",
+        ),
+        ({"schedules": with_schedule(template="maintenance")}, "does not answer maintenance_state"),
+        (
+            {"schedules": with_schedule(template="maintenance", answers={"maintenance_state": True})},
+            "maintenance_state is no text",
+        ),
+        (
+            {"schedules": with_schedule(template="backup", answers={"backup_kind": "hourly"})},
+            "backup_kind is hourly (there are manual, daily",
+        ),
+        ({"notifications": [{"name": "a", "type": "slack"}]}, "configuration"),
     ],
 )
 def test_a_mistake_is_named_with_what_to_do(changed: dict[str, Any], told: str) -> None:
     problems = make_plan(settings(**changed))["problems"]
     assert told in problems[0]
     assert problems[0].endswith(")")
+    assert "canary" not in problems[0]
 
 
 def test_names_of_databases_come_from_the_inventory_or_the_hosts() -> None:

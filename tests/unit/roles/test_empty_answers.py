@@ -77,7 +77,8 @@ def rendered(templar: Templar, part: Part) -> Any:
         return type(error).__name__
 
 
-@pytest.mark.parametrize("role", sorted(path.name for path in ROLES.iterdir()))
+# What sets a controller up is asked for by none of its surveys.
+@pytest.mark.parametrize("role", sorted(path.name for path in ROLES.iterdir() if path.name != "awx"))
 def test_an_empty_answer_is_none(role: str) -> None:
     wrong = []
     without = templar_of(role, {})

@@ -12,7 +12,7 @@ from .desired import DesiredObject
 from .state import State
 
 _STEP = "bring the controller to its state"
-_UNDER_WAY = ("new", "pending", "waiting", "running")
+_UNDER_WAY = ("never updated", "new", "pending", "waiting", "running")
 _LOOK_SECONDS = 2.0
 _NEED_PLAYBOOKS = ("inventory_sources", "job_templates")
 
@@ -50,8 +50,22 @@ def _object(change: Change, state: State, client: Client) -> Record:
         return made
     if not body:
         return record
-    changed: Record = _sent(client, "PATCH", f"{one.kind}/{record['id']}/", body, one)
-    return changed
+    for step in _steps(one, body):
+        record = _sent(client, "PATCH", f"{one.kind}/{record['id']}/", step, one)
+    return record
+
+
+def _steps(one: DesiredObject, body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The requests of a change, by their bodies.
+
+    What an instance group may have depends on whether it is a container group: a controller looks for that in the
+    request itself, and for what an ordinary one has at what there was before.
+    """
+    if one.kind != "instance_groups":
+        return [body]
+    kind = {"is_container_group": one.fields["is_container_group"]}
+    ordinary_now = body.get("is_container_group") is False
+    return [kind, body] if ordinary_now else [{**body, **kind}]
 
 
 def _rest(change: Change, state: State, client: Client) -> None:
@@ -99,11 +113,10 @@ def _wait_for_projects(state: State, client: Client, seconds: float) -> None:
         if not key.startswith("projects:") or not record.get("scm_type"):
             continue
         status = record["status"]
-        while status in _UNDER_WAY:
-            if time.monotonic() > end:
-                break
-            time.sleep(_LOOK_SECONDS)
+        while status in _UNDER_WAY and time.monotonic() < end:
             status = client.request("GET", f"projects/{record['id']}/")["status"]
+            if status in _UNDER_WAY:
+                time.sleep(_LOOK_SECONDS)
         if status not in ("successful", "ok"):
             raise ControllerError(
                 "bring the project to the controller",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .client import Record
@@ -51,15 +51,20 @@ class Change:
 def plan_changes(wanted: Sequence[DesiredObject], state: State, *, update_secrets: bool) -> list[Change]:
     """What differs, in the order in which it is done."""
     found = []
-    for one in wanted:
-        if one.exists:
-            continue
+    for one in (_fitting(one, state) for one in wanted if not one.exists):
         if one.key not in state.found:
             links = {part: keys for part, keys in one.links.items() if keys}
             found.append(Change(one, None, one.fields, one.references, links, bool(one.survey), bool(one.approval)))
         elif (change := _change(one, state, update_secrets)).told:
             found.append(change)
     return found
+
+
+def _fitting(one: DesiredObject, state: State) -> DesiredObject:
+    """An object as this controller is to have it."""
+    if one.in_containers and state.in_containers:
+        return replace(one, fields={**one.fields, **one.in_containers})
+    return one
 
 
 def _change(one: DesiredObject, state: State, update_secrets: bool) -> Change:

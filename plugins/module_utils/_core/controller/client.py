@@ -30,8 +30,13 @@ class Client(Protocol):
 
 
 def all_of(client: Client, path: str, query: Mapping[str, Any] | None = None) -> Iterator[Record]:
-    """The objects of a list, of all its pages."""
+    """The objects of a list, of all its pages.
+
+    :raises ControllerError: the controller has no such list.
+    """
     page = client.request("GET", path, {**(query or {}), "page_size": _PAGE})
+    if page is None:
+        raise ControllerError("ask the controller", f"it has no {path}", hint="it is to be AWX 24.6")
     while page:
         yield from page["results"]
         page = client.request("GET", page["next"]) if page["next"] else None

@@ -16,6 +16,7 @@ class DesiredObject:
 
     :param within: name of what it lies in, where names are unique only there.
     :param fields: of the API, with their values.
+    :param in_containers: fields instead, where the controller's own jobs run in containers of a cluster.
     :param references: fields whose value is the id of another object, by its key; None for none.
     :param links: what belongs to it, by keys.
     :param survey: the questions of a template; empty for none.
@@ -31,6 +32,7 @@ class DesiredObject:
     name: str
     within: str = ""
     fields: Mapping[str, Any] = field(default_factory=dict)
+    in_containers: Mapping[str, Any] = field(default_factory=dict)
     references: Mapping[str, str | None] = field(default_factory=dict)
     links: Mapping[str, Sequence[str]] = field(default_factory=dict)
     survey: Mapping[str, Any] = field(default_factory=dict)

@@ -11,6 +11,7 @@ from .kinds import KINDS, MARKED
 
 _SUMMARISED = {("job_templates", "credentials"): "credentials"}
 _NOTIFIED = "notification_templates_"
+_KINDS_OF_JOBS = ("ssh", "vault", "cloud", "net", "kubernetes")
 
 
 class State:
@@ -32,6 +33,12 @@ class State:
         for one in wanted:
             if record := self._find(one):
                 self.found[one.key] = record
+        self._check_credentials(wanted)
+
+    @property
+    def in_containers(self) -> bool:
+        """Whether the controller's own jobs run in containers of a cluster, so that its instances run none."""
+        return any(one["name"] == "default" and one["is_container_group"] for one in self.records("instance_groups"))
 
     def records(self, kind: str) -> list[Record]:
         """All objects of a kind; those of an organisation that is not there are none."""
@@ -67,7 +74,38 @@ class State:
                 + ("which is not there" if not matching else f"of which there are {len(matching)}"),
                 hint="make it there first, or correct the name" if not matching else "give it a name of its own",
             )
+        if matching:
+            self._check_free(one, matching[0])
         return matching[0] if matching else None
+
+    def _check_free(self, one: DesiredObject, record: Record) -> None:
+        """Refuse a name that is taken, and cannot become what is wanted."""
+        owner = record.get("organization")
+        if "organization" in one.references and owner not in (None, (self.organization or {}).get("id")):
+            raise ControllerError(
+                "look at the controller",
+                f"there is an {one.title} already, which belongs to another organisation",
+                hint="give it another name, or only use it: leave out what it is",
+            )
+        if record.get("pending_deletion"):
+            raise ControllerError(
+                "look at the controller",
+                f"the {one.title} is being removed there",
+                hint="wait until it is gone, and run it again",
+            )
+
+    def _check_credentials(self, wanted: Sequence[DesiredObject]) -> None:
+        """Refuse a job's credential that no job takes."""
+        types = {one.key: one.references.get("credential_type") for one in wanted if one.kind == "credentials"}
+        given = {key for one in wanted if one.kind == "job_templates" for key in one.links.get("credentials", ())}
+        for key in sorted(given):
+            kind = self.found.get(types[key] or "", {}).get("kind", "cloud")
+            if kind not in _KINDS_OF_JOBS:
+                raise ControllerError(
+                    "look at the controller",
+                    f"the credential {key.partition(':')[2]} is one of the kind {kind}, which no job takes",
+                    hint="leave it out of awx_environments, or name it where it is used, in awx_project say",
+                )
 
     def links(self, one: DesiredObject, part: str) -> list[int]:
         """The ids of what belongs to an object, in their order."""
@@ -101,5 +139,7 @@ class State:
             (kind, record)
             for kind in MARKED
             for record in self.records(kind)
-            if (record.get("description") or "").endswith(self.mark) and (kind, record["id"]) not in wanted
+            if (record.get("description") or "").endswith(self.mark)
+            and (kind, record["id"]) not in wanted
+            and not record.get("pending_deletion")
         ]
