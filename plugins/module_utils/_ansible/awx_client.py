@@ -25,6 +25,11 @@ CONNECTION: dict[str, dict[str, Any]] = {
 _CAUSES = (
     ("(HTTP 401)", "takes neither the token nor the name and password", "a token may have expired: make another"),
     ("Error 401", "takes neither the token nor the name and password", "a token may have expired: make another"),
+    (
+        "(HTTP 403)",
+        "does not let this user do that",
+        "take an administrator of the organisation, and of the controller for types of credentials and instance groups",
+    ),
     ("CERTIFICATE_VERIFY", "has a certificate that nobody here knows", "trust its authority, or see validate_certs"),
     ("Hostname mismatch", "has a certificate for another name", "check controller_host"),
     ("resolve controller_host", "has no address", "check controller_host"),
@@ -53,10 +58,10 @@ class AwxClient:
         _read_authorities_once()
         self._host = options["controller_host"]
         self._step, self._warnings = "connect to the controller", list[str]()
-        given = {name: options[name] for name in CONNECTION if options.get(name) not in (None, "")}
-        if given.get("controller_oauthtoken"):
-            # Where there are both, the token counts.
-            given = {name: given[name] for name in given if name not in ("controller_username", "controller_password")}
+        # What is not said is empty: else the client would take it from a tower_cli.cfg that lies about. Where there are
+        # both a token and a name, the token counts.
+        given = {name: options.get(name) or "" for name in CONNECTION if name != "validate_certs"}
+        given["validate_certs"] = bool(options["validate_certs"])
         self._module = ControllerAPIModule(
             argument_spec={},
             direct_params={**given, "request_timeout": _SECONDS},
@@ -72,6 +77,9 @@ class AwxClient:
         if answer["status_code"] >= 400:
             told = answer.get("json", answer.get("text", ""))
             raise ControllerError(self._step, f"the controller refuses it: {_plain(told)}")
+        if method == "POST" and isinstance(answer["json"], dict) and "results" in answer["json"]:
+            redirected = f"{self._host} leads elsewhere, where what is sent gets lost"
+            raise ControllerError("connect to the controller", redirected, hint="begin it with https://, say")
         # From now on it is known to be there.
         self._step = "ask the controller"
         return answer["json"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -187,6 +189,62 @@ def test_what_is_not_wanted_any_more_goes_only_when_that_is_said_and_what_has_no
     assert controller.names("job_templates") == ["production backup", "production weekly"]
     assert [controller.names(kind) for kind in ("schedules", "notification_templates")] == [[], []]
     assert done(bring(controller, small, remove=True)) == []
+
+
+def test_what_was_done_is_told_also_where_the_end_of_it_is_refused(controller: Controller) -> None:
+    done(bring(controller, SMALL))
+    small = {**SMALL, "awx_templates": ["weekly"], "awx_schedules": [], "awx_notifications": []}
+    controller.refuse = lambda method, path: 409 if method == "DELETE" and "/job_templates/" in path else None
+    result = bring(controller, small, remove=True)
+    assert "remove what is not wanted any more: job template production backup: " in result["msg"]
+    assert "a job may be running with it" in result["msg"]
+    assert result["changed"]
+    assert "remove workflow production workflow" in result["changes"]
+    # An object that is half made is a change, too.
+    controller.refuse = lambda method, path: 503 if path.endswith("/survey_spec/") and method != "GET" else None
+    result = bring(controller, {**small, "awx_templates": ["export"]})
+    assert result["changed"]
+    assert result["changes"] == []
+
+
+def test_two_runs_at_once_make_nothing_twice(controller: Controller) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(lambda _number: bring(controller, SMALL), range(2)))
+    for result in results:
+        assert "failed" not in result or "already exists" in result["msg"]
+    bring(controller, SMALL)
+    assert done(bring(controller, SMALL)) == []
+    assert len(controller.names("job_templates")) == len(set(controller.names("job_templates"))) == 5
+
+
+def test_a_schedule_of_somebody_else_with_the_same_name_is_left_alone(controller: Controller) -> None:
+    done(bring(controller, SMALL))
+    other = controller.named("job_templates", "production backup")["id"]
+    rule = "DTSTART:20260101T000000Z RRULE:FREQ=DAILY;INTERVAL=1"
+    body = {"name": "production weekly", "rrule": rule, "extra_data": {"backup_kind": "daily"}}
+    assert controller.answer("POST", f"/api/v2/job_templates/{other}/schedules/", {}, body)[0] == 201
+    assert done(bring(controller, SMALL)) == []
+    rules = [one["rrule"] for one in controller.listed("schedules") if one["name"] == "production weekly"]
+    assert rules == ["DTSTART:20260101T000000Z RRULE:FREQ=WEEKLY;INTERVAL=1;BYDAY=SU", rule]
+
+
+def test_a_login_that_lies_about_is_not_taken(
+    controller: Controller, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".tower_cli.cfg").write_text("oauth_token: somebody-elses\nusername: somebody\npassword: else\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    login = {"controller_oauthtoken": "", "controller_username": "admin", "controller_password": "password"}
+    done(bring(controller, SMALL, check_mode=True, **login))
+    nobody = bring(controller, SMALL, controller_oauthtoken="")
+    assert "takes neither the token nor the name" in nobody["msg"]
+
+
+def test_who_may_not_do_it_is_told_so(controller: Controller) -> None:
+    controller.refuse = lambda method, path: 403 if method == "POST" and "credential_types" in path else None
+    told = bring(controller, SMALL)["msg"]
+    assert "credential type mobul.backup S3: " in told
+    assert "does not let this user do that" in told
+    assert "take an administrator" in told
 
 
 def test_a_name_and_a_password_are_exchanged_for_one_token_that_is_given_back(controller: Controller) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from .changes import Change
+from .changes import Change, left_line, removed_line
 from .client import Client, ControllerError, Record
 from .desired import DesiredObject
 from .state import State
@@ -125,10 +125,16 @@ def _wait_for_projects(state: State, client: Client, seconds: float) -> None:
             )
 
 
-def remove(leftovers: Sequence[tuple[str, Record]], client: Client) -> None:
-    """Remove what is not wanted any more. What goes with something else is gone by then.
+def remove(leftovers: Sequence[tuple[str, Record]], client: Client) -> Iterator[str]:
+    """Remove what is not wanted any more; yields what was done. What went with something else is gone by then.
 
     :raises ControllerError: the controller keeps one.
     """
-    for _kind, record in leftovers:
-        client.request("DELETE", record["url"])
+    for leftover in leftovers:
+        try:
+            client.request("DELETE", leftover[1]["url"])
+        except ControllerError as error:
+            kept = f"{left_line(*leftover)}: {error.message}"
+            hint = error.hint or "a job may be running with it: wait, and run it again"
+            raise ControllerError("remove what is not wanted any more", kept, hint=hint) from error
+        yield removed_line(leftover)

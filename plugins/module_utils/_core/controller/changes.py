@@ -129,6 +129,11 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
 
 
+def removed_line(leftover: tuple[str, Record]) -> str:
+    """A removal, for a person."""
+    return f"remove {left_line(*leftover)}"
+
+
 def left_line(kind: str, record: Record) -> str:
     """What is not wanted any more, for a person."""
     return f"{KINDS[kind].title} {record[KINDS[kind].identity]}"

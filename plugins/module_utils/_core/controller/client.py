@@ -28,6 +28,9 @@ class Client(Protocol):
         :raises ControllerError: it did not do it.
         """
 
+    def close(self) -> None:
+        """Leave it."""
+
 
 def all_of(client: Client, path: str, query: Mapping[str, Any] | None = None) -> Iterator[Record]:
     """The objects of a list, of all its pages.

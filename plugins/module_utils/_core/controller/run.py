@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
 from typing import Any
 
 from .applying import apply, remove
-from .changes import left_line, plan_changes
+from .changes import left_line, plan_changes, removed_line
 from .client import Client, ControllerError
 from .desired import read_desired
 from .state import State
@@ -21,7 +22,7 @@ def run_awx_objects(params: Mapping[str, Any], check_mode: bool, *, connect: Cal
     :raises BackupError: with what was done until then as ``changes``.
     """
     wanted = read_desired(params["objects"])
-    client = connect()
+    client = _Watched(connect())
     try:
         if client.request("GET", "me/") is None:
             raise ControllerError("connect to the controller", "there is no AWX at its address", hint="check it")
@@ -29,14 +30,12 @@ def run_awx_objects(params: Mapping[str, Any], check_mode: bool, *, connect: Cal
         changes = plan_changes(wanted, state, update_secrets=params["update_secrets"])
         leftovers = state.leftovers() if params["mark"] else []
         removed = leftovers if params["remove"] else []
-        lines = [*(change.line for change in changes), *(f"remove {left_line(*one)}" for one in removed)]
+        lines = [*(change.line for change in changes), *map(removed_line, removed)]
         if not check_mode:
-            _carry_out(lambda: apply(changes, state, client, params["project_timeout"]))
-            remove(removed, client)
+            work = chain(apply(changes, state, client, params["project_timeout"]), remove(removed, client))
+            _do(work, client)
     finally:
-        close = getattr(client, "close", None)
-        if close is not None:
-            close()
+        client.close()
     return {
         "changed": bool(lines),
         "changes": lines,
@@ -45,10 +44,30 @@ def run_awx_objects(params: Mapping[str, Any], check_mode: bool, *, connect: Cal
     }
 
 
-def _carry_out(start: Callable[[], Any]) -> None:
+def _do(work: Iterable[str], client: _Watched) -> None:
     done: list[str] = []
     try:
-        done.extend(start())
+        for line in work:
+            done.append(line)
     except ControllerError as error:
-        error.report, error.changed = {"changes": done}, bool(done)
+        # Of the object that it was about, something may be done, too.
+        error.report, error.changed = {"changes": done}, client.wrote
         raise
+
+
+class _Watched:
+    """A controller of which is known whether it was changed."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.wrote = False
+
+    def request(self, method: str, path: str, data: Mapping[str, Any] | None = None) -> Any:
+        """See :class:`Client`."""
+        answer = self._client.request(method, path, data)
+        self.wrote = self.wrote or method != "GET"
+        return answer
+
+    def close(self) -> None:
+        """Leave it."""
+        self._client.close()

@@ -67,16 +67,24 @@ class State:
         if kind.within in one.references:
             container = self.id_of(one.references[kind.within])
             matching = [record for record in matching if record[kind.within] == container]
-        if one.exists and len(matching) != 1:
+        if len(matching) > 1:
+            # Schedules of different templates may have one name.
+            matching = [record for record in matching if self._is_ours(record)] or matching
+        if len(matching) > 1 or (one.exists and not matching):
+            named = f"{one.told} names the {one.title}, " if one.told else f"there is to be one {one.title}, "
             raise ControllerError(
                 "look at the controller",
-                f"{one.told} names the {one.title}, "
-                + ("which is not there" if not matching else f"of which there are {len(matching)}"),
-                hint="make it there first, or correct the name" if not matching else "give it a name of its own",
+                named + ("which is not there" if not matching else f"of which there are {len(matching)}"),
+                hint="make it there first, or correct the name"
+                if not matching
+                else "rename or remove the others there",
             )
         if matching:
             self._check_free(one, matching[0])
         return matching[0] if matching else None
+
+    def _is_ours(self, record: Record) -> bool:
+        return bool(self.mark) and (record.get("description") or "").endswith(self.mark)
 
     def _check_free(self, one: DesiredObject, record: Record) -> None:
         """Refuse a name that is taken, and cannot become what is wanted."""
@@ -139,7 +147,5 @@ class State:
             (kind, record)
             for kind in MARKED
             for record in self.records(kind)
-            if (record.get("description") or "").endswith(self.mark)
-            and (kind, record["id"]) not in wanted
-            and not record.get("pending_deletion")
+            if self._is_ours(record) and (kind, record["id"]) not in wanted and not record.get("pending_deletion")
         ]
