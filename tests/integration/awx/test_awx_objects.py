@@ -92,8 +92,7 @@ def test_check_mode_tells_what_the_run_then_does_and_the_requests_are_counted(co
         ),
         (
             with_environment(hosts={"shop": {"backup_login_db": "crm"}}),
-            "change host shop of production: "
-            'variables "{\\"backup_login_db\\": \\"shop\\"}" -> "{\\"backup_login_db\\": \\"crm\\"}"',
+            "change host shop of production: variables (backup_login_db)",
             [("PATCH", "hosts")],
         ),
         (
@@ -125,7 +124,9 @@ def test_a_survey_that_somebody_changed_comes_back(controller: Controller) -> No
     controller.surveys[number] = {**wanted, "spec": [{**wanted["spec"][0], "choices": ["manual"]}]}
     controller.tables["job_templates"][number]["ask_execution_environment_on_launch"] = True
     controller.tables["job_templates"][number]["forks"] = 7
-    told = "change job template production backup: ask_execution_environment_on_launch true -> false; survey"
+    told = (
+        "change job template production backup: ask_execution_environment_on_launch true -> false; survey (backup_kind)"
+    )
     assert done(bring(controller, SMALL)) == [told]
     assert controller.surveys[number] == wanted
     # What is nobody's here stays as somebody else has it.

@@ -74,7 +74,7 @@ def _change(one: DesiredObject, state: State, update_secrets: bool) -> Change:
         if name in one.once or _same(name, record.get(name), value, update_secrets and name == one.secret):
             continue
         fields[name] = value
-        told.append(name if name == one.secret else f"{name} {_shown(record.get(name))} -> {_shown(value)}")
+        told += [name] if name == one.secret else _differences(name, record.get(name), value)
     references = {}
     for name, key in one.references.items():
         still_to_be_made = key is not None and key not in state.found
@@ -87,9 +87,10 @@ def _change(one: DesiredObject, state: State, update_secrets: bool) -> Change:
         if None in ids or (there != ids if part == "instance_groups" else set(there) != set(ids)):
             links[part] = keys
             told.append(f"{part} -> {', '.join(map(_name, keys)) or 'none'}")
-    survey = bool(one.survey) and state.survey(one) != one.survey
+    there_is = state.survey(one) if one.survey else {}
+    survey = there_is != one.survey
     approval = bool(one.approval) and not _approves(record, one.approval)
-    told += ["survey"] * survey + ["approval"] * approval
+    told += _questions(there_is, one.survey) * survey + ["approval"] * approval
     return Change(one, record, fields, references, links, survey, approval, told)
 
 
@@ -118,6 +119,25 @@ def _mapping(value: Any) -> Any:
         return json.loads(value or "{}")
     except ValueError:
         return value
+
+
+def _differences(name: str, there: Any, value: Any) -> list[str]:
+    """What becomes of a field, and of a mapping what becomes of its parts."""
+    before, after = (_mapping(there), _mapping(value)) if name in _JSON else (there, value)
+    if not isinstance(before, Mapping) or not isinstance(after, Mapping):
+        return [f"{name} {_shown(before)} -> {_shown(after)}"]
+    parts = [key for key in sorted({*before, *after}) if before.get(key) != after.get(key)]
+    if name == "variables":
+        # No secret belongs into them, but who knows.
+        return [f"variables ({', '.join(parts)})"]
+    return [text for key in parts for text in _differences(f"{name}.{key}", before.get(key), after.get(key))]
+
+
+def _questions(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """The questions of a survey that differ, by their variables."""
+    before, after = ({one["variable"]: one for one in survey.get("spec", [])} for survey in (there, wanted))
+    names = [name for name in {**after, **before} if before.get(name) != after.get(name)]
+    return [f"survey ({', '.join(names) or 'its order'})"]
 
 
 def _name(key: str | None) -> str:
