@@ -37,7 +37,7 @@ _TOP_LINES = 3
 
 
 class CallbackModule(CallbackBase):  # type: ignore[misc]
-    """See the documentation above."""
+    """The callback: it keeps one status line for each host while tasks run."""
 
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
@@ -61,7 +61,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     v2_runner_on_ok = v2_runner_on_failed = v2_runner_on_skipped = v2_runner_on_unreachable = _over
 
     def v2_playbook_on_stats(self, stats: Any) -> None:
-        """Nothing is under way any more."""
+        """Clear the status lines: the play has ended."""
         self._screen.clear()
 
 
@@ -82,7 +82,7 @@ class Screen:
         display.display = self._pass_on
 
     def forget(self, host: str) -> None:
-        """The task of *host* is over."""
+        """Remove the status line of *host*, whose task has ended."""
         with self._display._lock:
             self._erase()
             self._lines.pop(host, None)
@@ -134,12 +134,12 @@ class Screen:
 
 
 def width(text: str) -> int:
-    """Columns that *text* takes on a terminal."""
+    """The number of columns that *text* takes on a terminal."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def fitting(text: str, columns: int) -> str:
-    """As much of *text* as fits."""
+    """The beginning of *text* that fits into so many columns."""
     while width(text) > columns:
         text = text[:-1]
     return text

@@ -39,8 +39,8 @@ from ansible_collections.mobul.backup.plugins.plugin_utils.awx_plan import make_
 
 
 class FilterModule:
-    """Ansible's entry point."""
+    """The class by which Ansible finds the filter."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """The filter by its name."""
+        """Name of the filter -> its function."""
         return {"awx_plan": make_plan}

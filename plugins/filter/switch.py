@@ -51,7 +51,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 
 
 def switch(value: Any, name: str, empty: bool = False) -> bool:
-    """True or false, as *value* says."""
+    """The boolean that *value* stands for."""
     if value is None or value == "":
         return empty
     try:
@@ -61,8 +61,8 @@ def switch(value: Any, name: str, empty: bool = False) -> bool:
 
 
 class FilterModule:
-    """What Ansible looks for."""
+    """The class by which Ansible finds the filter."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """By name."""
+        """Name of the filter -> its function."""
         return {"switch": switch}

@@ -80,7 +80,7 @@ class LookupModule(LookupBase):
 
     @staticmethod
     def _where(location: Mapping[str, Any], template: Callable[[Any], Any]) -> dict[str, Any]:
-        """What tells where a location is, and nothing else of it."""
+        """The options that say where a location is, without any others."""
         told = {key: template(location.get(key)) for key in ("name", "type")}
         kind = location_type(told)
         return told | {key: template(location.get(key)) for key in (kind.where if kind else ())}

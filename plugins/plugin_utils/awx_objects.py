@@ -22,7 +22,7 @@ _WORKFLOW_ASKS = ("inventory", "labels", "scm_branch", "skip_tags", "tags", "var
 
 
 def objects_of(plan: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[Object]:
-    """All objects, each after what it refers to.
+    """All objects of the plan, each after those that it refers to.
 
     :param plan: what there is to be of each kind.
     :param wanted: the settings of the role.

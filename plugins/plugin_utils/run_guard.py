@@ -28,7 +28,7 @@ class GuardedAction(NormalAction):  # type: ignore[misc]
     """Does what Ansible does for a module without an action plugin, says how far it is, and ends with its run."""
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> Any:
-        """Run the module of the action's name; returns what it tells."""
+        """Run the module with the action's name and return its result."""
         with _ends_with_run(), progress.shown(self, task_vars):
             return python_version.named(self, super().run(tmp, task_vars))
 

@@ -39,7 +39,7 @@ _CAUSES = (
 
 
 class AwxClient:
-    """One login at a controller.
+    """A connection to a controller, with the login of one user.
 
     :param options: those of :data:`CONNECTION`.
     :raises PreflightError: the collection awx.awx is not there.
@@ -70,7 +70,7 @@ class AwxClient:
         )
 
     def request(self, method: str, path: str, data: Mapping[str, Any] | None = None) -> Any:
-        """One request, see :class:`Client`."""
+        """Send one request and return the decoded answer; see :class:`Client`."""
         answer = self._module.make_request(method, path, data=dict(data or {}), return_none_on_404=True)
         if answer is None:
             return None
@@ -115,7 +115,7 @@ def _read_authorities_once() -> None:
 
 
 def _plain(told: Any) -> str:
-    """The answer to a request that was refused, in one line."""
+    """The text of an error answer, in one line."""
     if isinstance(told, dict):
         return "; ".join(f"{name}: {_plain(value)}" for name, value in told.items())
     if isinstance(told, list):

@@ -17,7 +17,7 @@ _Located = TypeVar("_Located", bound="LocationError")
 
 
 class BackupError(Exception):
-    """Anything that ends an operation.
+    """The base class of all errors that end an operation with a message.
 
     :param step: what was being done, as a person would say it: ``"check the locations"``.
     :param message: what is wrong, naming the object.
@@ -69,7 +69,7 @@ class CryptoError(BackupError):
 
 
 class FormatError(BackupError):
-    """Bytes that should be of a certain format are not."""
+    """Data do not follow the format that they should have."""
 
 
 class LocationError(BackupError):

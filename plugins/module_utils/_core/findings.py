@@ -16,7 +16,7 @@ STATUSES = (PASSED, WARNING, FAILED)
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One condition that was looked at, and how it is.
+    """The result of one check: what was checked, its status, and a message.
 
     ``check`` and ``subject`` together name the condition: they are the same whenever it is looked at again, whatever
     comes of it, so that an alert can be taken back.
@@ -28,7 +28,7 @@ class Finding:
     message: Annotated[str, Text(empty=False), "What was found, for a person, with what to do if it is bad."]
 
     def to_dict(self) -> dict[str, str]:
-        """As a module returns it."""
+        """The finding as a module returns it."""
         return {"check": self.check, "subject": self.subject, "status": self.status, "message": self.message}
 
     def __str__(self) -> str:

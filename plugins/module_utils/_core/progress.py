@@ -60,28 +60,28 @@ def stage(name: str, total: int | None = None, *, estimated: bool = False) -> It
 
 
 def expect(count: int) -> None:
-    """*count* bytes are among those that will pass."""
+    """Add *count* bytes to those that are expected."""
     with _lock:
         if _stages:
             _stages[-1].total = (_stages[-1].total or 0) + count
 
 
 def advance(count: int) -> None:
-    """*count* more bytes have passed."""
+    """Add *count* bytes to those that have passed."""
     with _lock:
         if _stages:
             _stages[-1].done += count
 
 
 def expect_tables(count: int) -> None:
-    """*count* tables are among those that will pass."""
+    """Add *count* tables to those that are expected."""
     with _lock:
         if _stages:
             _stages[-1].tables_total = (_stages[-1].tables_total or 0) + count
 
 
 def at_table(name: str) -> None:
-    """The next table begins to pass."""
+    """Record that the table *name* has begun."""
     with _lock:
         if _stages:
             _stages[-1].table = name

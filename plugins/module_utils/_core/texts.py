@@ -35,7 +35,7 @@ def escape_undecodable(text: str) -> str:
 
 
 def page(lines: Iterable[str]) -> Page:
-    """Lines, each ended by a line break, whatever is in them."""
+    """A text with each of the lines made visible and ended by a line break."""
     return Page("".join(f"{visible(line)}\n" for line in lines))
 
 
@@ -45,7 +45,7 @@ def _is_visible(character: str) -> bool:
 
 
 def readable_size(count: float) -> str:
-    """A number of bytes for people: ``1.4 GiB``."""
+    """The number of bytes with a unit: ``1.4 GiB``."""
     unit = 0
     while count >= 1024 and unit < len(_UNITS) - 1:
         count /= 1024
@@ -63,7 +63,7 @@ def first_lines(lines: Sequence[str], total: int | None = None, *, limit: int = 
 
 
 def bounded_list(texts: Sequence[str], total: int | None = None, *, limit: int = 10, separator: str = ", ") -> str:
-    """The same in one line, for a message: ``a, b and 3 more``."""
+    """At most *limit* of the texts in one line, and how many more there are: ``a, b and 3 more``."""
     shown, more = _bounded(texts, total, limit)
     return separator.join(shown) + (f" {more}" if more else "")
 

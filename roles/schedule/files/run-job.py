@@ -94,7 +94,7 @@ def read_stamp(path: str, now: datetime) -> datetime | None:
 
 
 def write_stamp(path: str, now: datetime) -> None:
-    """Replace the stamp as a whole."""
+    """Replace the time stamp file in one step."""
     with open(f"{path}.new", "w") as file:
         file.write(now.isoformat())
     os.replace(f"{path}.new", path)
@@ -156,7 +156,7 @@ def main(path: str) -> int:
 
 
 def run_if_due(job: Mapping[str, Any], base: str, lock: int) -> int:
-    """The same for a job that is not running.
+    """Run the job if it is due and no other run of it is under way; return its exit status.
 
     :param base: of the paths of its files.
     """

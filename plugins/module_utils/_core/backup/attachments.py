@@ -26,7 +26,7 @@ _NAME = re.compile(r"([A-Za-z0-9][A-Za-z0-9_-]{0,40})\.([A-Za-z0-9]{1,8})")
 
 @dataclass(frozen=True)
 class Attachment:
-    """A file as it will lie in the set.
+    """A small file that becomes part of the set, as it is stored there.
 
     :param stem: its name without the time that every file of a set has, and without extensions.
     :param extension: of what is inside.
@@ -70,22 +70,22 @@ class Attachment:
 
 
 class AttachmentSource:
-    """The bytes of one, as the source of a pipeline."""
+    """The bytes of one attachment, as the source of a pipeline."""
 
     def __init__(self, attachment: Attachment) -> None:
         self.name = attachment.stem
         self._data = attachment.data
 
     def run(self, emit: Emit) -> None:
-        """Emit everything."""
+        """Emit all bytes of the attachment."""
         emit(self._data)
 
     def cancel(self) -> None:
-        """There is nothing to stop."""
+        """Do nothing: the bytes are in memory and are emitted at once."""
 
 
 def seal(plain: bytes, encryption: Encryption) -> bytes:
-    """*plain* encrypted, as :class:`Attachment` takes it.
+    """The bytes of *plain* as they are stored: encrypted where the set is.
 
     :raises ConfigError: it is too large, or there is nobody to encrypt to.
     """

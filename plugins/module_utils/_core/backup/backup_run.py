@@ -58,7 +58,7 @@ _CANCEL_AGAIN = 0.5
 
 @dataclass(frozen=True)
 class Written:
-    """A set as it was written.
+    """The result of a backup: the manifest, its digest, and which locations failed.
 
     :param failures: name -> why a location does not have it.
     :param proofs: name -> what a location that has it has proven its copy by.
@@ -82,7 +82,7 @@ class _Counts:
 
 
 class BackupRun:
-    """One backup under way; use it once."""
+    """One execution of a planned backup; an object is used once."""
 
     def __init__(self, request: BackupRequest, ends: Ends, plan: Plan) -> None:
         self._request = request
@@ -268,7 +268,7 @@ class BackupRun:
         return [table for table in wanted if table not in refused]
 
     def _check_unchanged(self, tables: Sequence[TableName]) -> None:
-        """What is not held may have changed since it was dumped."""
+        """Fail if a table that could not be locked was replaced or truncated after it was dumped."""
         self._plan.unchanged.check([table for table in tables if table not in self._plan.snapshot.held])
 
     def _check_fingerprinted(self, tables: Sequence[TableName]) -> None:

@@ -99,7 +99,7 @@ def _compress_option(inner: str, program: Program) -> str:
 
 
 class PartDump:
-    """One part on its way into the locations; use it once.
+    """One part of the dump while it is written into the locations; an object is used once.
 
     :param on_toc: told the table of contents as soon as it has streamed by.
     """
@@ -147,7 +147,7 @@ class PartDump:
 
     @property
     def messages(self) -> list[str]:
-        """What pg_dump had to say although it ended well."""
+        """The warnings that pg_dump printed although it ended with status 0."""
         return [line for line in self._source.stderr.splitlines() if line.strip()]
 
 

@@ -123,7 +123,7 @@ def _expression(part: str) -> re.Pattern[str]:
 
 
 def _ancestors(tables: Sequence[TableInfo]) -> dict[TableName, list[TableName]]:
-    """Table -> itself, and the partitioned tables above it."""
+    """Table -> the table itself and all partitioned tables above it."""
     parents = {info.table: info.partition_of for info in tables}
 
     def line(table: TableName) -> Iterator[TableName]:

@@ -30,7 +30,7 @@ _IN_SCHEMA = re.compile(r"[A-Z ]+ ([^.]+)\.")
 
 
 def describe_dump(dump: PartDump, encryption: Encryption) -> Artifact:
-    """The manifest's entry of one part of the dump."""
+    """The manifest's artifact entry for one part of the dump."""
     frames = None if dump.frames is None else tuple(Frame(*frame) for frame in dump.frames.frames)
     return Artifact(
         name=dump.name,
@@ -173,5 +173,5 @@ def describe_tools(versions: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def whole_seconds(time: datetime) -> datetime:
-    """*time* as the manifest keeps it: whole seconds."""
+    """*time* without its microseconds, as the manifest stores it."""
     return time.replace(microsecond=0)

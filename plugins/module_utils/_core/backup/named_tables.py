@@ -20,7 +20,7 @@ STEP = "check the tables"
 
 @dataclass(frozen=True)
 class MissingTable:
-    """A table that is named and not there.
+    """A table that the inventory names and the database does not have.
 
     :param name: as the inventory has it.
     :param error: with the nearest names.
@@ -33,7 +33,7 @@ class MissingTable:
     export: str | None = None
 
     def message(self, previous: LoadedSet | None) -> str:
-        """For a person: who has it, or what may be meant.
+        """What is missing, and whether the previous set has it or another name was meant.
 
         :param previous: the last set of the label.
         """
@@ -119,7 +119,7 @@ def refuse_missing(request: BackupRequest, missing: Sequence[MissingTable], prev
 
 
 def missing_finding(missing: Sequence[MissingTable], previous: LoadedSet | None) -> Finding:
-    """The same as something to be alerted of."""
+    """A warning about all missing tables, for alerts."""
     told = [one.message(previous) for one in missing]
     if told:
         return Finding(check="missing_tables", status=WARNING, message="; ".join(told))

@@ -13,7 +13,7 @@ _SMALLEST_SHARE = 0.01
 
 @dataclass(frozen=True)
 class Part:
-    """What one pg_dump process dumps.
+    """The tables that one pg_dump process dumps into one artifact.
 
     :param number: 1 for the part that holds the schema and every table that no other part holds.
     :param tables: the tables whose data this part holds; empty for the first part.

@@ -36,7 +36,7 @@ class Cleared:
 
 @dataclass(frozen=True)
 class Survey:
-    """One location as it was found.
+    """The state of one location before the backup, or the error that kept it from being read.
 
     :param error: why it cannot be used; the rest is then empty.
     :param missing: its root is not there yet, and can be made.
@@ -81,11 +81,11 @@ class Surveyors:
         self._futures: list[Future[Survey]] = [self._pool.submit(self._survey, location) for location in locations]
 
     def wait(self) -> list[Survey]:
-        """What was found, in the locations' order."""
+        """Wait for all surveys and return them in the order of the locations."""
         return [future.result() for future in self._futures]
 
     def close(self) -> None:
-        """Wait for surveys that are still under way."""
+        """Wait for surveys that still run, and release their threads."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _survey(self, location: Location) -> Survey:
@@ -109,7 +109,7 @@ class Surveyors:
 
 
 def previous_set(surveys: Sequence[Survey]) -> LoadedSet | None:
-    """The newest set of the label, wherever it lies."""
+    """The newest set of the label in any location; None if there is none."""
     found = [survey.newest for survey in surveys if survey.newest is not None]
     return max(found, key=lambda one: one.id, default=None)
 
@@ -158,7 +158,7 @@ def check_surveys(surveys: Sequence[Survey], *, wanted: int, expected_bytes: int
 
 
 def reason_against(survey: Survey, expected_bytes: int) -> BackupError | None:
-    """Why this location cannot take the set, or None."""
+    """The error for a location that cannot take the set; None if it can."""
     if survey.error is not None:
         return survey.error
     if survey.free is not None and survey.free < expected_bytes:

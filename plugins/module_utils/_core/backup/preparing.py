@@ -42,7 +42,7 @@ from .small_artifacts import ResolvedExport
 
 @dataclass(frozen=True)
 class Ends:
-    """Where the data come from and where they go, with the keys.
+    """The source database, the target locations and the keys of one backup.
 
     :param locations: all that were asked for.
     :param verify_keys: of which one must have signed the set that this one says it came after.
@@ -92,7 +92,7 @@ class Plan:
     warnings: tuple[str, ...]
 
     def directory(self, label: str) -> str:
-        """The set's key in every location."""
+        """The key of the set's directory, the same in every location."""
         return self.set_id.directory(label)
 
 
@@ -185,7 +185,7 @@ def _plan_parts(request: BackupRequest, stored: Sequence[TableInfo], left_out: L
 
 
 def _check_unlogged(tables: Sequence[TableInfo], policies: Mapping[TableName, TablePolicy]) -> list[str]:
-    """Warn of tables that a standby has no rows of.
+    """Warnings about unlogged tables, whose rows a standby does not have.
 
     :param tables: those that store rows.
     :raises PreflightError: the inventory names one of them.
@@ -202,7 +202,7 @@ def _check_unlogged(tables: Sequence[TableInfo], policies: Mapping[TableName, Ta
 
 
 def _set_size(found: LoadedSet) -> int:
-    """Bytes of all artifacts of a set."""
+    """The sum of the sizes of all artifacts of a set, in bytes."""
     return sum(artifact.size for artifact in found.manifest.artifacts)
 
 

@@ -39,7 +39,7 @@ def report_planned(request: BackupRequest, ends: Ends, plan: Plan, duration: flo
 def report_written(
     request: BackupRequest, ends: Ends, plan: Plan, written: Written, cleared: Sequence[Cleared], duration: float
 ) -> dict[str, Any]:
-    """A set was made in at least one location."""
+    """The result of a backup that at least one location has received."""
     manifest = written.manifest
     locations = _locations(ends, written.failures, good="good", proofs=written.proofs)
     size = sum(artifact.size for artifact in manifest.artifacts)
@@ -147,7 +147,7 @@ def _summary(
 
 
 def _rows(manifest: Manifest) -> int:
-    """Of all tables; of all exports where there is nothing else."""
+    """The sum of the row counts of all tables, or of all exports in a set that has no dump."""
     if manifest.id.is_backup:
         return sum(table.rows for table in manifest.tables)
     return sum(artifact.export.rows for artifact in manifest.artifacts if artifact.export is not None)

@@ -26,7 +26,7 @@ _MAX_JOBS = 64
 
 @dataclass(frozen=True)
 class TablePolicy:
-    """What the inventory says of one table.
+    """The inventory's entry for one table: its priority and whether it must exist.
 
     :param name: as the user wrote it: ``table``, ``schema.table`` or quoted.
     :param priority: 1 (critical) to 3 (can be regenerated), or None.
@@ -46,7 +46,7 @@ class TablePolicy:
 
 @dataclass(frozen=True)
 class ExportSpec:
-    """One table export beside the dump.
+    """The inventory's entry for one table export that goes into the set.
 
     :param name: first part of the artifact's name.
     :param table: the table, as the user wrote it, or None with *query*.

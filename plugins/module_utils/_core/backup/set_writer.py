@@ -50,7 +50,7 @@ class _Attempt:
 
 
 class SetWriter:
-    """The objects of one set on their way into *locations*.
+    """Writes the objects of one set into several locations at once.
 
     :param directory: the set's key in every location.
     :ivar failures: name -> why a location does not have the set.
@@ -72,7 +72,7 @@ class SetWriter:
 
     @property
     def live(self) -> list[Location]:
-        """The locations that have received everything so far."""
+        """The locations in which no write has failed so far."""
         return [location for location in self._locations if location.name not in self.failures]
 
     def write(
@@ -106,7 +106,7 @@ class SetWriter:
         self._require_one()
 
     def cancel(self, reason: BackupError) -> None:
-        """End every stream that is under way."""
+        """Cancel all streams that are being written."""
         with self._lock:
             self._cancelled = self._cancelled or reason
             pipelines = list(self._pipelines)

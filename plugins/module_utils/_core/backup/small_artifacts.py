@@ -17,7 +17,7 @@ _SUFFIXES = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 
 @dataclass(frozen=True)
 class ResolvedExport:
-    """An export that was checked against the database."""
+    """An export whose table or query was checked against the database."""
 
     spec: ExportSpec
     copy: CopyQuery
@@ -54,7 +54,7 @@ class SmallArtifact:
         self._encryption = encryption
 
     def run(self, writer: SetWriter) -> None:
-        """Move it into every location that is still good."""
+        """Write the artifact into every location that has not failed."""
         transforms: list[Transform] = []
         if not self.sealed:
             transforms = [self.plain, *compressors(self.compression), *self._encryption.transforms()]

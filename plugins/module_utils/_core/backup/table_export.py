@@ -56,7 +56,7 @@ class ExportRequest:
 
     @classmethod
     def parse(cls, parameters: Mapping[str, Any]) -> ExportRequest:
-        """From the parameters of the module."""
+        """Make a request of the module's parameters; raise :class:`ConfigError` if they cannot be right."""
         names = {"format": "data_format"}
         data_format, compress = settled(parameters["dest"], parameters.get("format"), parameters.get("compress"), STEP)
         parameters = {**parameters, "format": data_format, "compress": compress}
@@ -90,7 +90,7 @@ class ExportResult:
 def export_table(
     options: ConnectionOptions, request: ExportRequest, encryption: Encryption, *, check_mode: bool = False
 ) -> ExportResult:
-    """Export one table or query.
+    """Write the rows of one table or query into one local file.
 
     Everything is checked before the file is touched; the file is replaced only when the export is complete, and left
     alone when it would be the same again.
@@ -118,7 +118,7 @@ def export_table(
 
 
 def run_table_export(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """The module's operation: its parameters in, its result out."""
+    """Carry out ``table_export`` and return its result."""
     request = ExportRequest.parse(params)
     encryption = parse_encryption(params.get("recipients") or [], gnupghome=params.get("gnupghome"))
     try:

@@ -34,7 +34,7 @@ class Snapshot:
 
 @dataclass(frozen=True, kw_only=True)
 class Database:
-    """The database that was backed up."""
+    """The identity of the database that was backed up."""
 
     name: Annotated[str, NAMED]
     system_identifier: Annotated[
@@ -57,7 +57,7 @@ class Fingerprint:
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """A table as it was in the snapshot."""
+    """A table as it was in the snapshot: row count, priority, fingerprint."""
 
     schema: Annotated[str, NAMED]
     name: Annotated[str, NAMED]
@@ -71,7 +71,7 @@ class Table:
 
 
 def check_table(table: Table) -> None:
-    """Of what is left out there is nothing."""
+    """Raise :class:`Mismatch` if a table whose rows were left out has rows or a fingerprint."""
     if table.left_out and (table.rows or table.fingerprint is not None):
         raise Mismatch("a table without rows and fingerprint, as it is left out", table.rows, path=["rows"])
 
@@ -95,7 +95,7 @@ class PreviousSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """All that is known of one backup set."""
+    """The manifest of one set: its database, tables, artifacts and predecessor."""
 
     format: Annotated[str, Choice(FORMAT)] = FORMAT
     version: Annotated[int, Integer(VERSION, VERSION)] = VERSION

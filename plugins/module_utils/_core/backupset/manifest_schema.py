@@ -28,7 +28,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def published() -> str:
-    """The text of ``docs/manifest.schema.json``."""
+    """The text of ``docs/manifest.schema.json``, generated from the classes."""
     return json.dumps(json_schema(), indent=2) + "\n"
 
 

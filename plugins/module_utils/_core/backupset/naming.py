@@ -64,7 +64,7 @@ def signature_of(name: str) -> str:
 
 
 def check_kind(value: str) -> str:
-    """Return *value* if it is a kind of backup."""
+    """Return *value* if it is the name of a kind of backup; raise :class:`ConfigError` if not."""
     if value not in KINDS:
         raise ConfigError("check the names", f"unknown kind {value!r}", hint=f"one of {', '.join(KINDS)}")
     return value
@@ -112,7 +112,7 @@ class SetId(NamedTuple):
 
     @property
     def is_backup(self) -> bool:
-        """Whether the set is one of the whole database."""
+        """Whether the set is a backup of the whole database and not an export."""
         return self.kind != EXPORT
 
     @property
@@ -125,7 +125,7 @@ class SetId(NamedTuple):
         return f"{self.day(label)}/{self}"
 
     def day(self, label: str) -> str:
-        """The key of the directory of its day."""
+        """The key of the directory that holds all sets of the same day."""
         return f"{label}/{self.time.year:04}/{self.time.month:02}/{self.time.day:02}"
 
 

@@ -17,7 +17,7 @@ _SIGNING = "record_signing_key"
 
 
 def record_verify_keys(params: Mapping[str, Any]) -> tuple[VerifyKey, ...]:
-    """Those that the module's parameters name.
+    """The public keys given by ``record_verify_key``; none if it is empty.
 
     :raises ConfigError: one cannot be read.
     """
@@ -55,7 +55,7 @@ class RecordKeys:
         return self.given if self.signing is None else (*self.given, self.signing.verify_key)
 
     def warnings(self) -> list[str]:
-        """What is not proven by what is written."""
+        """Warnings about records that will be written without a signature."""
         if self.given and self.signing is None:
             return ["no record_signing_key: a hold is told as unsigned, and a release counts only where it lies"]
         if self.given and self.signing is not None and self.signing.verify_key not in self.given:

@@ -30,7 +30,7 @@ _DISTRUST = {
 
 @dataclass(frozen=True)
 class StoredRecord:
-    """A record as it lies in a location.
+    """A record as it was read from a location, and whether its signature is good.
 
     :param name: of its object.
     :param signature: ``good``, ``bad`` or ``unsigned``; ``unchecked`` where no key was given.
@@ -42,7 +42,7 @@ class StoredRecord:
 
     @property
     def signed(self) -> bool:
-        """Whether a key for records vouches for it."""
+        """Whether the record has a good signature of one of the given keys."""
         return self.signature == GOOD
 
     @property
@@ -53,7 +53,7 @@ class StoredRecord:
 
 @dataclass(frozen=True)
 class RecordWarning:
-    """Something about a record that somebody should look at.
+    """A problem with a record that a person should look at.
 
     :param location: where it lies.
     :param name: of its object.
@@ -70,7 +70,7 @@ class RecordWarning:
 
 @dataclass(frozen=True)
 class TrustedDrill:
-    """A drill that counts.
+    """The record of a drill that is trusted, and the copies that it is evidence for.
 
     :param drill: with the location that it is about by its name of today.
     :param counts_in: the locations whose copy it speaks for.
@@ -82,7 +82,7 @@ class TrustedDrill:
 
 @dataclass(frozen=True)
 class TrustedRecords:
-    """What counts of all that lies beside the copies of one set.
+    """The records of one set that are trusted, from all of its locations.
 
     :param holds: those that have not ended.
     :param released: the locations in which it is released.
@@ -96,24 +96,24 @@ class TrustedRecords:
 
     @property
     def hold(self) -> Hold | None:
-        """The one that lets the set go last."""
+        """Of the holds that are in force, the one that ends last; None if there is none."""
         return last_to_end(self.holds)
 
     @property
     def passed(self) -> Drill | None:
-        """The last drill that passed."""
+        """The latest drill that passed; None if none did."""
         return next((one.drill for one in reversed(self.drills) if one.drill.verdict == "passed"), None)
 
     @property
     def verified(self) -> frozenset[str]:
-        """The locations whose copy has passed a drill."""
+        """The names of the locations whose copy has passed a drill."""
         found = (one.counts_in for one in self.drills if one.drill.verdict == "passed")
         return frozenset[str]().union(*found)
 
 
 @dataclass(frozen=True)
 class TrustContext:
-    """What a record is weighed against.
+    """What decides whether a record is trusted: locations, manifests, the time, the last hold.
 
     :param places: the names of all locations, those that could not be looked at among them.
     :param manifests: location -> SHA-256 of the manifest there, where no key speaks against that.
@@ -129,7 +129,7 @@ class TrustContext:
 def read_record(
     name: str, data: bytes, signature: bytes | None, *, label: str, set_id: SetId, keys: Sequence[VerifyKey]
 ) -> StoredRecord:
-    """What the object *name* in a set's directory claims.
+    """Parse the record in the object *name* of a set's directory and check its signature.
 
     :param signature: that lies beside it; None where none does.
     :raises FormatError: it cannot be read.
@@ -159,7 +159,7 @@ def _signature(data: bytes, signature: bytes | None, keys: Sequence[VerifyKey]) 
 
 
 def locations_trusting(claim: StoredRecord, location: str, around: TrustContext) -> tuple[frozenset[str], str]:
-    """In which locations a record counts that lies in *location*, and what somebody should know of it.
+    """The locations in which a record that lies in *location* is trusted, and what is wrong with it.
 
     :return: the locations, none where it counts nowhere; and the doubt, "" for none.
     """
@@ -195,7 +195,7 @@ def _locations_trusting_drill(
 def count(
     claims: Mapping[str, Sequence[StoredRecord]], places: Collection[str], manifests: Mapping[str, str], now: datetime
 ) -> TrustedRecords:
-    """What counts of all that lies beside the copies of one set; see :func:`locations_trusting`.
+    """The records of one set that are trusted; see :func:`locations_trusting`.
 
     :param claims: by location.
     """

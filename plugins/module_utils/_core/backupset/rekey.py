@@ -37,7 +37,7 @@ class Rekey(SetRecord):
 
 
 def rekey_name(time: datetime) -> str:
-    """What the record of that moment is called.
+    """The object's name of a rekey record made at *time*.
 
     :param time: in UTC.
     """

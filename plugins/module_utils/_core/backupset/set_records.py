@@ -25,7 +25,7 @@ Self = TypeVar("Self", bound="SetRecord")
 
 @dataclass(frozen=True, kw_only=True)
 class SetRecord:
-    """What all of them have.
+    """The fields that all records of a set have: label, id, format version.
 
     :cvar what: in words.
     :cvar kind: the member ``format``.
@@ -44,7 +44,7 @@ class SetRecord:
         return read_document(Record(cls), data, what=cls.what, kind=cls.kind, version=1)
 
     def to_bytes(self) -> bytes:
-        """As it is stored."""
+        """The record as JSON, in the form in which it is stored and signed."""
         return write_document(Record(type(self)), self, what=self.what)
 
 
@@ -62,11 +62,11 @@ class Hold(SetRecord):
 
     @property
     def time(self) -> datetime:
-        """When it was made, as it says itself."""
+        """When the hold was placed, as the record says (UTC)."""
         return self.held_at
 
     def holds_at(self, now: datetime) -> bool:
-        """Whether it has not ended yet."""
+        """Whether the hold is in force at the time *now*."""
         return self.until is None or now < self.until
 
     def __str__(self) -> str:
@@ -87,13 +87,13 @@ class Release(SetRecord):
 
     @property
     def time(self) -> datetime:
-        """When it was made, as it says itself."""
+        """When the release was made, as the record says (UTC)."""
         return self.released_at
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drill(SetRecord):
-    """The set was restored somewhere to see whether it can be."""
+    """The record of a drill: the set was restored for a test, and how that ended."""
 
     what = "drill's record"
     kind = "mobul.backup/drill"
@@ -110,7 +110,7 @@ class Drill(SetRecord):
 
     @property
     def time(self) -> datetime:
-        """When it was made, as it says itself."""
+        """When the drill ended, as the record says (UTC)."""
         return self.finished
 
 

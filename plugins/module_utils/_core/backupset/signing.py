@@ -43,7 +43,7 @@ _HOW_TO_PUBLISH = "`openssl pkey -in signing.pem -pubout -out signing.pub` write
 
 
 class VerifyKey:
-    """A public key that signatures are checked with."""
+    """An Ed25519 public key that checks signatures."""
 
     def __init__(self, key: Ed25519PublicKey) -> None:
         self._key = key
@@ -55,7 +55,7 @@ class VerifyKey:
         return hashlib.sha256(self._raw).hexdigest()[:16]
 
     def fits(self, data: bytes, signature: bytes) -> bool:
-        """Whether *signature* is this key's over *data*."""
+        """Whether *signature* was made over *data* with the private half of this key."""
         try:
             self._key.verify(signature, data)
         except InvalidSignature:
@@ -86,13 +86,13 @@ class SigningKey:
 
     @classmethod
     def generate(cls) -> SigningKey:
-        """A new key."""
+        """A new random Ed25519 private key."""
         require_library()
         return cls(Ed25519PrivateKey.generate())
 
     @property
     def key_id(self) -> str:
-        """That of its public key."""
+        """The id of the public key: the same that a verifier computes."""
         return self.verify_key.key_id
 
     def sign(self, data: bytes) -> bytes:
@@ -169,7 +169,7 @@ def sign(data: bytes, key: SigningKey) -> bytes:
 
 
 def verify(data: bytes, signature: bytes, keys: Iterable[VerifyKey], *, what: str = "the file") -> VerifyKey:
-    """Find the key of *keys* that signed *data*.
+    """Return the key of *keys* that signed *data*; raise :class:`CryptoError` if none did.
 
     :param what: named in the error.
     :raises CryptoError: none of them did.

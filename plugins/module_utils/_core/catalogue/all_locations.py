@@ -22,7 +22,7 @@ from .search import STEP
 
 @dataclass(frozen=True)
 class KnownSet:
-    """One set as it is known from all of its copies.
+    """One set, put together from its copies in all locations.
 
     :param copies: by location, unfinished ones too.
     :param missing: the locations that were looked at and have nothing of it.
@@ -52,7 +52,7 @@ class KnownSet:
 
     @cached_property
     def skipped(self) -> bool:
-        """Whether all that is known of it is that it was not made."""
+        """Whether no set exists and only a note says that its backup was skipped."""
         return all(copy.skipped for copy in self.copies.values())
 
     @cached_property
@@ -63,7 +63,7 @@ class KnownSet:
 
     @cached_property
     def size(self) -> int:
-        """Bytes of its largest copy."""
+        """The size of the largest copy, in bytes."""
         return max(copy.size for copy in self.copies.values())
 
     @cached_property
@@ -74,7 +74,7 @@ class KnownSet:
 
     @cached_property
     def problems(self) -> tuple[str, ...]:
-        """What is wrong with its copies, with the location's name."""
+        """The problems of all copies, each with the name of its location."""
         told = [f"{name}: {problem}" for name, copy in self.copies.items() for problem in copy.problems]
         if len(self._digests) > 1:
             told.append("its copies have different manifests: one of them is not what was written")
@@ -86,14 +86,14 @@ class KnownSet:
         return bool(self.elsewhere) or any(copy.claims for copy in self.copies.values())
 
     def counted(self, now: datetime) -> TrustedRecords:
-        """What counts of the records beside its copies, and where."""
+        """The records beside the copies that are trusted at the time *now*."""
         if not self.has_records:
             return TrustedRecords()
         claims = {**self.elsewhere, **{name: copy.claims for name, copy in self.copies.items()}}
         return count(claims, (*self.copies, *self.missing, *self.unknown), self._manifests, now)
 
     def released_everywhere(self, counted: TrustedRecords) -> bool:
-        """Whether it is released wherever there is a copy of it."""
+        """Whether a release is in force in every location that has a copy."""
         return {name for name, copy in self.copies.items() if copy.state != "unfinished"} <= counted.released
 
     @cached_property
@@ -104,13 +104,13 @@ class KnownSet:
 
     @cached_property
     def _digests(self) -> frozenset[str]:
-        """Of its manifests; more than one if copies differ."""
+        """The SHA-256 digests of the manifests; more than one if copies differ."""
         return frozenset(self._manifests.values())
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """Everything below a label, wherever it lies.
+    """The sets of one label in all locations, and everything else that lies there.
 
     :param sets: oldest first, unfinished ones too.
     :param indexes: by location.
@@ -131,12 +131,12 @@ class Catalogue:
 
     @cached_property
     def backups(self) -> tuple[KnownSet, ...]:
-        """Those of the whole database."""
+        """The finished sets that are backups of the whole database, without exports."""
         return tuple(one for one in self.finished if one.id.is_backup)
 
     @property
     def foreign_count(self) -> int:
-        """How much that is."""
+        """The number of objects that belong to no set."""
         return sum(index.problems.total for index in self.indexes.values())
 
     @cached_property

@@ -38,7 +38,7 @@ class RecordCache:
         self._seen: dict[str, list[Any]] = {}
 
     def get(self, info: ObjectInfo, version: str = "") -> Any | None:
-        """What was put for this very version of the object.
+        """The value stored for this version of the object; None if there is none.
 
         :param version: whatever else the summary depends on.
         """
@@ -49,7 +49,7 @@ class RecordCache:
         return entry[-1]
 
     def put(self, info: ObjectInfo, summary: Any, version: str = "") -> None:
-        """Remember a value that JSON can hold."""
+        """Store a value, which JSON can represent, for this version of the object."""
         self._seen[info.key] = [*_version(info, version), summary]
 
     def save(self) -> None:

@@ -12,7 +12,7 @@ from .loading import LoadedSet
 
 @dataclass(frozen=True)
 class ChainFinding:
-    """Something in the chain that should be looked at.
+    """A gap or a fork in the chain of sets.
 
     :param id: the set in which it shows.
     :param status: ``failed`` where one of the sets is not what it was; ``warning`` where there may be a good reason.

@@ -20,7 +20,7 @@ MAX_OBJECTS = 500_000
 
 @dataclass
 class SetDirectory:
-    """All that was found in the directory of one set.
+    """The objects in the directory of one set.
 
     :param foreign: what no set holds.
     """
@@ -33,7 +33,7 @@ class SetDirectory:
 
 @dataclass
 class Gathered:
-    """What was found below a label in one location.
+    """The objects below a label in one location, sorted by set.
 
     :param directories: in no order.
     :param problems: what belongs to no set; what lies in a set's directory and does not belong there is told by that.
@@ -43,7 +43,7 @@ class Gathered:
     problems: Problems = field(default_factory=Problems)
 
     def all_problems(self) -> Problems:
-        """Everything foreign, wherever it lies."""
+        """All objects that belong to no set, in set directories and outside of them."""
         found = Problems(self.problems)
         for directory in self.directories.values():
             found.extend(directory.foreign)

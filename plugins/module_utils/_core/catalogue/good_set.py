@@ -42,25 +42,25 @@ class GoodSet:
 
     @property
     def manifest(self) -> Manifest:
-        """What the set says of itself."""
+        """The manifest of the set."""
         return self.loaded.manifest
 
     @property
     def directory(self) -> str:
-        """The set's key in its location."""
+        """The key of the set's directory in its location."""
         return self.manifest.id.directory(self.manifest.label)
 
     def key(self, artifact: Artifact) -> str:
-        """Where one of its files lies."""
+        """The key of one of the set's artifacts in its location."""
         return f"{self.directory}/{artifact.name}"
 
     @cached_property
     def rekeys(self) -> Rekeys:
-        """What lets further recipients decrypt it."""
+        """The rekey records, with headers for further recipients."""
         return Rekeys([self.location, *self.others], self.manifest, self.loaded.sha256)
 
     def dumps(self) -> list[Artifact]:
-        """The dump's parts, in order."""
+        """The artifacts that are parts of the dump, in the order of their numbers."""
         return sorted((one for one in self.manifest.artifacts if one.role == "dump"), key=lambda one: one.part or 0)
 
 
@@ -189,7 +189,7 @@ def _incomplete(good: GoodSet) -> Iterator[str]:
 
 
 def _no_good_copy(failures: Sequence[BackupError]) -> BackupError:
-    """One error that tells of all."""
+    """One error with the reasons of all locations."""
     if len(failures) == 1:
         return failures[0]
     told = "; ".join(error.message for error in failures)

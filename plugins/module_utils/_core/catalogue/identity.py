@@ -17,7 +17,7 @@ STEP = "check the label"
 
 @dataclass(frozen=True)
 class Identity:
-    """Which database it is, as a set or a server tells it.
+    """The identity of a database: the server's system identifier and the database's name.
 
     :param name: of the database.
     :param system: PostgreSQL's identifier of the cluster, in decimal digits: always a text, as it has more of them than
@@ -29,7 +29,7 @@ class Identity:
 
     @classmethod
     def of(cls, database: Database) -> Identity:
-        """From a manifest."""
+        """The identity that a manifest records."""
         return cls(database.name, database.system_identifier)
 
     def is_other(self, than: Identity) -> bool:
@@ -75,7 +75,7 @@ def refuse_other(label: str, own: Identity, previous: LoadedSet | None, adopt: s
 
 @dataclass(frozen=True)
 class Row:
-    """Sets one after another that are of one database.
+    """A run of successive sets that are of one database.
 
     :param first: the oldest of them, as *last* is the newest.
     """
@@ -138,7 +138,7 @@ class Mixture:
 
     @property
     def remedy(self) -> str:
-        """What to do."""
+        """What the user can do about sets of two databases under one label."""
         return (
             "give one of the two another label (backup_label) and move its sets there; if they are the same database, "
             f"which moved there and back, say so: adopt: '{self.between.identity.adopted_as}' (backup_adopt)"

@@ -22,7 +22,7 @@ from .search import Problems
 
 @dataclass(frozen=True)
 class SetCopy:
-    """One set as it lies in one location.
+    """The copy of one set in one location.
 
     :param state: ``good``; ``damaged``, where its manifest cannot be used or its artifacts are not as it says; or
         ``unfinished``, which is no set: it has no manifest.
@@ -41,12 +41,12 @@ class SetCopy:
 
     @property
     def size(self) -> int:
-        """Bytes of everything in its directory."""
+        """The sum of the sizes of all objects in the set's directory, in bytes."""
         return sum(info.size for info in self.objects.values())
 
     @property
     def hold(self) -> Hold | None:
-        """The one that lies there, of several the one that ends last."""
+        """The hold that is recorded in this location; if there are several, the one that ends last."""
         return last_to_end(claim.record for claim in self.claims if isinstance(claim.record, Hold))
 
     @property
@@ -56,13 +56,13 @@ class SetCopy:
 
     @property
     def modified(self) -> datetime | None:
-        """When something was last written there."""
+        """When an object of the set was last written (UTC); None if there are none."""
         return max((info.modified for info in self.objects.values()), default=None)
 
 
 @dataclass(frozen=True)
 class LocationIndex:
-    """Everything below a label in one location.
+    """Everything that one location has below a label.
 
     :param copies: in order of time.
     :param directories: as they were listed, for whoever looks for leftovers.
@@ -80,7 +80,7 @@ class LocationIndex:
     unseen: Mapping[SetId, tuple[StoredRecord, ...]] = field(default_factory=dict)
 
     def unseen_locations(self) -> Iterator[str]:
-        """What is to be known of them, if there are any."""
+        """A warning about directories that were not read, if there are any."""
         if self.unseen:
             yield (
                 f"more than {MAX_UNPROVEN_SETS:,} sets are there that no key vouches for: {len(self.unseen):,} others "

@@ -21,7 +21,7 @@ _UNSIGNED = "it is not signed, and a verify key was given"
 
 @dataclass(frozen=True)
 class LoadedSet:
-    """A set's manifest and what is known of its origin.
+    """A manifest that was read, its stored bytes, and what its signature is worth.
 
     :param data: the manifest as it is stored.
     :param signature: ``good``, ``unsigned``, or ``unverified`` where there is a signature but no key was given.
@@ -35,19 +35,19 @@ class LoadedSet:
 
     @property
     def id(self) -> SetId:
-        """The set's."""
+        """The id of the set."""
         return self.manifest.id
 
     @property
     def sha256(self) -> str:
-        """Of the manifest as it is stored."""
+        """The SHA-256 of the manifest's stored bytes, in hexadecimal."""
         return digest(self.data)
 
 
 def load_set(
     location: Location, label: str, backup: SetId | str = LATEST, verify_keys: Sequence[VerifyKey] = ()
 ) -> LoadedSet:
-    """Read the manifest of one set.
+    """Read and check the manifest of one set in one location.
 
     ``latest`` is the newest backup with a manifest. When that one is damaged or forged it is an error, too: an older
     one is never taken in its place without a word.
@@ -96,7 +96,7 @@ def newest_set(
 
 
 def _load(location: Location, label: str, set_id: SetId, keys: Sequence[VerifyKey]) -> LoadedSet | None:
-    """One set; None where it has no manifest."""
+    """The set with this id; None if it has no manifest here."""
     directory = set_id.directory(label)
     info = location.stat(f"{directory}/{MANIFEST}")
     if info is None:

@@ -82,7 +82,7 @@ def no_such_set(
     unfinished: Sequence[str] = (),
     failures: Mapping[str, BackupError] = MappingProxyType({}),
 ) -> ConfigError:
-    """The error that tells which sets there are instead.
+    """The error for an id that no location has; it lists similar ids.
 
     :param set_id: what was asked for; a text where it is no id.
 

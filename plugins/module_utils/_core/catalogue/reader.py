@@ -62,7 +62,7 @@ class Summary:
 
 @dataclass(slots=True)
 class Read:
-    """What was read of one directory.
+    """The results of reading the small objects of one set's directory.
 
     :param distrust: why no key that was given vouches for its manifest, which was not parsed then; "" otherwise.
     :param unseen: it is one more set than those that are looked at, see :data:`MAX_UNPROVEN_SETS`.
@@ -76,12 +76,12 @@ class Read:
 
     @property
     def proven(self) -> bool:
-        """Whether a key that was given vouches for its manifest."""
+        """Whether the manifest has a good signature of one of the given keys."""
         return self.summary is not None and self.summary.signature == "good"
 
 
 class _Wanted(NamedTuple):
-    """One small object that is to be read."""
+    """One small object that has to be read."""
 
     directory: SetDirectory
     info: ObjectInfo
@@ -221,7 +221,7 @@ class Reader:
                 return Problem(one.info.key, error.message)
 
     def _record(self, one: _Wanted, data: bytes) -> list[str]:
-        """A record as it stands, and what its signature is worth."""
+        """Parse a record; return its problems."""
         signature = self._signature(one.directory, one.name)
         with _parsing.hold(memory_of(data)):
             claim = read_record(

@@ -24,7 +24,7 @@ MAX_RECORDS = 16
 
 @dataclass(frozen=True)
 class StoredRekey:
-    """A rekey record as it lies in a location.
+    """A rekey record as it was read from a location.
 
     :param name: of its object.
     :param signature: None where there is none.
@@ -36,7 +36,7 @@ class StoredRekey:
     record: Rekey
 
     def signed_by(self, key: VerifyKey) -> bool:
-        """Whether *key* has signed it."""
+        """Whether the record's signature is one of *key*."""
         return self.signature is not None and key.fits(self.data, self.signature)
 
 

@@ -62,25 +62,25 @@ class Problems(list[Problem]):
             self.extend(problems)
 
     def append(self, problem: Problem) -> None:
-        """Keep *problem*, or count it."""
+        """Add *problem*; above the limit only its number is kept."""
         if len(self) < KEPT_PROBLEMS:
             super().append(problem)
         else:
             self.more += 1
 
     def extend(self, problems: Iterable[Problem]) -> None:
-        """Take those of others over, and their number."""
+        """Add all problems of another collection, with the number of those that it did not keep."""
         for problem in problems:
             self.append(problem)
         self.more += problems.more if isinstance(problems, Problems) else 0
 
     @property
     def total(self) -> int:
-        """How many there are."""
+        """The number of problems, those that were not kept included."""
         return len(self) + self.more
 
     def once(self) -> Problems:
-        """The same, but what was found twice."""
+        """A copy of the collection without duplicates."""
         found = Problems(dict.fromkeys(self))
         found.more = self.more
         return found
@@ -113,7 +113,7 @@ def set_ids(location: Location, label: str, problems: list[Problem]) -> Iterator
 
 
 class Endless(LocationError):
-    """There are more directories than are looked through."""
+    """The error for a location with more directories than are read."""
 
 
 class _Listings:
@@ -124,12 +124,12 @@ class _Listings:
         self._left = MAX_DIRECTORIES
 
     def names(self, directory: str) -> Iterator[str]:
-        """The directories in *directory*."""
+        """The names of the directories in *directory*."""
         self.count(directory)
         return self._location.list_directories(directory)
 
     def count(self, directory: str) -> None:
-        """One more that is looked at."""
+        """Count one more directory; raise :class:`Endless` above the limit."""
         if not self._left:
             raise Endless(
                 self._location.name,
@@ -166,7 +166,7 @@ def parse_directory(directory: str, label: str) -> SetId | None:
 
 
 def set_exists(location: Location, label: str, set_id: SetId) -> bool:
-    """Whether the set is there as a whole: its manifest is."""
+    """Whether the set is complete, which means that its manifest exists."""
     return location.stat(f"{set_id.directory(check_name(label, 'label'))}/{MANIFEST}") is not None
 
 

@@ -18,7 +18,7 @@ AHEAD = timedelta(minutes=5)
 
 @dataclass(frozen=True)
 class BackupSelector:
-    """What was asked for.
+    """Which backup the user asked for: an id, the newest, or the newest before a time.
 
     :param id: None for the newest. That is never a safety backup, which holds what somebody wanted to be rid of, nor
         an export, which is no backup, nor a set from the future, which a wrong clock would make the newest for ever.
@@ -46,7 +46,7 @@ class BackupSelector:
             return cls(mistyped=backup)
 
     def may_select(self, set_id: SetId, now: datetime | None = None) -> bool:
-        """Whether a set may be meant, as far as its id tells; one that is begun before a time may end after it."""
+        """Whether the set with this id can be the selected one, judged by the id alone."""
         if self.id is not None:
             return set_id == self.id
         if self.mistyped is not None or set_id.kind in (SAFETY, EXPORT) or is_ahead(set_id, now):

@@ -23,7 +23,7 @@ _SKEW = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Unfinished:
-    """What a killed run left in the directory of one set.
+    """The objects that a killed run left in the directory of one set.
 
     :param objects: everything in a directory without a manifest; empty where only *leftovers* are to go.
     :param leftovers: temporary files and open uploads.
@@ -36,7 +36,7 @@ class Unfinished:
 
     @property
     def directory(self) -> str:
-        """The set's key."""
+        """The key of the set's directory."""
         return self.id.directory(self.label)
 
     @property

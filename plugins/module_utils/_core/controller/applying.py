@@ -39,7 +39,7 @@ def apply(changes: Sequence[Change], state: State, client: Client, project_timeo
 
 
 def _object(change: Change, state: State, client: Client) -> Record:
-    """The object itself, as the controller then has it."""
+    """Create or change the object and return it as the controller answers."""
     one, record = change.wanted, change.record
     body = {**change.fields, **{name: state.id_of(key) for name, key in change.references.items()}}
     if record is None:
@@ -69,7 +69,7 @@ def _steps(one: DesiredObject, body: Mapping[str, Any]) -> list[Mapping[str, Any
 
 
 def _rest(change: Change, state: State, client: Client) -> None:
-    """What belongs to an object that is there."""
+    """Set what belongs to an object: links, survey, approval."""
     one = change.wanted
     path = f"{one.kind}/{state.found[one.key]['id']}"
     if change.survey:

@@ -21,7 +21,7 @@ _LONGEST = 60
 
 @dataclass(frozen=True)
 class Change:
-    """What becomes of one object.
+    """What will be done to one object of the controller.
 
     :param record: what there is of it; None for a new one.
     :param fields: what is set of it.
@@ -42,14 +42,14 @@ class Change:
 
     @property
     def line(self) -> str:
-        """The change, for a person."""
+        """The change in one line of text."""
         if self.record is None:
             return f"make {self.wanted.title}"
         return f"change {self.wanted.title}: {'; '.join(self.told)}"
 
 
 def plan_changes(wanted: Sequence[DesiredObject], state: State, *, update_secrets: bool) -> list[Change]:
-    """What differs, in the order in which it is done."""
+    """The changes that are needed, in the order in which they have to be made."""
     found = []
     for one in (_fitting(one, state) for one in wanted if not one.exists):
         if one.key not in state.found:
@@ -155,5 +155,5 @@ def removed_line(leftover: tuple[str, Record]) -> str:
 
 
 def left_line(kind: str, record: Record) -> str:
-    """What is not wanted any more, for a person."""
+    """One line about an object that is not wanted any more."""
     return f"{KINDS[kind].title} {record[KINDS[kind].identity]}"

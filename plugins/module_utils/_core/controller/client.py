@@ -17,10 +17,10 @@ class ControllerError(BackupError):
 
 
 class Client(Protocol):
-    """A controller, as somebody whom it knows."""
+    """A connection to a controller's API, with a login."""
 
     def request(self, method: str, path: str, data: Mapping[str, Any] | None = None) -> Any:
-        """One request.
+        """Send one request; return the decoded JSON of the answer.
 
         :param path: from ``/api/v2/`` on, or an object's own address.
         :param data: for a GET the query, for others the body as JSON.

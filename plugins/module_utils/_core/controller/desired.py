@@ -12,7 +12,7 @@ from .kinds import KINDS
 
 @dataclass(frozen=True)
 class DesiredObject:
-    """One object.
+    """One object that the controller is to have.
 
     :param within: name of what it lies in, where names are unique only there.
     :param fields: of the API, with their values.
@@ -45,18 +45,18 @@ class DesiredObject:
 
     @property
     def key(self) -> str:
-        """How others name it."""
+        """The text by which other objects refer to this one."""
         return f"{self.kind}:{self.within}/{self.name}" if self.within else f"{self.kind}:{self.name}"
 
     @property
     def title(self) -> str:
-        """What a person calls it."""
+        """The object's kind and name, for messages."""
         within = f" of {self.within}" if self.within else ""
         return f"{KINDS[self.kind].title} {self.name}{within}"
 
 
 def read_desired(objects: Sequence[Mapping[str, Any]]) -> list[DesiredObject]:
-    """The objects in the order in which they can be made.
+    """The objects, sorted so that each comes after those that it refers to.
 
     :raises ConfigError: of an unknown kind, twice, or naming what is not among them.
     """

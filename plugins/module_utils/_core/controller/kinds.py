@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind.
+    """A kind of object of the controller's API.
 
     :param title: what a person calls it.
     :param within: the reference to what a name is unique in; empty where it is the whole controller.

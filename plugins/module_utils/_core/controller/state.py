@@ -137,7 +137,7 @@ class State:
         return self._notified[kind, part]
 
     def survey(self, one: DesiredObject) -> Any:
-        """The questions of a template."""
+        """The questions that a template asks at present."""
         return self._client.request("GET", f"{one.kind}/{self.found[one.key]['id']}/survey_spec/") or {}
 
     def leftovers(self) -> list[tuple[str, Record]]:

@@ -14,7 +14,7 @@ Value = TypeVar("Value")
 def read_document(
     field_type: FieldType[Value], data: bytes, *, what: str, kind: str, version: int, proven: bool = False
 ) -> Value:
-    """Read *data*, trusting nothing in it.
+    """Parse and check a document that may come from anyone.
 
     :param what: in words, ``manifest``.
     :param kind: its member ``format``.

@@ -39,7 +39,7 @@ class Nullable(FieldType[Value | None]):
 
 
 class ListOf(FieldType[tuple[Value, ...]]):
-    """Any number of values of one shape."""
+    """A JSON list whose values all have one type."""
 
     def __init__(self, field_type: FieldType[Value]) -> None:
         self._shape = field_type
@@ -64,7 +64,7 @@ class ListOf(FieldType[tuple[Value, ...]]):
 
 
 class MapOf(FieldType[dict[str, Value]]):
-    """An object with any keys of one shape and values of another."""
+    """A JSON object with keys of one type and values of another."""
 
     def __init__(self, keys: FieldType[str], values: FieldType[Value]) -> None:
         self._keys = keys
@@ -134,7 +134,7 @@ def _metadata(record: type) -> dict[str, tuple[Any, ...]]:
 
 
 class Record(FieldType[Value]):
-    """A dataclass; its fields' names are the members' names.
+    """A JSON object whose members are the fields of a dataclass.
 
     :param rule: checks what concerns several fields at once; raises :class:`Mismatch`.
     :param conditions: what of the rule JSON Schema can say, as further keywords of the record's schema.

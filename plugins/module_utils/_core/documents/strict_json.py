@@ -32,7 +32,7 @@ def dumps(value: object) -> bytes:
 
 
 def loads(data: bytes, step: str, *, proven: bool = False) -> Any:
-    """Read one document; *data* may come from anyone.
+    """Parse one JSON document that may come from anyone.
 
     Beyond what ``json.loads`` refuses, these are errors: bytes that are not UTF-8, a key that occurs twice in an
     object (readers differ in which they take), NaN and infinity, and sizes or depths that would exhaust the memory.

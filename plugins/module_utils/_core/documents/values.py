@@ -26,7 +26,7 @@ _is_time = re.compile(_TIME).fullmatch
 
 
 class Mismatch(ValueError):
-    """A value does not have the shape that it should have."""
+    """A value is not of the type that the document asks for."""
 
     def __init__(self, expected: str, found: object = ..., *, path: Sequence[str | int] = ()) -> None:
         super().__init__(expected)
@@ -57,7 +57,7 @@ class Mismatch(ValueError):
 
 
 class FieldType(ABC, Generic[Value]):
-    """What a value must look like."""
+    """A type of JSON value: it reads, writes and describes its values."""
 
     @abstractmethod
     def read(self, value: object) -> Value:
@@ -102,7 +102,7 @@ class Text(FieldType[str]):
 
 
 class Choice(FieldType[str]):
-    """One of a few strings."""
+    """A string out of a fixed list."""
 
     def __init__(self, *choices: str) -> None:
         self._choices = choices
@@ -134,7 +134,7 @@ class Integer(FieldType[int]):
 
 
 class Flag(FieldType[bool]):
-    """True or false."""
+    """A JSON boolean."""
 
     def read(self, value: object) -> bool:
         if not isinstance(value, bool):
@@ -166,7 +166,7 @@ class Time(FieldType[datetime]):
 
 
 class Parsed(FieldType[Value]):
-    """A string with a Python form of its own.
+    """A string that is parsed into a Python object of its own.
 
     :param parse: raises ValueError or a :class:`BackupError` when the string is not one.
     :param pattern: for the schema; it may accept more than *parse* does.

@@ -43,7 +43,7 @@ class Request:
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> Request:
-        """From the module's parameters."""
+        """Make a request of the module's parameters; raise :class:`ConfigError` if they cannot be right."""
         dest = params["dest"]
         return cls(
             src=_parse_path(params["src"]),
@@ -119,7 +119,7 @@ class Task:
         self.resources.close()
 
     def run(self) -> dict[str, Any]:
-        """Do it, or in check mode say what would be done."""
+        """Make the destination file, or in check mode find out whether it would change; return the result."""
         if self.request.remove_src and not os.path.lexists(self.request.src):
             return self._run_without_src()
         source = self.open(self.request.src)
@@ -133,7 +133,7 @@ class Task:
         return self._result(dest, before, outcome, changed=outcome.changed or mode_changed or removed)
 
     def bring(self, source: RegularFile, dest: str, *, exists: bool) -> Outcome:
-        """Make *dest* unless it is right already."""
+        """Write *dest* unless it has the right contents already."""
         raise NotImplementedError
 
     def judge_finished(self, file: RegularFile) -> Outcome:
@@ -141,15 +141,15 @@ class Task:
         raise NotImplementedError
 
     def default_destination(self) -> str:
-        """Where no dest is given."""
+        """The path of the destination where the user gave none."""
         raise NotImplementedError
 
     def recipients(self) -> list[str]:
-        """For the result."""
+        """The recipients as the module returns them."""
         return []
 
     def open(self, path: str) -> RegularFile:
-        """A file to read, closed when all is done."""
+        """Open a file for reading; it is closed at the end of the task."""
         return self.resources.enter_context(RegularFile(path, step=self.step))
 
     def pass_through(self, source: RegularFile, stage: Transform, dest: str) -> Sha256:
@@ -162,7 +162,7 @@ class Task:
         return digest
 
     def decrypted_digest(self, file: RegularFile) -> Sha256:
-        """What *file* decrypts to, without writing it anywhere."""
+        """The SHA-256 of the plaintext of *file*, which is not written anywhere."""
         digest = Sha256()
         stage = self.decrypting_stage(file)
         with _naming(file.path):
@@ -245,7 +245,7 @@ class Task:
 
 @contextlib.contextmanager
 def _naming(path: str) -> Iterator[None]:
-    """Let errors about contents say whose they are."""
+    """Put the file's path before the message of an error within the block."""
     try:
         yield
     except (CryptoError, FormatError) as error:

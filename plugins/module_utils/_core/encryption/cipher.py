@@ -87,11 +87,11 @@ class Encryption:
 
     @property
     def enabled(self) -> bool:
-        """Whether anything is encrypted at all."""
+        """Whether artifacts are encrypted."""
         return self.scheme != "none"
 
     def transform(self) -> Transform:
-        """A fresh encrypting stage, for one artifact."""
+        """A new encrypting stage, for one artifact."""
         raise ConfigError(RECIPIENTS_STEP, "no recipients are given", hint="give at least one recipient")
 
     def transforms(self) -> list[Transform]:
@@ -165,12 +165,12 @@ class Cipher(ABC):
         return False
 
     def take_file(self, data: bytes, path: str) -> bool:
-        """The same for the contents of a file."""
+        """Keep the keys in the contents of an identity file; False if there are none of this cipher."""
         return self.take(data.decode("utf-8", "replace"), path)
 
     @abstractmethod
     def open(self, found: Format, tail: bytes, others: Iterable[bytes]) -> Transform:
-        """The decrypting stage for a file of this cipher.
+        """A decrypting stage for a file of this cipher.
 
         :param found: what :meth:`detect` told of it.
         :param tail: its last :data:`TAIL_BYTES`, where they could be had.
@@ -192,7 +192,7 @@ class Cipher(ABC):
 
     @classmethod
     def recipients_in(cls, data: bytes, path: str) -> list[str]:
-        """The same for the contents of a file that an entry names."""
+        """The recipients in the contents of a file of public keys; empty if there are none of this cipher."""
         return []
 
     @classmethod

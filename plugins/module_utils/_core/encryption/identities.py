@@ -76,7 +76,7 @@ class Decryption:
         return self._given.passphrase is not None or any(cipher.has_keys for cipher in self._ciphers.values())
 
     def cipher(self, kind: type[AnyCipher]) -> AnyCipher:
-        """One of the ciphers, with the keys that were given for it."""
+        """The cipher of this name, with the keys that the user gave for it."""
         found = self._ciphers[kind.name]
         if not isinstance(found, kind):
             raise AssertionError(f"two ciphers are called {kind.name}")

@@ -26,7 +26,7 @@ def check_prefix(prefix: str) -> str:
 
 @dataclass(frozen=True)
 class ObjectInfo:
-    """One stored object.
+    """The key, size and time of one stored object.
 
     :param key: below the location's root.
     :param size: bytes.
@@ -90,7 +90,7 @@ class LockState:
 
 @dataclass(frozen=True)
 class Thaw:
-    """One object that is in an archive.
+    """The state of one object that is stored in an archive class.
 
     :param key: below the location's root.
     :param state: ``cold_objects``: it cannot be read; ``thawing``: it will be readable, after hours as a rule;
@@ -154,7 +154,7 @@ class Location(ABC):
 
     @abstractmethod
     def free_bytes(self) -> int | None:
-        """Room left, in bytes, where the store can say it."""
+        """The free space in bytes; None where the store does not report it."""
 
     @abstractmethod
     def writer(self, key: str, *, size_hint: int | None = None) -> Writer:
@@ -178,7 +178,7 @@ class Location(ABC):
 
     @abstractmethod
     def stat(self, key: str) -> ObjectInfo | None:
-        """What is known of one object; None when there is none."""
+        """The description of one object; None if it does not exist."""
 
     @abstractmethod
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
@@ -211,13 +211,13 @@ class Location(ABC):
 
     @abstractmethod
     def discard(self, leftover: Leftover) -> None:
-        """Remove one leftover."""
+        """Remove one unfinished object."""
 
     def close(self) -> None:
         """Release connections and helper processes; safe to call twice."""
 
     def cold_objects(self, prefix: str) -> tuple[Thaw, ...]:
-        """The objects below the directory *prefix* that are in an archive; most stores have none."""
+        """The objects below the directory *prefix* that are in an archive storage class; most stores have none."""
         check_key(prefix)
         return ()
 

@@ -85,7 +85,7 @@ def open_locations(descriptions: Sequence[Mapping[str, object]]) -> list[Locatio
 
 
 def enter_locations(stack: ExitStack, descriptions: Sequence[Mapping[str, object]]) -> list[Location]:
-    """The same, closed with *stack*; at least one.
+    """Open the locations of these descriptions, of which there must be one; *stack* closes them.
 
     :raises ConfigError: as :func:`open_locations`, or there is none.
     """

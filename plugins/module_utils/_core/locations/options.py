@@ -54,14 +54,14 @@ class Options:
         return value
 
     def number(self, key: str, default: float, *, minimum: float) -> float:
-        """The number *key*, at least *minimum*."""
+        """The value of *key*, a number of at least *minimum*."""
         value = self._values.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float) or not value >= minimum:
             raise self.error(f"{key} must be a number of at least {minimum:g}")
         return float(value)
 
     def flag(self, key: str, default: bool) -> bool:
-        """The truth value *key*."""
+        """The value of *key*, a boolean."""
         value = self._values.get(key, default)
         if not isinstance(value, bool):
             raise self.error(f"{key} must be true or false")

@@ -10,7 +10,7 @@ from .factory import location_type
 
 @dataclass(frozen=True)
 class ListedDatabase:
-    """A database as an inventory lists it.
+    """One host of an inventory: its label and its locations.
 
     :param host: its name there.
     :param runs_on: see :meth:`Location.place_everywhere`.

@@ -39,7 +39,7 @@ class Stalled(BaseException):
 
 
 class StallLimit:
-    """What a location grants its store.
+    """How long a store may send nothing, and how many bytes have been moved so far.
 
     :param seconds: without a byte.
     :param moved: how many bytes all connections together have moved so far; counted here by default.
@@ -52,13 +52,13 @@ class StallLimit:
         self.moved = moved or (lambda: self._count)
 
     def count(self, size: int) -> None:
-        """*size* bytes came or went."""
+        """Add *size* bytes that were sent or received."""
         with self._lock:
             self._count += size
 
 
 class Rate:
-    """Whether a store trickles while somebody waits for it.
+    """Detects a store that sends too slowly while a request waits for it.
 
     Bytes on all connections of the location count: several that share a slow line are no fault of the store.
     """
@@ -70,7 +70,7 @@ class Rate:
         self._waited = 0.0
 
     def waited(self, seconds: float) -> None:
-        """So long did the store let us wait; raises :class:`Stalled`."""
+        """Add the time that a request has waited; raise :class:`Stalled` below the least rate."""
         self._waited += seconds
         period = self._stall_limit.seconds
         if self._waited < period:
@@ -84,7 +84,7 @@ class Rate:
 
 
 class Wait:
-    """One request's waiting on one connection.
+    """The time that one request has waited on one connection.
 
     :param elsewhere: a number that changes while something moves that this connection does not show.
     """
@@ -140,7 +140,7 @@ class WatchedSocket:
         connected.settimeout(wait.slice)
 
     def settimeout(self, _value: float | None) -> None:
-        """Not the library's limits count."""
+        """Ignored: the stall limit replaces the library's timeouts."""
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """See :meth:`socket.socket.recv_into`."""
@@ -157,7 +157,7 @@ class WatchedSocket:
             view = view[self.send(view[:_SEND_BYTES], flags) :]
 
     def makefile(self, mode: str = "r", buffering: int | None = None, **_options: Any) -> Any:
-        """A file for reading bytes, which is all that HTTP wants."""
+        """A file object for reading bytes, the only mode that HTTP needs."""
         # The socket closes when the last of its files is closed.
         self._socket._io_refs += 1  # type: ignore[attr-defined]
         raw = socket.SocketIO(self, "r")  # type: ignore[arg-type]

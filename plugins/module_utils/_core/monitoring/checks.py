@@ -210,7 +210,7 @@ def _last_good(
 
 
 def check_holds(catalogue: Catalogue, request: CheckRequest, now: datetime) -> Iterator[Finding]:
-    """Whether holds are about to end."""
+    """Findings about holds that end soon."""
     ending = []
     for one in catalogue.finished:
         hold = one.counted(now).hold
@@ -235,7 +235,7 @@ def check_review(request: CheckRequest, now: datetime) -> Iterator[Finding]:
 
 
 def all_drills(catalogue: Catalogue, now: datetime) -> list[TrustedDrill]:
-    """Those that count, the earliest first."""
+    """The trusted drills of all sets, the earliest first."""
     found = [drill for one in catalogue.backups for drill in one.counted(now).drills]
     return sorted(found, key=lambda one: one.drill.finished)
 

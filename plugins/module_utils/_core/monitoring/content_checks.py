@@ -110,7 +110,7 @@ def check_rows(catalogue: Catalogue, locations: Sequence[Location]) -> Iterator[
 
 
 def _critical(manifest: Manifest) -> dict[TableName, int]:
-    """Rows of the tables that the inventory calls critical."""
+    """Critical table -> its row count in the manifest."""
     return {(one.schema, one.name): one.rows for one in manifest.tables if one.priority == _CRITICAL}
 
 

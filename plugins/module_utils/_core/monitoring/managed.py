@@ -11,7 +11,7 @@ from ..platforms.supabase.info import API
 
 
 def failure_of(result: Mapping[str, Any]) -> Finding | None:
-    """That nothing could be told, where that is so."""
+    """The finding that the platform's backups could not be read; None if they could."""
     if not result.get("failed") and not result.get("unreachable"):
         return None
     told = str(result.get("msg") or "it could not be looked at")
@@ -19,7 +19,7 @@ def failure_of(result: Mapping[str, Any]) -> Finding | None:
 
 
 def is_asked(result: Mapping[str, Any]) -> bool:
-    """Whether anybody has looked."""
+    """Whether the platform's backups were asked for."""
     return bool(result) and not result.get("skipped")
 
 

@@ -21,7 +21,7 @@ NEWEST, NONE = "newest", "none"
 
 @dataclass(frozen=True)
 class CheckRequest:
-    """The limits of one database.
+    """The limits that one database's backups are checked against.
 
     :param schedule: kind of backup -> how old its newest good set may be.
     :param min_copies: good copies that the newest set must have; 0 is one in every location.

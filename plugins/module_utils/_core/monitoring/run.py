@@ -37,7 +37,7 @@ STEP = "check the backups"
 
 
 class CheckFailed(BackupError):
-    """Something is not as it should be.
+    """At least one check has failed.
 
     :ivar report: of everything.
     """
@@ -93,7 +93,7 @@ def find_all(
 
 
 def report_findings(label: str, findings: Sequence[Finding]) -> dict[str, Any]:
-    """What the module returns."""
+    """The result of ``backup_check``."""
     ordered = worst_first(findings)
     counts = {status: sum(one.status == status for one in findings) for status in ("failed", "warning", PASSED)}
     told = ", ".join(f"{count} {status}" for status, count in counts.items())

@@ -39,7 +39,7 @@ _LEAST_BYTES = 4096
 
 @dataclass(frozen=True)
 class Judgement:
-    """How a size compares with those before it.
+    """How a size compares with the sizes of earlier sets.
 
     :param status: ``normal``, ``small``, ``large``, or ``unknown`` where too few are known.
     :param low: the least that is usual; 0 where that is not known.
@@ -54,12 +54,12 @@ class Judgement:
 
     @property
     def unusual(self) -> bool:
-        """Whether somebody should look."""
+        """Whether a person should look at it."""
         return self.status in (SMALL, LARGE)
 
 
 def judge_size(size: int, history: Sequence[int]) -> Judgement:
-    """Compare a size with its history.
+    """Compare a size in bytes with those of earlier sets.
 
     :param size: bytes.
     :param history: the sizes of the good sets before it, oldest first.
@@ -97,7 +97,7 @@ def judge_count(count: int, history: Sequence[int]) -> Judgement:
 
 
 def _band(known: Sequence[int]) -> tuple[int, int]:
-    """The least and the most that is usual behind these sizes."""
+    """The smallest and the largest size that is usual."""
     logs = [math.log(one) for one in known]
     steps = [later - earlier for earlier, later in itertools.pairwise(logs)]
     step = median(steps)

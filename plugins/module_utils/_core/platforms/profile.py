@@ -23,7 +23,7 @@ _PLATFORMS_BY_PLACE = ("AGGREGATE", "FUNCTION", "OPERATOR", "PROCEDURE", "SCHEMA
 
 @dataclass(frozen=True)
 class Profile:
-    """One platform.
+    """What a hosting platform owns in a database: schemas, roles, tables.
 
     :param title: for people.
     :param database: that which every project has, and none can rename or make anew.
@@ -50,7 +50,7 @@ class Profile:
     calling: frozenset[str] = frozenset()
 
     def has_schema(self, schema: str) -> bool:
-        """Whether a schema is the platform's."""
+        """Whether the schema belongs to the platform."""
         return _any(self.schemas, schema)
 
     def is_reserved(self, role: str) -> bool:

@@ -10,7 +10,7 @@ PROFILES = {one.name: one for one in (SUPABASE,)}
 
 
 def find_profile(name: str | None) -> Profile | None:
-    """The profile of that name; None where none is asked for.
+    """The profile with this name; None if no name was given.
 
     :raises ConfigError: there is none of that name.
     """

@@ -129,7 +129,7 @@ class ConnectionOptions:
 
     @property
     def database(self) -> str:
-        """Name of the database."""
+        """The name of the database."""
         return str(self.connect_params.get("dbname") or self.login_db)
 
     @property
@@ -159,7 +159,7 @@ class ConnectionOptions:
 
     @property
     def target(self) -> str:
-        """For messages: role, host, port and database."""
+        """The role, host, port and database, for messages."""
         return f"{self.user}@{self.host or 'localhost'}:{self.port}/{self.database}"
 
     def parameters(self) -> dict[str, str]:

@@ -77,7 +77,7 @@ _HINTS = {
 
 @dataclass(frozen=True)
 class CopyQuery:
-    """An export that was checked against the database.
+    """A COPY statement for an export, checked against the database.
 
     :param name: for messages and progress.
     :param select: the query whose rows are copied.
@@ -286,7 +286,7 @@ class TableSource:
             self._ended.set()
 
     def cancel(self) -> None:
-        """Make the server stop; returns at once."""
+        """Cancel the statement on the server; returns at once."""
         with self._lock:
             first, self._cancelled = not self._cancelled, True
         if first and not self._ended.is_set():
@@ -323,7 +323,7 @@ class TableSource:
 
 
 class _Buffer:
-    """Gathers rows into pieces of a useful size."""
+    """Collects rows until a piece is large enough to be emitted."""
 
     def __init__(self, emit: Emit) -> None:
         self._emit = emit

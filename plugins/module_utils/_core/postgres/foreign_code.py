@@ -64,7 +64,7 @@ def knows_restriction(server_version_num: int) -> bool:
 
 @dataclass(frozen=True)
 class ReadRelation:
-    """A relation that is read.
+    """A table or view that a query reads.
 
     :param relkind: as pg_class has it.
     :param trusted: whether it belongs to a superuser or to the role itself.
@@ -79,7 +79,7 @@ class ReadRelation:
 
     @property
     def problem(self) -> str | None:
-        """What to read it by a query would run; None if nothing."""
+        """The code of other roles that reading it would execute; None if there is none."""
         if self.trusted:
             return None
         name = display_name(self.table)

@@ -32,7 +32,7 @@ FROM pg_catalog.pg_type t WHERE t.oid = ANY (%s)
 
 @dataclass(frozen=True)
 class _Type:
-    """A type that is not PostgreSQL's own.
+    """A type that is not built into PostgreSQL.
 
     :param base: of a domain.
     :param element: of an array.
@@ -67,7 +67,7 @@ def json_rows(connection: Connection, select: str) -> str:
 
 
 class _Types:
-    """Types and all that they are made of."""
+    """All types of a query's columns, with the types that those consist of."""
 
     def __init__(self, cursor: Cursor, oids: Sequence[int]) -> None:
         self._known: dict[int, _Type] = {}
@@ -80,7 +80,7 @@ class _Types:
                 wanted |= {base, element, *(members or ())} - {0}
 
     def value(self, expression: Composable, oid: int) -> Composable:
-        """What is given to row_to_json for *expression* of that type."""
+        """The expression that row_to_json gets for a column of that type."""
         from psycopg2 import sql
 
         if self._is_plain(oid):

@@ -96,7 +96,7 @@ class ServerFacts:
 
     @property
     def major(self) -> int:
-        """Major version: 17."""
+        """The server's major version, such as 17."""
         return self.version_num // 10000
 
 

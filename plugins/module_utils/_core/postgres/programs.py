@@ -35,7 +35,7 @@ _METHODS_SINCE = 16
 
 @dataclass(frozen=True)
 class Program:
-    """One client program.
+    """One client program: path and version.
 
     :param version: ``(17, 10)``; a beta is ``(19,)``.
     """
@@ -46,7 +46,7 @@ class Program:
 
     @property
     def major(self) -> int:
-        """Major version: 17."""
+        """The program's major version, such as 17."""
         return self.version[0]
 
     @property

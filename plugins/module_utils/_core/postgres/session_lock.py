@@ -85,7 +85,7 @@ class Holder:
 
     @property
     def remedy(self) -> str:
-        """How to make them let go."""
+        """What the user can do to end the session that has the lock."""
         return "ROLLBACK PREPARED it" if self.pid is None else f"SELECT pg_terminate_backend({self.pid})"
 
 
@@ -102,7 +102,7 @@ class LockHeld(Exception):
 
 @dataclass(frozen=True)
 class SessionLock:
-    """A lock that was taken.
+    """An advisory lock that a session holds.
 
     :param key: the pair of integers that pg_locks shows as classid and objid.
     :param passed_over: strangers who hold a key of it, too.
@@ -112,7 +112,7 @@ class SessionLock:
     passed_over: tuple[Holder, ...] = ()
 
     def is_held(self, connection: Connection) -> bool:
-        """Whether the session still has it."""
+        """Whether the session still holds the lock."""
         with connection.cursor() as cursor:
             cursor.execute(_HELD, self.key)
             row = cursor.fetchone()
@@ -121,7 +121,7 @@ class SessionLock:
 
 @dataclass(frozen=True)
 class _Key:
-    """A key that somebody holds.
+    """The two numbers of an advisory lock that a session holds.
 
     :param counts: None where it is not known who that is: their session ended, or began, while we asked.
     """
@@ -176,7 +176,7 @@ def any_holder(connection: Connection, number: int, database: str) -> Holder | N
 
 
 def describe(holders: tuple[Holder, ...]) -> str:
-    """Several of them for a message."""
+    """The sessions that hold a lock, in one line."""
     return bounded_list([f"({holder}; {holder.remedy})" for holder in holders], limit=_SHOWN)
 
 

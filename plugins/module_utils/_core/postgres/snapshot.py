@@ -111,7 +111,7 @@ class Snapshot:
 
     @property
     def options(self) -> ConnectionOptions:
-        """How to reach the very server that has the snapshot."""
+        """Connection options that lead to the very server of the snapshot, past any balancer."""
         return self._options
 
     @property
@@ -143,7 +143,7 @@ class Snapshot:
             raise SourceError("keep the snapshot", "its transaction has ended")
 
     def still_held(self) -> bool:
-        """Whether session, snapshot and lock are all there."""
+        """Whether the session, its snapshot and its lock still exist."""
         try:
             self.verify()
         except BackupError:

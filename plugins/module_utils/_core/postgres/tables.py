@@ -47,12 +47,12 @@ ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"
 
 
 class NoSuchTableError(ConfigError):
-    """No table has the name that was given."""
+    """The database has no table of this name."""
 
 
 @dataclass(frozen=True)
 class TableInfo:
-    """One relation of the user's.
+    """A table, view or other relation that is not PostgreSQL's own.
 
     :param bytes: of its rows with what is stored out of line, without indexes; 0 for what stores nothing itself.
     :param relkind: as pg_class has it: ``r`` table, ``p`` partitioned, ``v`` view, ``m`` materialized view,

@@ -84,7 +84,7 @@ class ThrowawayServer:
 
     @property
     def options(self) -> ConnectionOptions:
-        """The way to it, as its superuser."""
+        """Connection options of its superuser."""
         return ConnectionOptions(
             login_port=_PORT,
             login_user=_SUPERUSER,
@@ -94,7 +94,7 @@ class ThrowawayServer:
         )
 
     def __enter__(self) -> ThrowawayServer:
-        """Make and start it.
+        """Create the data directory and start the server.
 
         :raises PreflightError: it does not start; with its own words.
         """
@@ -113,7 +113,7 @@ class ThrowawayServer:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        """End it and all that has come of it, and remove everything.
+        """Stop the server and its processes, and remove all of its files.
 
         :raises BackupError: something could not be ended.
         """

@@ -48,7 +48,7 @@ class TransientUser:
 
     @classmethod
     def choose(cls, folder: str) -> TransientUser:
-        """One that is free.
+        """A system user id that no process and no file uses.
 
         :raises PreflightError: there is none, or we are not root.
         """

@@ -15,7 +15,7 @@ _SHOWN = 10
 
 
 def announcement(document: Procedure) -> dict[str, Any]:
-    """What ``backup_alert`` takes as its option of that name.
+    """The value of the option ``announcement`` of ``backup_alert``.
 
     :param document: at its beginning; or at its end, as :func:`running.finish` will make it.
     """

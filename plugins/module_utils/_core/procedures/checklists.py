@@ -81,7 +81,7 @@ _MIDDLES: Mapping[tuple[str, str | None], Titles] = {
 
 @dataclass(frozen=True)
 class ChecklistOptions:
-    """What of a checklist was asked for.
+    """Who is notified by a procedure, and which optional steps it leaves out.
 
     :param told: whether there is anybody to tell.
     :param must_tell: whether there is no go without them knowing.
@@ -94,7 +94,7 @@ class ChecklistOptions:
 
 
 def checklist(procedure: str, state: str | None, options: ChecklistOptions) -> tuple[Step, ...]:
-    """The steps of a run, none of them done.
+    """The steps of a procedure, all of them still to be done.
 
     :param state: which part of the procedure, where it has several.
     """

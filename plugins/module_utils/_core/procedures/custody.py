@@ -16,7 +16,7 @@ _PEOPLE = ("awx_user_name", "tower_user_name", "GITHUB_ACTOR", "GITLAB_USER_LOGI
 
 
 def custody(known: Mapping[str, object]) -> Custody:
-    """What can be known of who runs it.
+    """Who runs the procedure, from the environment's variables.
 
     :param known: variables of the job and of the environment, by name.
     """
@@ -24,7 +24,7 @@ def custody(known: Mapping[str, object]) -> Custody:
 
 
 def names() -> tuple[str, ...]:
-    """The variables that :func:`custody` looks at."""
+    """The names of the environment variables that :func:`custody` reads."""
     return (*_JOBS, *_PEOPLE)
 
 

@@ -29,7 +29,7 @@ _LINES = ListOf(Text(empty=False))
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One point of the checklist."""
+    """One step of the checklist, with its status and evidence."""
 
     name: Annotated[str, Text(r"[a-z][a-z_]*", "a name in lower case"), "The same in every run of the procedure."]
     title: Annotated[str, NAMED, "What is to be done, for a person."]
@@ -42,7 +42,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True)
 class Copy:
-    """The set in one location."""
+    """The copy of the set in one location."""
 
     location: Annotated[str, NAMED]
     type: Annotated[str, Text(), "local, s3 or rclone."]
@@ -53,7 +53,7 @@ class Copy:
 
 @dataclass(frozen=True, kw_only=True)
 class File:
-    """A file of the set."""
+    """One artifact of the set: name, size and SHA-256."""
 
     name: Annotated[str, NAMED]
     role: Annotated[str, NAMED]
@@ -114,7 +114,7 @@ class Procedure:
         return read_document(SHAPE, data, what="procedure's document", kind=FORMAT, version=VERSION)
 
     def to_bytes(self) -> bytes:
-        """As it is stored.
+        """The document as JSON, in the form in which it is stored and signed.
 
         :raises FormatError: it is not one that :meth:`parse` would accept: go without a step that is required, say.
         """

@@ -25,7 +25,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def published() -> str:
-    """The text of ``docs/procedure.schema.json``."""
+    """The text of ``docs/procedure.schema.json``, generated from the classes."""
     return json.dumps(json_schema(), indent=2) + "\n"
 
 

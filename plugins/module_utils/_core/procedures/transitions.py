@@ -140,7 +140,7 @@ def _merged(known: Backup | None, found: Backup | None) -> Backup | None:
 
 
 def _why(steps: Sequence[Step], of: tuple[str, ...] = (FAILED, SKIPPED)) -> str | None:
-    """The first required step that went wrong, and why."""
+    """The first required step that went wrong, with its reason; None if none did."""
     for step in steps:
         if step.required and step.status in of:
             told = step.evidence[0] if step.evidence else "it does not say why"

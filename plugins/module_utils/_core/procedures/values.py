@@ -31,7 +31,7 @@ _ON, _OFF = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 @dataclass(frozen=True)
 class Value:
-    """One variable that the caller sets.
+    """A variable that the caller of a procedure sets.
 
     :param kind: ``reference``, ``duration``, ``until``, ``state``, ``time``, ``choice``, ``flag``, ``data`` (a list or
         a mapping, or one as text), ``text`` (as it stands), ``path`` or ``plain``.
@@ -48,7 +48,7 @@ class Value:
 
     @property
     def variable(self) -> str:
-        """Where the environment may have it."""
+        """The name of the environment variable that may hold the value."""
         return f"MOBUL_{self.name.upper()}"
 
 
@@ -138,7 +138,7 @@ VALUES: Mapping[str, tuple[Value, ...]] = {
 
 
 def values_of(procedure: str) -> tuple[Value, ...]:
-    """The variables that a playbook takes."""
+    """The variables that the playbook of a procedure takes."""
     return (*VALUES[procedure], *([RESULT] if procedure in PROCEDURES else []))
 
 
@@ -171,7 +171,7 @@ def reference_of(procedure: str, values: Mapping[str, str]) -> str | None:
 
 
 def state_of(procedure: str, values: Mapping[str, str]) -> str | None:
-    """Which part of the procedure is asked for."""
+    """The requested part of the procedure; None if it has only one."""
     return next((values[value.name] for value in VALUES[procedure] if value.kind == "state"), None)
 
 
@@ -225,7 +225,7 @@ def _check_until(value: Value, text: str, now: datetime) -> None:
 
 
 def _is_template(given: object) -> bool:
-    """Whether Ansible would follow a template somewhere in it."""
+    """Whether the value contains a template that Ansible would evaluate."""
     if isinstance(given, str):
         return given.startswith(HEADER) or any(marker in given for marker in MARKERS)
     if isinstance(given, Mapping):

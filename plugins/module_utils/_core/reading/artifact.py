@@ -31,7 +31,7 @@ class NotAsWritten(CryptoError):
 
 
 class StoredArtifact:
-    """A file of a set where it lies.
+    """An artifact of a set in one location.
 
     :param good: the set, whose manifest is trusted as far as it was proven.
     """
@@ -71,7 +71,7 @@ class StoredArtifact:
         return _OtherHeaders(self._good, self.artifact.name)
 
     def stored(self) -> Iterator[bytes]:
-        """The file as it is stored, from its beginning to its end.
+        """The stored bytes of the file, from the first to the last.
 
         What has come may be shown to nobody, and made visible nowhere, before the last piece has.
 
@@ -91,7 +91,7 @@ class StoredArtifact:
             raise self.not_as_written()
 
     def verify(self) -> None:
-        """Read the file once and compare its SHA-256; good for no later reading.
+        """Read the file once and compare its SHA-256 with the manifest's; says nothing about later readings.
 
         :raises BackupError: as :meth:`stored`.
         """
@@ -116,7 +116,7 @@ class StoredArtifact:
             yield piece
 
     def not_as_written(self, found: str = "another SHA-256 than the manifest says") -> NotAsWritten:
-        """The error for a file that is another.
+        """The error for a file that is not the one in the manifest.
 
         :param found: what it has.
         """
@@ -143,7 +143,7 @@ class VerifiedFile:
     """Ranges of a stored file that are those of the file in the manifest, or that whoever decrypts them proves."""
 
     def read(self, offset: int, length: int) -> Iterator[bytes]:
-        """Exactly these bytes, in pieces of any size.
+        """The bytes of this range, in pieces of any size.
 
         :raises NotAsWritten: the file is another by now.
         """
@@ -235,7 +235,7 @@ def _blocks(pieces: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def open_verified(file: StoredArtifact) -> VerifiedFile:
-    """The cheapest proof that its encryption allows: of its head, or of all of it.
+    """Open the file so that every byte read is verified, in the cheapest way that its encryption allows.
 
     :raises NotAsWritten: it is not the file that the manifest tells of.
     """

@@ -26,7 +26,7 @@ _HUNGRY = frozenset({XZ, ZSTD})
 
 @dataclass(frozen=True)
 class UnwrappedFile:
-    """What is inside of a file.
+    """The contents of a file inside all encryption and compression.
 
     :param head: its first :data:`detect.HEAD_BYTES`, or all of less.
     :param layers: the encryption and compression that were around it, the outermost first.
@@ -39,12 +39,12 @@ class UnwrappedFile:
 
     @property
     def is_dump(self) -> bool:
-        """Whether it is a dump of pg_dump's custom format."""
+        """Whether the contents are a dump in pg_dump's custom format."""
         return detect(self.head) is PGDUMP
 
     @property
     def problem(self) -> str | None:
-        """What a person is told where it is neither a dump nor text."""
+        """What the contents are if they are neither a dump nor text; None otherwise."""
         found = detect(self.head)
         if found not in (PGDUMP, UNKNOWN):
             return f"it is {found.title}"
@@ -52,7 +52,7 @@ class UnwrappedFile:
 
     @property
     def warnings(self) -> list[str]:
-        """What should be known of the layers."""
+        """The warnings of all layers of encryption and compression."""
         return list(dict.fromkeys(layer.warning for layer in self.layers if layer.warning))
 
 
@@ -78,7 +78,7 @@ class LayeredFile:
             raise
 
     def unwrap_layers(self) -> UnwrappedFile:
-        """The plain contents from the beginning."""
+        """The decrypted and decompressed contents, from their beginning."""
         pieces = self._stored()
         layers: list[Format] = []
         while True:

@@ -41,7 +41,7 @@ class PlainReader:
         self._decryption = decryption
 
     def pieces(self) -> Iterator[bytes]:
-        """All of it, from the beginning to the end.
+        """All plain bytes, from the first to the last.
 
         :raises BackupError: no key fits, or it is not what the manifest tells of.
         """
@@ -54,7 +54,7 @@ class PlainReader:
         raise NotImplementedError
 
     def fetch(self, offset: int, length: int) -> bytes:
-        """A small range as a whole."""
+        """The plain bytes of a small range, in one piece."""
         return b"".join(self.ranges([(offset, length)]))
 
     def _at_last(self, read: Callable[[], Result]) -> Result:
@@ -203,7 +203,7 @@ def unwrap(file: StoredArtifact, stored: Iterator[bytes], decryption: Decryption
 
 
 def _after(count: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes without the first *count*."""
+    """The bytes of *pieces* after the first *count*."""
     for piece in pieces:
         if len(piece) > count:
             yield piece[count:]
@@ -225,7 +225,7 @@ def does_not_fit(error: CryptoError, artifact: Artifact) -> CryptoError:
 
 
 def _joined(wanted: Ranges) -> Iterator[tuple[int, int]]:
-    """The same ranges, neighbours as one: each costs a request."""
+    """The ranges with neighbours joined, since each costs one request."""
     begin = end = -1
     for offset, length in wanted:
         if offset == end:

@@ -27,7 +27,7 @@ STEP = "read the backup"
 
 @dataclass(frozen=True)
 class _Block:
-    """Where the data of one entry lie.
+    """The position and size of one entry's data.
 
     :param part: number of the reader, from 0.
     :param stored_id: the entry's number within its part.
@@ -54,16 +54,16 @@ class SetArchive:
 
     @property
     def stored_size(self) -> int:
-        """Bytes of the files of the dump as they are stored."""
+        """The size of all artifacts of the dump, in bytes."""
         return sum(reader.artifact.size for reader in self._readers)
 
     @property
     def data_sizes(self) -> dict[int, int]:
-        """Bytes of the data of each entry that has any, by dump id."""
+        """Dump id -> size of the entry's data, in bytes."""
         return {dump_id: block.length for dump_id, block in self._blocks.items()}
 
     def tables(self) -> dict[TableName, TocEntry]:
-        """The entry of every table's rows."""
+        """Table -> the entry with its rows."""
         return {(entry.schema, entry.table): entry for entry in self.toc.entries if entry.desc == TABLE_DATA}
 
     def copy(self, dump_id: int) -> CopyStatement:
@@ -132,7 +132,7 @@ class SetArchive:
 
 
 class ArchiveSource:
-    """An archive as the source of a pipeline; use it once."""
+    """An archive as the source of a pipeline; an object is used once."""
 
     name = "archive"
 
@@ -155,7 +155,7 @@ class ArchiveSource:
 
 
 def open_set_archive(good: GoodSet, decryption: Decryption) -> SetArchive:
-    """Prove the dump of a set and read its table of contents.
+    """Open the verified dump of a set and read its table of contents.
 
     :raises CryptoError: a part is not the file that the manifest tells of, or no key fits.
     :raises FormatError: the set has no dump, or its index is not that of its dump.

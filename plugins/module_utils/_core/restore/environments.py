@@ -26,7 +26,7 @@ def check_environment(found: str | None, expected: str | None) -> None:
 
 
 def unknown_environment(found: str | None, expected: str | None) -> list[str]:
-    """What is to be known of a set that names no environment."""
+    """A warning if the set does not say which environment it is from."""
     if found or not expected:
         return []
     return [f"the backup names no environment: nothing but its label says that it is of {expected!r}"]

@@ -43,7 +43,7 @@ END $mobul$;
 
 
 def may_set_replica_role(cursor: Cursor) -> bool:
-    """Whether the role may set it; some services let others than superusers.
+    """Whether the role may set ``session_replication_role``; some services allow it to others than superusers.
 
     :param cursor: outside any transaction.
     """
@@ -60,21 +60,21 @@ def may_set_replica_role(cursor: Cursor) -> bool:
 
 
 def set_replica_role() -> Composable:
-    """From here on nothing fires, until the transaction ends."""
+    """The statement after which no trigger fires, until the transaction ends."""
     from psycopg2 import sql
 
     return sql.SQL(_ROLE).format(sql.SQL("replica"))
 
 
 def reset_replica_role() -> Composable:
-    """From here on everything fires again."""
+    """The statement after which triggers fire again."""
     from psycopg2 import sql
 
     return sql.SQL(_ROLE).format(sql.SQL("origin"))
 
 
 def check_foreign_keys(tables: Collection[TableName]) -> Composable:
-    """Fail where rows of *tables* refer to none, or others refer to none of theirs."""
+    """The statement that fails if a foreign key from or to one of *tables* does not hold."""
     from psycopg2 import sql
 
     names = (sql.SQL("{}::pg_catalog.regclass").format(sql.Literal(_name(table))) for table in tables)

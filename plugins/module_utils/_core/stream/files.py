@@ -47,11 +47,11 @@ class RegularFile:
 
     @property
     def size(self) -> int:
-        """Bytes, when it was opened."""
+        """The size in bytes at the time when the file was opened."""
         return self.status.st_size
 
     def read_at(self, offset: int, length: int) -> bytes:
-        """Up to *length* bytes from *offset*."""
+        """Up to *length* bytes from position *offset*."""
         try:
             return os.pread(self._descriptor, length, offset)
         except OSError as error:
@@ -123,7 +123,7 @@ class ReplacingFileSink:
             raise PreflightError(step, f"cannot write {path}: {error.strerror}") from error
 
     def write(self, chunk: bytes) -> None:
-        """Append *chunk* to what is not visible yet."""
+        """Append *chunk* to the temporary file."""
         view = memoryview(chunk)
         try:
             while view:
@@ -132,7 +132,7 @@ class ReplacingFileSink:
             raise self._failed(error) from error
 
     def commit(self) -> None:
-        """Make the file durable and visible under its name."""
+        """Flush the temporary file to the disk and rename it to its final name."""
         try:
             os.fchmod(self._descriptor, self._mode)
             os.fsync(self._descriptor)
@@ -148,7 +148,7 @@ class ReplacingFileSink:
         self._close()
 
     def abort(self) -> None:
-        """Remove what was written."""
+        """Remove the temporary file."""
         if self._temporary is not None:
             with contextlib.suppress(OSError):
                 os.unlink(self._temporary, dir_fd=self._directory)

@@ -26,7 +26,7 @@ Emit = Callable[[bytes], None]
 
 
 class Source(Protocol):
-    """Where the bytes come from."""
+    """Where the bytes of a pipeline come from."""
 
     name: str
 
@@ -43,7 +43,7 @@ class Sink(Protocol):
     name: str
 
     def write(self, chunk: bytes) -> None:
-        """Take the next bytes."""
+        """Take the next bytes of the stream."""
 
     def commit(self) -> None:
         """Make everything written durable and visible, all or nothing."""
@@ -114,7 +114,7 @@ class Channel:
 
 
 class _SinkRunner:
-    """One sink in its thread."""
+    """Runs one sink in a thread of its own."""
 
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
@@ -149,7 +149,7 @@ def as_backup_error(error: BaseException, step: str) -> BackupError:
 
 
 class Pipeline:
-    """One run of one stream; use it once.
+    """One run of a pipeline; an object is used once.
 
     :param source: where the bytes come from.
     :param transforms: applied in order. Cheap ones share one thread, which keeps hand-overs few.

@@ -121,7 +121,7 @@ class ProcessSource:
             raise SourceError(self._step, f"{describe_status(self.name, status)}: {self.stderr or 'no message'}")
 
     def cancel(self) -> None:
-        """Kill the program, or keep it from being started."""
+        """Kill the program; if it was not started yet, it never is."""
         with self._lock:
             self._cancelled = True
             if self._process is not None and self._process.poll() is None:

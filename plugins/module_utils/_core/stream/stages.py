@@ -99,12 +99,12 @@ class AtMost:
         self._size = 0
 
     def update(self, chunk: bytes) -> bytes:
-        """Count *chunk* and return it."""
+        """Count the bytes of *chunk* and return it; raise an error above the limit."""
         self._size += len(chunk)
         if self._size > self._limit:
             raise FormatError("unpack the file", f"{self._what} come more than {self._limit:,}", hint=self._hint)
         return chunk
 
     def finalize(self) -> bytes:
-        """Nothing is held back."""
+        """Nothing, as no bytes are held back."""
         return b""

@@ -51,11 +51,11 @@ class Sha256:
         return chunk
 
     def finalize(self) -> bytes:
-        """Nothing is held back."""
+        """Nothing, as no bytes are held back."""
         return b""
 
     def hexdigest(self) -> str:
-        """The digest of all that has passed, in lower-case hex."""
+        """The SHA-256 of all bytes so far, in lower-case hexadecimal."""
         return self._hash.hexdigest()
 
 
@@ -72,13 +72,13 @@ class Beginning:
         self._size = size
 
     def update(self, chunk: bytes) -> bytes:
-        """Look at *chunk* and return it."""
+        """Keep the first bytes of the stream and return *chunk* as it is."""
         if len(self.data) < self._size:
             self.data += chunk[: self._size - len(self.data)]
         return chunk
 
     def finalize(self) -> bytes:
-        """Nothing is held back."""
+        """Nothing, as no bytes are held back."""
         return b""
 
 
@@ -100,7 +100,7 @@ class Gzip:
         return self._compressor.compress(chunk)
 
     def finalize(self) -> bytes:
-        """The rest of the member."""
+        """The last bytes of the gzip member."""
         return self._compressor.flush()
 
 

@@ -73,7 +73,7 @@ class ZstdFrames:
         self.compressed_size = 0
 
     def update(self, chunk: bytes) -> bytes:
-        """Take *chunk* and return the frames that are full."""
+        """Take *chunk*; return the frames that are complete."""
         output: list[bytes] = []
         start = 0
         while self._held + len(chunk) - start >= self._frame_bytes:
@@ -206,7 +206,7 @@ class _Splitter:
 
     @property
     def complete(self) -> bool:
-        """Whether the stream may end here."""
+        """Whether the stream may end here, between two frames."""
         return self._begun and self._next is _Part.FRAME and not self._held and not self._skip
 
     def split(self, data: bytes) -> Iterator[tuple[bytes, bool]]:

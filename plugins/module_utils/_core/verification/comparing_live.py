@@ -37,7 +37,7 @@ _SHOWN = 200
 
 @dataclass(frozen=True)
 class Change:
-    """One thing that is otherwise than in the set.
+    """One difference between the database and the set.
 
     :param name: the object as the manifest calls it.
     :param what: ``lost``, ``new``, ``fewer_rows``, ``more_rows`` or ``changed``.
@@ -51,7 +51,7 @@ class Change:
 
     @property
     def is_loss(self) -> bool:
-        """Whether something is gone that nobody expected to go."""
+        """Whether an object or rows are gone that were not expected to go."""
         return self.what in ("lost", "fewer_rows") and not self.expected
 
     def __str__(self) -> str:

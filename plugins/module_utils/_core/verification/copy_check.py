@@ -47,7 +47,7 @@ class _Read:
 
 
 class CopyCheck:
-    """The verification of one copy; use it once.
+    """The verification of one copy of a set; an object is used once.
 
     :param access: the keys.
     :ivar location: where it lies.
@@ -64,7 +64,7 @@ class CopyCheck:
         self._access = access
 
     def run(self) -> list[Finding]:
-        """Everything that was asked for; an error is a finding, too."""
+        """The findings of all requested checks; an error becomes a finding."""
         try:
             loaded = self.load()
             if loaded is not None:
@@ -207,7 +207,7 @@ class CopyCheck:
             return None
 
     def _read(self, good: GoodSet, *, unpack: bool) -> _Read:
-        """Every file to its end, and what came of that."""
+        """Read every artifact to its end; return sizes, rows and errors."""
         found = _Read()
         expect(sum(artifact.size for artifact in good.manifest.artifacts))
         for artifact in good.manifest.artifacts:

@@ -16,7 +16,7 @@ Tell = Callable[[str, str, str], None]
 
 
 def tables_of(toc: Toc) -> set[TableName]:
-    """The tables whose rows are in a dump."""
+    """The tables whose rows are in the dump."""
     return {(entry.schema, entry.table) for entry in toc.entries if entry.desc == TABLE_DATA}
 
 
@@ -36,7 +36,7 @@ def check_tables(there: Collection[TableName], request: VerifyRequest, add_findi
 
 
 def check_size(size: int, request: VerifyRequest, add_finding: Tell) -> None:
-    """Whether a dump has as many bytes as it must."""
+    """Add a finding if the dump is smaller than the required size."""
     enough = size >= request.min_size
     limit = f", {readable_size(request.min_size)} are expected" if request.min_size else ""
     add_finding("min_size", PASSED if enough else FAILED, f"{readable_size(size)}{limit}")

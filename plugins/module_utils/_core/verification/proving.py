@@ -125,7 +125,7 @@ class ProofRequest:
 
 @dataclass
 class _Proof:
-    """What was found of one set."""
+    """The results of checking all copies of one set."""
 
     known: KnownSet
     manifest: Manifest | None = None

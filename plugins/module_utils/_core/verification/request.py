@@ -78,7 +78,7 @@ def parse_table(text: str) -> TableName:
 
 
 def _part(rest: str, text: str) -> tuple[str, str]:
-    """The first part of a name, and what follows it."""
+    """The first part of a qualified name, and the text after it."""
     if not rest.startswith('"'):
         end = rest.find(".")
         return (rest, "") if end < 0 else (rest[:end], rest[end:])

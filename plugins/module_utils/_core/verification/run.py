@@ -25,7 +25,7 @@ STEP = "verify the backup"
 
 
 class VerifyFailed(BackupError):
-    """A copy or a file is not what it should be.
+    """A copy or a file has failed a check.
 
     :ivar report: of everything.
     """
@@ -84,7 +84,7 @@ def _verify_set(request: VerifyRequest, access: Access, cache_dir: str | None) -
 
 
 def _check_history(catalogue: Catalogue, known: KnownSet) -> Iterator[Finding]:
-    """Whether the dump is of a likely size."""
+    """A finding about the dump's size compared with earlier sets."""
     history = [one.dump_size for one in catalogue.backups if one.good and one.id < known.id]
     judged = judge_size(known.dump_size, history)
     status = FAILED if judged.status == SMALL else WARNING if judged.unusual else PASSED

@@ -14,7 +14,7 @@ from .unpacking import Unpacker
 
 
 def verify_file(request: VerifyRequest, access: Access) -> list[Finding]:
-    """Everything that was asked for; an error is a finding, too."""
+    """The findings of all requested checks; an error becomes a finding."""
     file = access.file
     if file is None:
         raise AssertionError("there is no file")

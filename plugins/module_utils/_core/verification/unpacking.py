@@ -54,7 +54,7 @@ class _Inflate(Decompressor):
 
 
 class _Plain(Decompressor):
-    """Nothing to unpack."""
+    """The stage for data that are not compressed."""
 
     name = "plain"
 

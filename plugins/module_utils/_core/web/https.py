@@ -24,7 +24,7 @@ _CHUNK = 65536
 
 
 class Unreached(Exception):
-    """There is no answer.
+    """The server could not be reached, or has not answered.
 
     :param hint: what to do about it, where that is known.
     :param transient: whether the same request may be answered later.
@@ -54,12 +54,12 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """The body in one line."""
+        """The body of the answer in one line."""
         return visible(" ".join(self.body.decode("utf-8", "replace").split()))
 
 
 class _Unconnected(OSError):
-    """Nothing was sent, as there is no connection."""
+    """No connection could be made, so nothing was sent."""
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
@@ -154,7 +154,7 @@ def ask(
     seconds: float,
     limit: int,
 ) -> Answer:
-    """Send one request; the answer, whatever its status is.
+    """Send one request and return the answer, whatever its status.
 
     :param url: one that :func:`check_url` has let pass.
     :param ca_cert: file of the authorities to trust; None for the system's.

@@ -30,7 +30,7 @@ class ArmorWriter:
         return prefix + b"".join(lines)
 
     def finalize(self) -> bytes:
-        """The rest, and the end line."""
+        """The last, shorter line and the end line."""
         last = binascii.b2a_base64(self._carry) if self._carry else b""
         return self._prefix + last + END_LINE + b"\n"
 

@@ -26,7 +26,7 @@ _ARMOR_FRAME = len("-----BEGIN AGE ENCRYPTED FILE-----\n-----END AGE ENCRYPTED F
 
 
 class AgeEncryption(Encryption):
-    """To age recipients, or to one passphrase."""
+    """Encryption to age recipients, or to one passphrase."""
 
     scheme = "age"
     suffix = ".age"

@@ -30,7 +30,7 @@ class Encryptor:
         return self._write(self._sealer.update(self._alive(chunk)))
 
     def finalize(self) -> bytes:
-        """The end of the file, without which it cannot be decrypted."""
+        """The final chunk, without which the file cannot be decrypted."""
         self._alive(b"")
         self._finalized = True
         last = self._write(self._sealer.finalize())

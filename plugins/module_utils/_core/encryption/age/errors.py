@@ -13,7 +13,7 @@ class AgeError(CryptoError):
 
 
 class HeaderError(AgeError):
-    """The header breaks the format."""
+    """The header does not follow the format."""
 
 
 class NotAgeError(HeaderError):

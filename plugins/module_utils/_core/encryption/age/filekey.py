@@ -26,24 +26,24 @@ _SHOWN_TYPE_LENGTH = 32
 
 
 class Recipient(Protocol):
-    """Someone to encrypt to."""
+    """A public key that wraps the file key of a new file."""
 
     def wrap(self, file_key: bytes) -> Stanza:
         """A new stanza that holds *file_key*."""
 
 
 class Identity(Protocol):
-    """What opens files encrypted to its recipient."""
+    """A private key or passphrase that unwraps the file key of a file."""
 
     def unwrap(self, stanza: Stanza) -> bytes | None:
         """The file key, or None where *stanza* is for another; called only with stanzas that passed their check."""
 
     def describe(self) -> str:
-        """How messages name it, without a secret."""
+        """The name of the identity in messages; never the secret itself."""
 
 
 def new_header(recipients: Sequence[Recipient]) -> tuple[bytes, bytes]:
-    """Make a file key and wrap it.
+    """Make a random file key and wrap it for each recipient; return header and payload key.
 
     :return: the file key and the whole header.
     :raises ConfigError: there is no recipient, or a passphrase is not alone, or there are too many.

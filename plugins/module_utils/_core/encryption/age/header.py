@@ -34,7 +34,7 @@ class Stanza:
     body: bytes
 
     def encode(self) -> bytes:
-        """The stanza's lines."""
+        """The lines of the stanza as they stand in a header."""
         body = encode_base64(self.body)
         # The last line must be shorter than a full one, if need be empty.
         lines = [body[start : start + _COLUMNS] for start in range(0, len(body) + 1, _COLUMNS)]
@@ -62,7 +62,7 @@ class Header:
 
 
 def encode_header(stanzas: Sequence[Stanza], file_key: bytes) -> bytes:
-    """A whole header with its MAC, ready to be written."""
+    """The bytes of a complete header, with its MAC."""
     authenticated = b"".join([_VERSION_LINE, b"\n", *(stanza.encode() for stanza in stanzas), _MAC_MARK])
     return b"%b %b\n" % (authenticated, encode_base64(_mac(file_key, authenticated)).encode("ascii"))
 
@@ -83,11 +83,11 @@ class HeaderParser:
 
     @property
     def received(self) -> int:
-        """Bytes taken so far."""
+        """The number of bytes that were fed so far."""
         return len(self._buffer)
 
     def feed(self, data: bytes) -> Header | None:
-        """Take the next bytes; the header once it is complete.
+        """Take the next bytes; return the header once it is complete, None until then.
 
         :raises HeaderError: it is malformed or too large; raised as soon as that is certain.
         """
@@ -105,7 +105,7 @@ class HeaderParser:
         return None
 
     def rest(self) -> bytes:
-        """What came after the header."""
+        """The bytes that were fed beyond the end of the header."""
         return bytes(self._buffer[self._line_start :])
 
     def end(self) -> HeaderError:

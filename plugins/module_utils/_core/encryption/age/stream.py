@@ -76,13 +76,13 @@ class _Window:
         self._full: list[bytes] = []
 
     def reserve(self, chunks: int) -> None:
-        """Before an update of so many chunks."""
+        """Make room for as many chunks as one update may return."""
         size = min(chunks, _WINDOW_CHUNKS) * SEALED_SIZE
         if size > len(self._buffer):
             self._buffer = memoryview(bytearray(size))
 
     def room(self) -> memoryview:
-        """Space for one chunk."""
+        """A writable view of the space for the next chunk."""
         if len(self._buffer) - self._used < SEALED_SIZE:
             self._full.append(bytes(self._buffer[: self._used]))
             self._used = 0
@@ -93,7 +93,7 @@ class _Window:
         self._used += size
 
     def take(self) -> bytes:
-        """All chunks kept since the last time."""
+        """The chunks that were kept since the last call, as one piece."""
         last = bytes(self._buffer[: self._used])
         full, self._full, self._used = self._full, [], 0
         return b"".join([*full, last]) if full else last
@@ -115,7 +115,7 @@ class _Chunker:
         return (len(self._carry) + len(data)) // self._size
 
     def cut(self, data: bytes) -> Iterator[memoryview]:
-        """The pieces that are complete with *data*; must be used up."""
+        """The chunks that *data* completes; the caller must use all of them before the next call."""
         view = memoryview(data)
         limit = self._size + self._hold_back
         if self._carry and len(self._carry) + len(view) >= limit:
@@ -130,11 +130,11 @@ class _Chunker:
         self._carry += view[start:]
 
     def rest(self) -> memoryview:
-        """What is left at the end of the stream."""
+        """The bytes of the last, incomplete chunk."""
         return memoryview(bytes(self._carry))
 
     def is_empty(self) -> bool:
-        """Whether nothing is left."""
+        """Whether no bytes are left over."""
         return not self._carry
 
 
@@ -157,7 +157,7 @@ class StreamSealer:
         return self._window.take()
 
     def finalize(self) -> bytes:
-        """The final chunk."""
+        """The encrypted final chunk."""
         self._window.reserve(1)
         self._seal(self._chunker.rest(), final=True)
         return self._window.take()
@@ -196,7 +196,7 @@ class StreamOpener:
         return self._release()
 
     def finalize(self) -> bytes:
-        """The plaintext of a final chunk that is not full.
+        """The plaintext of the final chunk, if it was not full.
 
         :raises PayloadError: the payload is not authentic or may not end here.
         """
@@ -250,11 +250,11 @@ def check_last_size(size: int, number: int) -> None:
 
 
 def not_authentic(number: int, *, last: bool = False) -> PayloadError:
-    """Chunk *number* does not open."""
+    """The error for a chunk that does not authenticate."""
     why = "the file was damaged or cut off there" if last else "the file was damaged or put together from others"
     return PayloadError(f"payload chunk {number} is not authentic: {why}", hint="use another copy")
 
 
 def trailing_data(number: int) -> TrailingDataError:
-    """Something follows chunk *number*, which is the final one."""
+    """The error for data behind the final chunk."""
     return TrailingDataError(f"trailing data: chunk {number} is the final one, but the file goes on after it")

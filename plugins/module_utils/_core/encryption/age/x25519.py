@@ -61,7 +61,7 @@ class X25519Identity:
 
     @classmethod
     def generate(cls) -> X25519Identity:
-        """A new one, from the system's random source."""
+        """A new private key from the system's random source."""
         return cls(os.urandom(KEY_SIZE))
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class X25519Identity:
         return f"X25519Identity(recipient={self.recipient})"
 
     def describe(self) -> str:
-        """The recipient, for messages."""
+        """The public key that belongs to it."""
         return str(self.recipient)
 
     def unwrap(self, stanza: Stanza) -> bytes | None:

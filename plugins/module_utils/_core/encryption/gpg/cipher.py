@@ -32,7 +32,7 @@ _PREFIX = "gpg:"
 
 
 class GpgEncryption(Encryption):
-    """To OpenPGP keys, or to one passphrase.
+    """Encryption to OpenPGP keys, or to one passphrase.
 
     :param home: a private one, which goes when this is closed.
     :ivar key_ids: for each recipient the ids of the keys that may appear in a message to it.

@@ -27,7 +27,7 @@ _STATUS_MARK = "[GNUPG:] "
 
 @dataclass(frozen=True)
 class GpgResult:
-    """What one run of gpg gave.
+    """The exit status, output and status lines of one run of gpg.
 
     :param status: the lines that gpg wrote for programs, without their mark.
     """
@@ -148,7 +148,7 @@ def passphrase_pipe(passphrase: str) -> int:
 
 
 def explain_failure(result: GpgResult) -> str:
-    """How gpg ended, with its own last words."""
+    """The exit status of gpg and the last line of its messages."""
     return f"{describe_status('gpg', result.code)}: {result.messages or 'no message'}"
 
 

@@ -22,7 +22,7 @@ _UNUSABLE = {"r": "revoked", "e": "expired", "i": "invalid", "d": "disabled"}
 
 @dataclass(frozen=True)
 class GpgKey:
-    """One public key.
+    """One OpenPGP public key.
 
     :param fingerprint: of the primary key, upper case.
     :param key_ids: of the (sub)keys that messages to it are encrypted to, 16 digits each.
@@ -43,7 +43,7 @@ def parse_fingerprint(text: str) -> str | None:
 
 
 class Keyring:
-    """The public keys of one encryption, in a private home.
+    """The public keys of one encryption, in a private GnuPG home.
 
     :param source: the home in which fingerprints and e-mail addresses are looked up; None for gpg's own choice.
     """

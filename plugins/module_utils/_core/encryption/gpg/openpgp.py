@@ -36,7 +36,7 @@ _ARMOR_END = b"-----END PGP MESSAGE-----"
 
 @dataclass(frozen=True)
 class Header:
-    """One packet's header.
+    """The header of one OpenPGP packet.
 
     :param size: bytes that the header itself takes.
     :param length: bytes of the body, or of its first part; None means up to the end of the file.
@@ -110,7 +110,7 @@ def begins_key(head: bytes) -> str | None:
 
 
 class MessageFrame:
-    """Follows one binary encrypted message as it streams by.
+    """Checks the packet framing of an encrypted message while it passes.
 
     :ivar key_ids: the keys it is encrypted to, 16 hexadecimal digits each (zeros for a hidden recipient).
     :ivar passphrases: to how many passphrases it is encrypted.

@@ -63,7 +63,7 @@ class GpgFilter(Expanding):
             self.close()
 
     def close(self) -> None:
-        """End gpg if it still runs; for a stream that was given up."""
+        """Kill gpg if it still runs; for a stream that was cancelled."""
         if self._filter is not None:
             self._filter.close()
         if self._status is not None:
@@ -77,7 +77,7 @@ class GpgFilter(Expanding):
         return None
 
     def status(self) -> tuple[str, ...]:
-        """The status lines that gpg has written up to now."""
+        """The status lines that gpg has written so far."""
         if self._status is None or self._status.closed:
             return ()
         return read_status(self._status.fileno())
@@ -111,10 +111,10 @@ class GpgFilter(Expanding):
 
 
 class GpgEncryptor(GpgFilter):
-    """Encrypts; see :func:`gpg_encryptor`."""
+    """The stage that encrypts; made by :func:`gpg_encryptor`."""
 
     def judge(self, status: Sequence[str]) -> None:
-        """gpg confirms the end of an encryption."""
+        """Raise unless gpg confirmed the end of the encryption."""
         if "END_ENCRYPTION" not in status:
             raise CryptoError(self._step, "gpg ended without confirming that it encrypted everything")
 

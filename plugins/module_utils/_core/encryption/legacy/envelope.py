@@ -98,7 +98,7 @@ class EnvelopeCipher(Cipher):
 
 
 class EnvelopeDecryptor:
-    """Decrypts one envelope.
+    """The stage that decrypts one envelope.
 
     :param key: 32 bytes.
     :param iv: where it is known already because it stands behind the data.

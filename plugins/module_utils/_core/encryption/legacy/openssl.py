@@ -140,7 +140,7 @@ class OpensslCipher(Cipher):
 
 
 class OpensslDecryptor:
-    """Decrypts one file, see the module's text.
+    """The stage that decrypts one file; the module's documentation has the format.
 
     :param candidates: derivations to choose from, likeliest first.
     :param detect: tells what kind of file a derivation gives.
@@ -247,7 +247,7 @@ class Base64Decoder:
         self._rest = b""
 
     def update(self, chunk: bytes) -> bytes:
-        """The bytes that are complete by now."""
+        """Take the next bytes; return what can be decoded so far."""
         data = self._rest + b"".join(chunk.split())
         usable = len(data) - len(data) % 4
         self._rest = data[usable:]

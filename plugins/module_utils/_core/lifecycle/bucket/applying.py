@@ -152,7 +152,7 @@ def _rules(state: BucketState) -> list[Any]:
 
 
 def _others(state: BucketState) -> list[Any]:
-    """The lifecycle rules that are not ours."""
+    """The lifecycle rules that this collection has not made."""
     return _rules(replace(state, rules=tuple(rule for rule in state.rules or () if not is_own(rule))))
 
 

@@ -49,7 +49,7 @@ class BucketState:
     smallest: str | None = None
 
     def shown(self) -> dict[str, Any]:
-        """For a person and for a diff."""
+        """The state as a dict for results and diffs."""
         told: dict[str, Any] = {"state": "present" if self.exists else "absent"}
         if self.versioning is not None:
             told["versioning"] = self.versioning or "never enabled"

@@ -19,7 +19,7 @@ _REFUSED = (400, 409)
 
 @dataclass(frozen=True)
 class Feature:
-    """One setting.
+    """One setting of a bucket and the calls that read, write and delete it.
 
     :param leave_out: the module's option with which it is not set.
     :param noun: of the client's methods ``get_...`` and ``put_...``.
@@ -34,7 +34,7 @@ class Feature:
     unset: str = ""
 
     def read(self, store: Store) -> dict[str, Any]:
-        """What the bucket has; empty where it has nothing.
+        """The bucket's value of the setting; an empty dict if it has none.
 
         :raises S3Error: the bucket is missing, or the store does not know this setting.
         """
@@ -47,7 +47,7 @@ class Feature:
             raise self._explained(store, step, error, self.actions[0]) from error
 
     def write(self, store: Store, operation: str, **parameters: Any) -> None:
-        """Set or delete it."""
+        """Set or delete the setting by *operation*."""
         step = f"set the bucket's {self.name}"
         try:
             store.call(step, operation, **parameters)

@@ -41,7 +41,7 @@ class KeptDays:
 
     @classmethod
     def of(cls, policies: Sequence[Policy]) -> KeptDays:
-        """Of one policy at least."""
+        """The days of the longest and shortest periods of one or more policies."""
         periods = [one for policy in policies for one in (*policy.periods.values(), *policy.classes.values())]
         shortest = [policy.shortest_days for policy in policies if policy.shortest_days is not None]
         longest = max((period.longest_days for period in periods if period is not None), default=None)
@@ -72,14 +72,14 @@ class LifecycleSettings:
 
 @dataclass(frozen=True)
 class Derived:
-    """Our rules, and what is to be told about them."""
+    """The lifecycle rules that a policy leads to, and warnings about them."""
 
     rules: tuple[Rule, ...]
     notes: tuple[str, ...] = ()
 
 
 def derive_rules(prefixes: Iterable[str], kept: KeptDays, settings: LifecycleSettings) -> Derived:
-    """The rules that a bucket with sets below *prefixes* gets.
+    """The lifecycle rules for a bucket with sets below *prefixes*.
 
     :raises ValueError: expirations are asked for where the policy has no end.
     """

@@ -19,7 +19,7 @@ _KMS = ("aws:kms", "aws:kms:dsse")
 
 @dataclass(frozen=True)
 class Step:
-    """One request.
+    """One request that changes the bucket.
 
     :param feature: what it sets; None where it makes the bucket.
     :param told: for a person.
@@ -192,7 +192,7 @@ class _Planner:
 
 
 def lifecycle_call(state: BucketState, rules: tuple[dict[str, Any], ...]) -> tuple[str, dict[str, Any]]:
-    """The request that gives the bucket *rules* and no others."""
+    """The operation and parameters that give the bucket exactly these rules."""
     if not rules:
         return "delete_bucket_lifecycle", {}
     parameters: dict[str, Any] = {"LifecycleConfiguration": {"Rules": list(rules)}}

@@ -44,7 +44,7 @@ class Scope:
 
 
 def is_own(rule: Mapping[str, Any]) -> bool:
-    """Whether the rule is one that this collection has made."""
+    """Whether this collection has made the rule, judged by its id."""
     return str(rule.get("ID", "")).startswith(OWN)
 
 

@@ -23,7 +23,7 @@ _MARK_AGE = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class CopyState:
-    """What was found in one location.
+    """The state of the set's copy in one location.
 
     :param problems: what is wrong with the copy, a line each.
     :param warnings: what is not wrong with the copy but should be known.
@@ -54,7 +54,7 @@ def read_copy_state(
     verify_keys: Sequence[VerifyKey] = (),
     record_keys: Sequence[VerifyKey] = (),
 ) -> CopyState:
-    """Find out how the set stands in *location*; nothing is changed.
+    """Read the state of the set's copy in one location; nothing is changed.
 
     :raises BackupError: the location fails.
     """

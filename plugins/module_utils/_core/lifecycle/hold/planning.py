@@ -20,7 +20,7 @@ _NEVER = datetime.min.replace(tzinfo=timezone.utc)
 
 @dataclass(frozen=True)
 class Standing:
-    """How one copy of a set stands.
+    """The manifest and records of one copy of a set.
 
     :param names: of all its objects.
     :param holds: by name; None for one that cannot be read.
@@ -37,18 +37,18 @@ class Standing:
 
     @property
     def is_set(self) -> bool:
-        """Whether it is a whole set: it has its manifest."""
+        """Whether the copy is complete, which means that it has a manifest."""
         return MANIFEST in self.names
 
     @property
     def hold(self) -> Hold | None:
-        """The one that counts."""
+        """The hold that is in force; None if there is none."""
         return last_to_end(hold for hold in self.holds.values() if hold is not None)
 
 
 @dataclass(frozen=True)
 class Step:
-    """One request.
+    """One request that changes the copy.
 
     :param action: ``put``, ``delete``, ``legal_on`` or ``legal_off``.
     :param name: of the object in the set's directory.
@@ -116,7 +116,7 @@ def plan_release(standing: Standing, release: Release, key: SigningKey | None = 
 
 
 class _Plan:
-    """Steps, and what is there once they are done.
+    """The steps so far, and the objects that exist once they are done.
 
     A record is never there without its signature: that comes first and goes last.
     """
@@ -133,7 +133,7 @@ class _Plan:
         return self._key is None or name in self._vouched
 
     def put(self, name: str, data: bytes) -> None:
-        """Write a record."""
+        """Add the steps that write a record."""
         signature = signature_of(name)
         self._delete(signature)
         if self._key is not None:
@@ -141,7 +141,7 @@ class _Plan:
         self._write(name, data)
 
     def remove(self, name: str) -> None:
-        """Remove a record, or what is left of one."""
+        """Add the steps that remove a record, or the rest of one."""
         self._delete(name)
         self._delete(signature_of(name))
 

@@ -43,7 +43,7 @@ class Copy:
 
 
 def report(request: HoldRequest, set_id: SetId, copies: Sequence[Copy], check_mode: bool) -> dict[str, Any]:
-    """The module's result."""
+    """The result of ``backup_hold``."""
     would = "would be" if check_mode else "is"
     goal = f"held: {request.hold_of(set_id)}" if request.held else f"released: {request.reason}"
     return {

@@ -53,11 +53,11 @@ class HoldRequest:
         return cls(check_name(params["label"], "label"), backup, held, reason, until, now)
 
     def hold_of(self, set_id: SetId) -> Hold:
-        """The hold that is asked for."""
+        """The record of the requested hold."""
         return Hold(id=set_id, label=self.label, held_at=self.now, reason=self.reason, until=self.until)
 
     def release_of(self, set_id: SetId) -> Release:
-        """The release that is asked for."""
+        """The record of the requested release."""
         return Release(id=set_id, label=self.label, released_at=self.now, reason=self.reason)
 
 

@@ -56,7 +56,7 @@ def hold_in(
     check_mode: bool,
     keys: RecordKeys = _NO_KEYS,
 ) -> dict[str, Any]:
-    """The same, in locations that are open."""
+    """Hold or release the set in locations that are open already; return the result."""
     named = request.backup and FoundSet(request.backup)
     found = named or newest_good(locations, request.label, verify_keys)
     set_id = found.id
@@ -102,7 +102,7 @@ def _look_all(
 
 
 def _planned(request: HoldRequest, set_id: SetId, name: str, looked: CopyState, keys: RecordKeys) -> Copy:
-    """What is to be done in one location, as if it had been done."""
+    """The planned outcome for one location, as check mode reports it."""
     standing = looked.standing
     found = Copy(
         name,

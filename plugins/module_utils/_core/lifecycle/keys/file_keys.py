@@ -19,7 +19,7 @@ from ...reading.plain import does_not_fit
 
 @dataclass(frozen=True)
 class FileKey:
-    """The key of one file; its text form does not show it.
+    """The file key of one age file; ``repr`` does not show it.
 
     :param name: of the artifact.
     """
@@ -28,7 +28,7 @@ class FileKey:
     key: bytes = field(repr=False)
 
     def header_for(self, recipients: Sequence[Recipient]) -> str:
-        """A new header."""
+        """A new age header that wraps the file key for *recipients*."""
         return wrap_header(self.key, recipients).decode("ascii")
 
     def is_in(self, record: Rekey) -> bool:

@@ -51,7 +51,7 @@ class KeysIncomplete(BackupError):
 
 
 def which_set(params: Mapping[str, Any], locations: Sequence[Location]) -> SetId:
-    """The set that the module's parameters name.
+    """The id of the set that the module's parameters name.
 
     :raises BackupError: a name cannot be right, or there is no such set.
     """

@@ -54,18 +54,18 @@ class RekeyRequest:
 
     @property
     def directory(self) -> str:
-        """The set's key in a location."""
+        """The key of the set's directory in a location."""
         return self.id.directory(self.label)
 
     @property
     def names(self) -> frozenset[str]:
-        """The recipients as texts."""
+        """The new recipients as texts."""
         return frozenset(map(str, self.recipients))
 
 
 @dataclass(frozen=True)
 class _Found:
-    """The set in one location."""
+    """The copy of the set in one location, with its rekey records."""
 
     loaded: LoadedSet
     names: frozenset[str]
@@ -74,7 +74,7 @@ class _Found:
 
 @dataclass(frozen=True)
 class _Record:
-    """What is to lie beside every copy."""
+    """The rekey record, with its signature, that every copy is to have."""
 
     name: str
     data: bytes
@@ -101,7 +101,7 @@ def run_backup_rekey(params: Mapping[str, Any], check_mode: bool) -> dict[str, A
 
 
 def rekey_in(locations: Sequence[Location], request: RekeyRequest, check_mode: bool) -> dict[str, Any]:
-    """The same, in locations that are open."""
+    """Rekey the set in locations that are open already; return the result."""
     answers, failures = ask_all(locations, lambda location: _look(location, request))
     found = {name: answer for name, answer in answers.items() if isinstance(answer, _Found)}
     loaded = _agreed(request, found, answers, failures)
@@ -130,7 +130,7 @@ def rekey_in(locations: Sequence[Location], request: RekeyRequest, check_mode: b
 
 
 def _recipients(given: Sequence[str]) -> tuple[X25519Recipient, ...]:
-    """The recipients that the user named.
+    """The user's recipients as X25519 keys.
 
     :raises ConfigError: there is none, one is of another kind than age, or they are too many.
     """
@@ -156,7 +156,7 @@ def _agreed(
     answers: Mapping[str, _Found | Copy],
     failures: Mapping[str, BackupError],
 ) -> LoadedSet:
-    """The set that all locations have which have any.
+    """The set that all copies agree on; raise an error if they differ.
 
     :raises BackupError: there is none, or they have different ones.
     """
@@ -224,7 +224,7 @@ def _new_record(request: RekeyRequest, loaded: LoadedSet, keys: Sequence[FileKey
 
 
 def _place(location: Location, request: RekeyRequest, found: _Found, record: _Record | None, check_mode: bool) -> Copy:
-    """Put what is lacking of the record beside one copy."""
+    """Write the record, and its signature, beside one copy if they are not there."""
     if record is None:
         return Copy(location.name, "rekeyed", "encrypted to them")
     after = f"rekeyed by {record.name}"

@@ -44,7 +44,7 @@ class SignRequest:
 
     @property
     def directory(self) -> str:
-        """The set's key in a location."""
+        """The key of the set's directory in a location."""
         return self.id.directory(self.label)
 
 
@@ -70,7 +70,7 @@ def run_backup_sign(params: Mapping[str, Any], check_mode: bool) -> dict[str, An
 
 
 def sign_in(locations: Sequence[Location], request: SignRequest, check_mode: bool) -> dict[str, Any]:
-    """The same, in locations that are open."""
+    """Sign the set in locations that are open already; return the result."""
     answers, failures = ask_all(locations, lambda location: _look(location, request))
     if not any(isinstance(answer, bytes) for answer in answers.values()):
         raise _nowhere(request, answers, failures)

@@ -20,7 +20,7 @@ _MARK = b'{"format": "mobul.backup/deletion", "version": 1}\n'
 
 @dataclass
 class Cleaned:
-    """What became of one location.
+    """The result of pruning one location.
 
     :param deleted: newest first.
     :param freed: bytes.
@@ -57,7 +57,7 @@ def clean(location: Location, label: str, goes: Iterable[SetCopy], unfinished: I
 
 
 def _delete(location: Location, label: str, copy: SetCopy, cleaned: Cleaned, *, locks: bool) -> None:
-    """Delete one copy, unless it is held by then.
+    """Delete one copy unless a hold was placed meanwhile.
 
     The mark comes before the look for a hold, and whoever holds the set looks for marks once the hold is there. So of
     the two, whose requests may take any time, at least one sees the other; and where both do, both step back.

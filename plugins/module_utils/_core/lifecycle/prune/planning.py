@@ -57,7 +57,7 @@ class PrunePlan:
 def plan_prune(
     catalogue: Catalogue, policy: Policy, now: datetime, older_than: timedelta, *, adopt: str | None = None
 ) -> PrunePlan:
-    """Plan a clean-up of everything that *catalogue* has.
+    """Decide which copies of a label are deleted, without deleting any.
 
     :param older_than: how old what a killed run left must be.
     :param adopt: the system identifier of another database whose sets are this one's, too.
@@ -91,7 +91,7 @@ def plan_prune(
 def _going_alone(
     candidates: Sequence[Candidate], here: Sequence[Candidate], policy: Policy, now: datetime, gone: frozenset[SetId]
 ) -> tuple[Decision, ...]:
-    """What one location lets go that others keep.
+    """The deletions of one location's copies whose sets stay in other locations.
 
     :param here: the sets that have a copy there and of which something is said, as it sees them.
     """

@@ -34,7 +34,7 @@ def report_planned(plan: PrunePlan) -> dict[str, Any]:
 
 
 def report_cleaned(plan: PrunePlan, cleaned: Sequence[Cleaned]) -> dict[str, Any]:
-    """What was done."""
+    """The result of ``backup_prune`` after the deletions."""
     sizes = {(name, copy.id): copy.size for name, copies in plan.goes.items() for copy in copies}
     deleted = [
         {"location": one.location, "id": str(set_id), "bytes": sizes[one.location, set_id]}
@@ -119,7 +119,7 @@ def _shown(plan: PrunePlan) -> list[Decision]:
 
 
 def _table(plan: PrunePlan, shown: Sequence[Decision], staying: int) -> list[str]:
-    """The plan for a person, the newest set first."""
+    """The plan as lines of a table, the newest set first."""
     copies = _leaving(plan)
     rows = [
         ("keep" if one.keep else "delete", str(one.id), ", ".join(copies.get(one.id, [])), _reason(one, copies))
@@ -133,7 +133,7 @@ def _table(plan: PrunePlan, shown: Sequence[Decision], staying: int) -> list[str
 
 
 def _leaving(plan: PrunePlan) -> dict[SetId, list[str]]:
-    """The locations that sets go from."""
+    """Set -> the locations that it is deleted from."""
     copies: dict[SetId, list[str]] = {}
     for name, going in plan.goes.items():
         for copy in going:

@@ -26,7 +26,7 @@ from .target_copy import TargetCopy
 
 @dataclass(frozen=True)
 class Copied:
-    """A set that a location has got.
+    """A new copy of a set in one location.
 
     :param source: the name of the location that it was read from, "" where all was there but the manifest.
     :param size: bytes of the artifacts that were written.
@@ -40,7 +40,7 @@ class Copied:
 
 @dataclass
 class Outcome:
-    """What became of one set.
+    """The copies and failures of one set.
 
     :ivar missing: name -> why a location has not got it.
     :ivar damaged: location -> what was found to be wrong with the copy that was read there.
@@ -74,7 +74,7 @@ def copy_set(plan: SetPlan, request: ReplicationRequest) -> Outcome:
 
 
 class _Copying:
-    """One set under way; use it once."""
+    """The copying of one set; an object is used once."""
 
     def __init__(self, plan: SetPlan, request: ReplicationRequest) -> None:
         self._plan = plan
@@ -83,7 +83,7 @@ class _Copying:
         self._deliveries: list[TargetCopy] = []
 
     def run(self, outcome: Outcome) -> None:
-        """Do what can be done, and note it in *outcome*."""
+        """Copy what can be copied, and add it to *outcome*."""
         try:
             contents: Contents = self._sources.use(self._sources.contents)
         except BackupError as error:

@@ -46,7 +46,7 @@ class ReplicationRequest:
 
 @dataclass(frozen=True)
 class Target:
-    """A location that is to get the set.
+    """A location that is to get a copy of the set.
 
     :param repairs: whether there is a damaged copy, which is taken apart for it.
     :param size: bytes of the artifacts that a listing shows to be missing or wrong.
@@ -59,7 +59,7 @@ class Target:
 
 @dataclass(frozen=True)
 class SetPlan:
-    """What is to be done about one set.
+    """The sources and targets of one set.
 
     :param sha256: of the manifest that all good copies have; "" where there is none.
     :param sources: who has a good copy, in the order in which they are asked.

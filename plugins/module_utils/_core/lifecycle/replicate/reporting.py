@@ -27,7 +27,7 @@ class StillMissing(BackupError):
 
 @dataclass
 class Report:
-    """What is told, as it comes to light.
+    """Collects the result of ``backup_replicate``.
 
     :param planned: whether nothing was done yet, and all of it is what would be.
     """
@@ -42,11 +42,11 @@ class Report:
     warnings: list[str] = field(default_factory=list)
 
     def add_unread(self, failures: Mapping[str, BackupError]) -> None:
-        """Locations of which nothing is known."""
+        """Add locations whose catalogue could not be read."""
         self.missing += [_missing(None, name, str(error)) for name, error in failures.items()]
 
     def add_plan(self, plan: SetPlan) -> None:
-        """A set, as it was found."""
+        """Add the plan of one set: what is missing where."""
         self.sets += 1
         for name, problem in (plan.damaged or {}).items():
             self._add_damaged(plan, name, problem)
@@ -63,7 +63,7 @@ class Report:
                 self._add_copied(plan, copied)
 
     def add_outcome(self, plan: SetPlan, outcome: Outcome) -> None:
-        """What became of it."""
+        """Add the outcome of one set."""
         self.changed = self.changed or outcome.changed
         for copied in outcome.copied:
             self._add_copied(plan, copied)
@@ -79,7 +79,7 @@ class Report:
                 one["repaired"] = True
 
     def to_dict(self) -> dict[str, Any]:
-        """What the module returns."""
+        """The result of ``backup_replicate``."""
         summary = self._summary()
         warnings = [_damaged_line(one) for one in self.damaged if not one["repaired"]]
         return {

@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Contents:
-    """What a set is, but for its artifacts.
+    """The manifest and the small objects of a set, without its artifacts.
 
     :param small: the manifest's signature and the records that travel with the set, by name.
     :param signatures: of those records, by the record's name.
@@ -48,7 +48,7 @@ class Sources:
         self._left = list(plan.sources)
 
     def use(self, read: Callable[[Location], Result]) -> Result:
-        """What *read* returns of the first source that it can read.
+        """The result of *read* on the first source on which it succeeds.
 
         :raises BackupError: there is none.
         """

@@ -20,7 +20,7 @@ from .source_copies import Contents
 
 
 class TargetCopy:
-    """What a location has of a set already, and what it still needs.
+    """The copy of a set in one location while it is written: what is there, and what is missing.
 
     Nothing is ever replaced: what is wrong is removed first, and only while there is no manifest, which would stand
     for it. Between two requests another run may come; each removal looks once more, so that it can be the wrong
@@ -56,11 +56,11 @@ class TargetCopy:
 
     @property
     def live(self) -> bool:
-        """Whether it is still to be finished."""
+        """Whether the copy still has to be finished."""
         return self.error is None and not self.there
 
     def fail(self, error: BaseException) -> None:
-        """Give it up; what was written stays for the next run."""
+        """Give up this copy because of *error*; objects that were written stay for the next run."""
         if self.error is None:
             self.error = as_backup_error(error, f"copy {self._loaded.manifest.id}")
 
@@ -104,7 +104,7 @@ class TargetCopy:
             self._remove(info)
 
     def take(self, artifact: Artifact, source: str) -> None:
-        """Note that *artifact* has been written."""
+        """Record that *artifact* was written, and from which location it came."""
         self.lacking.discard(artifact.name)
         self.written += artifact.size
         self.source = source

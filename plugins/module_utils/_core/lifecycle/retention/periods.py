@@ -74,12 +74,12 @@ class Period:
 
     @property
     def shortest_days(self) -> int:
-        """The fewest days that it ever lasts."""
+        """The smallest number of days that the period can last."""
         return self._days(_SHORTEST_MONTH, _SHORTEST_YEAR)
 
     @property
     def longest_days(self) -> int:
-        """At least the most days that it ever lasts."""
+        """The largest number of days that the period can last, rounded up."""
         return self._days(_LONGEST_MONTH, _LONGEST_YEAR)
 
     def _days(self, month: int, year: int) -> int:

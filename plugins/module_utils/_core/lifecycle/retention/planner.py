@@ -18,7 +18,7 @@ _PLACES = {"monthly": "%Y-%m", "yearly": "%Y"}
 
 @dataclass(frozen=True)
 class Candidate:
-    """A set of one label, as it is known from all of its copies.
+    """A set of one label, with what retention has to know of it.
 
     :param good: at least one copy is whole.
     :param verified: the locations for which a restore drill of it has passed. They guard separately, as no location may
@@ -36,7 +36,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Decision:
-    """What becomes of one set.
+    """Whether one set is kept or deleted, with the reason.
 
     :param rule: what decided. It stays as it is ``held``; of the ``future``; kept ``until_released``; the ``yearly``
         or the ``monthly`` one; within the ``period`` of its kind; the ``newest_good`` or the ``newest_verified`` one;
@@ -56,7 +56,7 @@ class Decision:
 
 
 def plan_retention(candidates: Iterable[Candidate], policy: Policy, now: datetime) -> tuple[Decision, ...]:
-    """Decide on all sets of one label, oldest first.
+    """A decision for each set of one label, the oldest first.
 
     The newest good set and the newest verified one stay whatever the policy says, and so does what is held. Of the
     good sets that can serve as a month's or a year's, the first one does.
@@ -88,7 +88,7 @@ def _decide_all(ordered: list[Candidate], policy: Policy, now: datetime) -> list
 
 
 def _serving(ordered: Iterable[Candidate], policy: Policy) -> dict[SetId, tuple[str, ...]]:
-    """Which sets serve as a month's or a year's."""
+    """Set -> the months and years of which it is the representative."""
     first: dict[tuple[str, str], SetId] = {}
     for one in ordered:
         for name in policy.classes:

@@ -93,11 +93,11 @@ class Policy:
         return max(period.longest_days for period in found if period is not None)
 
     def endless(self) -> tuple[str, ...]:
-        """The kinds that stay until they are released."""
+        """The kinds of backup that are kept until a person releases them."""
         return tuple(kind for kind in KINDS if self.periods.get(kind) is None)
 
     def to_dict(self) -> dict[str, str | None]:
-        """As it could be given: every name, with its period."""
+        """The policy as the user could give it: kind -> period."""
         found: dict[str, str | None] = {}
         for name in KINDS:
             period = self.classes.get(name) if name in SERVED_BY else self.periods[name]

@@ -33,7 +33,7 @@ class FoundFile:
 
     @property
     def path(self) -> str:
-        """The path with slashes."""
+        """The path below the root, with slashes."""
         return "/".join(self.parts)
 
 

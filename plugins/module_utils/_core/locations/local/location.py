@@ -30,7 +30,7 @@ READ_BYTES = 1024 * 1024
 
 
 class LocalLocation(Location):
-    """Objects are the files below one directory.
+    """A location whose objects are files below one directory.
 
     Files are 0600 and directories 0700. A symbolic link, FIFO, socket or device below the root is never followed
     or opened: whatever meets one fails and names it.
@@ -165,7 +165,7 @@ class LocalLocation(Location):
 
     @contextlib.contextmanager
     def _directory(self, prefix: str) -> Iterator[int | None]:
-        """The directory *prefix*, open; None if there is none."""
+        """The descriptor of the directory *prefix*; None if it does not exist."""
         parts = _parts(prefix)
         with self._root.opened() as root, contextlib.ExitStack() as stack:
             try:
@@ -176,7 +176,7 @@ class LocalLocation(Location):
 
     @contextlib.contextmanager
     def _opened(self, key: str) -> Iterator[int | None]:
-        """The file *key*, open for reading; None if there is none."""
+        """The descriptor of the file *key*, open for reading; None if it does not exist."""
         *parents, name = check_key(key).split("/")
         with self._root.opened() as root:
             try:

@@ -23,7 +23,7 @@ _TRANSIENT = {errno.EINTR, errno.EAGAIN, errno.EBUSY, errno.ESTALE, errno.ETIMED
 
 
 class LocalRoot:
-    """One root directory.
+    """The root directory of a local location.
 
     :param name: the location's name.
     :param path: absolute; it may itself be reached through symbolic links.
@@ -57,7 +57,7 @@ class LocalRoot:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
-        """The root's descriptor, closed in the end."""
+        """The descriptor of the root directory, closed at the end of the block."""
         try:
             root = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:

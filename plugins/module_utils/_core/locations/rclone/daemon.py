@@ -41,18 +41,18 @@ class RcloneError(Exception):
 
 
 class RcloneStartError(RcloneError):
-    """The daemon did not begin to serve."""
+    """The rclone daemon did not start."""
 
 
 class RcloneBrokenError(RcloneError):
-    """The daemon went away during a request."""
+    """The rclone daemon ended during a request."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(f"rclone broke the connection off: {type(cause).__name__}")
 
 
 class RcloneStalledError(RcloneError):
-    """The store behind rclone was given up."""
+    """The store behind rclone sent nothing for too long."""
 
     def __init__(self, stalled: Stalled) -> None:
         super().__init__(f"no progress: {stalled}")
@@ -80,7 +80,7 @@ class RcloneDaemon:
 
     @property
     def pid(self) -> int | None:
-        """The child's process id while it runs."""
+        """The process id of rclone; None while it does not run."""
         return self._helper.pid if self._helper is not None and self._helper.running else None
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -167,7 +167,7 @@ class RcloneDaemon:
             connection.close()
 
     def close(self) -> None:
-        """End the daemon."""
+        """Stop the daemon."""
         with self._lock:
             self._stop()
 

@@ -81,7 +81,7 @@ class RcloneLocation(Location):
         return True
 
     def free_bytes(self) -> int | None:
-        """Room left, where the kind of store says it."""
+        """The free space in bytes; None where the remote does not report it."""
         store = self._store
         if not store.traits().reports_space:
             return None
@@ -159,7 +159,7 @@ class RcloneLocation(Location):
         self._store.remove(step, leftover.token)
 
     def close(self) -> None:
-        """End the daemon; the next request would start it again."""
+        """Stop the daemon; a later request starts it again."""
         self._store.close()
 
     def _require(self, key: str) -> ObjectInfo:

@@ -61,7 +61,7 @@ def bytes_moved(pid: int) -> tuple[int, int] | None:
 
 
 def rclone_environment() -> dict[str, str]:
-    """The environment of every rclone."""
+    """The environment variables of every rclone process."""
     return child_environment({name: value for name, value in os.environ.items() if _INHERITED.fullmatch(name)})
 
 
@@ -112,7 +112,7 @@ class Helper:
 
     @property
     def running(self) -> bool:
-        """Whether the child has not ended."""
+        """Whether the process still runs."""
         return self._process is not None and self._process.poll() is None
 
     def ends_within(self, seconds: float) -> bool:
@@ -123,7 +123,7 @@ class Helper:
         return not self.running
 
     def last_words(self) -> str:
-        """How the child ended, and the last lines of its messages."""
+        """The exit status of the process and the last lines of its messages."""
         status = self._process.returncode if self._process is not None else None
         ended = describe_status("rclone", status) if status is not None else "rclone runs"
         # Another thread may have stopped it meanwhile, and closed its messages.

@@ -34,7 +34,7 @@ class UnixConnection(http.client.HTTPConnection):
         self._wait = wait
 
     def connect(self) -> None:
-        """Open the socket."""
+        """Connect to the Unix socket."""
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(self.timeout)
         try:
@@ -57,7 +57,7 @@ def new_socket_path() -> str:
 
 
 def remove_socket(path: str) -> None:
-    """Remove a socket, if it is there, and its directory."""
+    """Remove a socket and its directory, if they exist."""
     with contextlib.suppress(OSError):
         os.unlink(path)
     with contextlib.suppress(OSError):

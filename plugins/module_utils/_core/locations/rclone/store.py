@@ -65,7 +65,7 @@ class Entry:
 
 
 class RcloneStore:
-    """One root on one remote.
+    """One root directory on one remote, through a daemon.
 
     :param name: the location's name.
     :param remote: as rclone writes it: ``name:path`` or ``name,option=value:path``.
@@ -95,7 +95,7 @@ class RcloneStore:
         return self._opened()[1]
 
     def close(self) -> None:
-        """End the daemon."""
+        """Stop the daemon."""
         with self._lock:
             if self._open is not None:
                 self._open[0].close()
@@ -120,7 +120,7 @@ class RcloneStore:
             raise self.error(step, meaning.message, hint=meaning.hint, transient=meaning.transient) from None
 
     def ask(self, step: str, method: str, **parameters: Any) -> dict[str, Any]:
-        """One request; raises :class:`LocationError`."""
+        """Send one request to the daemon and return its answer; raise :class:`LocationError` if it fails."""
         daemon = self.daemon
         with self.translated(step):
             return daemon.call(method, **parameters)

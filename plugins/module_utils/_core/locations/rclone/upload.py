@@ -64,7 +64,7 @@ class Upload:
             raise RcloneError("rclone ended the upload") from None
 
     def finish(self) -> None:
-        """End the object and wait until the store has it."""
+        """End the object and wait until the store confirms it."""
         self.send(self._end)
         with self._given_up(), contextlib.suppress(OSError):
             self._connection.sock.sendall(b"0\r\n\r\n")

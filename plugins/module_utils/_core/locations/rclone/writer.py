@@ -44,7 +44,7 @@ class RcloneWriter(Writer):
         self._refuse_existing()
 
     def write(self, chunk: bytes) -> None:
-        """Send *chunk*."""
+        """Send *chunk* to the store."""
         if self._digest is not None:
             self._digest.update(chunk)
         self._size += len(chunk)
@@ -175,7 +175,7 @@ class RcloneWriter(Writer):
                 raise
 
     def _unlike_renamed(self, entries: list[Entry]) -> str | None:
-        """Why the object has not got its name, if it has not."""
+        """What is wrong with the object after its renaming; None if nothing is."""
         found = _named(entries, self._key)
         if len(found) > 1:
             # One of them is somebody else's, and a store removes by name.

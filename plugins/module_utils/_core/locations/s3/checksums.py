@@ -19,7 +19,7 @@ _MD5_ETAG = re.compile(r"[0-9a-f]{32}")
 
 
 class Mismatch(Exception):
-    """The store holds other bytes than it was sent."""
+    """The store received other bytes than were sent."""
 
 
 class Digests:
@@ -41,7 +41,7 @@ class Digests:
 
 @dataclass(frozen=True)
 class PartProof:
-    """What became of one part.
+    """The number, tag and checksums of one part that the store has.
 
     :param etag: as the store gave it, quotes included.
     :param proof: ``crc32``, ``md5`` or None, see :func:`prove`.
@@ -57,7 +57,7 @@ class PartProof:
 
 
 def encode(digest: bytes) -> str:
-    """A digest as S3's headers carry it."""
+    """The digest in base64, as S3's headers carry it."""
     return base64.b64encode(digest).decode("ascii")
 
 

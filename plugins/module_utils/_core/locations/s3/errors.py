@@ -93,7 +93,7 @@ _REMEDIES = {
 
 
 class S3Error(LocationError):
-    """A :class:`LocationError` that keeps what the store said.
+    """A :class:`LocationError` with the error code of the store.
 
     :param code: the store's code, "" when no answer came.
     :param status: the answer's HTTP status, 0 when no answer came.
@@ -119,7 +119,7 @@ class S3Error(LocationError):
 
     @property
     def missing(self) -> bool:
-        """Whether the object, not the bucket, is not there."""
+        """Whether the error says that the object (not the bucket) does not exist."""
         return self.code in ("NoSuchKey", "404")
 
     def advise(self, hint: str) -> None:

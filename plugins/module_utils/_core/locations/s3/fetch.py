@@ -34,7 +34,7 @@ def _unlucky() -> tuple[type[Exception], ...]:
 
 
 class Fetcher:
-    """Reads from one bucket; safe for threads.
+    """Reads objects of one bucket over connections of its own; safe for threads.
 
     :param client: botocore's, which signs.
     :param stall_limit: by which the store is given up, which raises :class:`Stalled`.

@@ -27,7 +27,7 @@ _LISTINGS = 8
 
 
 class S3Location(Location):
-    """Objects are those of one bucket below one prefix."""
+    """A location whose objects lie in one bucket below one prefix."""
 
     type = "s3"
     options = OPTIONS
@@ -55,7 +55,7 @@ class S3Location(Location):
         return True
 
     def free_bytes(self) -> None:
-        """S3 does not say; a quota shows when it is reached."""
+        """None: S3 does not report free space."""
         return
 
     def writer(self, key: str, *, size_hint: int | None = None) -> S3Writer:
@@ -222,7 +222,7 @@ class S3Location(Location):
 
 
 def _marks(page: Mapping[str, Any]) -> dict[str, str]:
-    """The parameters that ask for the page behind *page*."""
+    """The parameters of the request for the page after *page*."""
     marks = {
         "ContinuationToken": page.get("NextContinuationToken"),
         "KeyMarker": page.get("NextKeyMarker"),

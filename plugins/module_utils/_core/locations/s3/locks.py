@@ -162,7 +162,7 @@ def write_legal_hold(store: Store, key: str, on: bool) -> None:
 
 
 def _translated(store: Store, error: S3Error, permission: str) -> S3Error | LegalHoldDenied:
-    """*error*, as one of missing rights if it is that."""
+    """*error*, or :class:`LegalHoldDenied` if it says that rights are missing."""
     if error.code not in DENIED_CODES:
         return error
     place = f"bucket '{store.settings.bucket}'"

@@ -71,12 +71,12 @@ class MultipartUpload:
         return [self._parts[number] for number in sorted(self._parts)]
 
     def check(self) -> None:
-        """Raise what went wrong so far."""
+        """Raise the first error of any part so far."""
         if self._failure is not None:
             raise self._failure
 
     def complete(self, parts: list[PartProof], conditions: Mapping[str, str]) -> dict[str, Any]:
-        """Make the object of its parts."""
+        """Put the object together from its parts; return the store's reply."""
         listed = [self._listed(part) for part in parts]
         return self._store.call(
             self._step,
@@ -88,7 +88,7 @@ class MultipartUpload:
         )
 
     def abort(self) -> None:
-        """End what is on its way and remove the upload.
+        """Cancel all parts and remove the upload.
 
         S3 may keep a part that arrives while an upload is removed, so whatever ends later removes it again.
         """

@@ -63,14 +63,14 @@ class ByteBudget:
             return True
 
     def release(self, count: int) -> None:
-        """Give *count* bytes back."""
+        """Return *count* bytes to the budget."""
         with self._condition:
             self._used -= count
             self._condition.notify_all()
 
 
 class PartBuffer:
-    """The bytes of one part while it fills.
+    """The buffer that collects the bytes of one part.
 
     It grows with what arrives, so that a small object costs little, and a buffer that was used before takes the
     next part without touching new memory.
@@ -94,7 +94,7 @@ class PartBuffer:
         return len(piece)
 
     def view(self) -> memoryview:
-        """What has arrived, without a copy."""
+        """A view of the bytes collected so far."""
         return memoryview(self.data)[: self.size]
 
 
@@ -133,7 +133,7 @@ class PartBody:
         return len(self._data)
 
     def tell(self) -> int:
-        """Where the next block begins."""
+        """The current position, in bytes."""
         return self._position
 
     def seek(self, offset: int, whence: int = 0) -> int:

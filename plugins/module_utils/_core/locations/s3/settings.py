@@ -43,7 +43,7 @@ _MAX_LOCK_DAYS = 36500
 
 @dataclass(frozen=True)
 class ObjectLock:
-    """The retention that every new object gets."""
+    """The retention mode and days that every new object gets."""
 
     mode: str
     period: timedelta
@@ -79,7 +79,7 @@ class S3Settings:
 
     @property
     def endpoint(self) -> str:
-        """The store's address, for people."""
+        """The address of the store, for messages."""
         return self.endpoint_url or f"AWS{f' ({self.region})' if self.region else ''}"
 
     def object_key(self, key: str) -> str:

@@ -27,7 +27,7 @@ _FURTHER_CONNECTIONS = 6
 
 
 class Store:
-    """The bucket of one location.
+    """The bucket of one location and the requests to it.
 
     :param part_bytes: size of the first parts of an object at least.
     :param concurrency: how many parts of this size may be on their way at once, in all objects together.
@@ -51,7 +51,7 @@ class Store:
         self._silent_until = 0.0
 
     def call(self, step: str, operation: str, key: str | None = None, **parameters: Any) -> dict[str, Any]:
-        """Make one request, with the client library's own retries.
+        """Send one request, with the client library's own retries; return its reply.
 
         :param operation: the client's method, ``put_object`` say.
         :param key: below the prefix; None for a request about the bucket.
@@ -153,7 +153,7 @@ class Store:
         return {key: value for key, value in conditions.items() if key in known}
 
     def error(self, step: str, message: str, *, hint: str | None = None, transient: bool = False) -> S3Error:
-        """An error of this bucket."""
+        """An :class:`S3Error` that names this location."""
         return S3Error(self.settings, step, message, hint=hint, transient=transient)
 
     def exists_already(self, key: str) -> S3Error:

@@ -87,7 +87,7 @@ class UploadRequest:
 
 @dataclass(frozen=True)
 class UploadPlan:
-    """What will be done, and what it is decided by.
+    """What ``s3_upload`` will do, and why.
 
     :param found: what a HEAD request says of the object that is there; None if there is none, or none to be seen.
     :param same: whether it has the file's bytes already.
@@ -102,7 +102,7 @@ class UploadPlan:
 
     @property
     def changed(self) -> bool:
-        """Whether anything is to be uploaded."""
+        """Whether the object has to be uploaded."""
         return not self.same
 
 

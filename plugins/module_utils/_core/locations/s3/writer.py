@@ -39,7 +39,7 @@ Send = Callable[[Mapping[str, str]], dict[str, Any]]
 
 @dataclass(frozen=True)
 class ObjectDetails:
-    """What an object carries beside its bytes.
+    """The tags, metadata and encryption settings of a new object.
 
     :param metadata: names and values; the names reach the store in lower case or worse.
     :param tags: names and values.

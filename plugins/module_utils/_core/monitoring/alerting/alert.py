@@ -22,7 +22,7 @@ _KEY_LIMIT = 255
 
 @dataclass(frozen=True)
 class Announcement:
-    """That a procedure begins, or how it ended.
+    """The message that a procedure begins, or how it ended.
 
     :param state: ``begun``, ``go`` or ``no_go``.
     :param subject: the procedure and what it is for: ``pre_deploy v1.2``, say.
@@ -38,7 +38,7 @@ class Announcement:
 
 @dataclass(frozen=True)
 class Alert:
-    """Conditions of one database, found by one procedure.
+    """The findings of one procedure for one database.
 
     :param source: the procedure: ``weekly``, say.
     :param findings: one for each condition, the worst first.

@@ -22,7 +22,7 @@ _complaints: ContextVar[list[str]] = ContextVar("complaints")
 
 @dataclass(frozen=True, kw_only=True)
 class AppriseChannel(Channel):
-    """Whatever an address of apprise leads to."""
+    """A channel to an address that the library apprise supports."""
 
     type = "apprise"
     options = ("apprise_url",)
@@ -64,7 +64,7 @@ class AppriseChannel(Channel):
 
 
 def _kind(findings: Sequence[Finding], announcement: Announcement | None) -> str:
-    """What the library calls a message of this weight."""
+    """The notification type of apprise for the worst of the findings."""
     if any(finding.status == FAILED for finding in findings):
         return "failure"
     if announcement is None:

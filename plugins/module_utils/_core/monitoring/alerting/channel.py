@@ -45,7 +45,7 @@ class Channel(ABC):
 
     @classmethod
     def common(cls, options: Mapping[str, Any]) -> dict[str, Any]:
-        """The values of what all channels have."""
+        """The values of the options that all channels have."""
         severities = tuple(options.get("severities") or cls.severities_by_default)
         return {"name": str(options.get("name") or cls.type), "severities": severities}
 
@@ -62,5 +62,5 @@ def required(options: Mapping[str, Any], name: str) -> str:
 
 
 def optional(options: Mapping[str, Any], name: str) -> str | None:
-    """An option that may be empty."""
+    """The value of an option; None if it is empty."""
     return str(options.get(name) or "") or None

@@ -29,7 +29,7 @@ def findings_of(results: Sequence[Result], source: str) -> list[Finding]:
 
 
 def read_findings(given: Sequence[object]) -> list[Finding]:
-    """Findings in the form in which modules return them.
+    """Parse findings from the form in which modules return them.
 
     An alert is no place to be strict: what is missing is made up for, and a status that is none counts as failed.
     """
@@ -49,7 +49,7 @@ def read_findings(given: Sequence[object]) -> list[Finding]:
 
 
 def _single(results: Sequence[Result]) -> Iterator[Result]:
-    """The results one by one, also those of a loop."""
+    """Each result alone; the results of a loop one by one."""
     for result in results:
         items = result.get("results")
         if isinstance(items, list) and items and all(isinstance(item, Mapping) for item in items):
@@ -94,7 +94,7 @@ def _uploads(result: Result) -> Iterator[Finding]:
 
 
 def _damaged(result: Result) -> Iterator[Finding]:
-    """Copies that a replication found not to be good."""
+    """Findings about the damaged copies that a replication reported."""
     damaged = result.get("damaged")
     if not isinstance(damaged, list):
         return

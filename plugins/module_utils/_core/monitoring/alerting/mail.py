@@ -27,7 +27,7 @@ _FITTING = "the server's port and tls must fit: 587 with starttls, 465 with tls"
 
 @dataclass(frozen=True, kw_only=True)
 class EmailChannel(Channel):
-    """People's mailboxes, through one mail server."""
+    """A channel that sends e-mail through one mail server."""
 
     type = "email"
     options = ("host", "port", "tls", "ca_cert", "username", "password", "from", "to")

@@ -39,7 +39,7 @@ class Redaction:
         self._words = re.compile("|".join(map(re.escape, words))) if words else None
 
     def hide(self, text: str) -> str:
-        """*text* without secrets."""
+        """*text* with every known secret replaced."""
         if self._words is not None:
             text = self._words.sub(HIDDEN, text)
         return _URL_PASSWORD.sub(rf"\g<1>{HIDDEN}", _PRIVATE.sub(HIDDEN, text))

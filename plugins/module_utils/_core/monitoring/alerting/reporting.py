@@ -13,7 +13,7 @@ from .text import about, clean
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an alert in one channel.
+    """Whether one channel has taken the alert, or the error.
 
     :param messages: what was to be sent.
     :param sent: how many of them were taken.
@@ -28,7 +28,7 @@ class Outcome:
 
 
 def report(alert: Alert, outcomes: Sequence[Outcome], check_mode: bool, *, must_deliver: bool) -> dict[str, Any]:
-    """What the module returns."""
+    """The result of ``backup_alert``."""
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     warnings = [f"{about(alert)}: no alert by {one.name} ({one.type}): {one.error}" for one in failed]
     return {

@@ -69,13 +69,13 @@ class RetryBudget:
             tries += 1
 
     def left(self) -> float:
-        """Seconds that remain."""
+        """The seconds that remain."""
         return self._end - self._clock()
 
 
 @dataclass(frozen=True)
 class Message:
-    """Something that is to be sent.
+    """One message and the function that sends it.
 
     :param title: what it says, in one line.
     :param text: all that it says.

@@ -26,7 +26,7 @@ class AlertFailed(BackupError):
 
 
 def run_backup_alert(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Send what *params* tell; return what became of it.
+    """Send the alert to all channels and return the result.
 
     :raises AlertFailed: a channel failed, and ``must_deliver`` does not allow that.
     """

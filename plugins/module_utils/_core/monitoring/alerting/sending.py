@@ -55,7 +55,7 @@ def _through_one(alert: Alert, options: Mapping[str, Any], check_mode: bool) -> 
 
 @dataclass
 class _End:
-    """How it went with one message."""
+    """The outcome of sending one message."""
 
     error: Exception | None = None
     ended: bool = False
@@ -105,7 +105,7 @@ def _at_once(works: Sequence[Callable[[], None]], seconds: float) -> None:
 
 
 def _together(errors: Sequence[Exception], count: int) -> str | None:
-    """One text for the failures of a channel."""
+    """The failures of one channel as one text; None if there are none."""
     if not errors:
         return None
     texts = list(dict.fromkeys(str(error) for error in errors))

@@ -30,7 +30,7 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 @dataclass(frozen=True, kw_only=True)
 class SlackChannel(Channel):
-    """The channel of Slack that a webhook leads to."""
+    """A channel that posts to one Slack webhook."""
 
     type = "slack"
     options = ("webhook_url", "ca_cert")

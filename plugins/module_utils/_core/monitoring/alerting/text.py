@@ -39,12 +39,12 @@ def cut(text: str, limit: int) -> str:
 
 
 def condition(finding: Finding) -> str:
-    """The name of a condition for a person."""
+    """The name of a condition in words."""
     return one_line(f"{finding.check.replace('_', ' ')} {finding.subject}")
 
 
 def about(alert: Alert) -> str:
-    """What the alert is about: the database."""
+    """The database that the alert is about: label and environment."""
     return one_line(f"{alert.label} ({alert.environment})" if alert.environment else alert.label)
 
 

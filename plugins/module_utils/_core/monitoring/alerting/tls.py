@@ -22,5 +22,5 @@ def unreached(error: object, server: str) -> DeliveryError:
 
 
 def undelivered(error: https.Unreached) -> DeliveryError:
-    """The error for a message to which there is no answer."""
+    """The error for a message to which the server has not answered."""
     return DeliveryError(str(error), hint=error.hint, transient=error.transient)

@@ -23,7 +23,7 @@ _LARGEST_FILE = 16384
 
 @dataclass(frozen=True)
 class Access:
-    """One project, and how its API is reached.
+    """One project and the credentials for the platform's API.
 
     :param ref: the project's reference.
     :param token: a secret.
@@ -57,7 +57,7 @@ class Access:
 
     @property
     def dashboard(self) -> str:
-        """Where people see the project's backups."""
+        """The address of the page that shows the project's backups."""
         return f"https://supabase.com/dashboard/project/{self.ref}/database/backups"
 
 

@@ -30,7 +30,7 @@ def _from_unix(seconds: int | None) -> datetime | None:
 
 @dataclass(frozen=True)
 class ManagedBackup:
-    """One backup of the platform's schedule."""
+    """One daily backup that the platform has made."""
 
     id: Annotated[int, Integer()]
     is_physical_backup: Annotated[bool, Flag()]
@@ -42,7 +42,7 @@ class ManagedBackup:
         return self.status == COMPLETED
 
     def to_dict(self, now: datetime) -> dict[str, Any]:
-        """As a module returns it."""
+        """The backup as a module returns it."""
         return {
             "id": self.id,
             "status": self.status,
@@ -60,7 +60,7 @@ class _Window:
 
 @dataclass(frozen=True)
 class Backups:
-    """All that the API lists, in its own form."""
+    """The backups and the recovery window that the API lists."""
 
     region: Annotated[str, Text()]
     walg_enabled: Annotated[bool, Flag()]
@@ -85,7 +85,7 @@ class Backups:
 
     @property
     def latest(self) -> datetime | None:
-        """The last one."""
+        """The end of the recovery window (UTC); None without point-in-time recovery."""
         window = self.physical_backup_data
         return None if window is None else _from_unix(window.latest_physical_backup_date_unix)
 
@@ -99,7 +99,7 @@ class RestorePoint:
     completed_on: Annotated[datetime | None, Later(MOMENT)]
 
     def to_dict(self) -> dict[str, Any]:
-        """As a module returns it."""
+        """The restore point as a module returns it."""
         completed = None if self.completed_on is None else moment(self.completed_on)
         return {"name": self.name, "status": self.status, "completed": completed}
 

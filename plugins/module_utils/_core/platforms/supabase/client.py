@@ -56,7 +56,7 @@ class ApiError(BackupError):
 
 
 class Client:
-    """Asks for one project.
+    """Requests to the platform's API about one project.
 
     :param patience: seconds for a request and its tries, at most.
     """
@@ -167,7 +167,7 @@ class Client:
         return urllib.parse.urlsplit(self.access.api_url).netloc
 
     def _hide(self, text: str) -> str:
-        """An answer may quote what it did not like."""
+        """*text* without the access token, which an error answer may quote."""
         return text.replace(self.access.token, _HIDDEN)
 
 

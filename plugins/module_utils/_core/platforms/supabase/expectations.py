@@ -30,7 +30,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class Expectation:
-    """What should be there.
+    """What the user expects of the platform's backups.
 
     :param daily: so many days back there is a backup of each, or point-in-time recovery; None for no matter.
     :param pitr: so far back there is point-in-time recovery; None for no matter.
@@ -69,7 +69,7 @@ class Expectation:
 
 
 def find_all(project: Project, backups: Backups, expected: Expectation, now: datetime) -> list[Finding]:
-    """Every condition, whether it is good or bad."""
+    """One finding for each expectation, whether it is met or not."""
     found = [_project(project)]
     if expected.pitr is not None and not backups.pitr_enabled:
         message = f"point-in-time recovery is off, and {readable_duration(expected.pitr)} of it are expected: it is an "
@@ -153,7 +153,7 @@ def _window(project: Project, good: list[ManagedBackup], days: int, now: datetim
 
 
 def _gaps(good: list[ManagedBackup], days: int, now: datetime) -> Finding:
-    """Whether a day was left out, of those that count."""
+    """Whether each of the last *days* has a good backup."""
     times = [one.inserted_at for one in good if now - one.inserted_at <= days * _DAY + _SLACK]
     gaps = [(older, newer) for newer, older in itertools.pairwise(times) if newer - older > _LONGEST_DAY]
     if not gaps:

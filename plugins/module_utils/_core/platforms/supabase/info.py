@@ -49,7 +49,7 @@ def run_supabase_backup_info(params: Mapping[str, Any], check_mode: bool) -> dic
 
 
 def report_backups(backups: Backups, points: tuple[RestorePoint, ...], now: datetime) -> dict[str, Any]:
-    """What there is, as a module returns it."""
+    """The result of ``supabase_backup_info``."""
     newest = backups.newest_good
     pitr = None
     if backups.pitr_enabled:

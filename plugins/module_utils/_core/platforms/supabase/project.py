@@ -42,7 +42,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Project:
-    """What the API says of a project."""
+    """The project's state, region and server, as the API says."""
 
     ref: Annotated[str, Text()]
     name: Annotated[str, Text()]
@@ -52,7 +52,7 @@ class Project:
     database: Annotated[Server, Record(Server)]
 
     def to_dict(self) -> dict[str, Any]:
-        """As a module returns it."""
+        """The project as a module returns it."""
         return {
             "ref": self.ref,
             "name": self.name,
@@ -96,5 +96,5 @@ def require_usable(project: Project) -> None:
 
 
 def moment(time: datetime) -> str:
-    """As a module returns a time."""
+    """The time as text, as modules return it."""
     return f"{time:%Y-%m-%dT%H:%M:%SZ}"

@@ -21,7 +21,7 @@ _ASK = "supabase_backup_info tells what there is"
 
 @dataclass(frozen=True)
 class RestoreRequest:
-    """What was asked for: exactly one of the first three.
+    """The requested restore: exactly one of the first three fields is set.
 
     :param to: a moment in UTC, of whole seconds.
     :param backup_id: a daily backup's number.
@@ -83,7 +83,7 @@ def _moment(text: str, now: datetime) -> datetime:
 
 @dataclass(frozen=True)
 class Plan:
-    """An order for the platform, and what will come of it.
+    """The request that will be sent to the platform, and its effects.
 
     :param path: below the project.
     :param target: the option and its value, as the module returns it.
@@ -103,7 +103,7 @@ class Plan:
 
 
 def make_plan(client: Client, request: RestoreRequest, now: datetime) -> Plan:
-    """Look at the project and at what it has.
+    """Read the project and its backups, and check the request against them.
 
     :raises BackupError: it cannot be restored to that; nothing was changed.
     """

@@ -27,7 +27,7 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 
 
 class Waiting:
-    """Pauses that grow, until a time is over.
+    """Growing pauses until a time limit is reached.
 
     :param seconds: all in all.
     """
@@ -44,11 +44,11 @@ class Waiting:
 
     @property
     def passed(self) -> float:
-        """Seconds since it began."""
+        """The seconds since it was made."""
         return self._clock() - self._began
 
     def pause(self) -> bool:
-        """Wait a little; False where the time is over."""
+        """Sleep for the next pause; False once the time limit is reached."""
         left = self._seconds - self.passed
         if left <= 0:
             return False
@@ -90,7 +90,7 @@ def restore(
 
 
 def _order(client: Client, plan: Plan, waiting: Callable[[float], Waiting]) -> bool:
-    """Give the order, once; whether it was seen to begin."""
+    """Send the request once; return whether the restore was seen to begin."""
     try:
         client.post(STEP, plan.path, plan.document)
     except ApiError as error:
@@ -117,7 +117,7 @@ def _begins(client: Client, waiting: Waiting) -> bool:
 
 
 def _state(client: Client) -> str | None:
-    """The project's; None where it cannot be seen just now."""
+    """The project's state; None if it cannot be read at the moment."""
     try:
         return read_project(client).status
     except ApiError as error:

@@ -27,7 +27,7 @@ _ALIKE_IN_ALL_VERSIONS = (
 
 @dataclass(frozen=True)
 class SchemaDifferences:
-    """Names of objects, as :func:`schema_objects` gives them.
+    """The names of objects that two schemas do not have in common or define differently.
 
     :param changed: defined otherwise than they were.
     :param moved: of another owner, in another tablespace, or of another access method.

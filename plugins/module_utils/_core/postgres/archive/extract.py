@@ -25,12 +25,12 @@ _FLAG_BYTES = 1
 
 
 def encode_integer(value: int, int_size: int) -> bytes:
-    """An integer as the archive has it: sign byte and magnitude."""
+    """The bytes of an integer in the archive: a byte for the sign, then the magnitude."""
     return INTEGERS[int_size].pack(value < 0, abs(value))
 
 
 def block_header_length(int_size: int) -> int:
-    """How many bytes of a block tell its type and its entry."""
+    """The number of bytes before a block's data: its type and its dump id."""
     return _TYPE_BYTES + INTEGERS[int_size].size
 
 
@@ -40,7 +40,7 @@ def renumber_block(header: bytes, dump_id: int, int_size: int) -> bytes:
 
 
 class TocText:
-    """A table of contents together with its bytes.
+    """A table of contents with the bytes that it was read from.
 
     :param header: the archive's bytes before the number of entries.
     :param raw: the entries as they stand in the archive, by dump id, but those that are too long to be kept.

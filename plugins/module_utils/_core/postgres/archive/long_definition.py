@@ -35,5 +35,5 @@ class LongDefinition:
 
     @property
     def text(self) -> LongText:
-        """What is kept of it."""
+        """The beginning, length and digest of the definition."""
         return self._digest

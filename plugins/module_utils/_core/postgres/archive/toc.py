@@ -101,7 +101,7 @@ BLOBS = "BLOBS"
 
 @dataclass(frozen=True)
 class Toc:
-    """Header and table of contents of a dump."""
+    """The header and the table of contents of a dump."""
 
     version: Version
     """Of the archive format: ``(1, 16, 0)``."""
@@ -135,10 +135,10 @@ class Toc:
 
     @cached_property
     def codec(self) -> str:
-        """Python's name of the encoding of its texts."""
+        """The name of Python's codec for the dump's encoding."""
         return next((codec_of(entry.defn) for entry in self.entries if entry.desc == "ENCODING"), DEFAULT)
 
     @cached_property
     def by_id(self) -> Mapping[int, TocEntry]:
-        """The entries by dump id."""
+        """Dump id -> entry."""
         return {entry.dump_id: entry for entry in self.entries}

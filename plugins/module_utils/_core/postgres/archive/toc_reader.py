@@ -69,7 +69,7 @@ class _Long(Exception):
 
 
 class _Cursor:
-    """The format's scalars, read from *data* one after the other."""
+    """Reads the format's bytes, integers and strings from *data*, one after the other."""
 
     __slots__ = ("_integer", "data", "off_size", "position")
 
@@ -133,7 +133,7 @@ class _Cursor:
 
 
 class _Header:
-    """What comes before the entries."""
+    """The fields of the archive before its first entry."""
 
     def __init__(self, data: bytes) -> None:
         cursor = _Cursor(data, 4, 8)
@@ -329,7 +329,7 @@ class TocReader:
         return self._names[raw]
 
     def _fields(self, cursor: _Cursor, version: Version) -> dict[str, Any]:
-        """What an entry has before its dependencies."""
+        """The fields of an entry before its dependencies."""
         fields: dict[str, Any] = {"position": self._base + cursor.position}
         fields["dump_id"] = dump_id = cursor.integer()
         if dump_id <= 0 or dump_id in self._ids:

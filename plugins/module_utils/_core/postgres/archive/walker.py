@@ -46,10 +46,10 @@ class DataObserver(Protocol):
     """
 
     def update(self, entry: TocEntry, data: bytes) -> None:
-        """The next bytes of the stream."""
+        """Take the next bytes of the entry's data."""
 
     def end(self, entry: TocEntry) -> None:
-        """The stream has come to its end."""
+        """Called when all data of the entry have passed."""
 
 
 class _Kind(Enum):
@@ -61,7 +61,7 @@ _KINDS = {1: _Kind.TABLE, 3: _Kind.BLOBS}
 
 
 class _Expect(Enum):
-    """What comes next."""
+    """What the walker expects next."""
 
     BLOCK = auto()
     OID = auto()
@@ -175,7 +175,7 @@ class _BlockWalker:
                 position = self._header(chunk, position, base)
 
     def finish(self) -> None:
-        """Raise unless the data may end here."""
+        """Raise an error if the stream may not end here."""
         if self._entry is not None:
             raise broken(f"the archive ends within the data of {_block_title(self._entry)}", hint=_CUT_OFF)
         if self._partial:

@@ -70,7 +70,7 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id of the program."""
         return self._process.pid
 
     def feed(self, chunk: bytes) -> None:
@@ -144,7 +144,7 @@ class ChildSink:
         self._child.feed(chunk)
 
     def commit(self) -> None:
-        """End its input; it must end well."""
+        """Close the program's input and wait for it; raise an error unless it exits with 0."""
         self._child.finish()
 
     def abort(self) -> None:

@@ -37,7 +37,7 @@ _LARGE_OBJECTS = "SELECT pg_catalog.count(*) FROM pg_catalog.pg_largeobject_meta
 
 @dataclass(frozen=True)
 class Difference:
-    """One object that is not what it was.
+    """One object that is not the same in the backup and the database.
 
     :param check: what was compared: ``rows``, ``contents``, ``large_objects``, ``sequences``, ``policies``, ``grants``
         or ``schema``.
@@ -152,7 +152,7 @@ def compare_large_objects(connection: Connection, manifest: Manifest) -> Iterato
 
 
 def compare_sequences(connection: Connection, toc: Toc) -> list[Difference]:
-    """Differences in the values of sequences."""
+    """The sequences whose values differ from the dump's."""
     from psycopg2 import sql
 
     wanted = [
@@ -232,7 +232,7 @@ def compare_schema(
 
 
 def _borrowed(names: Sequence[str]) -> tuple[str, ...]:
-    """One line about grants on parts of extensions."""
+    """A warning about grants on objects of extensions; empty if there are none."""
     if not names:
         return ()
     told = bounded_list(list(names), limit=_DOUBTS_SHOWN)
@@ -248,7 +248,7 @@ def first_of_each(differences: Iterable[Difference]) -> tuple[Difference, ...]:
 
 
 def doubts(found: Comparison) -> list[str]:
-    """One line about the doubtful objects, if there are any."""
+    """A warning about objects that could not be compared surely; empty if there are none."""
     if not found.doubtful:
         return []
     return [bounded_list(list(map(str, found.doubtful)), limit=_DOUBTS_SHOWN, separator="; ")]

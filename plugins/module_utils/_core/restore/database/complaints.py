@@ -44,7 +44,7 @@ class ReplayError(BackupError):
 
 @dataclass(frozen=True)
 class Complaint:
-    """One error of the server.
+    """One error message of pg_restore, with the object that it is about.
 
     :param name: the object as the manifest names it.
     :param message: what the server said.
@@ -88,7 +88,7 @@ class Complaints:
         return cls(toc, expected or _nothing, unknown=unknown, tolerant=tolerant)
 
     def tolerates(self, stderr: str) -> bool:
-        """Whether every single one of its errors may be overlooked.
+        """Whether all errors of one run of pg_restore may be ignored.
 
         :param stderr: all that one run of ``pg_restore --verbose`` wrote.
         """

@@ -41,7 +41,7 @@ class Contents:
 
     @property
     def manifest(self) -> Manifest | None:
-        """What a set says of itself."""
+        """The manifest of the set; None for a file that is no set."""
         return None if self.good is None else self.good.manifest
 
     @property
@@ -79,7 +79,7 @@ def open_set(request: RestoreRequest, access: Access) -> Contents:
 
 
 def open_contents(good: GoodSet, decryption: Decryption) -> Contents:
-    """Everything of a set that a restore wants, proven.
+    """Open all verified parts of a set that a restore needs.
 
     :raises BackupError: it is not authentic, or no key fits.
     """
@@ -101,7 +101,7 @@ def _read_globals(good: GoodSet, decryption: Decryption) -> str:
 
 
 def open_file(request: RestoreRequest, decryption: Decryption, file: RegularFile) -> Contents:
-    """A file of an older procedure."""
+    """Open a file of an older procedure, which has no manifest."""
     contents = FileContents(file, decryption)
     warnings = list(contents.warnings)
     if contents.toc is not None:

@@ -31,5 +31,5 @@ def in_order(toc: Toc, without: Collection[int] = ()) -> list[int]:
 
 
 def listed(dump_ids: Iterable[int]) -> str:
-    """Entries as pg_restore reads a list of them."""
+    """The list of entries in the form of ``pg_restore --use-list``."""
     return "".join(f"{dump_id};\n" for dump_id in dump_ids)

@@ -25,7 +25,7 @@ _DIGITS = 16
 
 @dataclass(frozen=True)
 class ExpectedRows:
-    """What one unit must hold.
+    """The row count and fingerprint that a table, or a tree of partitions, must have.
 
     :param name: of the table, or the root of the tree.
     :param tables: what has the rows.
@@ -48,7 +48,7 @@ class ExpectedRows:
 
     @property
     def object_name(self) -> str:
-        """As the manifest names it."""
+        """The name of the table in the manifest's form."""
         return f"TABLE {'.'.join(self.name)}"
 
 

@@ -27,7 +27,7 @@ WHERE CASE c.relkind WHEN 'S' THEN NOT pg_catalog.has_sequence_privilege(c.oid, 
 
 @dataclass(frozen=True)
 class ExtensionRows:
-    """One table of an extension whose rows are in a dump.
+    """A table of an extension whose rows the dump contains.
 
     :param entry: of these rows.
     :param condition: which of its rows the extension gives to a dump, as the end of a query.
@@ -40,11 +40,11 @@ class ExtensionRows:
 
     @property
     def table(self) -> TableName:
-        """Schema and name."""
+        """The schema and name of the table."""
         return self.entry.namespace, self.entry.tag
 
     def delete(self) -> Composable:
-        """Make room for the rows of the dump."""
+        """The statement that deletes the rows which the dump brings anew."""
         from psycopg2 import sql
 
         return sql.SQL("DELETE FROM ONLY {} {};\n").format(sql.Identifier(*self.table), sql.SQL(self.condition))

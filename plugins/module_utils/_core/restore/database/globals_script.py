@@ -35,7 +35,7 @@ _PARAMETER = re.compile(rf"GRANT [A-Z ,]+ ON PARAMETER \S+ TO ({IDENTIFIER})(?: 
 
 @dataclass(frozen=True)
 class RoleStatement:
-    """One statement to execute.
+    """One statement of the globals script about a role.
 
     :param role: whom it is about; for messages, which may never show the statement itself.
     :param fallback: what to try where it fails: a membership without its grantor, who may not exist here.
@@ -69,7 +69,7 @@ def plan_roles(script: str, existing: Collection[str]) -> RolePlan:
 
 
 def roles_of(script: str) -> set[str]:
-    """The names of all roles that the script makes."""
+    """The names of all roles that the script creates."""
     matches = (_CREATE.match(statement) for statement in split_statements(script))
     return {unquote(match[1]) for match in matches if match}
 
@@ -90,7 +90,7 @@ def split_statements(script: str) -> Iterator[str]:
 
 
 def _outside(script: str) -> Iterator[str]:
-    """The script without psql's commands."""
+    """The lines of the script that are SQL and no commands of psql."""
     quote = ""
     for line in script.splitlines(keepends=True):
         if not quote and _META.match(line.rstrip("\r\n")):

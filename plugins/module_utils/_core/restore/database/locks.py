@@ -59,7 +59,7 @@ def lock_target(connection: Connection, name: str) -> list[str]:
 
 
 def refuse_running_backup(connection: Connection, options: ConnectionOptions, name: str) -> None:
-    """Refuse a database that is being backed up.
+    """Raise an error if the database is being backed up.
 
     :param connection: to any database of its server.
     :param options: how to reach the database itself.

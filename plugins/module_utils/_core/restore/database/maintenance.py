@@ -50,7 +50,7 @@ def _enter(name: str, existing: ExistingDatabase) -> Iterator[Composable]:
 
 
 def run_maintenance_mode(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """The operation behind ``maintenance_mode``."""
+    """Carry out ``maintenance_mode`` and return its result."""
     options = ConnectionOptions.parse(params)
     name, on = options.database, params["state"] == "on"
     connection = open_maintenance(options, params["maintenance_db"], params["lock_timeout"])

@@ -58,12 +58,12 @@ class Note:
     subscriptions: tuple[str, ...] = ()
 
     def to_text(self) -> str:
-        """For COMMENT ON DATABASE."""
+        """The note as the text of a database's comment."""
         return json.dumps({MARK: asdict(self)}, ensure_ascii=False, sort_keys=True)
 
     @classmethod
     def parse(cls, text: str | None) -> Note | None:
-        """Read a comment; None for one that is not ours."""
+        """The note in a database's comment; None if the comment is not one of this product's."""
         try:
             told = json.loads(text or "")[MARK]
             return cls(**{**told, "subscriptions": tuple(map(str, told.get("subscriptions", ())))})

@@ -64,12 +64,12 @@ class RestorePlan:
 
     @property
     def maintenance_options(self) -> ConnectionOptions:
-        """The way into the maintenance database."""
+        """Connection options for the maintenance database."""
         return elsewhere(self.options, self.request.beside)
 
     @property
     def _encoding(self) -> str:
-        """What programs speak."""
+        """The client encoding of pg_restore and psql."""
         there, toc = self.target.database, self.contents.toc
         return script_encoding(
             *(() if there is None else (there.encoding,)),

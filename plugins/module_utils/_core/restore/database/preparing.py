@@ -51,7 +51,7 @@ _NO_DATA = "no data will be available"
 def prepare(
     request: RestoreRequest, options: ConnectionOptions, contents: Contents, stack: contextlib.ExitStack
 ) -> RestorePlan:
-    """Check the target for contents that are proven.
+    """Check the target and make the plan, for contents that are verified already.
 
     :param stack: holds the session with the restore's lock, which ends with it.
     :raises BackupError: what is in the way; nothing was touched.

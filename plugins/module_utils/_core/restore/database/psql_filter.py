@@ -23,7 +23,7 @@ _SINCE = {13: 22, 14: 19, 15: 14, 16: 10, 17: 6}
 
 
 def check_restricts(psql: Program) -> None:
-    """Refuse a psql that would execute a script's commands.
+    """Raise an error for a psql that would execute the script's own commands.
 
     :raises PreflightError: saying which version would do.
     """
@@ -50,7 +50,7 @@ class Restricted:
         self._held = b""
 
     def update(self, chunk: bytes) -> bytes:
-        """Take the next bytes of the script."""
+        """Take the next bytes of the script; return those that psql may read."""
         if self._head is not None:
             self._head += chunk
             return self._begin() if len(self._head) >= _HEAD_BYTES else b""
@@ -87,14 +87,14 @@ class KnownSettings:
         self._head: bytes | None = b""
 
     def update(self, chunk: bytes) -> bytes:
-        """Hold the head back until it is whole."""
+        """Take the next bytes; nothing is returned before the head of the script is complete."""
         if self._head is None:
             return chunk
         self._head += chunk
         return self.finalize() if len(self._head) >= _HEAD_BYTES else b""
 
     def finalize(self) -> bytes:
-        """The head, where nothing came behind it."""
+        """The head of the script, if nothing followed it."""
         head, self._head = self._head or b"", None
         return without_unknown(head, self._unknown)
 
@@ -112,7 +112,7 @@ class WithoutCommit:
         self._tail = b""
 
     def update(self, chunk: bytes) -> bytes:
-        """Pass on all but what may be the end."""
+        """Take the next bytes; return them without what may be the COMMIT at the end."""
         data = self._tail + chunk
         self._tail = data[-_TAIL_BYTES:]
         return data[:-_TAIL_BYTES]

@@ -22,7 +22,7 @@ from .target import STEP, Target, elsewhere
 
 @dataclass(frozen=True)
 class Kept:
-    """What became of the databases beside the one in use.
+    """The databases of earlier restores that were dropped, and the one that is kept.
 
     :param dropped: names of those that were dropped, or in check mode would be.
     :param returned: the one that is in use again.

@@ -42,7 +42,7 @@ def report_restored(
     warnings: Sequence[str],
     duration: float,
 ) -> dict[str, Any]:
-    """The database is restored and was compared."""
+    """The result of ``restore_database`` after a restore."""
     found = restored.comparison
     summary = [f"database {plan.target.name!r}: restored {plan.contents.name} in {duration:.1f} s", *_origin(plan)]
     if plan.contents.manifest is not None:
@@ -83,7 +83,7 @@ def report_restored(
 
 
 def report_resumed(request: RestoreRequest, resumed: Resumed, *, check_mode: bool) -> dict[str, Any]:
-    """What was paused acts again."""
+    """The result of ``state: resumed``."""
     names = [str(one) for one in resumed.resumed]
     word = "would be started again" if check_mode else "started again"
     told = f"database {request.database!r}: {word}: {', '.join(names)}" if names else ""
@@ -100,7 +100,7 @@ def report_resumed(request: RestoreRequest, resumed: Resumed, *, check_mode: boo
 
 
 def report_kept(request: RestoreRequest, kept: Kept) -> dict[str, Any]:
-    """Finalized or reverted."""
+    """The result of ``state: finalized`` or ``state: reverted``."""
     if kept.returned is not None:
         told = f"database {request.database!r} is again what it was before the restore"
         if kept.aside is not None:

@@ -105,12 +105,12 @@ class RestoreRequest:
 
     @property
     def title(self) -> str:
-        """What the platform calls itself; empty where there is none."""
+        """The name of the platform; empty if there is none."""
         return "" if self.profile is None else self.profile.title
 
     @property
     def wanted(self) -> BackupSelector:
-        """Which set is asked for."""
+        """The selector of the requested set."""
         return BackupSelector.parse(self.backup, self.before)
 
     def _check_source(self) -> None:

@@ -35,7 +35,7 @@ def is_reserved(entry: TocEntry, server_version_num: int) -> bool:
 
 
 def reserved_warnings(entries: Collection[TocEntry], server_version_num: int) -> Iterator[str]:
-    """A warning for a role that is no superuser."""
+    """A warning about objects that only a superuser may create."""
     if names := [object_name(entry) for entry in entries if is_reserved(entry, server_version_num)]:
         yield (
             f"only a superuser makes {bounded_list(names)}, unless this server allows it otherwise: "

@@ -29,7 +29,7 @@ _ADMINISTERED = """EXISTS (
 
 
 def check_owned(existing: ExistingDatabase | None, target: Target) -> None:
-    """Refuse a database that is another's.
+    """Raise an error if the database belongs to another role.
 
     :raises PreflightError: names its owner.
     """
@@ -42,7 +42,7 @@ def check_owned(existing: ExistingDatabase | None, target: Target) -> None:
 
 
 def check_may_create(target: Target) -> None:
-    """Refuse a role that may neither make nor rename databases.
+    """Raise an error if the role may neither create nor rename databases.
 
     :raises PreflightError: says what would help.
     """
@@ -71,7 +71,7 @@ def owner_of_restored(connection: Connection, target: Target, toc: Toc | None, r
 
 
 def owner_warnings(target: Target, toc: Toc | None, owner: str) -> Iterator[str]:
-    """A warning where a new database cannot be its owner's."""
+    """A warning if the new database cannot get the owner of the old one."""
     wanted = owner_of(toc)
     if target.database is None and wanted not in (None, owner):
         yield f"the database belonged to {wanted}, for whom role {target.role!r} cannot act, and will be {owner}'s"
@@ -121,7 +121,7 @@ def _reserved(cursor: Cursor, names: Collection[str]) -> set[str]:
 
 
 def _unalterable(cursor: Cursor, target: Target, roles: Collection[str]) -> set[str]:
-    """Those roles that the session may not give settings."""
+    """The roles whose settings the session may not change."""
     may = "false"
     if target.may_make_roles:
         may = _ADMINISTERED if target.version_num >= OPTIONS_SINCE else "true"

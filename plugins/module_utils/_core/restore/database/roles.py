@@ -114,7 +114,7 @@ def _own_memberships(
 
 
 def roles_left(plan: RolePlan, target: Target) -> Iterator[str]:
-    """A warning of roles that are not made, or not as they were."""
+    """A warning about roles that are not created, or not with all attributes."""
     if waiting := locked_out(plan):
         yield (
             f"roles that may log in are made without passwords, which the backup does not have: {bounded_list(waiting)}"

@@ -59,7 +59,7 @@ def check_safety(request: RestoreRequest, params: Mapping[str, Any]) -> dict[str
 
 
 def make_safety_backup(backup: Mapping[str, Any], plan: RestorePlan) -> dict[str, Any]:
-    """Make it.
+    """Back the target up before it is changed; return the backup's result.
 
     :return: what pg_backup reports.
     :raises BackupError: there is nothing to back up, or it failed; nothing was changed.

@@ -30,14 +30,14 @@ def sessions(connection: Connection, database: str) -> list[tuple[int, str | Non
 
 
 def unendable(connection: Connection, database: str) -> list[str]:
-    """Those that the role of this session may not end."""
+    """The sessions in the database that the role may not end."""
     with connection.cursor() as cursor:
         cursor.execute(_UNENDABLE, [database])
         return [f"pid {pid} (role {user})" for pid, user in cursor.fetchall()]
 
 
 def end_session(connection: Connection, pid: int) -> bool:
-    """End one session, where the role may."""
+    """End one session; return False if the role may not."""
     from psycopg2 import errors
 
     try:

@@ -18,7 +18,7 @@ WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND n.nspname !~ 
 
 
 def stored_tables(connection: Connection) -> list[TableName]:
-    """Everything that holds rows, or whose parts do."""
+    """All tables that have rows of their own, and partitioned tables."""
     with connection.cursor() as cursor:
         cursor.execute(_TABLES)
         return list(cursor.fetchall())

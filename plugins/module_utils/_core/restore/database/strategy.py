@@ -36,13 +36,13 @@ class Strategy(ABC):
 
     @abstractmethod
     def check_role(self, target: Target) -> None:
-        """Refuse a target that this is nothing for.
+        """Raise an error if the role cannot restore the target in this way.
 
         :raises PreflightError: says what would help.
         """
 
     def check_contents(self, contents: Contents) -> None:
-        """Refuse a backup that this is nothing for.
+        """Raise an error if the backup cannot be restored in this way.
 
         :raises PreflightError: says what would help.
         """
@@ -58,7 +58,7 @@ class Strategy(ABC):
         yield from ()
 
     def complete(self, plan: RestorePlan) -> RestorePlan:
-        """The plan with what this strategy alone has to know.
+        """The plan with the parts that only this strategy needs.
 
         :raises BackupError: what is in the way.
         """

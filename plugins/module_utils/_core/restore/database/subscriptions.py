@@ -24,7 +24,7 @@ WHERE d.datname = %s ORDER BY s.subname
 
 @dataclass(frozen=True)
 class Subscription:
-    """One of them.
+    """One subscription of the replaced database.
 
     :param slot: its slot at the publisher; None where it has none.
     """
@@ -35,14 +35,14 @@ class Subscription:
 
 
 def subscriptions_of(connection: Connection, database: str) -> list[Subscription]:
-    """Those of a database, asked from any other of the server."""
+    """The subscriptions of a database, read from any database of the server."""
     with connection.cursor() as cursor:
         cursor.execute(_SUBSCRIPTIONS, [database])
         return [Subscription(*row) for row in cursor.fetchall()]
 
 
 def warn_before(found: Sequence[Subscription], database: str, *, replaced: bool) -> list[str]:
-    """What whoever restores must know of them.
+    """Warnings about the subscriptions that the restore disables.
 
     :param replaced: whether another database takes the name of theirs.
     """

@@ -77,7 +77,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class ExistingDatabase:
-    """A database as the catalogue has it.
+    """The properties of a database that exists already.
 
     :param owned: whether the current role may act as its owner.
     :param row: its row in ``pg_database``: which columns there are depends on the server's version.
@@ -100,7 +100,7 @@ class ExistingDatabase:
 
 @dataclass(frozen=True)
 class Target:
-    """The server, the role, and the database if it is there.
+    """The server, the session's role and, if it exists, the database to restore.
 
     :param cannot_give: attributes that the role cannot give to roles that it makes.
     :param others: name -> note of the databases that our restores have made or kept of it.
@@ -122,12 +122,12 @@ class Target:
 
     @property
     def major(self) -> int:
-        """Major version of the server: 17."""
+        """The server's major version, such as 17."""
         return self.version_num // 10000
 
 
 def elsewhere(options: ConnectionOptions, database: str) -> ConnectionOptions:
-    """The same way to the server, into another of its databases."""
+    """The same connection options with another database of the server."""
     parameters = {name: value for name, value in options.connect_params.items() if name != "dbname"}
     return replace(options, login_db=database, connect_params=parameters)
 
@@ -152,7 +152,7 @@ def close_maintenance(connection: Connection) -> None:
 
 
 def read_target(connection: Connection, name: str) -> Target:
-    """Everything about the target that a restore has to know.
+    """Read what a restore has to know of its target.
 
     :param connection: to another database of the same server.
     """
@@ -303,7 +303,7 @@ def check_space(connection: Connection, needed: int) -> None:
 
 
 def missing_names(cursor: Cursor, catalogue: str, column: str, names: Sequence[str]) -> list[str]:
-    """Those of *names* that a catalogue does not have."""
+    """The names of *names* that the catalog does not contain."""
     from psycopg2 import sql
 
     query = sql.SQL("SELECT {} FROM {}").format(sql.Identifier(column), sql.Identifier("pg_catalog", catalogue))

@@ -29,7 +29,7 @@ WHERE r.oid IS NULL OR NOT CASE WHEN %(schema)s::text IS NULL
 
 @dataclass(frozen=True)
 class TemporaryGrants:
-    """Who gets what for the time of a restore.
+    """The grants that owners need during a restore by a role that is no superuser.
 
     :param database: its name.
     :param in_database: roles that may create in it meanwhile.
@@ -49,7 +49,7 @@ class TemporaryGrants:
     told: tuple[TocEntry, ...] = ()
 
     def grant_in_database(self) -> Iterator[Composable]:
-        """The statements that give the rights of :attr:`in_database`; by whoever restores it, as all of these."""
+        """The GRANT statements for :attr:`in_database`, run as the restoring role like all others here."""
         from psycopg2 import sql
 
         if self.in_database:
@@ -58,7 +58,7 @@ class TemporaryGrants:
             )
 
     def grant_in_schemas(self) -> Iterator[Composable]:
-        """The statements that give those in schemas, of the ones that are there and the ones that will be made."""
+        """The GRANT statements for schemas that exist already and for those that will be created."""
         from psycopg2 import sql
 
         for schema, rights, roles in self._schemas(self.there):
@@ -69,7 +69,7 @@ class TemporaryGrants:
             )
 
     def revoke(self) -> Iterator[Composable]:
-        """The statements that take them away again."""
+        """The REVOKE statements for all of these grants."""
         from psycopg2 import sql
 
         if self.in_schemas:
@@ -86,7 +86,7 @@ class TemporaryGrants:
             )
 
     def repeat_grants_of_dump(self) -> Iterator[Composable]:
-        """The dump's own statements about rights in schemas: some of these may be the same that were taken away."""
+        """The dump's own grants on schemas, some of which may have just been revoked."""
         from psycopg2 import sql
 
         for entry in self.told if self.in_schemas or self.in_public else ():

@@ -82,7 +82,7 @@ class Forecast:
         return (*self.checked, *self.stored)
 
     def lines(self) -> Iterator[str]:
-        """For a summary."""
+        """The forecast as lines of a summary."""
         if found := (*self.paused, *self.unfilled):
             yield f"would be paused: {bounded_list([str(one) for one in found])}"
         if self.called_at_load:
@@ -220,7 +220,7 @@ class _Search:
         )
 
     def _above(self, relation: TocEntry) -> Iterator[TocEntry]:
-        """The tables of which it is a part, and is read with."""
+        """The partitioned tables above a relation, whose reading reads it too."""
         ties = [one.dependencies for one in self._dependents[relation.dump_id] if one.desc == "TABLE ATTACH"]
         if relation.desc in ("FOREIGN TABLE", "TABLE"):
             ties.append(relation.dependencies)
@@ -278,7 +278,7 @@ def _mention(entry: TocEntry, needed: str, behind: str) -> re.Pattern[str]:
 
 
 def _bare(tag: str) -> str:
-    """The name of a function without its arguments."""
+    """The name of a function, without its arguments."""
     return tag.partition("(")[0]
 
 
@@ -310,7 +310,7 @@ def _endings(tag: str) -> Iterator[str]:
 
 
 def _by_themselves(toc: Toc) -> Iterator[Paused]:
-    """Jobs and subscriptions."""
+    """The jobs and subscriptions of the dump, which call out without being called."""
     for entry in toc.entries:
         scheduler = (entry.namespace, entry.tag)
         if entry.desc == "SUBSCRIPTION":

@@ -89,7 +89,7 @@ _DONE = "SELECT pg_catalog.current_setting('mobul.muted'), pg_catalog.current_se
 
 @dataclass(frozen=True)
 class Muted:
-    """What became of the functions that call out.
+    """The functions whose bodies were replaced so that they do not call out.
 
     :param definitions: of those that do not any more, as they were.
     :param still_calling: how those call out that the role may not change.
@@ -103,7 +103,7 @@ NOTHING_MUTED = Muted()
 
 
 def mute(connection: Connection, *, raising: bool, needed: Sequence[str] = ()) -> Muted:
-    """Keep every function that calls out by itself from it.
+    """Replace the body of every function that calls out by itself.
 
     :param connection: into a database that nobody uses, outside any transaction.
     :param raising: whether they raise an error; otherwise they say nothing, which a CHECK takes for well.
@@ -128,7 +128,7 @@ def both(first: Muted, then: Muted) -> Muted:
 
 
 def give_back(connection: Connection, muted: Muted) -> None:
-    """Let them be again what they were.
+    """Give the functions their own bodies again.
 
     :raises BackupError: one could not; the database is none to be used.
     """

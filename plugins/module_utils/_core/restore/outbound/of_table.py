@@ -85,7 +85,7 @@ class TableCalls:
 
     @property
     def names(self) -> list[str]:
-        """All of them."""
+        """The names of all objects that would call out."""
         return [*self.checked, *self.stored, *self.views]
 
     @property
@@ -115,7 +115,7 @@ class TableCalls:
             yield muting_script(raising=not self.checked, needed=self.names)
 
     def after(self) -> Iterator[str]:
-        """Those after which everything does what it did before."""
+        """The statements that restore the functions' own bodies."""
         if self.names:
             yield giving_back_script()
 

@@ -31,7 +31,7 @@ _COMMENT = re.compile(r"\ACOMMENT ON DATABASE .*? IS '(.*)';\s*\Z", re.DOTALL)
 
 @dataclass(frozen=True)
 class Paused:
-    """One object that does nothing until it is told to.
+    """One object that was disabled and does nothing until it is resumed.
 
     :param kind: ``trigger``, ``event trigger``, ``rule``, ``subscription``, ``job`` or ``materialized view``.
     :param schema: of the table that it is on, or that a job is a row of; a materialized view's own.
@@ -63,12 +63,12 @@ class Paused:
         return "" if self.kind in (JOB, MATERIALIZED_VIEW) else f"{self.kind.upper()} {self.name}"
 
     def as_result(self) -> dict[str, str]:
-        """For a result."""
+        """Its kind, name and reason, as a module returns them."""
         return {"kind": self.kind, "name": str(self).removeprefix(f"{self.kind} "), "why": self.why}
 
     @classmethod
     def parse(cls, told: Any) -> Paused:
-        """From the server's or a comment's JSON.
+        """Read it from JSON of the server or of a comment.
 
         :raises ValueError: it is none of ours.
         """
@@ -110,12 +110,12 @@ def line_before(comment: str | None) -> str:
 
 
 def as_json(paused: Iterable[Paused]) -> str:
-    """A list that the server and :meth:`Paused.parse` read."""
+    """The objects as JSON that the server and :meth:`Paused.parse` read."""
     return json.dumps([asdict(one) for one in paused], ensure_ascii=False)
 
 
 def names_of(paused: Sequence[Paused]) -> str:
-    """Some of them in one line."""
+    """The first of the names in one line, and how many more there are."""
     return bounded_list([str(one) for one in paused])
 
 
@@ -137,5 +137,5 @@ def paused_in(toc: Toc | None) -> tuple[Paused, ...]:
 
 
 def by_entry(paused: Iterable[Paused]) -> Mapping[str, Paused]:
-    """By the names of :attr:`Paused.entry`."""
+    """Entry, see :attr:`Paused.entry` -> paused object; without those that have no entry."""
     return {one.entry: one for one in paused if one.entry}

@@ -36,7 +36,7 @@ _TOLD = "SELECT pg_catalog.current_setting('mobul.paused'), pg_catalog.current_s
 
 @dataclass(frozen=True)
 class Pausing:
-    """What came of it.
+    """What was paused, and what could not be.
 
     :param paused: what does nothing any more until it is resumed.
     :param resting: subscriptions that are disabled by themselves, as a dump makes them.
@@ -48,7 +48,7 @@ class Pausing:
     resting: tuple[Paused, ...] = ()
 
     def warnings(self) -> Iterator[str]:
-        """What whoever restores has to know."""
+        """Warnings about objects that still call out, or that were paused."""
         if self.paused:
             yield (
                 f"paused, as it would mail, call or replicate: {names_of(self.paused)}: restore_database with state "
@@ -117,7 +117,7 @@ def pause_before_restore(connection: Connection, comment: str | None) -> Pausing
 
 
 def comment_on_database(cursor: Cursor, comment: str | None) -> Composable:
-    """COMMENT ON the database that a session is in."""
+    """The statement that sets the comment of the session's database."""
     from psycopg2 import sql
 
     cursor.execute("SELECT pg_catalog.current_database()")

@@ -45,7 +45,7 @@ _HARMLESS = f"SELECT FROM pg_catalog.pg_class c WHERE c.oid = pg_catalog.to_regc
 
 @dataclass(frozen=True)
 class Resumed:
-    """What came of it.
+    """What was resumed, and what could not be.
 
     :param resumed: what acts again, or in check mode would.
     :param gone: what is not there any more, or was started by somebody else.
@@ -108,7 +108,7 @@ def resume(
 
 
 def _start(cursor: Cursor, one: Paused, check_mode: bool) -> bool:
-    """Whether it was asleep, and is not any more."""
+    """Resume one object; return whether it was paused."""
     from psycopg2 import sql
 
     names = {"schema": one.schema, "relation": one.relation, "name": one.name}

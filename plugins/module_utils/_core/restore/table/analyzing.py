@@ -15,7 +15,7 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext WHERE stxrelid = pg_catal
 
 
 def analyze(connection: Connection, table: TableName, calls: TableCalls = NO_CALLS, *, swapped: bool = False) -> None:
-    """Collect them, after the commit.
+    """Run ANALYZE on the table after the commit; a failure is only a warning.
 
     :param calls: which to evaluate would call out.
     :param swapped: the table has them from before it took its place, all but those over several columns.

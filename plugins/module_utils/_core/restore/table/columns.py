@@ -30,7 +30,7 @@ class Matching:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns of the table that are filled."""
+        """The names of the table's columns that are filled."""
         return tuple(name for _source, name in self.pairs)
 
     @property
@@ -40,7 +40,7 @@ class Matching:
 
     @property
     def same(self) -> bool:
-        """Whether the table has the very columns that the backup has."""
+        """Whether backup and table have the same columns."""
         return not self.dropped and not self.added and all(source == name for source, name in self.pairs)
 
 

@@ -25,7 +25,7 @@ WHERE c.relkind = 'r' AND n.nspname = %s AND pg_catalog.strpos(d.description, %s
 
 @dataclass(frozen=True)
 class Note:
-    """What the comment of a kept table says of it.
+    """The note in the comment of a kept table.
 
     :param table: schema and name of the table that it is an older version of.
     :param kind: ``replaced`` by a restore, or ``undone``: what was restored and then taken back.
@@ -39,12 +39,12 @@ class Note:
     time: str
 
     def to_text(self) -> str:
-        """For COMMENT ON TABLE."""
+        """The note as the text of a table's comment."""
         return json.dumps({MARK: asdict(self)}, ensure_ascii=False, sort_keys=True)
 
     @classmethod
     def parse(cls, text: str | None) -> Note | None:
-        """Read a comment; None for one that is not ours."""
+        """The note in a table's comment; None if the comment is not one of this product's."""
         try:
             fields = json.loads(text or "")[MARK]
             schema, table = fields.pop("table")
@@ -55,7 +55,7 @@ class Note:
 
 @dataclass(frozen=True)
 class Kept:
-    """A kept table."""
+    """An older version of a table that a restore has kept."""
 
     oid: int
     name: TableName
@@ -63,7 +63,7 @@ class Kept:
 
 
 def kept_versions(session: Session, table: TableName) -> list[Kept]:
-    """Those of *table*, the newest first."""
+    """The kept versions of *table*, the newest first."""
     found = []
     for schema, name, oid, comment in session.rows(_COMMENTED, [table[0], MARK]):
         note = Note.parse(comment)

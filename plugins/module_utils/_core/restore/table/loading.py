@@ -15,7 +15,7 @@ _STAGING = "mobul_incoming"
 
 
 def load(session: Session, source: RowSource, target: Target, into: Composable, matching: Matching) -> int:
-    """Fill the columns of *into* that *matching* names.
+    """Load the backup's rows into *into*; return their number.
 
     :param target: whose columns' types *into* has.
     :return: number of rows.

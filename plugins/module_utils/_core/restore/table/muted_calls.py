@@ -24,13 +24,13 @@ def calls_muted(session: Session, calls: TableCalls) -> Iterator[None]:
 
 
 def mute_calls(session: Session, calls: TableCalls) -> None:
-    """Begin it, or take in what is there now and was not before."""
+    """Mute the functions that would call out; a second call adds those that are new."""
     with session.at(STEP):
         for statement in calls.before(session.connection.server_version):
             session.execute(statement)
 
 
 def report_muted(report: dict[str, Any], calls: TableCalls) -> dict[str, Any]:
-    """A report that tells of it, too."""
+    """The report with the names of the objects that were muted."""
     told = [f"would call out, and does not meanwhile: {bounded_list(calls.names)}"] if calls.names else []
     return {**report, "silenced": calls.names, "summary": [*report["summary"], *told]}

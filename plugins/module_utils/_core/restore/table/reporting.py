@@ -15,7 +15,7 @@ from .target import Target
 
 
 def report_restored(request: TableRequest, target: Target, backup: Backup, told: Mapping[str, Any]) -> dict[str, Any]:
-    """A restore, or what check mode found that it would be.
+    """The result of ``restore_table`` after a restore or in check mode.
 
     :param told: by the strategy.
     """
@@ -30,7 +30,7 @@ def report_restored(request: TableRequest, target: Target, backup: Backup, told:
 
 
 def report_finalized(request: TableRequest, target: Target, outcome: FinalizeOutcome) -> dict[str, Any]:
-    """What became of the kept versions."""
+    """The result of ``state: finalized`` or ``state: reverted``."""
     dropped = [display_name(one) for one in outcome.dropped]
     report: dict[str, Any] = {
         "changed": outcome.changed,

@@ -77,7 +77,7 @@ class TableRequest:
 
     @property
     def wanted(self) -> BackupSelector:
-        """Which set is asked for."""
+        """The selector of the requested set."""
         return BackupSelector.parse(self.backup, self.before)
 
     def _check_source(self) -> None:
@@ -92,7 +92,7 @@ class TableRequest:
 
     @classmethod
     def parse(cls, params: Mapping[str, Any]) -> TableRequest:
-        """From the module's parameters."""
+        """Make a request of the module's parameters; raise :class:`ConfigError` if they cannot be right."""
         names = (
             "label", "backup", "before", "location", "src", "source_table", "strategy", "state", "expect_environment",
             "missing_only", "delete_extra", "max_row_size", "adopt", "lock_timeout", "pg_bin_dir", "outbound",
@@ -110,7 +110,7 @@ class TableRequest:
         )
 
     def check_return(self, *, makes_tables: bool) -> None:
-        """Refuse what makes no sense for a table that is gone.
+        """Raise an error for options that do not apply to a table that was dropped.
 
         :param makes_tables: whether the strategy does.
         :raises ConfigError: an option is about the rows of a table that is there.

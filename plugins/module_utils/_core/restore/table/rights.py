@@ -42,7 +42,7 @@ _NOT_OWNED = frozenset({"DATABASE", "DEFAULT ACL", "EXTENSION"})
 
 @dataclass(frozen=True)
 class Needed:
-    """What one restore needs.
+    """The privileges that one restore needs.
 
     :param owners: roles that own what is made or dropped.
     :param what: that is, for a person.
@@ -59,7 +59,7 @@ class Needed:
 
 
 def owners_of(entries: Collection[TocEntry]) -> set[str]:
-    """Whom the objects of a dump belong to."""
+    """The roles that own the objects of a dump."""
     return {entry.owner for entry in entries if entry.desc not in _NOT_OWNED} - {"", IMPLICIT}
 
 
@@ -89,7 +89,7 @@ def check_rights(session: Session, needed: Needed) -> None:
 
 
 def _lacking(session: Session, needed: Needed) -> Iterator[tuple[str, str]]:
-    """For a person, and for GRANT."""
+    """Each missing privilege, in words and as a GRANT."""
     # Who gives anything to anybody, whatever they may create: https://www.postgresql.org/docs/current/sql-altertable.html
     if session.value(_SUPERUSER):
         return

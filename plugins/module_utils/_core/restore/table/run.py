@@ -69,7 +69,7 @@ def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
 
 
 def _find(connection: Connection, request: TableRequest) -> Target | NoSuchTableError:
-    """The table, or that there is none."""
+    """The table, or the error that the database does not have it."""
     try:
         return read_target(Session(connection), request.table, request.profile)
     except NoSuchTableError as missing:
@@ -85,7 +85,7 @@ def _return(
     stack: contextlib.ExitStack,
     check_mode: bool,
 ) -> dict[str, Any]:
-    """Bring back a table that is gone, if the backup has it."""
+    """Recreate a dropped table from the backup."""
     if request.src is not None:
         raise missing
     access = open_access(params, stack)
@@ -205,7 +205,7 @@ def _open(
 
 
 def _here(connection: Connection) -> Identity:
-    """The database that is connected to."""
+    """The identity of the database that the session is connected to."""
     return Identity(connection.info.dbname, system_identifier(connection))
 
 

@@ -23,7 +23,7 @@ class LockedError(SourceError):
 
 
 class BrokenKey(SourceError):
-    """A row refers to one that is not there.
+    """A row refers to a row that does not exist.
 
     :ivar table: whose row it is.
     :ivar constraint: the foreign key's name.
@@ -69,7 +69,7 @@ class Session:
             ) from None
 
     def execute(self, statement: str | bytes | Composable, parameters: Parameters = None) -> Cursor:
-        """Run one statement, or several without parameters.
+        """Execute one statement, or several that have no parameters.
 
         :raises LockedError: a lock was not to be had in time.
         :raises SourceError: whatever else the server says.
@@ -84,17 +84,17 @@ class Session:
         return cursor
 
     def rows(self, statement: str | Composable, parameters: Parameters = None) -> list[tuple[Any, ...]]:
-        """The rows of one statement."""
+        """The rows that one statement returns."""
         return self.execute(statement, parameters).fetchall()
 
     def value(self, statement: str | Composable, parameters: Parameters = None) -> Any:
-        """The first column of the first row; None without one."""
+        """The first column of the first row; None if there is no row."""
         found = self.rows(statement, parameters)
         return found[0][0] if found else None
 
     @contextlib.contextmanager
     def at(self, step: str) -> Iterator[None]:
-        """Name the step that errors within the block tell."""
+        """Errors within the block name this step."""
         before, self.step = self.step, step
         try:
             yield
@@ -103,7 +103,7 @@ class Session:
 
     @contextlib.contextmanager
     def savepoint(self, name: str) -> Iterator[None]:
-        """Undo what the block did when it fails."""
+        """Undo the block's changes if it fails."""
         self.execute(f"SAVEPOINT {name}")
         try:
             yield
@@ -115,7 +115,7 @@ class Session:
 
 
 def explained(error: Error, step: str) -> BackupError:
-    """What the server said, in the product's form."""
+    """The server's error as an error of this product."""
     if error.pgcode in _LOCKED:
         return LockedError(step, server_message(error), hint="try again when the other session has ended")
     hint = None

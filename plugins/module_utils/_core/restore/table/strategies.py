@@ -12,7 +12,7 @@ _STRATEGIES: tuple[type[Strategy], ...] = (SwapStrategy, MergeStrategy, ReplaceS
 
 
 def find_strategy(request: TableRequest) -> type[Strategy]:
-    """The one that was asked for.
+    """The class of the requested strategy.
 
     :raises ConfigError: there is none of that name, or it does not take an option that was given.
     """

@@ -53,7 +53,7 @@ ORDER BY n.nspname, s.relname
 
 @dataclass(frozen=True)
 class Column:
-    """One column.
+    """One column of the table.
 
     :param identity: ``a`` always, ``d`` by default, or empty.
     :param generated: whether its values are computed.
@@ -69,7 +69,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Sequence:
-    """A sequence that belongs to a column.
+    """A sequence that is owned by a column.
 
     :param identity: whether it was made with the column, and is nothing without it.
     """
@@ -92,7 +92,7 @@ class Parent:
 
 @dataclass(frozen=True)
 class Target:
-    """One table.
+    """The table that is restored, as it is in the database.
 
     :param relkind: ``r`` table, ``p`` partitioned.
     :param key: columns of the primary key; empty without one.
@@ -116,12 +116,12 @@ class Target:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Schema and name as text, for messages."""
         return display_name(self.table)
 
     @property
     def identifier(self) -> Composable:
-        """For SQL."""
+        """The quoted name with its schema, for SQL."""
         from psycopg2 import sql
 
         return sql.Identifier(*self.table)
@@ -135,12 +135,12 @@ class Target:
 
     @property
     def partition_of(self) -> Parent | None:
-        """The partitioned table that it is a partition of."""
+        """The partitioned table above it; None if it is no partition."""
         return next((parent for parent in self.parents if parent.partitioned), None)
 
 
 def read_target(session: Session, name: str, profile: Profile | None = None) -> Target:
-    """The one table that *name* means.
+    """Read the table with this name.
 
     :raises ConfigError: there is none (with the nearest names), or there are several.
     :raises PreflightError: the role may not change it.
@@ -184,5 +184,5 @@ def describe(session: Session, table: TableName, profile: Profile | None = None)
 
 
 def is_platforms(profile: Profile | None, table: TableName, owner: str) -> bool:
-    """Whether a table is the platform's own."""
+    """Whether the table belongs to the platform."""
     return profile is not None and profile.has_schema(table[0]) and profile.owns(owner)

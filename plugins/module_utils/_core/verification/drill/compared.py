@@ -13,7 +13,7 @@ CHECKS = ("rows", "contents", "large_objects", "sequences", "policies", "grants"
 
 
 def listed(differences: Sequence[Difference]) -> str:
-    """The first of them in one line."""
+    """The first differences in one line, and how many more there are."""
     return joined([one.message for one in differences])
 
 

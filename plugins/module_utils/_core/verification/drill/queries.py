@@ -23,7 +23,7 @@ _SHOWN = (bool, int, float, Decimal)
 
 @dataclass(frozen=True)
 class Query:
-    """One check.
+    """One query of the user with the result that it must have.
 
     :param name: of the condition, for reports and alerts.
     :param sql: one statement that returns rows and changes nothing.

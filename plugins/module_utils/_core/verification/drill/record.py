@@ -31,7 +31,7 @@ def record_of(told: Rehearsal, label: str) -> Drill | None:
 
 
 def write_record(location: Location, record: Drill, key: SigningKey | None = None) -> str:
-    """Write it under a name of its own and return that.
+    """Write the record beside the set; return its object's name.
 
     The signature comes first, so that nobody ever sees the record without it.
 

@@ -46,7 +46,7 @@ _NO_LOCALE = "locale"
 
 @dataclass
 class Rehearsal:
-    """What came of one copy.
+    """The result of the drill of one copy.
 
     :ivar manifest_sha256: of the manifest that was proven; None where none could be read.
     :ivar restore_seconds: from reading the manifest until the database was loaded, compared and analyzed; None where
@@ -70,7 +70,7 @@ class Rehearsal:
 
     @property
     def verdict(self) -> str:
-        """Of its findings."""
+        """The worst status of the findings."""
         return verdict(self.findings)
 
     def add_finding(self, check: str, status: str, message: str) -> None:
@@ -79,7 +79,7 @@ class Rehearsal:
 
 
 class Drill:
-    """Drills of copies of one set on one server.
+    """Restores copies of one set on one server and compares them.
 
     :param server: asked for the way to the server of a version (``170010``), as soon as a set was proven.
     """
@@ -268,7 +268,7 @@ class Drill:
 
 
 def _add_outbound_findings(forecast: Forecast, told: Rehearsal) -> None:
-    """What a drill cannot show, as it sends nothing."""
+    """Add findings about objects that would call out, which a drill does not let them."""
     if forecast.unfilled:
         told.add_finding("outbound", WARNING, f"was left empty, as it would call out: {names_of(forecast.unfilled)}")
     if forecast.checked:
@@ -292,7 +292,7 @@ def _silence(scratch: NewDatabase, told: Rehearsal) -> None:
 
 
 def _prove(good: GoodSet, artifacts: Sequence[Artifact]) -> None:
-    """Read these files to their ends, and compare their SHA-256."""
+    """Read these artifacts to their ends and compare their SHA-256."""
     with stage(f"prove the files in {good.location.name}", sum(artifact.size for artifact in artifacts)):
         for artifact in artifacts:
             StoredArtifact(good, artifact).verify()

@@ -39,7 +39,7 @@ def report_drills(
 
 
 def verdict_of(drills: Sequence[Rehearsal]) -> str:
-    """Passed where every copy did."""
+    """``passed`` if every copy has passed, otherwise ``failed``."""
     return PASSED if drills and all(drill.verdict == PASSED for drill in drills) else FAILED
 
 
@@ -83,7 +83,7 @@ def write_reports(request: DrillRequest, drills: Sequence[Rehearsal], directory:
 
 
 def markdown(request: DrillRequest, drills: Sequence[Rehearsal]) -> str:
-    """The report for people."""
+    """The report in Markdown, for people."""
     first = drills[0]
     lines = [
         f"# Restore drill of {_cell(request.label)}: {verdict_of(drills)}",

@@ -27,7 +27,7 @@ _UNREPLAYABLE = "the copy is what was backed up, and a new backup would fail ali
 
 
 class DrillFailed(BackupError):
-    """A copy is not what it should be, or cannot be restored.
+    """A copy could not be restored or differs from its manifest.
 
     :param unreplayable: whether only objects are to blame that no dump can bring back.
     :ivar report: of all of them.

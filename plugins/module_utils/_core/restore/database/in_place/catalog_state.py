@@ -34,7 +34,7 @@ _INTO_SCHEMA = re.compile(rf" WITH SCHEMA ({IDENTIFIER});\s*\Z")
 
 @dataclass(frozen=True)
 class CatalogState:
-    """What the catalogue says.
+    """What the database has of the things that the backup brings too.
 
     :param extensions: name -> schema, owner, and whether the role may act as that.
     :param rows: of extensions, in the backup.
@@ -53,7 +53,7 @@ class CatalogState:
 
     @classmethod
     def read(cls, connection: Connection, backup: Toc) -> CatalogState:
-        """Read it.
+        """Read the system catalogs.
 
         :param connection: into the database, outside any transaction.
         """
@@ -76,11 +76,11 @@ class CatalogState:
 
     @property
     def locked_rows(self) -> list[TocEntry]:
-        """What the role may not exchange or set."""
+        """The entries whose rows or values the role may not change."""
         return [*(one.entry for one in self.rows if not one.writable), *self.values]
 
     def locked_row_warnings(self) -> Iterator[str]:
-        """Warnings of them."""
+        """Warnings about rows that stay as they are because the role may not change them."""
         jobs = self.jobs.entry
         if locked := [one for one in self.locked_rows if one.desc == TABLE_DATA and one != jobs]:
             names = bounded_list([object_name(one) for one in locked])
@@ -100,7 +100,7 @@ class CatalogState:
 
 
 def _extensions_kept(backup: Toc, present: Mapping[str, tuple[str, str, bool]]) -> Iterator[str]:
-    """Extensions that are there as the backup wants them."""
+    """The names of extensions that are already in the schema that the backup asks for."""
     for entry in backup.entries:
         if entry.desc != "EXTENSION" or entry.tag not in present:
             continue

@@ -240,7 +240,7 @@ def _warnings(extra_objects: ExtraObjects) -> Iterator[str]:
 
 
 def _names_of(entry: TocEntry) -> tuple[str, str]:
-    """The names of rows and of their table."""
+    """The names of the rows and of their table, as differences name them."""
     return object_name(entry), f"TABLE {entry.namespace}.{entry.tag}"
 
 

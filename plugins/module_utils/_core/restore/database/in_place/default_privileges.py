@@ -31,7 +31,7 @@ _FOR_EVERYBODY = frozenset("fT")
 
 @dataclass(frozen=True)
 class Suspended:
-    """Those of one role for one kind of objects.
+    """The default privileges of one role for one kind of object, revoked during the restore.
 
     :param schema: "" for all schemas, which stands for what PostgreSQL gives by itself, too.
     """
@@ -42,7 +42,7 @@ class Suspended:
     grantees: tuple[str | None, ...]
 
     def statements(self) -> Iterator[Composable]:
-        """Have none."""
+        """The statements that revoke them."""
         for grantee in self.grantees:
             yield self._statement("REVOKE ALL ON {} FROM {}", grantee)
         if not self.schema:
@@ -62,7 +62,7 @@ class Suspended:
 
 @dataclass(frozen=True)
 class DefaultPrivileges:
-    """What is done about them.
+    """The default privileges that are suspended during a restore, and those of the dump.
 
     :param suspended: those that are not in force meanwhile.
     :param told: the entries of the database that are not in the backup, and come back.
@@ -72,12 +72,12 @@ class DefaultPrivileges:
     told: tuple[TocEntry, ...] = ()
 
     def before(self) -> Iterator[Composable]:
-        """What comes before the first object is made."""
+        """The statements to run before the first object is created."""
         for one in self.suspended:
             yield from one.statements()
 
     def after(self) -> Iterator[Composable]:
-        """What comes when all are there."""
+        """The statements to run after the last object is created."""
         from psycopg2 import sql
 
         for entry in self.told:
@@ -90,7 +90,7 @@ NONE_SUSPENDED = DefaultPrivileges()
 def plan_default_privileges(
     connection: Connection, carried_out: Sequence[TocEntry], present: Toc, stays: Callable[[TocEntry], bool]
 ) -> DefaultPrivileges:
-    """Find those that the role may change.
+    """Find the default privileges that the role may change.
 
     :param carried_out: of the backup.
     :param stays: whether an entry of the database is none of ours.

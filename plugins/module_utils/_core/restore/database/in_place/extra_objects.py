@@ -46,7 +46,7 @@ class ExtraObjects:
 
     @property
     def dropped(self) -> Iterator[TocEntry]:
-        """What is to be dropped before, the last that was made first."""
+        """The entries to drop before the restore, in the reverse order of their creation."""
         return iter(sorted((*self.kept, *self.replaced), key=lambda entry: entry.position, reverse=True))
 
 

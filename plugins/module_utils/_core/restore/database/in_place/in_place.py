@@ -88,7 +88,7 @@ class _Rows:
         self._child.feed(chunk)
 
     def commit(self) -> None:
-        """Nothing ends here."""
+        """Do nothing: the transaction goes on after the rows."""
 
     def abort(self) -> None:
         """Kill psql: without a COMMIT the server takes everything back."""
@@ -96,7 +96,7 @@ class _Rows:
 
 
 class InPlace:
-    """One restore; use it once."""
+    """A restore in place; an object is used once."""
 
     def __init__(self, plan: RestorePlan) -> None:
         self._plan = plan
@@ -204,7 +204,7 @@ class InPlace:
         return NO_SHARE if self._plan.clearing is None else self._plan.clearing.share
 
     def _suspects(self) -> str:
-        """What an error may be about that is none of the backup's."""
+        """A hint about objects that are not from the backup and may have caused an error; empty if there are none."""
         clearing, toc = self._plan.clearing, self._plan.contents.toc
         if clearing is None or toc is None:
             return ""
@@ -239,7 +239,7 @@ class InPlace:
         return locked or self._plan.request.expected(name) or name in self._share.names
 
     def _stream(self, environment: dict[str, str], stack: contextlib.ExitStack) -> tuple[Source, list[Transform]]:
-        """The contents as SQL."""
+        """The source and the stages that give the contents as SQL."""
         contents = self._plan.contents
         known = KnownSettings(self._plan.target.version_num)
         if contents.file is not None and contents.toc is None:
@@ -258,7 +258,7 @@ class InPlace:
         return contents.file.source(), [to_sql, known, WithoutCommit()]
 
     def _carried_out(self) -> list[int]:
-        """Dump ids, in the order in which it is done."""
+        """The dump ids of the entries to restore, in their order."""
         toc, clearing = self._plan.contents.toc, self._plan.clearing
         left = self._plan.left_for_later | (frozenset() if clearing is None else clearing.left)
         return [] if toc is None else in_order(toc, left)

@@ -39,7 +39,7 @@ _STATES = {"O": "", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 
 
 class Outbound:
-    """What calls out in the database that a restore in place is for; use it once.
+    """Keeps the database of a restore in place from calling out; an object is used once.
 
     :ivar paused: how it ended.
     """
@@ -60,7 +60,7 @@ class Outbound:
 
     @contextlib.contextmanager
     def paused_meanwhile(self) -> Iterator[None]:
-        """Jobs and subscriptions are stopped before the transaction, as they would wait for its end and then go on.
+        """Stop jobs and subscriptions before the transaction, as they would wait for its end and then go on.
 
         What was stopped goes on if the block fails, unless the database may be the restored one. Whoever is cut off
         leaves it paused, which the database remembers.
@@ -131,7 +131,7 @@ class Outbound:
         return [sql.SQL(muting_script(raising=False, needed=needed))] if needed else []
 
     def last(self) -> list[Composable]:
-        """What comes before the COMMIT."""
+        """The statements to run before the COMMIT."""
         from psycopg2 import sql
 
         if self._active:
@@ -142,7 +142,7 @@ class Outbound:
         return [sql.SQL(giving_back_script()), last_script(self._comment, [*paused_in(self._toc), *anew, *unfilled])]
 
     def look(self) -> None:
-        """Find out what became of it, once it is committed."""
+        """Read what is paused in the database after the commit."""
         if not self._active:
             with _into(self._options, self._lock_timeout) as connection:
                 self.paused = look(connection, paused_in_comment(_comment(connection)))
@@ -166,7 +166,7 @@ class Outbound:
 
 
 def _disables(entry: TocEntry) -> bool:
-    """Whether the object is disabled when it is made."""
+    """Whether the entry creates the object disabled."""
     return entry.desc in _SWITCHED and f" DISABLE{_SWITCHED[entry.desc]}" in entry.defn.rpartition("\nALTER ")[2]
 
 

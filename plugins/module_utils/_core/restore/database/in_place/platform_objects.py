@@ -55,11 +55,11 @@ class PlatformObjects:
 
     @property
     def tables(self) -> tuple[TableName, ...]:
-        """Those whose rows are exchanged."""
+        """The platform's tables whose rows are replaced."""
         return tuple((one.namespace, one.tag) for one in self.rows if one.desc == TABLE_DATA)
 
     def has_schema(self, name: str) -> bool:
-        """Whether a schema is the platform's."""
+        """Whether the schema belongs to the platform."""
         return self.profile is not None and self.profile.has_schema(name)
 
     def is_about(self, entry: TocEntry) -> bool:
@@ -67,7 +67,7 @@ class PlatformObjects:
         return self.profile is not None and (self.profile.has(entry) or self.profile.is_on_platform(entry))
 
     def before(self) -> Iterator[Composable]:
-        """What comes before the rows."""
+        """The statements to run before the rows are loaded."""
         from psycopg2 import sql
 
         if not self.rows:
@@ -84,7 +84,7 @@ class PlatformObjects:
             yield reset_replica_role()
 
     def check_keys(self) -> Iterator[Composable]:
-        """What comes last of all."""
+        """The statements that check the foreign keys of these tables, to run last of all."""
         yield from self.rights.apply()
         if self.tables:
             yield check_foreign_keys(self.tables)
@@ -207,7 +207,7 @@ def _is_rows(entry: TocEntry) -> bool:
 
 
 def _rows(profile: Profile, backup: Toc, found: _Decided, expected: Callable[[str], bool]) -> Iterator[TocEntry]:
-    """The rows and values of what is the platform's and there.
+    """The entries with rows and sequence values of the platform's tables that exist in the project.
 
     :raises PreflightError: of what is not there, too.
     """

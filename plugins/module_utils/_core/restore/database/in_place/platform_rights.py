@@ -60,16 +60,16 @@ class PlatformRights:
 
     @property
     def names(self) -> frozenset[str]:
-        """The same, as differences are named."""
+        """The entries' names in the form of differences."""
         return frozenset(map(object_name, self.entries))
 
     @property
     def ids(self) -> frozenset[int]:
-        """Dump ids of the entries."""
+        """The dump ids of the entries."""
         return frozenset(one.dump_id for one in self.entries)
 
     def apply(self) -> Iterator[Composable]:
-        """What comes when everything else is there."""
+        """The statements to run after all objects are created."""
         from psycopg2 import sql
 
         if self.statements:
@@ -123,7 +123,7 @@ class _Rights:
         return self._profile.has(entry) and all(object_name(one) in self._there for one in objects)
 
     def said(self, entry: TocEntry) -> tuple[str, ...]:
-        """The statements that make it so; none where it is."""
+        """The statements that give the rights of the dump; empty if they are given already."""
         there = self._there.get(object_name(entry))
         objects = _objects(entry, self._backup)
         if entry.desc in _WORDS:

@@ -17,7 +17,7 @@ STEP = "look at the database"
 
 
 class PresentSchema:
-    """Read when it is made.
+    """The schema of the database before the restore, read by pg_dump when an object is made.
 
     :param environment: leads pg_dump into the database.
     :param lock_timeout: seconds that it waits for a table.
@@ -41,7 +41,7 @@ class PresentSchema:
         self._text = TocText(walker.toc, walker.reader.header, walker.reader.raw)
 
     def script(self, keep: Collection[int], pg_restore: Program, server_version_num: int) -> bytes:
-        """The SQL that makes the entries with these dump ids again."""
+        """The SQL that creates the entries with these dump ids."""
         result = subprocess.run(
             [pg_restore.path, "--file=-"],
             input=b"".join(self._text.only(keep)),

@@ -78,7 +78,7 @@ class ScheduledJobs:
     columns: tuple[str, ...] = ()
 
     def before(self) -> Iterator[Composable]:
-        """What comes before the rows."""
+        """The statements to run before the rows are loaded."""
         from psycopg2 import sql
 
         if self.entry is not None:
@@ -88,7 +88,7 @@ class ScheduledJobs:
             )
 
     def after(self) -> Iterator[Composable]:
-        """What comes when all the rest is there."""
+        """The statements to run after everything else is restored."""
         from psycopg2 import sql
 
         if self.entry is not None:
@@ -119,13 +119,13 @@ class IntoTemporaryTable:
         self._head: bytes | None = b""
 
     def update(self, chunk: bytes) -> bytes:
-        """Hold back what comes before the rows."""
+        """Replace the COPY statement at the beginning of the script; nothing is returned before it is complete."""
         if self._head is None:
             return chunk
         self._head += chunk
         return self.finalize() if _COPY in self._head else b""
 
     def finalize(self) -> bytes:
-        """The head, where nothing came behind it."""
+        """The beginning of the script, if nothing followed it."""
         head, self._head = self._head or b"", None
         return head.replace(_COPY, _INTO, 1)

@@ -72,7 +72,7 @@ def create_database(
 
 
 def drop_database(connection: Connection, options: ConnectionOptions, name: str) -> list[str]:
-    """Remove a database and whoever is still connected to it.
+    """End the sessions in a database and drop it; return warnings.
 
     :param options: the way to the server.
     :return: slots at publishers that its subscriptions had.

@@ -13,7 +13,7 @@ from ..statistics import analyze, stored_tables
 
 
 class FinishedTables:
-    """Collects the differences of the tables of one database; safe for threads.
+    """Compares and analyzes tables as soon as they are loaded; safe for threads.
 
     :param options: the way into the database.
     :param units: what the tables must hold; empty where nothing is known of the rows.
@@ -29,7 +29,7 @@ class FinishedTables:
         self._complete = False
 
     def check_complete(self, tables: Sequence[TableName]) -> None:
-        """Look at tables that are complete."""
+        """Compare and analyze tables that are completely loaded."""
         connection = connect(self._options)
         try:
             # Compared first, since that waits for nobody: foreign keys may be added to the table at the same time.
@@ -43,7 +43,7 @@ class FinishedTables:
             self.warnings += failed
 
     def check_remaining(self) -> None:
-        """Look at all that nobody has looked at yet, tables that are missing among them; once."""
+        """Compare and analyze all tables that were not checked yet; a missing one is a difference. Runs once."""
         if self._complete:
             return
         self._complete = True

@@ -53,7 +53,7 @@ class Tools:
 
     @property
     def tolerant(self) -> bool:
-        """Whether any error may be overlooked."""
+        """Whether any error of pg_restore may be ignored."""
         return self.complaints is not None and self.complaints.tolerant
 
     def parallel(self, jobs: int) -> list[str]:
@@ -61,7 +61,7 @@ class Tools:
         return [f"--jobs={jobs}"] if jobs > 1 and not self.tolerant else []
 
     def start(self, step: str, *options: str, fed: bool = False) -> Child:
-        """One run of it.
+        """Start one run of pg_restore.
 
         :param fed: whether it reads the archive from its standard input.
         """

@@ -43,7 +43,7 @@ from .schedule import plan_schedule
 
 
 class NewDatabase:
-    """One database that nobody uses yet; use it once.
+    """The new database of a restore; an object is used once.
 
     :param plan: what is restored, and where.
     :param name: its name while nobody uses it.
@@ -65,11 +65,11 @@ class NewDatabase:
 
     @property
     def options(self) -> ConnectionOptions:
-        """The way into it."""
+        """Connection options for the new database."""
         return elsewhere(self._plan.options, self.name)
 
     def create(self, *, any_locale: bool = False) -> None:
-        """Make it, empty.
+        """Create the empty database.
 
         :param any_locale: take the server's own locale: that of the backup may not be installed there.
         """

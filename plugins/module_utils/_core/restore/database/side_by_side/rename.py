@@ -31,7 +31,7 @@ _LOCKED = "55P03"
 
 @dataclass(frozen=True)
 class DatabaseRename:
-    """What becomes of which database.
+    """Which databases are renamed, with their comments and further statements.
 
     :param current: the name that both want.
     :param aside: what the database that has the name now will be called; None where there is none.
@@ -51,7 +51,7 @@ class DatabaseRename:
     after: Sequence[Composable] = ()
 
     def statements(self) -> Iterable[Composable]:
-        """Everything in the transaction, in order."""
+        """All statements of the transaction, in their order."""
         from psycopg2 import sql
 
         rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
@@ -97,7 +97,7 @@ class _SessionEnder:
 def rename_databases(
     connection: Connection, options: ConnectionOptions, plan: DatabaseRename, *, end_connections: bool
 ) -> None:
-    """Carry it out.
+    """Rename the databases in one transaction, and try again while other sessions are in the way.
 
     :param connection: the maintenance session, outside any transaction.
     :param options: how to open a second one.
@@ -121,7 +121,7 @@ def rename_databases(
 
 
 class _Busy(Exception):
-    """Somebody is in the way."""
+    """Other sessions are connected to a database that is renamed."""
 
     def busy_error(self, connection: Connection, names: Sequence[str]) -> BackupError:
         who = [

@@ -24,7 +24,7 @@ _LARGE_OBJECTS = ("BLOB", "BLOB METADATA")
 
 
 class Work(Enum):
-    """What is done with a piece."""
+    """The kind of work of a piece."""
 
     LOAD = auto()
     BUILD = auto()
@@ -36,7 +36,7 @@ class Work(Enum):
 
 @dataclass(frozen=True)
 class Piece:
-    """One piece of work: the entries of one run of pg_restore.
+    """The entries that one run of pg_restore restores.
 
     :param entries: dump ids; where tables are to be settled, theirs.
     :param size: bytes of the data in the dump that it is about, by which the largest goes first.
@@ -54,7 +54,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Schedule:
-    """Everything that a restore into an empty database does.
+    """All pieces of a restore into an empty database, in their order.
 
     :param before: entries that come before all data.
     :param loads: the data, largest first; what one of them loads is a group of tables.
@@ -265,13 +265,13 @@ class Queue:
             self._builds[group].remove(piece)
 
     def done(self, piece: Piece) -> None:
-        """A piece has ended well."""
+        """Record that a piece has succeeded."""
         self._running.remove(piece)
         if piece.work is Work.LOAD:
             self._loaded.add(self._schedule.loads.index(piece))
 
     def _to_check(self) -> list[int]:
-        """Groups that still have to be settled, the largest first."""
+        """The groups of tables that are loaded but not checked, the largest first."""
         tables = self._schedule.tables
         return [group for group in sorted(tables) if tables[group] and group not in self._checked]
 

@@ -26,7 +26,7 @@ _DIFFERENCES_SHOWN = 10
 
 
 class SideBySide:
-    """One restore; use it once.
+    """A restore side by side; an object is used once.
 
     :param plan: everything that was checked.
     """
@@ -41,7 +41,7 @@ class SideBySide:
         self._new = NewDatabase(plan, beside(name, "new", now, taken), self._note)
 
     def run(self) -> Restored:
-        """Make the new database, compare it, exchange the names.
+        """Create the new database, compare it with the backup and rename it; return the outcome.
 
         :raises BackupError: the database that was there is as it was, and nothing new is left.
         """

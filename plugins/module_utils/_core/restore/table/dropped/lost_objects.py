@@ -54,11 +54,11 @@ class Present:
             self._entries[object_name(entry)].append(entry)
 
     def named_like(self, entry: TocEntry) -> Sequence[TocEntry]:
-        """The objects of that kind and name."""
+        """The objects of the same kind and name in the database."""
         return self._entries.get(object_name(entry), ())
 
     def same(self, entry: TocEntry) -> bool:
-        """Whether one of them is defined as *entry* is."""
+        """Whether the database has an object with the definition of *entry*."""
         wanted = object_digest(entry, loose=self.loose)
         return any(object_digest(one, loose=self.loose) == wanted for one in self.named_like(entry))
 
@@ -81,23 +81,23 @@ class LostObjects:
 
     @property
     def names(self) -> list[str]:
-        """The names of what is made or given back."""
+        """The names of the objects that are recreated."""
         given = [f"{part} of {lost.name}" for lost in self.changed for part in lost.told]
         return [entry_title(entry) for entry in self.made] + given
 
     @property
     def tables(self) -> list[TocEntry]:
-        """The tables that are made."""
+        """The entries of the tables that are recreated."""
         return [entry for entry in self.made if entry.desc == "TABLE"]
 
 
 def find_table_entry(toc: Toc, table: TableName) -> TocEntry:
-    """The entry of a table that the backup has."""
+    """The entry of the table; raise an error if the backup does not have it."""
     return next(entry for entry in toc.entries if entry.desc == "TABLE" and (entry.namespace, entry.tag) == table)
 
 
 def find_lost_objects(toc: Toc, table: TocEntry, present: Present, expected: Callable[[str], bool]) -> LostObjects:
-    """Sort everything that depended on the table.
+    """Find everything that was dropped together with the table.
 
     :param expected: whether an object, by its name, is to be left as it is.
     :raises PreflightError: naming what is there in another form, or what the table needs and cannot be made.
@@ -121,7 +121,7 @@ def missing_around(toc: Toc, table: TableName, present: Present) -> list[str]:
 
 
 def dependents_of(toc: Toc) -> Mapping[int, Sequence[int]]:
-    """Dump id -> those of what depends on it."""
+    """Dump id -> dump ids of the entries that depend on it."""
     dependents: dict[int, list[int]] = defaultdict(list)
     for entry in toc.entries:
         for dump_id in entry.dependencies:
@@ -158,7 +158,7 @@ class _Search:
         return tuple(entry for entry in self._entries(wanted) if entry.desc not in _OF_ROWS)
 
     def check_standing(self, made: Sequence[TocEntry]) -> tuple[LostParts, ...]:
-        """What tables that are there have lost.
+        """What existing tables have lost by the drop.
 
         :raises PreflightError: something is there in another form.
         """
@@ -193,7 +193,7 @@ class _Search:
         }
 
     def missing_around(self) -> list[str]:
-        """What is not there of that which depended on the table."""
+        """The names of missing objects that depended on the table."""
         others = self._entries((self._reached & self._missing) - {self._table.dump_id})
         return [object_name(entry) for entry in others if entry.desc not in _WITH_PARENT]
 
@@ -259,6 +259,6 @@ class _Search:
 
 
 def entry_title(entry: TocEntry) -> str:
-    """An object for a person: ``fk constraint public.orders orders_client_fkey``."""
+    """The kind and name of an entry, for messages."""
     tag = entry.tag if entry.tag.isprintable() else repr(entry.tag)
     return f"{entry.desc.lower()} {entry.namespace}.{tag}" if entry.namespace else f"{entry.desc.lower()} {tag}"

@@ -30,7 +30,7 @@ _NAMED = frozenset(
 
 @dataclass(frozen=True)
 class LostParts:
-    """What one table has lost.
+    """The columns' defaults, constraints and other parts that an existing table has lost.
 
     :param name: of the table, as an object.
     :param statements: that give back what can be given back.

@@ -37,7 +37,7 @@ WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.typarray = t.oid)
 
 
 def refuse_obstacles(session: Session, made: Sequence[TocEntry]) -> None:
-    """Name everything at once that is in the way.
+    """Raise one error that names everything that prevents the recreation.
 
     :raises PreflightError: a name is taken, or a role or tablespace is missing.
     """

@@ -45,12 +45,12 @@ class RecreatePlan:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """The table's name, for messages."""
         return display_name(self.table)
 
     @property
     def toc(self) -> Toc:
-        """The backup's table of contents."""
+        """The table of contents of the backup."""
         return self.archive.toc
 
     @property

@@ -55,7 +55,7 @@ class Recreated:
 
 
 def recreate(session: Session, plan: RecreatePlan, request: TableRequest, tools: Tools) -> Recreated:
-    """Carry the plan out, all but the commit."""
+    """Recreate the table and its objects, up to but without the commit."""
     making = _Making(session, plan, request, tools)
     granted = Granted(session)
     stages = Stages.of(plan)
@@ -98,7 +98,7 @@ class Stages:
 
     @classmethod
     def of(cls, plan: RecreatePlan) -> Stages:
-        """Divide what is made."""
+        """The entries in the stages in which they are created."""
         made = plan.lost_objects.made
         late = _late(plan)
         others = [one for one in made if one.desc not in (_GRANTS, REFRESH, SEQUENCE_VALUE)]
@@ -125,7 +125,7 @@ def _late(plan: RecreatePlan) -> set[int]:
 
 
 def _around(plan: RecreatePlan, behind: Sequence[TocEntry], late: set[int]) -> set[int]:
-    """What ties the tables to others, and what needs that."""
+    """The dump ids of objects that link the tables to others, and of those that depend on them."""
     standing, by_id = _standing(plan), plan.toc.by_id
     partitions = {dump_id for one in late for dump_id in by_id[one].dependencies}
     around = set(late)
@@ -138,7 +138,7 @@ def _around(plan: RecreatePlan, behind: Sequence[TocEntry], late: set[int]) -> s
 
 
 def _standing(plan: RecreatePlan) -> set[int]:
-    """Tables of the backup that are there."""
+    """The dump ids of the backup's tables that exist in the database."""
     ours = {one.dump_id for one in plan.lost_objects.made}
     return {one.dump_id for one in plan.toc.entries if one.desc in TABLES and one.dump_id not in ours}
 
@@ -153,7 +153,7 @@ class _Making:
         self._codec = codec_of(next((one.defn for one in plan.toc.entries if one.desc == "ENCODING"), ""))
 
     def run(self, entries: Collection[TocEntry], step: str) -> None:
-        """Make these entries as the backup has them."""
+        """Create the objects of these entries."""
         for path, run in groupby(entries, key=lambda entry: self._paths(object_name(entry))):
             self._run(list(run), path, step)
 
@@ -224,7 +224,7 @@ class _Making:
 
     @contextlib.contextmanager
     def _explained(self, step: str) -> Iterator[None]:
-        """Say what can be done about an object that cannot be made."""
+        """Add to an error within the block what the user can do."""
         with self._session.at(step):
             try:
                 yield
@@ -235,7 +235,7 @@ class _Making:
 
     @contextlib.contextmanager
     def _finding(self, path: str) -> Iterator[None]:
-        """Let what is run find names by a search path."""
+        """Set the search path within the block."""
         if path:
             self._set("search_path", path)
         yield

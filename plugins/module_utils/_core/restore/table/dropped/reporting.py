@@ -14,7 +14,7 @@ from .undoing import Undone
 
 
 def report_recreated(request: TableRequest, plan: RecreatePlan, returned: Recreated | None) -> dict[str, Any]:
-    """A table that was brought back.
+    """The result of recreating a dropped table.
 
     :param returned: None in check mode, where it is only planned.
     """
@@ -39,7 +39,7 @@ def report_recreated(request: TableRequest, plan: RecreatePlan, returned: Recrea
 
 
 def report_undone(request: TableRequest, name: str, memory: UndoRecord, taken: Undone) -> dict[str, Any]:
-    """A table that is gone again, or in check mode would be."""
+    """The result of undoing a recreation."""
     return {
         "changed": True,
         "table": name,

@@ -102,7 +102,7 @@ def _verify(plan: RecreatePlan, tools: Tools) -> list[str]:
 
 
 def _wanted(plan: RecreatePlan) -> Toc:
-    """What was there, and what is made, under numbers of its own."""
+    """The table of contents that the database should have afterwards."""
     there = plan.before.toc
     shift = max((entry.dump_id for entry in there.entries), default=0)
     made = [

@@ -27,7 +27,7 @@ WHERE d.objoid = %s AND d.classoid = 'pg_catalog.pg_type'::pg_catalog.regclass A
 
 @dataclass(frozen=True)
 class UndoRecord:
-    """A table that was brought back, and with what.
+    """What a recreation has made, so that it can be undone.
 
     :param backup: the set.
     :param time: when, UTC.
@@ -45,7 +45,7 @@ class UndoRecord:
 
     @classmethod
     def of(cls, session: Session, plan: RecreatePlan) -> UndoRecord:
-        """Of what was just done."""
+        """The record of a recreation that was just done."""
         lost_objects = plan.lost_objects
         return cls(
             table=plan.table,
@@ -79,23 +79,23 @@ class UndoRecord:
         return memory if (memory.backup + memory.time).isprintable() else None
 
     def to_text(self) -> str:
-        """For COMMENT ON TYPE."""
+        """The record as the text of a type's comment."""
         return json.dumps({MARK: asdict(self)}, ensure_ascii=False, sort_keys=True)
 
 
 def read_undo_record(session: Session, target: Target) -> UndoRecord | None:
-    """What is remembered of a table; None for one that was not brought back, or is settled."""
+    """The undo record of a table; None if it was not recreated, or that was finalized."""
     memory = UndoRecord.parse(session.value(_COMMENT, [target.type_oid]))
     return memory if memory is not None and memory.table == target.table else None
 
 
 def write_undo_record(session: Session, memory: UndoRecord) -> None:
-    """Write it down."""
+    """Write the record into the comment of the table's row type."""
     _comment(session, memory.table, memory.to_text())
 
 
 def delete_undo_record(session: Session, table: TableName) -> None:
-    """Make the table one like any other."""
+    """Remove the record, after which the recreation cannot be undone."""
     _comment(session, table, None)
 
 

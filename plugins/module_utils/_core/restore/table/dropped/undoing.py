@@ -43,7 +43,7 @@ class Undone:
 def undo(
     session: Session, target: Target, memory: UndoRecord, tools: Tools, request: TableRequest, *, check_mode: bool
 ) -> Undone:
-    """Drop the table and what came with it, all but the commit.
+    """Drop the table and the objects recreated with it, up to but without the commit.
 
     :raises PreflightError: somebody has written to it, or made something that would be lost with it.
     """

@@ -33,7 +33,7 @@ class Counts:
 
     @property
     def changed(self) -> bool:
-        """Whether there is anything to do."""
+        """Whether any row has to be changed."""
         return bool(self.inserted or self.updated or self.deleted)
 
 
@@ -59,7 +59,7 @@ class Merge:
 
     @property
     def compared(self) -> tuple[str, ...]:
-        """The columns beside the key."""
+        """The columns that are compared: all but the key."""
         return tuple(name for name in self.matching.names if name not in self.target.key)
 
     def check_key(self) -> None:
@@ -74,7 +74,7 @@ class Merge:
             )
 
     def stage(self, backup: Backup) -> None:
-        """Load the backup's rows beside the table."""
+        """Load the backup's rows into a temporary table."""
         from psycopg2 import sql
 
         columns = sql.SQL(", ").join(map(sql.Identifier, self.matching.names))
@@ -97,7 +97,7 @@ class Merge:
         self.session.execute(sql.SQL("ANALYZE {}").format(self.staging))
 
     def count(self) -> Counts:
-        """What there is to do."""
+        """Count the rows to insert, update and delete."""
         from psycopg2 import sql
 
         def one(query: Composable) -> int:
@@ -114,7 +114,7 @@ class Merge:
         )
 
     def differing(self) -> Composable:
-        """Rows that both have, and that differ."""
+        """The query of rows that both have with different values."""
         from psycopg2 import sql
 
         if self.missing_only or not self.compared:
@@ -124,7 +124,7 @@ class Merge:
         )
 
     def extra(self) -> Composable:
-        """Rows of the table that the backup has not."""
+        """The query of rows that only the table has."""
         from psycopg2 import sql
 
         condition = sql.SQL("NOT EXISTS (SELECT FROM {} AS s WHERE {})").format(self.staging, self.same_key())
@@ -167,7 +167,7 @@ class Merge:
         ).rowcount
 
     def same_key(self) -> Composable:
-        """The condition that s and t are the same row."""
+        """The condition that a row of the backup and one of the table have the same key."""
         from psycopg2 import sql
 
         return sql.SQL(" AND ").join(sql.SQL("t.{0} = s.{0}").format(sql.Identifier(name)) for name in self.target.key)
@@ -182,7 +182,7 @@ class Merge:
 
 @dataclass(frozen=True)
 class Merged:
-    """What was done, or in check mode would be."""
+    """The rows that were changed, or in check mode would be."""
 
     counts: Counts
     rows: int
@@ -221,7 +221,7 @@ def merge_rows(merge: Merge, backup: Backup) -> Merged:
 
 
 def replace_rows(merge: Merge, backup: Backup) -> Merged:
-    """Exchange all rows, all but the commit."""
+    """Replace all rows of the table, up to but without the commit."""
     from psycopg2 import sql
 
     session, target = merge.session, merge.target

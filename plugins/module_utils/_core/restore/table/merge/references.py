@@ -41,7 +41,7 @@ class Reference:
 
 
 def incoming(session: Session, target: Target) -> list[Reference]:
-    """The foreign keys of other tables that refer to the table."""
+    """The foreign keys of other tables that refer to this table."""
     return [
         Reference(name, (schema, table), tuple(columns), tuple(referenced))
         for name, schema, table, columns, referenced in session.rows(_INCOMING, {"oid": target.oid})

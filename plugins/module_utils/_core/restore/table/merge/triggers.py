@@ -25,7 +25,7 @@ _STATES = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 
 @contextlib.contextmanager
 def triggers_disabled(session: Session, target: Target) -> Iterator[None]:
-    """Within the block no trigger of a user and no rule of the table or its partitions fires.
+    """Within the block no user's trigger and no rule of the table or its partitions fires.
 
     Foreign keys are checked all the same, the deferred ones at the block's end. So are all of a table that is somebody
     else's, as nothing of it fires meanwhile.

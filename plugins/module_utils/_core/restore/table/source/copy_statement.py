@@ -22,7 +22,7 @@ _ENCODING = re.compile(r"SET client_encoding = '([A-Za-z0-9_-]+)'")
 
 @dataclass(frozen=True)
 class Copy:
-    """One COPY statement.
+    """A COPY statement and the encoding of its rows.
 
     :param statement: as the script has it, in the dump's encoding.
     :param columns: as the catalogue has them; empty for a table without any.

@@ -27,7 +27,7 @@ def rows_of_export(
     *,
     part_is_enough: bool,
 ) -> Backup:
-    """The rows that an export has of one table, proven.
+    """The verified rows of one table in a set of exports.
 
     :param part_is_enough: whether the other rows of the table stay.
     :raises BackupError: it has none of it, has only a part where a whole is wanted, is not authentic, or no key fits.

@@ -13,7 +13,7 @@ _ESCAPED = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
 class DocumentRows(CopiedRows):
-    """JSON objects, one row each.
+    """The rows of a file of JSON objects.
 
     :param columns: the members that the objects have.
     """

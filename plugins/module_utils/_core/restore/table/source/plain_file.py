@@ -41,7 +41,7 @@ class PlainFile:
         return self._file.unwrap_layers().pieces
 
     def source(self) -> FileStream:
-        """The same for a pipeline."""
+        """The plain contents as the source of a pipeline."""
         return FileStream(self._file)
 
 
@@ -59,7 +59,7 @@ def _recognise(unwrapped: UnwrappedFile) -> str:
 
 
 def csv_header(pieces: Iterator[bytes], name: str) -> tuple[str, ...]:
-    """The columns that the first record of a CSV names."""
+    """The names of the columns in the first record of a CSV file."""
     held = b""
     for piece in pieces:
         held += piece
@@ -76,7 +76,7 @@ def csv_header(pieces: Iterator[bytes], name: str) -> tuple[str, ...]:
 
 
 def without_mark(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same text without a byte order mark at its beginning."""
+    """The text without a byte order mark."""
     head, rest = peek(pieces)
     mark = b"\xef\xbb\xbf" if head.startswith(b"\xef\xbb\xbf") else b""
     for piece in rest:

@@ -26,7 +26,7 @@ _END = b"\n\\.\n"
 
 
 class RowSource(Protocol):
-    """The rows of one table in a backup; they may be loaded once.
+    """The rows of one table in a backup; they can be loaded once.
 
     :ivar name: for people.
     :ivar columns: their names, in the backup's order.
@@ -42,7 +42,7 @@ class RowSource(Protocol):
 
 
 class CopiedRows:
-    """Rows as COPY reads them.
+    """Rows in the text format of COPY.
 
     :param pieces: the text for COPY.
     :param options: of COPY.
@@ -101,7 +101,7 @@ class PieceReader:
         self.failure: BackupError | None = None
 
     def read(self, size: int) -> bytes:
-        """Up to *size* bytes; none at the end."""
+        """Up to *size* bytes; an empty result means the end."""
         try:
             while not self._held:
                 self._held = memoryview(next(self._pieces))
@@ -117,7 +117,7 @@ class PieceReader:
         return bytes(taken)
 
     def close(self) -> None:
-        """Let whatever makes the pieces end."""
+        """Close the iterator that makes the pieces."""
         close = getattr(self._pieces, "close", None)
         if close is not None:
             close()
@@ -151,7 +151,7 @@ def copy_data(pieces: Iterator[bytes], statement: bytes, name: str) -> Iterator[
 
 
 def restored_text(pg_restore: Program, source: Source, arguments: Sequence[str] = ()) -> Iterator[bytes]:
-    """What pg_restore makes of an archive, as SQL."""
+    """The SQL that pg_restore makes of an archive."""
     with tempfile.TemporaryFile() as errors:
         argv = [pg_restore.path, "--file=-", "--data-only", *arguments]
         process = start(argv, child_environment(), STEP, errors, stdin=subprocess.PIPE)

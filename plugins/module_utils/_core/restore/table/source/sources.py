@@ -36,7 +36,7 @@ class Expected:
 
 @dataclass(frozen=True)
 class Backup:
-    """Something that has rows of a table.
+    """The source of a table's rows: a set or a file.
 
     :param name: the set's id, or the file's name.
     :param expected: None for a file, which tells nothing of its rows.
@@ -55,7 +55,7 @@ class Backup:
 
 
 def find_set(request: TableRequest, access: Access) -> GoodSet:
-    """The set that was asked for.
+    """The requested set, in the first location with a good copy.
 
     :raises BackupError: it is not the one that was expected, or it is not authentic.
     """
@@ -94,12 +94,12 @@ def _copied(archive: SetArchive, entry: TocEntry, pg_restore: Program) -> Copied
 
 
 def defined_tables(toc: Toc) -> list[TableInfo]:
-    """The tables that a backup has, by their names."""
+    """The tables that the backup defines, sorted by name."""
     return [TableInfo(entry.namespace, entry.tag, 0) for entry in toc.entries if entry.desc == "TABLE"]
 
 
 def find_in_backup(name: str, known: Sequence[TableName]) -> TableName:
-    """The table of a backup that *name* means.
+    """The table of the backup with this name; raise an error if there is none or several.
 
     :raises ConfigError: there is none (with the nearest names), or there are several.
     """
@@ -118,7 +118,7 @@ def find_in_backup(name: str, known: Sequence[TableName]) -> TableName:
 
 
 def quoted(table: TableName) -> str:
-    """A name that means this table only."""
+    """The table's name as a quoted SQL identifier with its schema."""
     return ".".join('"' + part.replace('"', '""') + '"' for part in table)
 
 
@@ -132,7 +132,7 @@ def _entries(archive: SetArchive, table: TableName) -> list[TocEntry]:
 
 
 def _partitions(toc: Toc, table: TableName) -> list[TableName]:
-    """All partitions of a table, theirs too."""
+    """All partitions of a table, at every level."""
     by_id, found = toc.by_id, []
     names = {(entry.namespace, entry.tag): entry.dump_id for entry in toc.entries if entry.desc == "TABLE"}
     for entry in toc.entries:

@@ -96,7 +96,7 @@ class Catalogue:
 
     @classmethod
     def read(cls, session: Session, target: Target) -> Catalogue:
-        """As it is now."""
+        """Read the state of the system catalogs."""
         own = set(session.rows(_OWN, {"oid": target.oid}))
         return cls(
             own=own | {(PG_CLASS, one.oid) for one in target.sequences if one.identity},
@@ -137,7 +137,7 @@ class Dependents:
 
     @property
     def grants(self) -> list[int]:
-        """Dump ids of the grants."""
+        """The dump ids of the grants."""
         return [entry.dump_id for entry in self.carried if entry.desc == _GRANTS]
 
 
@@ -153,7 +153,7 @@ def find_entry(toc: Toc, target: Target) -> TocEntry:
 
 
 def classify(toc: Toc, target: Target, catalogue: Catalogue) -> Dependents:
-    """Sort everything that belongs to the table or depends on it.
+    """Sort the objects that belong to the table or depend on it by how they are carried over.
 
     :raises PreflightError: naming everything that cannot be carried over.
     """
@@ -233,7 +233,7 @@ def _closure(
     without: Collection[int],
     ends: Collection[int] = frozenset(),
 ) -> set[int]:
-    """*start* and all that depends on it.
+    """*start* and everything that depends on it.
 
     :param without: what does not count.
     :param ends: what counts, and nothing that depends on it.

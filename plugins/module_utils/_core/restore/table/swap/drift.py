@@ -60,7 +60,7 @@ UNION ALL {" UNION ALL ".join(_ROWS.replace("@", catalogue) for catalogue in _CA
 
 
 class Watch:
-    """Remembers what depends on a table."""
+    """Remembers the definitions of objects that depend on a table."""
 
     def __init__(self, session: Session, target: Target) -> None:
         self._session = session
@@ -68,7 +68,7 @@ class Watch:
         self._before = self._digest()
 
     def check(self) -> None:
-        """Raise :class:`PreflightError` when it has changed."""
+        """Raise :class:`PreflightError` if one of the definitions has changed."""
         if self._digest() != self._before:
             raise PreflightError(
                 STEP,

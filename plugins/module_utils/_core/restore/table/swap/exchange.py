@@ -159,7 +159,7 @@ class Exchange:
         return old
 
     def _move_in(self) -> None:
-        """Give the new table its place.
+        """Move the new table into the schema of the old one.
 
         It goes there under a passing name: only a renaming finds a free name for the type of arrays of its rows.
         """

@@ -72,7 +72,7 @@ _OF_SCHEMA = f"{_RELATIONS} AND c.relnamespace = %s::pg_catalog.regnamespace"
 
 
 class Granted:
-    """What has grants of its own, to find what comes with some."""
+    """The grants of objects before a restore, to find those that default privileges add."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -88,7 +88,7 @@ class Granted:
 
 
 def reset_relations(session: Session, schema: str) -> None:
-    """The same for all relations of a schema."""
+    """Revoke added grants on all relations of a schema."""
     _reset(session, _RESET_RELATION, [oid for (oid,) in session.rows(_OF_SCHEMA, [schema])])
 
 
@@ -99,5 +99,5 @@ def _reset(session: Session, query: str, oids: Collection[int]) -> None:
 
 
 def revoke_all(session: Session, oid: int) -> None:
-    """Leave nobody but its owner any right on a relation."""
+    """Revoke all privileges of everybody but the owner on a relation."""
     _reset(session, _RESET_RELATION, [oid])

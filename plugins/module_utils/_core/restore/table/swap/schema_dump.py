@@ -37,7 +37,7 @@ _BODIES = frozenset({"FUNCTION", "PROCEDURE", "AGGREGATE"})
 
 @dataclass(frozen=True)
 class Tools:
-    """The programs that fit the server, and how they reach it.
+    """The pg_dump and pg_restore that fit the server, with their connection.
 
     :param encoding: in which a session is spoken to, see :mod:`postgres.any_bytes`.
     :param without: pg_dump's options that leave out what the role may not read.
@@ -58,7 +58,7 @@ class Tools:
         pg_bin_dir: str | None,
         unseen: Sequence[TableName] = (),
     ) -> Tools:
-        """Look for them.
+        """Find programs that fit the server.
 
         :param unseen: what the role may not read, and no dump is to have.
         """
@@ -103,7 +103,7 @@ def script_of(archive: bytes, entries: Sequence[TocEntry], tools: Tools, codec: 
 
 
 def dump_schema(tools: Tools) -> SchemaDump:
-    """Have pg_dump write down the schema as it is committed now."""
+    """Run pg_dump for the schema of the whole database, as it is committed."""
     walker = ArchiveWalker(keep_raw=True)
 
     def follow(piece: bytes) -> None:

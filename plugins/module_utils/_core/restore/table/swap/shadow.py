@@ -31,7 +31,7 @@ class Shadow:
 
     @property
     def identifier(self) -> Composable:
-        """For SQL."""
+        """The quoted name of the new table, for SQL."""
         from psycopg2 import sql
 
         return sql.Identifier(*self.table)
@@ -55,7 +55,7 @@ class Shadow:
         return describe(session, self.table)
 
     def complete(self) -> None:
-        """Make indexes and constraints, once the rows are there."""
+        """Create indexes and constraints after the rows were loaded."""
         with self._session.at("build the indexes"):
             self._make([entry for entry in self._plan.built if entry.desc not in _EARLY])
             from psycopg2 import sql

@@ -32,7 +32,7 @@ class QualifiedName:
 
     @classmethod
     def parse(cls, text: str) -> QualifiedName:
-        """From ``schema.table`` as pg_dump writes it."""
+        """Parse ``schema.table`` as pg_dump writes it."""
         match = _QUALIFIED.fullmatch(text)
         if match is None:
             raise FormatError(STEP, f"{text!r} is not the name of a table as pg_dump writes it")

@@ -90,7 +90,7 @@ def _check_rights(session: Session, target: Target, dependents: Dependents) -> N
 
 
 def swap(session: Session, plan: SwapPlan, backup: Backup, request: TableRequest, *, kind: str = REPLACED) -> Swapped:
-    """Carry the plan out, all but the commit."""
+    """Carry the plan out, up to but without the commit."""
     now = datetime.now(timezone.utc)
     restore_id = stamp(now)
     target, dependents = plan.target, plan.dependents
