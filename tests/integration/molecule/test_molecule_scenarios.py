@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import packed_modules
 from support.lab import PROJECT
 
 SCENARIOS = sorted(path.parent.name for path in (PROJECT / "extensions" / "molecule").glob("*/molecule.yml"))
@@ -26,6 +27,7 @@ def test_the_scenario_passes_each_step_and_leaves_nothing(scenario: str, tmp_pat
         cwd=PROJECT,
         env={
             **os.environ,
+            **packed_modules.environment(),
             "PATH": os.pathsep.join([str(folder), os.environ.get("PATH", os.defpath)]),
             "ANSIBLE_HOME": str(tmp_path / "ansible"),
             "MOLECULE_EPHEMERAL_DIRECTORY": str(tmp_path / "molecule"),
