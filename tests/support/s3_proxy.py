@@ -15,7 +15,7 @@ import struct
 import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -90,14 +90,19 @@ def slow(seconds: float) -> Action:
     return action
 
 
-def silent(seconds: float) -> Action:
-    """Give no answer, and let the server hear nothing of it."""
+@contextlib.contextmanager
+def held() -> Iterator[Action]:
+    """Give no answer while the block lasts, and let the server hear nothing of it."""
+    released = threading.Event()
 
     def action(_request: Request, _forward: Forward) -> Reply:
-        time.sleep(seconds)
+        released.wait()
         raise Reset
 
-    return action
+    try:
+        yield action
+    finally:
+        released.set()
 
 
 def flip_bit(request: Request, forward: Forward) -> Reply:

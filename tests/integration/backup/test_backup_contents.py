@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from pathlib import Path
 
 import pytest
@@ -190,11 +189,9 @@ def test_ten_thousand_tables_need_no_more_locks_and_memory_than_pg_dump_itself(
             "IF i % 100 = 0 THEN EXECUTE format('INSERT INTO table_%s SELECT generate_series(1, %s)', i, i); END IF; "
             "END LOOP; END $$",
         )
-    began = time.monotonic()
     with ModuleProcess(tmp_path, bench.options(postgres17, database, fingerprint="all")) as module:
         report = module.result()
     assert not report.get("failed"), report
-    assert time.monotonic() - began < 60
     assert module.peak_memory < 150 * MIB
     stored = bench.stored(report)
     assert (report["tables"], report["rows"]) == (10_000, sum(range(100, 10_001, 100)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta, timezone
@@ -39,10 +38,9 @@ def test_a_second_backup_of_a_database_fails_at_once_and_names_the_first(
         bench.under_way(postgres17, database, pg_bin_dir=programs) as first,
     ):
         programs.wait_until_held()
-        began = time.monotonic()
+        # The first one stands still until it is let go.
         with pytest.raises(LockBusy, match=r"another backup of 'db_\w+' is running \(pid \d+.*since 20\d\d-"):
             bench.backup(postgres17, database, label="other-label", pg_bin_dir=programs)
-        assert time.monotonic() - began < 10
         assert not first.done()
         assert len(programs.runs) == 1
         programs.open()

@@ -21,6 +21,15 @@ VALUES = st.recursive(
 )
 
 
+@pytest.fixture(scope="module")
+def usual() -> float:
+    """CPU seconds that Python itself takes for a document of two million values."""
+    text = b"[" + b"[]," * 2_000_000 + b"1]"
+    began = time.process_time()
+    json.loads(text)
+    return time.process_time() - began
+
+
 @given(VALUES)
 def test_what_is_written_is_read_back(value: object) -> None:
     assert loads(dumps(value), STEP) == value
@@ -63,11 +72,11 @@ def test_short_values_stay_in_a_line_and_long_ones_have_a_line_for_each_member()
         (b" " * (MAX_BYTES + 1), "bytes long"),
     ],
 )
-def test_what_is_ambiguous_or_would_exhaust_the_memory_is_refused_at_once(data: bytes, told: str) -> None:
-    began = time.perf_counter()
+def test_what_is_ambiguous_or_would_exhaust_the_memory_is_refused_at_once(data: bytes, told: str, usual: float) -> None:
+    began = time.process_time()
     with pytest.raises(FormatError, match=told) as caught:
         loads(data, STEP)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 10 * usual
     assert caught.value.step == STEP
     assert len(str(caught.value)) < 500
 
