@@ -22,7 +22,7 @@ LINTERS := lint-sanity lint-ansible lint-docs lint-mypy lint-galaxy lint-changel
 # What runs beside the linters: make lint ALSO="lint-next demo"
 ALSO :=
 
-.PHONY: help setup tools lint $(LINTERS) lint-next test test-long test-next demo bench docs build clean
+.PHONY: help setup tools lint $(LINTERS) lint-next test test-long test-next test-image demo bench docs build clean
 
 help: ## say what there is
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "make %-10s %s\n", $$1, $$2 }'
@@ -83,6 +83,9 @@ test-long: ## run all tests, with ten times the examples and all steps of the wa
 test-next: .cache/venv-next/.stamp tools ## run what meets Ansible on ansible-core 2.21, if a Python >= 3.12 is found
 	PATH="$(CURDIR)/.cache/venv-next/bin:$$PATH" \
 		.cache/venv-next/bin/pytest $(SPREAD) -m next --hypothesis-profile=quick $(PYTEST_ARGS) $(TESTS)
+
+test-image: ## do the image's steps in a bare root of Debian, and a weekly backup there (as root; some minutes, 1 GB)
+	tools/bare_environment.sh .cache/bare
 
 .cache/venv-next/.stamp: requirements.txt requirements-test.txt requirements-collections.txt tools/setup.sh
 	@tools/setup.sh .cache/venv-next 3.12 -r requirements-test.txt 'ansible-core~=2.21.0'

@@ -1,15 +1,16 @@
 #!/bin/sh
 # What execution-environment.yml describes, in a bare Debian root instead of an image, for a machine without an engine:
 #   sudo tools/bare_environment.sh DIRECTORY
-# makes the root in DIRECTORY with debootstrap (DEBOOTSTRAP and DEBOOTSTRAP_DIR name one that is not installed) and does the
-# steps of the Containerfile there: what the system needs (bindep.txt), Ansible, ansible-runner, what the collection needs,
+# makes the root in DIRECTORY with debootstrap, its own copy where none is installed, and does the steps of the Containerfile
+# there: what the system needs (bindep.txt), Ansible, ansible-runner, what the collection needs,
 # the collection itself. Then the weekly backup of a database of its own runs as a user without a name, a home or a
 # terminal, from a project that it cannot write to. It takes some minutes and 1 GB, and nothing outside is changed.
 set -eu
 # Mounts of its own, which go with it: containers have these, too.
 [ -n "${MOUNTS:-}" ] || MOUNTS=own exec unshare --mount "$0" "$@"
 here=$(cd "$(dirname "$0")/.." && pwd)
-root=$1
+mkdir -p "$1"
+root=$(cd "$1" && pwd)
 user=54321
 suite=${SUITE:-bookworm}
 
@@ -17,7 +18,14 @@ inside() {
     chroot "$root" env -i PATH=/opt/run/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 "$@"
 }
 
-[ -e "$root/usr/bin/python3" ] || "${DEBOOTSTRAP:-debootstrap}" --variant=minbase \
+debootstrap=$(command -v debootstrap) || {
+    mkdir -p "$root.debootstrap"
+    debootstrap=$root.debootstrap/usr/sbin/debootstrap
+    [ -e "$debootstrap" ] || (cd "$root.debootstrap" && apt-get -qq -o APT::Sandbox::User= download debootstrap &&
+        dpkg-deb -x debootstrap_*.deb .)
+    export DEBOOTSTRAP_DIR="$root.debootstrap/usr/share/debootstrap"
+}
+[ -e "$root/usr/bin/python3" ] || "$debootstrap" --variant=minbase \
     --include=python3,python3-venv,ca-certificates,git "$suite" "$root" "${MIRROR:-http://deb.debian.org/debian}"
 mkdir -p "$root/dev/shm"
 mount -t proc proc "$root/proc"

@@ -41,7 +41,7 @@ def plan_of(variables: Mapping[str, Any]) -> dict[str, Any]:
             "credential_types": PRODUCT["awx__credential_types"],
             "job_templates": PRODUCT["awx__job_templates"],
             "workflow": PRODUCT["awx__workflow"],
-            "inventory": [],
+            "inventory": given.get("inventory", []),
         }
     )
 
