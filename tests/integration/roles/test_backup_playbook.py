@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.backup_bench import Keys
+from support.pages import not_told, shown_block
 from support.playbooks import Playbooks
 
 
@@ -27,7 +28,7 @@ def manifests(directory: Path) -> list[dict[str, Any]]:
 
 
 def test_the_kind_and_the_labels_that_are_asked_for_are_those_of_the_set(
-    playbooks: Playbooks, inventory: Path, tmp_path: Path
+    playbooks: Playbooks, inventory: Path, login: dict[str, Any], tmp_path: Path
 ) -> None:
     asked = json.dumps({"backup_kind": "monthly", "backup_labels": {"ticket": "OPS 12"}})
     shown = playbooks.run("mobul.backup.backup", inventory, "-e", asked, "--check")
@@ -35,7 +36,11 @@ def test_the_kind_and_the_labels_that_are_asked_for_are_those_of_the_set(
     assert "monthly_" in shown.output
     assert not (tmp_path / "local").exists()
 
-    assert playbooks.run("mobul.backup.backup", inventory, "-e", "backup_kind=daily").status == 0
+    given = json.dumps({"backup_kind": "daily", "backup_exclude_table_data": ["campaigns"]})
+    run = playbooks.run("mobul.backup.backup", inventory, "-e", given)
+    assert run.status == 0
+    names = {"'shop'": f"'{login['backup_login_db']}'", "s3 (s3)": "local (local)", "demo_campaigns": "campaigns"}
+    assert not not_told(shown_block("docs/backup.md", "shop: daily_"), run.output, names)
     (manifest,) = manifests(tmp_path)
     assert (manifest["kind"], manifest["labels"]) == ("daily", {})
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from support.backup_bench import Keys
+from support.pages import not_told, shown_block
 from support.playbooks import Playbooks
 
 
@@ -45,9 +46,11 @@ def test_what_the_inventory_exports_is_exported_and_anything_else_that_is_asked_
 
 def test_tables_are_named_in_one_text(playbooks: Playbooks, variables: dict[str, Any], tmp_path: Path) -> None:
     inventory = playbooks.inventory({"shop": {}}, **variables)
-    assert (
-        playbooks.run("mobul.backup.export", inventory, "-e", "export_tables=campaigns,public.recipients").status == 0
-    )
+    run = playbooks.run("mobul.backup.export", inventory, "-e", "export_tables=campaigns,public.recipients")
+    assert run.status == 0
+    database = variables["backup_login_db"]
+    names = {"'shop'": f"'{database}'", "s3 (s3)": "local (local)", "sms_opt_ins": "campaigns", ".json": ".csv"}
+    assert not not_told(shown_block("docs/export.md", "shop: export_"), run.output, names)
     assert exported(tmp_path) == [("csv", None, 50), ("csv", None, 300)]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.lab import PostgresServer
+from support.pages import not_told, shown_block
 from support.playbooks import Playbooks
 
 
@@ -32,10 +33,14 @@ def connection_limit(server: PostgresServer, name: str) -> str:
 def test_the_mode_is_switched_on_and_off(
     playbooks: Playbooks, inventory: Path, postgres17: PostgresServer, name: str
 ) -> None:
+    printed = shown_block("docs/maintenance.md", "maintenance mode ")
+
     def switch(state: object, *arguments: str) -> tuple[int, str]:
         extra = json.dumps({"maintenance_state": state})
         run = playbooks.run("mobul.backup.maintenance", inventory, "--limit", "shop", "-e", extra, *arguments)
         assert run.status == 0
+        said = "on" if state in ("on", True) else "off"
+        assert not not_told(printed, run.output, {"'shop' is on": f"'{name}' is {said}"})
         return run.recap()["shop"]["changed"], connection_limit(postgres17, name)
 
     assert switch("on", "--check") == (1, "-1")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from support.backup_bench import Keys
 from support.lab import PostgresServer
+from support.pages import not_told, shown_block
 from support.playbooks import Playbooks
 from support.procedure_documents import migrate
 
@@ -84,6 +85,8 @@ def test_a_migration_is_begun_found_to_lose_something_verified_and_reverted(
         "TABLE public.new_orders: it was not there before",
     ]
     assert not (manifest.parent / "released.json").exists()
+    printed = shown_block("docs/pre_migration.md", "pre_migration ")
+    assert not not_told(printed, run.output, {"verified 42": "verified 2026/11-add"})
 
     given = {"migration_state": "verified", "migration_expected_differences": EXPECTED}
     run, told = migrate(playbooks, inventory, "--limit", "shop", **given)

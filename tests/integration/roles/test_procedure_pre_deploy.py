@@ -14,6 +14,7 @@ from support.alert_services import Desk, alert_desk
 from support.backup_bench import Keys
 from support.certificates import make_certificates
 from support.lab import PROJECT
+from support.pages import not_told, shown_block
 from support.playbooks import Playbooks
 
 SCHEMA = json.loads((PROJECT / "docs" / "procedure.schema.json").read_text())
@@ -78,6 +79,13 @@ def test_each_database_ends_in_go_or_in_no_go_at_the_step_that_failed(
     assert run.status == 2
     assert {host for host, counts in run.recap().items() if counts["failed"]} == {"gone", "forged", "unheard"}
     told = {host: document(results / f"pre_deploy_{host}.json") for host in hosts}
+    names = {
+        "2026-11-24.3": "release/v1.2",
+        "(production)": "(test)",
+        "slack (slack)": "email (email)",
+        "result.json": str(results / "pre_deploy_shop.json"),
+    }
+    assert not not_told(shown_block("docs/pre_deploy.md", "pre_deploy "), run.output, names)
     assert {host: one["verdict"] for host, one in told.items()} == {
         **dict.fromkeys(hosts, "no_go"),
         "shop": "go",

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.plugin_utils.progress import line
+from support.pages import blocks, not_told
 
 MIB = 1024 * 1024
 STAGE = {
@@ -44,3 +45,16 @@ STAGE = {
 def test_a_line_says_what_is_known(found: dict[str, Any], expected: str) -> None:
     told = line("pg_backup", "shop", {**STAGE, **found}, 12.5)
     assert told == f"mobul.backup: [shop] pg_backup: dump the database: {expected}"
+
+
+def test_the_page_shows_a_line_as_it_is() -> None:
+    (block,) = blocks("docs/progress.md")[:1]
+    found = {
+        "done": 3.2 * 1024 * MIB,
+        "total": 9.8 * 1024 * MIB,
+        "estimated": True,
+        "table": "public.orders",
+        "tables": 12,
+        "tables_total": 40,
+    }
+    assert not not_told(block, line("pg_backup", "shop", {**STAGE, **found, "seconds": 70.0}, 72.0))
