@@ -112,7 +112,9 @@ def check_copies(catalogue: Catalogue, request: CheckRequest, names: Sequence[st
                 continue
             copy = one.copies.get(name)
             absent = "not looked at" if name in one.unknown else "missing"
-            problems.append(f"{one.id} is {absent if copy is None else f'{copy.state}: ' + _joined(copy.problems)}")
+            # What is unfinished has no problems that could be named.
+            state = absent if copy is None else ": ".join(filter(None, (copy.state, _joined(copy.problems))))
+            problems.append(f"{one.id} is {state}")
             enough = enough and 0 < request.min_copies <= len(one.good)
         if problems:
             status = WARNING if enough else FAILED

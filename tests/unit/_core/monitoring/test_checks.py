@@ -225,6 +225,12 @@ def test_what_a_run_left_is_a_warning_once_it_is_a_day_old(bench: Bench) -> None
         assert [one.status for one in findings if (one.check, one.subject) == ("unfinished", "first")] == [expected]
 
 
+def test_a_newest_set_that_is_unfinished_somewhere_is_told_without_a_gap(bench: Bench) -> None:
+    bench.remove(NEWEST, bench.first)
+    bench.first.add(key_of(NEWEST, "backup_1.dump.age"), b"x")
+    assert bench.check()["copies", "first"].message.startswith(f"{NEWEST} is unfinished (")
+
+
 @pytest.mark.parametrize(("size", "status"), [(100_500, "passed"), (40_000, "failed"), (250_000, "warning")])
 def test_a_size_outside_the_band_fails_if_it_is_small_and_warns_if_it_is_large(
     bench: Bench, size: int, status: str
