@@ -16,6 +16,7 @@ from antsibull_docs_parser import dom
 from antsibull_docs_parser.parser import Context, parse
 
 PROJECT = Path(__file__).resolve().parents[1]
+_OTHERS = re.compile(r"name: mobul\.backup\.(\w+)\n\s+tasks_from: (\w+)$", re.MULTILINE)
 _MODULE = re.compile(r"^\s+(mobul\.backup\.\w+):$", re.MULTILINE)
 
 
@@ -57,8 +58,13 @@ def _users(role: str) -> str:
 
 
 def _modules(role: Path) -> list[str]:
-    """The collection's modules that its tasks call, each once."""
-    return sorted({found for path in role.glob("tasks/*.yml") for found in _MODULE.findall(path.read_text())})
+    """The collection's modules that its tasks call, and those of other roles that it includes; each once."""
+    texts = [path.read_text() for path in role.glob("tasks/*.yml")]
+    others = [
+        PROJECT / "roles" / name / "tasks" / f"{file}.yml" for text in texts for name, file in _OTHERS.findall(text)
+    ]
+    texts += [path.read_text() for path in others]
+    return sorted({found for text in texts for found in _MODULE.findall(text)})
 
 
 def _table(options: Mapping[str, Mapping[str, Any]]) -> str:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.template import Templar
-from support.role_templates import load, role_templar
-
-ROLES = Path(__file__).resolve().parents[3] / "roles"
-COLLECTION = "mobul.backup."
+from support.role_templates import ROLES, load, module_calls, role_tasks, role_templar, role_variables
 
 Part = tuple[str, Any]
 # Empty are no tasks at all; and what no survey asks for.
@@ -30,26 +25,13 @@ RUN: dict[str, Any] = {
 }
 
 
-def parts(tasks: Any) -> Iterator[Part]:
-    """Every argument of a module of ours and every condition, as they are written, with what they are."""
-    for task in tasks or []:
-        for part in ("block", "rescue", "always"):
-            yield from parts(task.get(part))
-        for name, arguments in task.items():
-            if name.startswith(COLLECTION):
-                yield from ((f"{name.removeprefix(COLLECTION)}.{option}", value) for option, value in arguments.items())
-        if isinstance(task.get("when"), str):
-            yield f"when of {task['name']}", task["when"]
-
-
 @cache
 def parts_of(role: str) -> list[Part]:
-    return [part for file in sorted((ROLES / role / "tasks").glob("*.yml")) for part in parts(load(file))]
-
-
-@cache
-def own_variables(role: str) -> dict[str, Any]:
-    return {**load(ROLES / role / "defaults/main.yml"), **load(ROLES / role / "vars/main.yml")}
+    """Every argument of a module of ours and every condition, as they are written, with what they are."""
+    tasks = role_tasks(role)
+    arguments = [(f"{name}.{option}", value) for name, given in module_calls(tasks) for option, value in given.items()]
+    conditions = [(f"when of {task['name']}", task["when"]) for task in tasks if isinstance(task.get("when"), str)]
+    return arguments + conditions
 
 
 def options_of(role: str) -> set[str]:
@@ -60,11 +42,11 @@ def options_of(role: str) -> set[str]:
 @cache
 def made_of(role: str, name: str) -> list[str]:
     """The variables of the role that are made of one."""
-    return [other for other, value in own_variables(role).items() if name in str(value) and other != name]
+    return [other for other, value in role_variables(role).items() if name in str(value) and other != name]
 
 
 def templar_of(role: str, given: dict[str, Any]) -> Templar:
-    return role_templar({**own_variables(role), **RUN, **given})
+    return role_templar({**role_variables(role), **RUN, **given})
 
 
 def rendered(templar: Templar, part: Part) -> Any:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible.template import Templar
-from support.role_templates import load, role_templar
+from support.role_templates import COLLECTION, load, module_calls, role_tasks, role_templar, role_variables, tasks_in
 
 PROJECT = Path(__file__).resolve().parents[3]
 ROLES = sorted(path.name for path in (PROJECT / "roles").iterdir())
 PLAYBOOKS = sorted(path.name for path in (PROJECT / "playbooks").iterdir())
-COLLECTION = "mobul.backup."
 
 LOGIN = {
     "login_host",
@@ -45,26 +43,14 @@ NOT_INHERITED = {
 # What an incident's set is copied to is no location of the backups: the inventory's incident_location.
 ITS_OWN = {"{{ procedure__forensic }}"}
 
-Task = tuple[str, dict[str, Any]]
-
-
-def calls(tasks: Any) -> Iterator[Task]:
-    """Every call of a module of ours, with its arguments as they are written."""
-    for task in tasks or []:
-        for part in ("block", "rescue", "always"):
-            yield from calls(task.get(part))
-        for name, arguments in task.items():
-            if name.startswith(COLLECTION):
-                yield name.removeprefix(COLLECTION), arguments
-
 
 @cache
-def calls_of(owner: str) -> list[Task]:
-    """The calls of a role, or of a playbook by the name of its file."""
+def calls_of(owner: str) -> list[tuple[str, dict[str, Any]]]:
+    """The calls of a role, or of a playbook by the name of its file, with their arguments as they are written."""
     if owner in PLAYBOOKS:
-        return [call for play in load(PROJECT / "playbooks" / owner) for call in calls(play.get("tasks"))]
-    files = sorted((PROJECT / "roles" / owner / "tasks").glob("*.yml"))
-    return [call for file in files for call in calls(load(file))]
+        plays = load(PROJECT / "playbooks" / owner)
+        return module_calls(task for play in plays for task in tasks_in(play.get("tasks")))
+    return module_calls(role_tasks(owner))
 
 
 CALLS = [(owner, number) for owner in [*ROLES, *PLAYBOOKS] for number, _call in enumerate(calls_of(owner))]
@@ -95,15 +81,10 @@ def inherited(module: str) -> list[str]:
 
 def templar_of(role: str, given: dict[str, Any]) -> Templar:
     """What makes of an argument what the module gets where the inventory says what is *given*."""
-    variables: dict[str, Any] = {"inventory_hostname": "shop", "omit": "omitted", **given}
-    for source in ("defaults", "vars"):
-        variables = {**load(PROJECT / "roles" / role / source / "main.yml"), **variables}
+    variables = {**(role_variables(role) if role in ROLES else {}), "inventory_hostname": "shop", "omit": "omitted"}
     # Both are of calls to come.
-    variables |= {"restore_call_backup": "latest", "restore_call_check": False, "supabase_call_check": False}
-    # What a task's own vars make of the inventory's: one layer between them.
-    for task in [task for file in (PROJECT / "roles" / role / "tasks").glob("*.yml") for task in load(file)]:
-        variables = {**(task.get("vars") or {}), **variables}
-    return role_templar(variables)
+    calls = {"restore_call_backup": "latest", "restore_call_check": False, "supabase_call_check": False}
+    return role_templar({**variables, **given, **calls})
 
 
 @pytest.mark.parametrize(("role", "number"), CALLS, ids=[f"{role}-{number}" for role, number in CALLS])

@@ -16,10 +16,9 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.template import Templar
 from support.module_parameters import argument_spec
-from support.role_templates import load, role_templar
+from support.role_templates import COLLECTION, load, role_tasks, role_templar, role_variables
 
 PROJECT = Path(__file__).resolve().parents[3]
-COLLECTION = "mobul.backup."
 MODULES = "ansible_collections.mobul.backup.plugins.modules"
 OMITTED = "__omit__"
 # What a module or a task before has left.
@@ -75,27 +74,9 @@ def wrong_values(spec: dict[str, Any]) -> list[Any]:
     return [value for value in values if refused(spec, value)]
 
 
-def tasks_of(tasks: Any) -> Iterator[dict[str, Any]]:
-    for task in tasks or []:
-        for part in ("block", "rescue", "always"):
-            yield from tasks_of(task.get(part))
-        yield task
-
-
-@cache
-def all_tasks(role: str) -> list[dict[str, Any]]:
-    files = sorted((PROJECT / "roles" / role / "tasks").glob("*.yml"))
-    return [task for file in files for task in tasks_of(load(file))]
-
-
 @cache
 def variables_of(role: str) -> dict[str, Any]:
-    variables = dict(RUN)
-    for source in ("defaults", "vars"):
-        variables = {**load(PROJECT / "roles" / role / source / "main.yml"), **variables}
-    for task in all_tasks(role):
-        variables = {**(task.get("vars") or {}), **variables}
-    return variables
+    return {**role_variables(role), **RUN}
 
 
 @cache
@@ -115,7 +96,7 @@ def refusals(role: str, name: str, value: Any) -> Iterator[str | None]:
     """Of each place where the value would be used, how it is refused; None where it is not."""
     names = texts_about(role, name)
     templar = role_templar({**variables_of(role), name: value})
-    for task in all_tasks(role):
+    for task in role_tasks(role):
         conditions = task.get("when") if is_about(names, task.get("when")) else None
         for condition in [conditions] if isinstance(conditions, str) else conditions or []:
             if is_about(names, condition):
