@@ -7,7 +7,6 @@ from typing import Any
 from .postgres import PostgresServer
 
 _CALLING = """
-CREATE EXTENSION dblink;
 CREATE SCHEMA net;
 CREATE FUNCTION net.http_post(url text) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN
   PERFORM public.dblink_exec({way}, pg_catalog.format('INSERT INTO heard VALUES (%L)', url)); RETURN 1; END $$;
@@ -34,6 +33,8 @@ CREATE TABLE two PARTITION OF tree FOR VALUES IN (2);
 CREATE TRIGGER hook AFTER INSERT ON tree FOR EACH ROW EXECUTE FUNCTION hook();
 ALTER TABLE two ENABLE ALWAYS TRIGGER hook;
 CREATE MATERIALIZED VIEW counted AS SELECT count(*) FROM orders;
+"""
+_ON_DDL = """
 CREATE FUNCTION on_ddl() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM send(TG_TAG); END $$;
 CREATE EVENT TRIGGER on_ddl ON ddl_command_end EXECUTE FUNCTION on_ddl();
 COMMENT ON EVENT TRIGGER on_ddl IS 'tells the world';
@@ -76,15 +77,20 @@ def comment(server: PostgresServer, database: str) -> str | None:
     return text
 
 
-def make_calling(server: PostgresServer) -> str:
-    """Such a database; another one, ``<name>_heard``, hears what it calls, whatever becomes of the caller."""
-    name = server.create_database()
+def make_calling(server: PostgresServer, owner: str | None = None) -> str:
+    """Such a database; another one, ``<name>_heard``, hears what it calls, whatever becomes of the caller.
+
+    :param owner: of it and of all in it, who is no superuser, and so can have no event triggers.
+    """
+    name = server.create_database(owner=owner)
     server.query("postgres", f"CREATE DATABASE {name}_heard")
     server.query(f"{name}_heard", "CREATE TABLE heard (what text)")
     way = (
         f"host={server.host} port={server.port} user={server.superuser} password={server.password} dbname={name}_heard"
     )
-    server.query(name, _CALLING.replace("{way}", f"'{way}'"))
+    server.query(name, "CREATE EXTENSION dblink")
+    calling = _CALLING.replace("{way}", f"'{way}'")
+    server.query(name, f"{calling}{_ON_DDL}" if owner is None else f'SET ROLE "{owner}";{calling}')
     called(server, name)
     return name
 

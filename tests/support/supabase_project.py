@@ -106,6 +106,12 @@ class ProjectServer(PostgresServer):
             raise AssertionError(done.stderr)
         return done.stdout
 
+    def dump_as_role(self, *options: str) -> bytes:
+        """What pg_dump writes for that role, all rows that it may read among it."""
+        environment = {**self.environment(DATABASE), "PGUSER": ROLE, "PGPASSWORD": self.role_password}
+        argv: list[str | Path] = [self.bin_dir / "pg_dump", "-Fc", "--no-sync", *options]
+        return subprocess.run(argv, capture_output=True, check=True, env=environment).stdout
+
     def options(self) -> dict[str, Any]:
         """What modules are told to come as that role."""
         return {"login_user": ROLE, "login_password": self.role_password, "profile": "supabase"}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from support.supabase_project import DATABASE, ProjectServer
 from support.table_restores import restore_table
 
 PASSWORDS = "SELECT id, encrypted_password FROM auth.users ORDER BY id"
+POLICIES = "SELECT * FROM pg_policies WHERE schemaname <> 'cron' ORDER BY schemaname, tablename, policyname"
 JOBS = "SELECT jobname, schedule, command, database, username, active FROM cron.job ORDER BY 1, 2, 3"
 RIGHTS = """
 SELECT what, name, pg_get_userbyid(grantor), CASE grantee WHEN 0 THEN '' ELSE grantee::regrole::text END,
@@ -148,6 +151,53 @@ def test_a_project_comes_back_in_place_with_every_object_row_policy_grant_and_pa
     assert project.server.as_role("SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == "f\n"
 
 
+def test_a_dump_of_a_project_in_a_file_comes_back_like_a_set(project: Project, tmp_path: Path) -> None:
+    server, path = project.server, tmp_path / "old.dump"
+    path.write_bytes(server.dump_as_role())
+    server.as_role(SPOIL)
+    # What the platform has noted since stays, as it is about the objects that it has made since.
+    server.query(DATABASE, "INSERT INTO auth.schema_migrations VALUES ('later')")
+    try:
+        report = project.recreate(label=None, src=str(path))
+        (told,) = [one for one in report["warnings"] if "own or its secrets" in one]
+        assert {"auth.schema_migrations", "vault.secrets"} <= set(re.split("[:,] ", told))
+        assert server.query(DATABASE, "SELECT max(version) FROM auth.schema_migrations") == [("later",)]
+    finally:
+        server.query(DATABASE, "DELETE FROM auth.schema_migrations WHERE version = 'later'")
+    assert state_of(server) == project.state
+    path.write_bytes(server.dump_as_role("--inserts"))
+    with pytest.raises(BackupError, match=r"auth\.\w+ as INSERT statements.*nothing was touched"):
+        project.restore(label=None, src=str(path))
+
+
+def test_what_acts_in_any_case_on_a_table_of_the_platform_keeps_a_restore_off(project: Project) -> None:
+    server = project.server
+    server.query(
+        DATABASE,
+        """
+        CREATE TABLE private.heard (what text);
+        CREATE FUNCTION private.hook() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+          AS $$ BEGIN INSERT INTO private.heard VALUES (TG_OP); RETURN NULL; END $$;
+        CREATE TRIGGER hook AFTER INSERT OR UPDATE OR DELETE ON auth.users
+          FOR EACH ROW EXECUTE FUNCTION private.hook();
+        ALTER TABLE auth.users ENABLE ALWAYS TRIGGER hook;
+        REVOKE supabase_auth_admin FROM postgres;
+        """,
+    )
+    try:
+        with pytest.raises(BackupError, match=r"would act.*hook on auth\.users.*nothing was touched"):
+            project.restore()
+        with pytest.raises(BackupError, match=r"would act.*hook on auth\.users.*nothing was touched"):
+            options = {**server.options(), "strategy": "merge", "expect_environment": ENVIRONMENT}
+            restore_table(server, DATABASE, "auth.users", bench=project.bench.bench, **options)
+        assert server.query(DATABASE, "SELECT * FROM private.heard") == []
+    finally:
+        server.query(
+            DATABASE,
+            "DROP FUNCTION private.hook CASCADE; DROP TABLE private.heard; GRANT supabase_auth_admin TO postgres",
+        )
+
+
 def test_rows_that_came_later_and_refer_to_users_that_the_backup_has_not_keep_a_restore_off(project: Project) -> None:
     project.server.as_role("""
         INSERT INTO auth.users (id, email) VALUES ('00000000-0000-0000-0000-00000000ffff', 'late@example.com');
@@ -195,6 +245,38 @@ def test_a_server_without_the_platform_gets_all_but_its_extensions(
         assert name in told
     assert "public" not in told
     assert databases(plain, "drill_shop") == set()
+
+
+def test_a_server_of_ones_own_gets_the_project_under_another_name(
+    project: Project, postgres15: PostgresServer, postgres17: PostgresServer
+) -> None:
+    plain = {15: postgres15, 17: postgres17}[project.server.major]
+    roles: list[str] = []
+    try:
+        report = project.bench.restore(plain, "rescue", expect_database=DATABASE, profile="supabase")
+        roles = report["roles_made"]
+        assert {"authenticated", "importer", "reporting", "supabase_admin"} <= set(roles)
+        (told,) = [one for one in report["warnings"] if "does not have the extensions" in one]
+        assert "pg_cron, pg_net, pg_graphql, pgsodium, supabase_vault" in told
+        of_extensions = {("cron", "job"), ("pgsodium", "key"), ("vault", "secrets")}
+        left_out = {(one["schema"], one["name"]) for one in _left_out(project)}
+        rows = contents_of(project.server, DATABASE).items()
+        there = contents_of(plain, "rescue")
+        assert {name for name, found in there.items() if not found.rows} >= left_out - of_extensions
+        wanted = {name: found for name, found in rows if name not in left_out | of_extensions}
+        assert {name: there[name] for name in wanted} == wanted
+        for query in (PASSWORDS, POLICIES):
+            assert plain.query("rescue", query) == project.server.query(DATABASE, query)
+        assert plain.query("rescue", "SELECT count(*) FROM pg_publication_tables") == [(2,)]
+    finally:
+        plain.drop_database("rescue")
+        for role in roles:
+            plain.query("postgres", f"DROP ROLE {role}")
+
+
+def _left_out(project: Project) -> list[dict[str, Any]]:
+    stored = project.bench.bench.stored(project.report)
+    return [one for one in stored.manifest["tables"] if one.get("left_out")]
 
 
 @pytest.mark.parametrize("member", [True, False], ids=["member", "no member"])

@@ -112,6 +112,27 @@ def test_a_restore_with_outbound_active_pauses_nothing(bench: RestoreBench, post
         postgres17.drop_database(one)
 
 
+def test_for_a_role_that_is_no_superuser_nothing_calls_out_either(
+    bench: RestoreBench, postgres17: PostgresServer
+) -> None:
+    role = "owner of hooks"
+    login = {"login_user": role, "login_password": postgres17.create_role(role, "LOGIN CREATEDB")}
+    name = make_calling(postgres17, owner=role)
+    bench.backup(postgres17, name, **login)
+    before = states(postgres17, name)
+    # Only a superuser makes the extension that calls, so that it is missing beside the old database.
+    without = ["EXTENSION dblink", "COMMENT EXTENSION dblink"]
+    for strategy, expected in (("in_place", []), ("side_by_side", without)):
+        result = bench.restore(postgres17, name, strategy=strategy, expected_differences=expected, **login)
+        assert told(result) == PAUSED - {("event trigger", "on_ddl")}
+        assert result["not_paused"] == []
+        assert bench.restore(postgres17, name, state="resumed", **login)["changed"]
+        assert (states(postgres17, name), called(postgres17, name)) == (before, [])
+    for one in databases(postgres17, name):
+        postgres17.drop_database(one)
+    postgres17.query("postgres", f'DROP ROLE "{role}"')
+
+
 def test_what_the_role_may_not_pause_is_named_and_the_rest_is_paused(
     bench: RestoreBench, postgres17: PostgresServer
 ) -> None:

@@ -37,6 +37,37 @@ def test_no_restore_of_a_table_fires_what_is_on_it_or_changes_its_state(
         postgres17.drop_database(one)
 
 
+def test_rows_elsewhere_that_would_follow_keep_a_merge_off(postgres17: PostgresServer, tmp_path: Path) -> None:
+    bench = Bench(tmp_path, make_keys(tmp_path))
+    with postgres17.database() as name:
+        postgres17.query(
+            name,
+            """
+            CREATE TABLE places (id int PRIMARY KEY, code text UNIQUE);
+            CREATE TABLE people (id int, place text REFERENCES places (code) ON UPDATE CASCADE);
+            CREATE TABLE heard (what text);
+            CREATE FUNCTION hook() RETURNS trigger LANGUAGE plpgsql
+              AS $$ BEGIN INSERT INTO public.heard VALUES (TG_OP); RETURN NEW; END $$;
+            INSERT INTO places VALUES (1, 'old'), (2, 'moved');
+            """,
+        )
+        bench.backup(postgres17, name)
+        postgres17.query(
+            name,
+            """
+            UPDATE places SET code = 'new' WHERE id = 2; UPDATE places SET code = 'moved' WHERE id = 1;
+            INSERT INTO people VALUES (1, 'moved');
+            CREATE TRIGGER hook AFTER UPDATE ON people FOR EACH ROW EXECUTE FUNCTION hook();
+            """,
+        )
+        for strategy in ("merge", "replace"):
+            with pytest.raises(PreflightError, match=r"ON UPDATE\): constraint people_place_fkey .*people: 1 rows"):
+                restore_table(postgres17, name, "places", bench=bench, strategy=strategy)
+        assert postgres17.query(name, "SELECT place, (SELECT count(*) FROM heard) FROM people") == [("moved", 0)]
+        restore_table(postgres17, name, "places", bench=bench, strategy="swap")
+        assert postgres17.query(name, "SELECT place, (SELECT count(*) FROM heard) FROM people") == [("moved", 0)]
+
+
 def test_rows_are_put_in_without_the_calls_of_what_checks_them(postgres17: PostgresServer, tmp_path: Path) -> None:
     name = make_calling_at_load(postgres17, stored=True)
     bench = Bench(tmp_path, make_keys(tmp_path))

@@ -19,7 +19,7 @@ from ....postgres.messages import database_errors
 from ....postgres.names import TableName, display_name
 from ....postgres.types import Composable, Connection, Cursor
 from ....texts import bounded_list
-from ...replica_role import check_foreign_keys, may_set_replica_role, reset_replica_role, set_replica_role
+from ...replica_role import check_foreign_keys, check_replica_role, reset_replica_role, set_replica_role
 from .extra_objects import STEP, reachable
 from .platform_rights import NO_RIGHTS, PlatformRights, plan_rights
 
@@ -119,6 +119,7 @@ def plan_platform_objects(
         there = {(schema, name): (may, set(names)) for schema, name, may, names in cursor.fetchall()}
         rows: list[TocEntry] = []
         locked: list[TocEntry] = []
+        staying = [one for one in backup.entries if _is_rows(one) and _stays(profile, one)]
         for entry in _rows(profile, backup, found, expected):
             may, names = there.get((entry.namespace, entry.tag), (False, set()))
             lacking = sorted(set(columns(entry.dump_id)) - names) if may and entry.desc == TABLE_DATA else []
@@ -132,10 +133,12 @@ def plan_platform_objects(
                 )
             (rows if may else locked).append(entry)
         if rows:
-            _check_replica_role(cursor, rows)
-    carried = {one.dump_id for one in (*rows, *locked)}
+            tables = [(one.namespace, one.tag) for one in rows if one.desc == TABLE_DATA]
+            leave = f"leave these rows as they are: expected_differences: ['TABLE DATA {rows[0].namespace}.*']"
+            check_replica_role(cursor, STEP, tables, leave)
+    carried = {one.dump_id for one in (*rows, *locked, *staying)}
     names = {object_name(one) for one in (*found.platforms, *found.lost, *found.adopted)} | rights.names
-    names |= {name for one in locked for name in (object_name(one), f"TABLE {one.namespace}.{one.tag}")}
+    names |= {name for one in (*locked, *staying) for name in (object_name(one), f"TABLE {one.namespace}.{one.tag}")}
     return PlatformObjects(
         left=frozenset(found.left | carried | rights.ids),
         rows=tuple(rows),
@@ -143,7 +146,7 @@ def plan_platform_objects(
         profile=profile,
         rights=rights,
         owners={one.dump_id: role for one in found.adopted},
-        warnings=tuple(_warnings(profile, found, locked)),
+        warnings=tuple(_warnings(profile, found, locked, staying)),
     )
 
 
@@ -202,6 +205,11 @@ def _in_users_schema(profile: Profile, entry: TocEntry) -> bool:
     return not profile.has_schema(entry.namespace) and entry.desc not in ("DEFAULT ACL", "PUBLICATION TABLE")
 
 
+def _stays(profile: Profile, entry: TocEntry) -> bool:
+    """Whether rows are the platform's own, or its secrets: a set has none of them, a file may."""
+    return profile.leaves_rows((entry.namespace, entry.tag), entry.owner)
+
+
 def _is_rows(entry: TocEntry) -> bool:
     return entry.desc in (TABLE_DATA, _VALUE)
 
@@ -212,7 +220,8 @@ def _rows(profile: Profile, backup: Toc, found: _Decided, expected: Callable[[st
     :raises PreflightError: of what is not there, too.
     """
     relations = {(one.namespace, one.tag) for one in found.platforms if one.desc in ("TABLE", "SEQUENCE")}
-    lost = [one for one in found.lost if one.desc == TABLE_DATA and not expected(object_name(one))]
+    lost = [one for one in found.lost if one.desc == TABLE_DATA and not _stays(profile, one)]
+    lost = [one for one in lost if not expected(object_name(one))]
     if lost:
         raise PreflightError(
             STEP,
@@ -221,23 +230,14 @@ def _rows(profile: Profile, backup: Toc, found: _Decided, expected: Callable[[st
             f"leave these rows out: expected_differences: ['{object_name(lost[0])}']",
         )
     for entry in backup.entries:
-        if _is_rows(entry) and (entry.namespace, entry.tag) in relations and not expected(object_name(entry)):
+        there = _is_rows(entry) and (entry.namespace, entry.tag) in relations and not _stays(profile, entry)
+        if there and not expected(object_name(entry)):
             yield entry
 
 
-def _check_replica_role(cursor: Cursor, rows: Sequence[TocEntry]) -> None:
-    """Refuse where triggers and foreign keys cannot be kept quiet."""
-    if not may_set_replica_role(cursor):
-        raise PreflightError(
-            STEP,
-            f"the role may not set session_replication_role, without which the rows of {_names(rows)} cannot be put "
-            "back: the platform's triggers would refuse it or act",
-            hint="nothing was touched; GRANT SET ON PARAMETER session_replication_role to it (PostgreSQL 15 or newer), "
-            f"or leave these rows as they are: expected_differences: ['TABLE DATA {rows[0].namespace}.*']",
-        )
-
-
-def _warnings(profile: Profile, found: _Decided, locked: Sequence[TocEntry]) -> Iterator[str]:
+def _warnings(
+    profile: Profile, found: _Decided, locked: Sequence[TocEntry], staying: Sequence[TocEntry]
+) -> Iterator[str]:
     if found.lost:
         names = bounded_list([object_name(one) for one in found.lost])
         yield f"{profile.title}'s own, which this project does not have, and what hangs on that: left out: {names}"
@@ -246,6 +246,8 @@ def _warnings(profile: Profile, found: _Decided, locked: Sequence[TocEntry]) -> 
         yield f"belonged to roles of {profile.title}'s in the backup, and becomes the role's own: {names}"
     if tables := [one for one in locked if one.desc == TABLE_DATA]:
         yield f"rows stay as they are in the project, as the role may not exchange them: {_names(tables)}"
+    if tables := [one for one in staying if one.desc == TABLE_DATA]:
+        yield f"rows stay as they are in the project, being {profile.title}'s own or its secrets: {_names(tables)}"
 
 
 def _names(entries: Sequence[TocEntry]) -> str:

@@ -6,9 +6,11 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from ....errors import PreflightError
-from ....postgres.archive import Toc
+from ....postgres.archive import Toc, object_name
+from ....postgres.archive.copy_statement import CopyStatement
 from ....postgres.connection import connect
 from ....postgres.types import Connection
+from ....texts import bounded_list
 from ...outbound.forecast import NOTHING_FORESEEN, foresee
 from ..plan import RestorePlan
 from ..target import elsewhere
@@ -19,20 +21,23 @@ from .present import PresentSchema
 
 
 def _share(connection: Connection, plan: RestorePlan, toc: Toc, present: Toc) -> PlatformObjects:
-    profile, archive = plan.request.profile, plan.contents.archive
+    profile = plan.request.profile
     if profile is None:
         return NO_SHARE
-    if archive is None:
-        raise PreflightError(
-            STEP,
-            f"{plan.contents.name} is a file, and profile {profile.name} restores sets in place",
-            hint="nothing was touched; restore it into another database, with strategy: side_by_side",
-        )
 
     def columns(dump_id: int) -> Collection[str]:
-        return archive.copy(dump_id).columns
+        entry = toc.by_id[dump_id]
+        copy = CopyStatement.parse(entry.copy_stmt)
+        if copy is None:
+            raise PreflightError(
+                STEP,
+                f"{plan.contents.name} has the rows of {entry.namespace}.{entry.tag} as INSERT statements, which "
+                f"cannot take the place of those of a table of {profile.title}'s",
+                hint="nothing was touched; take a dump that was made without --inserts",
+            )
+        return copy.columns
 
-    return plan_platform_objects(
+    share = plan_platform_objects(
         connection,
         profile,
         toc,
@@ -42,6 +47,15 @@ def _share(connection: Connection, plan: RestorePlan, toc: Toc, present: Toc) ->
         role=plan.target.role,
         superuser=plan.target.superuser,
     )
+    if share.owners and plan.contents.archive is None:
+        names = bounded_list([object_name(toc.by_id[dump_id]) for dump_id in share.owners])
+        raise PreflightError(
+            STEP,
+            f"in {plan.contents.name}, which is a file, this belongs to roles of {profile.title}'s: {names}",
+            hint="nothing was touched; only what is restored from a set can become the role's own. Make these in the "
+            f"project first, or leave them out: expected_differences: ['{object_name(toc.by_id[min(share.owners)])}']",
+        )
+    return share
 
 
 def with_clearing(plan: RestorePlan) -> RestorePlan:

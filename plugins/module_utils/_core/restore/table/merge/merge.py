@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ....errors import FormatError, PreflightError
 from ....postgres.types import Composable
+from ...replica_role import check_replica_role
 from ..columns import Matching, match_columns
 from ..comparing import compare_rows
 from ..loading import load
@@ -196,6 +197,9 @@ def prepare_merge(session: Session, target: Target, backup: Backup, request: Tab
     :param replace: whether all rows of the table are to go.
     """
     check_rights(session, Needed(in_database=("TEMPORARY",)))
+    if not target.owned:
+        with session.connection.cursor() as cursor:
+            check_replica_role(cursor, STEP, [target.table], f"connect as {target.owner}")
     matching = match_columns(backup.rows.columns, target, request.column_map)
     merge = Merge(
         session,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ....errors import PreflightError
@@ -17,7 +17,8 @@ SELECT f.conname, n.nspname, c.relname,
        ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(f.conkey) WITH ORDINALITY AS k (num, place)
              JOIN pg_catalog.pg_attribute a ON a.attrelid = f.conrelid AND a.attnum = k.num ORDER BY k.place),
        ARRAY(SELECT a.attname::text FROM pg_catalog.unnest(f.confkey) WITH ORDINALITY AS k (num, place)
-             JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.num ORDER BY k.place)
+             JOIN pg_catalog.pg_attribute a ON a.attrelid = f.confrelid AND a.attnum = k.num ORDER BY k.place),
+       f.confupdtype IN ('c', 'n', 'd')
 FROM pg_catalog.pg_constraint f
 JOIN pg_catalog.pg_class c ON c.oid = f.conrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE f.contype = 'f' AND f.confrelid = %(oid)s AND f.conrelid <> %(oid)s
@@ -32,19 +33,21 @@ class Reference:
 
     :param columns: of that table.
     :param referenced: of ours, in the same order.
+    :param follows: whether its rows change with what they refer to.
     """
 
     name: str
     table: TableName
     columns: tuple[str, ...]
     referenced: tuple[str, ...]
+    follows: bool
 
 
 def incoming(session: Session, target: Target) -> list[Reference]:
     """The foreign keys of other tables that refer to this table."""
     return [
-        Reference(name, (schema, table), tuple(columns), tuple(referenced))
-        for name, schema, table, columns, referenced in session.rows(_INCOMING, {"oid": target.oid})
+        Reference(name, (schema, table), tuple(columns), tuple(referenced), follows)
+        for name, schema, table, columns, referenced, follows in session.rows(_INCOMING, {"oid": target.oid})
     ]
 
 
@@ -90,6 +93,33 @@ def refuse_lost(
             f"rows elsewhere refer to rows of {target.name} that the backup does not have: {'; '.join(lost)}",
             hint="restore by strategy: merge without delete_extra, or remove those rows first; nothing was changed",
         )
+    if following := list(_following(session, target, references, staging)):
+        raise PreflightError(
+            STEP,
+            f"rows elsewhere would be changed with rows of {target.name} (ON UPDATE): {'; '.join(following)}",
+            hint="restore by strategy: swap, or remove those rows first; nothing was changed",
+        )
+
+
+def _following(session: Session, target: Target, references: Sequence[Reference], staging: Composable) -> Iterator[str]:
+    """What refers to values of rows that are updated, and would be changed in another table: its triggers would act."""
+    from psycopg2 import sql
+
+    for one in references:
+        if not one.follows or set(one.referenced) <= set(target.key):
+            continue
+        query = sql.SQL(
+            "SELECT pg_catalog.count(*) FROM {} AS r JOIN {} AS t ON {} JOIN {} AS s ON {} WHERE NOT ({})"
+        ).format(
+            sql.Identifier(*one.table),
+            target.scope,
+            _pairs("r", one.columns, "t", one.referenced),
+            staging,
+            _pairs("t", target.key, "s", target.key),
+            _pairs("t", one.referenced, "s", one.referenced),
+        )
+        if rows := session.value(query):
+            yield f"constraint {one.name} of {display_name(one.table)}: {rows} rows"
 
 
 def _pairs(left: str, columns: Sequence[str], right: str, others: Sequence[str]) -> Composable:
