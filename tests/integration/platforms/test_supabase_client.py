@@ -25,8 +25,41 @@ READ: dict[str, Callable[[Client], Any]] = {
     f"{BACKUPS}/restore-point": managed.read_points,
 }
 STATUSES = [(path, int(code)) for path in READ for code in description()[path]["get"]["responses"] if code >= "3"]
-NEEDED = [(path, name) for path in READ for name in answer_schema(path, "get", 200)["required"]]
-NOT_NEEDED = {"id", "organization_id", "organization_slug", "updated_at", "completed_on"}
+ORDERED = {
+    f"{BACKUPS}/restore-pitr": {"recovery_time_target_unix": 1},
+    f"{BACKUPS}/restore": {"id": 1},
+    f"{BACKUPS}/restore-point": {"name": "one"},
+    f"{BACKUPS}/undo": {"name": "one"},
+}
+"""All that is ever asked to be done, with a document that the description allows."""
+ORDER_STATUSES = [
+    (path, int(code)) for path in ORDERED for code in description()[path]["post"]["responses"] if code >= "3"
+]
+Name = tuple[str | int, ...]
+
+
+def required(schema: Any, at: Name = ()) -> Iterator[Name]:
+    """The way to each field that an answer must have, at every depth."""
+    if schema.get("type") == "array":
+        yield from required(schema["items"], (*at, 0))
+    for name in schema.get("required", ()):
+        yield (*at, name)
+        yield from required(schema["properties"][name], (*at, name))
+
+
+NEEDED = [(path, name) for path in READ for name in required(answer_schema(path, "get", 200))]
+NOT_NEEDED: set[Name] = {
+    ("id",), ("organization_id",), ("organization_slug",), ("updated_at",), ("completed_on",),
+    ("database", "release_channel"),
+}  # fmt: skip
+
+
+def test_no_operation_of_backups_is_forgotten() -> None:
+    """Of those that are described, none but that which changes the schedule."""
+    described = {(path, method) for path, methods in description().items() for method in methods if BACKUPS in path}
+    used = {(path, "get") for path in READ} | {(path, "post") for path in ORDERED}
+    assert described - used == {(f"{BACKUPS}/schedule", "patch")}
+    assert used - described == {("/v1/projects/{ref}", "get")}
 
 
 class Clock:
@@ -77,21 +110,39 @@ def test_every_class_of_answers_is_one_line_that_says_what_to_do(
     assert clock.now <= 90
 
 
+@pytest.mark.parametrize(("path", "status"), ORDER_STATUSES)
+def test_every_class_of_answers_to_an_order_is_one_line_and_nothing_was_done(
+    api: SupabaseApi, clock: Clock, path: str, status: int
+) -> None:
+    api.project.with_pitr()
+    api.replies = [Reply(status, json.dumps({"message": f"told {TOKEN}"}))] * 50
+    ordered = path.removeprefix("/v1/projects/{ref}")
+    error = refused(lambda: clock.client(api.url).post("test", ordered, ORDERED[path]))
+    assert (error.status, error.arrived) == (status, False)
+    assert "told ********" in str(error)
+    assert {401: "access_token", 403: "project_ref", 429: "limit"}[status] in str(error)
+    assert (len(api.requests) > 1) == (status == 429)
+    assert (api.project.restored, api.project.points) == ([], {})
+
+
 @pytest.mark.parametrize(("path", "name"), NEEDED)
 def test_an_answer_that_lacks_something_is_told_and_more_than_is_needed_is_not(
-    api: SupabaseApi, clock: Clock, path: str, name: str
+    api: SupabaseApi, clock: Clock, path: str, name: Name
 ) -> None:
     whole = {**sample(answer_schema(path, "get", 200)), "something_new": {"a": [1]}}
     if path.endswith("{ref}"):
         whole["ref"] = REF
     api.replies = [Reply(200, json.dumps(whole))]
     READ[path](clock.client(api.url))
-    del whole[name]
+    inner: Any = whole
+    for step in name[:-1]:
+        inner = inner[step]
+    del inner[name[-1]]
     api.replies = [Reply(200, json.dumps(whole))]
     if name in NOT_NEEDED:
         READ[path](clock.client(api.url))
     else:
-        assert f"{name}: the member is missing" in str(refused(lambda: READ[path](clock.client(api.url))))
+        assert f"{name[-1]}: the member is missing" in str(refused(lambda: READ[path](clock.client(api.url))))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.errors import PreflightError
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, PreflightError
 from support.calling_at_load import EMPTY, heard, make_calling_at_load
 from support.lab import PostgresServer
 from support.outbound import told
@@ -47,6 +47,29 @@ def test_nothing_is_called_while_rows_are_loaded_and_views_are_filled_when_resum
     assert told(planned, "resumed") == told(resumed, "resumed") == EMPTY
     assert {"view", "foreign table"} <= set(heard(postgres17, calling))
     assert postgres17.query(calling, "SELECT * FROM on_it") == [(2,)]
+
+
+@pytest.mark.parametrize("strategy", ["side_by_side", "in_place"])
+def test_a_script_that_has_to_call_out_ends_before_it_does(
+    bench: RestoreBench, postgres17: PostgresServer, calling: str, tmp_path: Path, strategy: str
+) -> None:
+    before = postgres17.query(calling, _DEFINITIONS)
+    path = tmp_path / "shop.sql"
+    path.write_bytes(pg_dump(postgres17, calling, "--clean", "--if-exists"))
+    heard(postgres17, calling)
+    with pytest.raises(BackupError, match=r"nothing is sent here, and .* would .*outbound: active"):
+        bench.restore(postgres17, calling, label=None, src=path, strategy=strategy)
+    for text, why in (
+        ("COPY people TO PROGRAM 'cat';", "COPY of a file or a program"),
+        ("DO $$ BEGIN PERFORM dblink_exec('x', 'y'); END $$;", "dblink_exec"),
+        ("CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p;", "SUBSCRIPTION that connects"),
+    ):
+        path.write_text(text)
+        with pytest.raises(PreflightError, match=f"a script that calls out: .*{why}.*nothing was touched.*active"):
+            bench.restore(postgres17, calling, label=None, src=path, strategy=strategy)
+    assert heard(postgres17, calling) == []
+    assert postgres17.query(calling, _DEFINITIONS) == before
+    assert postgres17.query(calling, "SELECT count(*) FROM people") == [(2,)]
 
 
 def test_what_would_store_an_answer_is_refused_by_name(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from support.lab import PostgresServer
 from support.outbound import PAUSED, called, comment, make_calling, states, told, use
 from support.restore_runs import RestoreBench, databases
+from support.stored_sets import pg_dump
 
 
 @pytest.fixture
@@ -45,6 +47,27 @@ def test_what_calls_out_is_paused_and_resumed_exactly_as_it_was(
     assert comment(postgres, calling) == "Of the shop's"
     assert use(postgres, calling)
     assert bench.restore(postgres, calling, state="resumed")["changed"] is False
+
+
+@pytest.mark.parametrize("strategy", ["side_by_side", "in_place"])
+def test_what_a_script_makes_is_paused_too_and_its_functions_are_what_they_were(
+    bench: RestoreBench, postgres17: PostgresServer, tmp_path: Path, strategy: str
+) -> None:
+    name = make_calling(postgres17)
+    functions = (
+        "SELECT p.oid::regprocedure::text, pg_get_functiondef(p.oid) FROM pg_proc p WHERE p.oid >= 16384 AND"
+        " p.prokind = 'f' ORDER BY 1"
+    )
+    before, made = states(postgres17, name), postgres17.query(name, functions)
+    path = tmp_path / "shop.sql"
+    path.write_bytes(pg_dump(postgres17, name, "--clean", "--if-exists", "--inserts"))
+    result = bench.restore(postgres17, name, label=None, src=path, strategy=strategy)
+    assert (told(result), called(postgres17, name)) == (PAUSED, [])
+    assert postgres17.query(name, functions) == made
+    bench.restore(postgres17, name, state="resumed")
+    assert (states(postgres17, name), called(postgres17, name)) == (before, [])
+    for one in databases(postgres17, name):
+        postgres17.drop_database(one)
 
 
 def test_what_is_there_calls_nobody_while_a_restore_in_place_replaces_it_or_fails(

@@ -102,3 +102,16 @@ def test_a_subscription_that_a_dump_makes_stays_disabled_and_leaves_the_slot(
     replicated.publish(2)
     replicated.wait_for(2)
     assert server.query(name, _ROWS) == [(1,), (2,)]
+
+
+def test_it_is_told_who_gets_what_is_restored_as_changes(bench: RestoreBench, publisher: PostgresServer) -> None:
+    with publisher.database() as name:
+        publisher.query(name, "SELECT pg_create_logical_replication_slot('reader', 'pgoutput')")
+        bench.backup(publisher, name)
+        for strategy, words in (
+            ("in_place", "gets what is restored as changes: reader"),
+            ("side_by_side", "stay with"),
+        ):
+            planned = bench.restore(publisher, name, strategy=strategy, check_mode=True)
+            assert any(words in one for one in planned["warnings"])
+        publisher.query(name, "SELECT pg_drop_replication_slot('reader')")

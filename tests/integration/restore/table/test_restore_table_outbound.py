@@ -68,6 +68,34 @@ def test_rows_elsewhere_that_would_follow_keep_a_merge_off(postgres17: PostgresS
         assert postgres17.query(name, "SELECT place, (SELECT count(*) FROM heard) FROM people") == [("moved", 0)]
 
 
+def test_rows_on_another_server_are_not_replaced_with_the_tree_that_they_belong_to(
+    postgres17: PostgresServer, tmp_path: Path
+) -> None:
+    bench = Bench(tmp_path, make_keys(tmp_path))
+    with postgres17.database() as name, postgres17.database() as far:
+        postgres17.query(far, "CREATE TABLE two (a int); INSERT INTO two VALUES (12)")
+        postgres17.query(
+            name,
+            f"""
+            CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw
+              OPTIONS (host '{postgres17.host}', port '{postgres17.port}', dbname '{far}');
+            CREATE USER MAPPING FOR PUBLIC SERVER far
+              OPTIONS (user '{postgres17.superuser}', password '{postgres17.password}');
+            CREATE TABLE tree (a int) PARTITION BY RANGE (a);
+            CREATE TABLE one PARTITION OF tree FOR VALUES FROM (0) TO (10);
+            CREATE FOREIGN TABLE two PARTITION OF tree FOR VALUES FROM (10) TO (20) SERVER far;
+            INSERT INTO one VALUES (1);
+            """,
+        )
+        bench.backup(postgres17, name)
+        postgres17.query(name, "DELETE FROM one")
+        with pytest.raises(PreflightError, match=r"partitions of public\.tree are foreign tables.*public\.two"):
+            restore_table(postgres17, name, "tree", bench=bench, strategy="replace")
+        assert postgres17.query(far, "SELECT a FROM two") == [(12,)]
+        restore_table(postgres17, name, "one", bench=bench, strategy="replace")
+        assert postgres17.query(name, "SELECT a FROM tree ORDER BY 1") == [(1,), (12,)]
+
+
 def test_rows_are_put_in_without_the_calls_of_what_checks_them(postgres17: PostgresServer, tmp_path: Path) -> None:
     name = make_calling_at_load(postgres17, stored=True)
     bench = Bench(tmp_path, make_keys(tmp_path))

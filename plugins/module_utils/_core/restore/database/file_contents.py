@@ -10,6 +10,7 @@ from ...errors import FormatError
 from ...postgres.archive import ArchiveWalker, Toc
 from ...reading.legacy_file import STEP, FileStream, LayeredFile, UnwrappedFile
 from ...stream.files import RegularFile
+from .script_calls import ActsOfScript
 
 _SCRIPT = re.compile(rb"^-- PostgreSQL database dump\r?$", re.MULTILINE)
 _CLUSTER = re.compile(rb"^-- PostgreSQL database cluster dump\r?$", re.MULTILINE)
@@ -27,6 +28,7 @@ class FileContents:
     :param toc: the table of contents of a dump; None for a script.
     :param direct: whether programs can read the file as it is.
     :param commits: whether a script ends transactions by itself, as it does around large objects.
+    :param acts: how statements of a script call out when they are executed.
     :param marked: whether a script has pg_dump's own first lines, and so an end that shows that it is whole.
     """
 
@@ -38,6 +40,7 @@ class FileContents:
         self.direct = False
         self.commits = False
         self.marked = False
+        self.acts: tuple[str, ...] = ()
         with self._file.named():
             unwrapped = self._file.unwrap_layers()
             self.warnings = unwrapped.warnings
@@ -71,11 +74,14 @@ class FileContents:
                 "this is a dump of a whole server (pg_dumpall)",
                 hint="restore it with psql on an empty server, or take one database out of it",
             )
-        tail = b""
+        tail, acts = b"", ActsOfScript()
         for piece in pieces:
+            acts.update(piece)
             window = tail + piece
             self.commits = self.commits or _COMMITS.search(window) is not None
             tail = window[-_TAIL_BYTES:]
+        acts.finalize()
+        self.acts = tuple(acts.found)
         self.marked = _SCRIPT.search(head) is not None
         if self.marked and not _COMPLETE.search(tail):
             raise FormatError(STEP, "the script has no end: the dump was cut off", hint="take another copy")

@@ -31,6 +31,7 @@ from .request import RestoreRequest
 from .reserved import reserved_warnings
 from .rights import owner_of_restored, session_warnings
 from .roles import carried_out, plan_missing_roles, roles_left
+from .script_calls import HINT
 from .strategies import choose_strategy
 from .strategy import Strategy
 from .subscriptions import subscriptions_of, warn_before
@@ -71,7 +72,8 @@ def prepare(
         refuse_running_backup(maintenance, options, target.name)
     subscriptions = subscriptions_of(maintenance, request.database)
     lacking = _missing_tablespaces(maintenance, contents)
-    warnings = [*contents.warnings, *strangers, *check_quiet(maintenance, target), *_identity(target, contents)]
+    quiet = check_quiet(maintenance, target, replaced=strategy.replaces)
+    warnings = [*contents.warnings, *strangers, *quiet, *_identity(target, contents)]
     warnings += lacking_extensions
     warnings += [*_without_tablespaces(lacking), *lost_settings(contents.toc, target.database)]
     warnings += warn_before(subscriptions, request.database, replaced=strategy.replaces)
@@ -112,19 +114,24 @@ def refuse_calls(forecast: Forecast, request: RestoreRequest, contents: Contents
 
     :raises PreflightError: naming what stores the answers. What nobody is to use may be wrong in them.
     """
+    if contents.file is not None and contents.file.acts and request.outbound != "active":
+        raise PreflightError(
+            STEP,
+            f"{contents.name} is a script that calls out: {bounded_list(list(contents.file.acts))}",
+            hint=f"nothing was touched; {HINT}",
+        )
     if contents.archive is None and (calling := [*forecast.called_at_load, *map(str, forecast.unfilled)]):
         raise PreflightError(
             STEP,
             f"to load it the server would have to call out, which only a set is kept from: {bounded_list(calling)}",
-            hint="nothing was touched; outbound: active (restore_outbound) lets everything call",
+            hint=f"nothing was touched; {HINT}",
         )
     stored = [name for name in forecast.stored if not request.expected(name)]
     if stored and not request.scratch:
         raise PreflightError(
             STEP,
             f"to fill it the server would have to call out, and a restore sends nothing: {bounded_list(stored)}",
-            hint="nothing was touched; outbound: active (restore_outbound) lets everything call, expected_differences: "
-            f"['{stored[0]}'] restores the rest without it",
+            hint=f"nothing was touched; {HINT}, expected_differences: ['{stored[0]}'] restores the rest without it",
         )
 
 

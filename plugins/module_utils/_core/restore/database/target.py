@@ -17,6 +17,7 @@ from ...postgres.names import TableName
 from ...postgres.standby import refuse_standby
 from ...postgres.tables import NOT_OF_EXTENSION, NOT_SYSTEM
 from ...postgres.types import Connection, Cursor
+from ...texts import bounded_list
 from .naming import Note, is_beside
 
 STEP = "check the target"
@@ -259,8 +260,11 @@ def _has_rows(cursor: Cursor, table: TableName) -> bool:
     return row is not None and bool(row[0])
 
 
-def check_quiet(connection: Connection, target: Target) -> list[str]:
-    """Refuse a target in which something is going on that an exchange would break; warnings about what stays behind."""
+def check_quiet(connection: Connection, target: Target, *, replaced: bool) -> list[str]:
+    """Refuse a target in which something is going on that an exchange would break; warnings about what stays behind.
+
+    :param replaced: whether another database takes its name.
+    """
     existing = target.database
     if existing is None:
         return []
@@ -274,9 +278,12 @@ def check_quiet(connection: Connection, target: Target) -> list[str]:
             f"database {target.name!r} has {prepared} prepared transactions",
             hint="COMMIT PREPARED or ROLLBACK PREPARED them first (pg_prepared_xacts names them)",
         )
-    if slots:
-        return [f"replication slots stay with the replaced database: {', '.join(slots)}"]
-    return []
+    if not slots:
+        return []
+    names = bounded_list(slots)
+    if replaced:
+        return [f"replication slots stay with the replaced database: {names}"]
+    return [f"whoever reads the replication slots of the database gets what is restored as changes: {names}"]
 
 
 def check_space(connection: Connection, needed: int) -> None:

@@ -50,6 +50,8 @@ _TRUSTED = frozenset(
 )
 """Languages that cannot reach out by themselves, and C, of which nobody can tell."""
 _LANGUAGE = re.compile(r'\n    LANGUAGE "?(\w+)')
+_ANY_LANGUAGE = re.compile(r"""\blanguage\s+["']?(\w+)""", re.IGNORECASE)
+_EXTENSION = re.compile(r'create extension (?:if not exists )?"?(\w+)', re.IGNORECASE)
 _NAMED = re.compile(NAMED.replace(r"\m", r"\b").replace(r"\M", r"\b").replace("''", "'"))
 _CALL = re.compile(r'([\w$]+)"?\s*\(|EXECUTE (?:FUNCTION|PROCEDURE) (?:"?[\w$]+"?\.)?"?([\w$]+)')
 _COMPUTED = re.compile(r"GENERATED ALWAYS AS \(|^PARTITION BY ", re.MULTILINE)
@@ -154,6 +156,21 @@ def computed_tables(toc: Toc, forecast: Forecast) -> Iterator[int]:
     return (one.dump_id for one in toc.entries if one.desc == "TABLE" and object_name(one) in forecast.stored)
 
 
+def how_it_calls(text: str) -> str | None:
+    """What of a piece of SQL calls out by itself; None where nothing does that is known."""
+    if (match := _NAMED.search(text.lower())) is None:
+        return None
+    return "COPY of a file or a program" if match[0].startswith("copy") else match[0].partition("(")[0].strip()
+
+
+def is_callable_out(statement: str) -> bool:
+    """Whether a statement of any script makes functions that may call out."""
+    if (extension := _EXTENSION.search(statement)) is not None:
+        return extension[1] in KNOWN_FUNCTIONS
+    languages = (found.lower() for found in _ANY_LANGUAGE.findall(statement))
+    return how_it_calls(statement) is not None or any(one not in _TRUSTED for one in languages)
+
+
 class _Search:
     """Everything that calls out, from what does by itself to whatever depends on that.
 
@@ -249,10 +266,7 @@ def _by_itself(entry: TocEntry) -> str | None:
     language = _LANGUAGE.search(entry.defn)
     if language is not None and language[1] not in _TRUSTED:
         return f"{name} in language {language[1]}"
-    body = entry.defn[language.end() :] if language is not None else entry.defn
-    if (match := _NAMED.search(body.lower())) is None:
-        return None
-    return "COPY of a file or a program" if match[0].startswith("copy") else match[0].partition("(")[0].strip()
+    return how_it_calls(entry.defn[language.end() :] if language is not None else entry.defn)
 
 
 def _of_extension(entry: TocEntry, patterns: list[str]) -> str | None:

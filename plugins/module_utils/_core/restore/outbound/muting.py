@@ -39,13 +39,13 @@ _MUTE = f"""{FIND_ROOTS}
   needed := '[]';
   PERFORM pg_catalog.set_config('check_function_bodies', 'off', true);
   FOR here IN SELECT p.oid, p.proname, k.why, pg_catalog.pg_get_functiondef(p.oid) AS definition, CASE
+        WHEN p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype THEN 'RETURN coalesce(NEW, OLD)'
+        WHEN p.prorettype = 'pg_catalog.event_trigger'::pg_catalog.regtype THEN 'RETURN'
         WHEN pg_catalog.current_setting('mobul.muted_says', true) = 'raise' THEN 'RAISE EXCEPTION '
           || pg_catalog.quote_literal(pg_catalog.format('nothing is sent here, and %s would',
                pg_catalog.replace(k.why, '%', '%%')))
-        WHEN p.prorettype = 'pg_catalog.trigger'::pg_catalog.regtype THEN 'RETURN coalesce(NEW, OLD)'
         WHEN p.proretset OR p.prokind = 'p' OR p.proargmodes && '{{o,b,t}}'
-          OR p.prorettype IN ('pg_catalog.void'::pg_catalog.regtype, 'pg_catalog.event_trigger'::pg_catalog.regtype)
-          THEN 'RETURN'
+          OR p.prorettype = 'pg_catalog.void'::pg_catalog.regtype THEN 'RETURN'
         ELSE 'RETURN NULL' END AS instead
     FROM pg_catalog.jsonb_each_text(calling) AS k (oid, why) JOIN pg_catalog.pg_proc p ON p.oid = k.oid::oid
     JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
@@ -106,7 +106,8 @@ def mute(connection: Connection, *, raising: bool, needed: Sequence[str] = ()) -
     """Replace the body of every function that calls out by itself.
 
     :param connection: into a database that nobody uses, outside any transaction.
-    :param raising: whether they raise an error; otherwise they say nothing, which a CHECK takes for well.
+    :param raising: whether they raise an error; otherwise they say nothing, which a CHECK takes for well. Those of
+        triggers say nothing in any case, as one that is paused does.
     :param needed: objects for whose sake all of them must be silent.
     :raises BackupError: the role may not change one that is needed; nothing was changed.
     """

@@ -30,6 +30,7 @@ from ..expected_rows import ExpectedRows
 from ..plan import RestorePlan
 from ..psql_filter import KnownSettings, Restricted, WithoutCommit
 from ..restored import Restored
+from ..script_calls import QuietScript, explained
 from ..sessions import end_session, sessions
 from ..statistics import analyze, stored_tables
 from ..target import elsewhere
@@ -160,7 +161,7 @@ class InPlace:
                 sinks = [_Transaction(child, clear, end)]
                 Pipeline(source, transforms, sinks, counted=archive is None).run()
         except BackupError as error:
-            error.hint = error.hint or f"the database is as it was before{self._suspects()}"
+            error.hint = explained(error).hint or f"the database is as it was before{self._suspects()}"
             raise
 
     def _put_rows(self, child: Child, environment: dict[str, str], stack: contextlib.ExitStack) -> None:
@@ -240,10 +241,11 @@ class InPlace:
 
     def _stream(self, environment: dict[str, str], stack: contextlib.ExitStack) -> tuple[Source, list[Transform]]:
         """The source and the stages that give the contents as SQL."""
-        contents = self._plan.contents
+        plan, contents = self._plan, self._plan.contents
         known = KnownSettings(self._plan.target.version_num)
         if contents.file is not None and contents.toc is None:
-            return contents.file.source(), [known, Restricted()]
+            quiet = [] if plan.request.outbound == "active" else [QuietScript(within=True)]
+            return contents.file.source(), [known, *quiet, Restricted()]
         argv = [self._plan.pg_restore.path, "--clean", "--if-exists", "--single-transaction", "--file=-"]
         argv += [] if self._plan.tablespaces else ["--no-tablespaces"]
         argv += [f"--use-list={stack.enter_context(private_file(listed(self._carried_out())))}"]

@@ -34,6 +34,7 @@ from ..extension_rows import make_room
 from ..naming import Note
 from ..plan import RestorePlan
 from ..psql_filter import KnownSettings, Restricted
+from ..script_calls import QuietScript, explained
 from ..target import elsewhere, open_maintenance
 from ..temporary_grants import execute, plan_temporary_grants
 from .creating import create_database, drop_database
@@ -163,9 +164,12 @@ class NewDatabase:
         argv = [plan.psql.path, "-X", "-q", "--no-password", "--set=ON_ERROR_STOP=1", "--file=-"]
         child = Child(argv, environment, STEP, fed=True)
         try:
-            transforms: list[Transform] = [KnownSettings(plan.target.version_num), Restricted()]
+            quiet = [] if plan.request.outbound == "active" else [QuietScript(within=False)]
+            transforms: list[Transform] = [KnownSettings(plan.target.version_num), *quiet, Restricted()]
             with stage(LOADING):
                 Pipeline(plan.contents.file.source(), transforms, [ChildSink(child)], counted=True).run()
+        except BackupError as error:
+            raise explained(error) from error.__cause__
         finally:
             child.close()
 

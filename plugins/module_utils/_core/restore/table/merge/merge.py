@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ....errors import FormatError, PreflightError
+from ....postgres.names import display_name
 from ....postgres.types import Composable
+from ....texts import bounded_list
 from ...replica_role import check_replica_role
 from ..columns import Matching, match_columns
 from ..comparing import compare_rows
@@ -21,6 +23,11 @@ from .references import incoming, refuse_lost
 from .triggers import triggers_disabled
 
 STEP = "merge the rows"
+_ELSEWHERE = """
+SELECT n.nspname, c.relname FROM pg_catalog.pg_partition_tree(%s) AS part
+JOIN pg_catalog.pg_class c ON c.oid = part.relid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = 'f' ORDER BY 1, 2
+"""
 _ROWS = "mobul_rows"
 
 
@@ -197,6 +204,7 @@ def prepare_merge(session: Session, target: Target, backup: Backup, request: Tab
     :param replace: whether all rows of the table are to go.
     """
     check_rights(session, Needed(in_database=("TEMPORARY",)))
+    _refuse_elsewhere(session, target)
     if not target.owned:
         with session.connection.cursor() as cursor:
             check_replica_role(cursor, STEP, [target.table], f"connect as {target.owner}")
@@ -211,6 +219,16 @@ def prepare_merge(session: Session, target: Target, backup: Backup, request: Tab
     if not replace or incoming(session, target):
         merge.check_key()
     return merge
+
+
+def _refuse_elsewhere(session: Session, target: Target) -> None:
+    """Refuse a tree of which a part lies on another server: a backup has no rows of that, and these would be lost."""
+    if parts := [display_name((schema, name)) for schema, name in session.rows(_ELSEWHERE, [target.oid])]:
+        raise PreflightError(
+            STEP,
+            f"partitions of {target.name} are foreign tables, whose rows lie on another server: {bounded_list(parts)}",
+            hint="nothing was touched; restore each of its other partitions by itself",
+        )
 
 
 def merge_rows(merge: Merge, backup: Backup) -> Merged:
