@@ -309,9 +309,13 @@ def test_a_manifest_of_ten_thousand_tables_is_written_and_read_in_a_second() -> 
     written = time.process_time()
     assert m.Manifest.parse(data) == large
     read = time.process_time()
-    print(f"written in {written - began:.2f} s, read in {read - written:.2f} s, {len(data)} bytes")
-    assert written - began < 1.5
-    assert read - written < 1
+    # What Python's own JSON takes for reading and writing it once.
+    json.dumps(json.loads(data), indent=1)
+    usual = time.process_time() - read
+    print(f"written in {written - began:.2f} s, read in {read - written:.2f} s, usual {usual:.2f} s, {len(data)} bytes")
+    # A tenth of a second where nothing else is done: so much for checks, order and layout.
+    assert written - began < 12 * usual
+    assert read - written < 6 * usual
 
 
 def test_a_manifest_from_before_a_member_was_there_is_read_and_written_as_it_was() -> None:
