@@ -39,7 +39,8 @@ tools: .cache/tools/.stamp ## unpack age, restic, Ceph and others from Debian's 
 	@tools/debian.sh
 	@touch $@
 
-lint: setup ## check style, types, documentation and Ansible's rules
+# Each of them wants an environment; those that want different ones need not wait for each other.
+lint: ## check style, types, documentation and Ansible's rules
 	@$(MAKE) -j2 -k --output-sync=target $(ALSO) $(LINTERS)
 
 lint-ruff: setup
