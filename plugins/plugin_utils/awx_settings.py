@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import zoneinfo
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
@@ -34,7 +35,8 @@ def read_settings(given: Settings) -> tuple[dict[str, Any], list[str]]:
     # What Ansible says of a part is only understood with what it says of the whole.
     told = [message for message in checked.error_messages if "awx_" in message] or checked.error_messages
     wrong = [f"{'there is no ' * ('Supported param' in one)}{one.rstrip('.')} (correct it)" for one in told]
-    return settings, wrong or list(_problems(settings))
+    # What is looked at next relies on what was looked at before.
+    return settings, wrong or list(islice(_problems(settings), 1))
 
 
 def credentials_of(environments: list[Any]) -> list[dict[str, Any]]:
@@ -45,10 +47,11 @@ def credentials_of(environments: list[Any]) -> list[dict[str, Any]]:
 def databases_of(environment: Settings, wanted: Settings) -> list[str]:
     """The databases of an environment, by the names that a restore expects."""
     if environment.get("databases"):
-        return list(environment["databases"])
-    found = [database for name, database in wanted["inventory"] if name == environment["name"]]
+        return list(dict.fromkeys(environment["databases"]))
+    # A name may be a number in the inventory.
+    found = [str(database) for name, database in wanted["inventory"] if str(name) == environment["name"]]
     for host, variables in (environment.get("hosts") or {}).items():
-        found.append((variables or {}).get("backup_login_db") or host)
+        found.append(str((variables or {}).get("backup_login_db") or host))
     return list(dict.fromkeys(found))
 
 
@@ -65,6 +68,8 @@ def _problems(wanted: Settings) -> Iterator[str]:
             yield f"{option} names {unknown[0]}, which is no template (there are {', '.join(known)})"
     for one in wanted["environments"]:
         yield from _problems_of_environment(one)
+        if "" in databases_of(one, wanted):
+            yield f"environment {one['name']} has a database without a name (leave it out)"
         if not databases_of(one, wanted):
             yield (
                 f"environment {one['name']} has no database (name them by databases or hosts, or give the "

@@ -117,6 +117,15 @@ def test_what_differs_is_changed_alone_and_goes_back_the_same_way(
     assert done(bring(controller, SMALL, check_mode=True)) == []
 
 
+def test_any_name_of_a_database_is_a_choice(controller: Controller) -> None:
+    names = ["a,b", "two\nlines", "übung 日本", '"', "{{ x }}", "2026"]
+    variables = {**with_environment(hosts=None, databases=names), "awx_templates": ["restore"], "awx_schedules": []}
+    done(bring(controller, variables))
+    survey = controller.surveys[controller.named("job_templates", "production restore")["id"]]
+    assert [one["choices"] for one in survey["spec"] if one["variable"] == "expect_database"] == [names]
+    assert done(bring(controller, variables)) == []
+
+
 def test_a_survey_that_somebody_changed_comes_back(controller: Controller) -> None:
     done(bring(controller, SMALL))
     number = controller.named("job_templates", "production backup")["id"]

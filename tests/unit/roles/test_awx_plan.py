@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.checklists import states_of
-from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.values import VALUES, check_values
+from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.values import RESULT, VALUES, check_values
 from ansible_collections.mobul.backup.plugins.plugin_utils.awx_plan import TYPE_PREFIX, make_plan
 from support import awx_rules as rules
 
@@ -34,7 +34,8 @@ TEMPLATES = [one["name"] for one in PRODUCT["awx__job_templates"]]
 SPECIFIED = {
     name: option
     for path in (PROJECT / "roles").glob("*/meta/argument_specs.yml")
-    for name, option in load(path)["argument_specs"]["main"]["options"].items()
+    for entry in load(path)["argument_specs"].values()
+    for name, option in entry["options"].items()
 }
 
 
@@ -97,17 +98,26 @@ def test_every_question_is_a_variable_of_its_playbook_with_the_same_type_and_cho
 ) -> None:
     name, playbook = question["variable"], job["playbook"].removesuffix(".yml")
     (value,) = (one for one in VALUES[playbook] if one.name == name)
-    option = SPECIFIED.get(name, {"type": "int" if question["type"] == "integer" else "str"})
+    option = SPECIFIED[name]
     assert option["type"] in ("raw", {"integer": "int"}.get(question["type"], "str"))
     choices = set(question.get("choices", []))
+    if "choices" in option:
+        assert choices <= set(option["choices"])
     if value.kind == "state":
         assert choices <= set(states_of(playbook))
     elif value.kind == "choice":
         assert choices == set(value.choices)
     elif value.kind == "flag":
         assert choices == {"on", "off"}
-    elif "choices" in option:
-        assert choices == set(option["choices"])
+
+
+def test_every_variable_that_a_caller_gives_is_specified() -> None:
+    for playbook, values in VALUES.items():
+        for value in (RESULT, *values):
+            option = SPECIFIED[value.name]
+            assert set(value.choices) <= set(option.get("choices", value.choices))
+            if value.kind == "state":
+                assert set(option["choices"]) == set(states_of(playbook))
 
 
 def test_an_answer_that_nobody_gave_is_none() -> None:
@@ -123,8 +133,7 @@ def test_an_answer_that_nobody_gave_is_none() -> None:
         for one in survey:
             if not one["required"]:
                 assert told[one["variable"]] == str(one["default"])
-                option = SPECIFIED.get(one["variable"], {"default": one["default"]})
-                assert option["default"] == one["default"], one["variable"]
+                assert SPECIFIED[one["variable"]]["default"] == one["default"], one["variable"]
 
 
 def test_what_a_procedure_cannot_do_without_must_be_answered() -> None:
@@ -211,6 +220,8 @@ def test_nothing_but_the_limit_and_the_survey_is_asked_for() -> None:
         ({"environments": with_credential(inputs={"pasword": "canary"})}, "has pasword, which is no input"),
         ({"environments": with_credential(type="S3", inputs={"access_key": "a"})}, "has no secret_key"),
         ({"environments": with_credential("database", "database")}, "there is another of the type database"),
+        ({"environments": [{"name": "production", "databases": ["shop", ""]}]}, "has a database without a name"),
+        ({"environments": [{"name": "production", "hosts": {"shop": ["a"]}}]}, "variables of host shop of production"),
         ({"templates": ["weekley"]}, "awx_templates names weekley"),
         ({"schedules": with_schedule(template="b")}, "awx_schedules names b"),
         ({"schedules": with_schedule(time=120)}, "has the time 120 (write hours and minutes in quotes"),
