@@ -17,12 +17,13 @@ from .sessions import end_session, sessions
 from .target import ExistingDatabase, open_maintenance, read_target
 
 STEP = "switch the maintenance mode"
-_MARK = "mobul.connection_limit"
+MARK = "mobul.connection_limit"
+"""The setting that remembers the limit; there while the mode is on."""
 
 
 def remembered_limit(existing: ExistingDatabase) -> int | None:
     """The limit of connections from before the maintenance mode; None where it is not on."""
-    found = next((one.value for one in existing.settings if one.name == _MARK and one.role is None), None)
+    found = next((one.value for one in existing.settings if one.name == MARK and one.role is None), None)
     return None if found is None else int(found)
 
 
@@ -35,7 +36,7 @@ def leave_maintenance(name: str, existing: ExistingDatabase) -> Iterator[Composa
         return
     target = sql.Identifier(name)
     yield sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}").format(target, sql.Literal(limit))
-    yield sql.SQL("ALTER DATABASE {} RESET {}").format(target, sql.SQL(_MARK))
+    yield sql.SQL("ALTER DATABASE {} RESET {}").format(target, sql.SQL(MARK))
 
 
 def _enter(name: str, existing: ExistingDatabase) -> Iterator[Composable]:
@@ -45,7 +46,7 @@ def _enter(name: str, existing: ExistingDatabase) -> Iterator[Composable]:
         return
     target = sql.Identifier(name)
     limit = sql.Literal(str(existing.connection_limit))
-    yield sql.SQL("ALTER DATABASE {} SET {} TO {}").format(target, sql.SQL(_MARK), limit)
+    yield sql.SQL("ALTER DATABASE {} SET {} TO {}").format(target, sql.SQL(MARK), limit)
     yield sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 0").format(target)
 
 
