@@ -260,6 +260,26 @@ deleted:
   returned: with O(strategy=merge) and O(strategy=replace)
   type: int
   sample: 0
+snapshot_time:
+  description: The moment that the rows of the backup show, in UTC. Null for a file, which does not tell.
+  returned: with O(state=restored)
+  type: str
+  sample: '2026-11-22T00:00:03Z'
+differences:
+  description: How the rows of the table differ from those of the backup before the restore.
+  returned: in check mode with O(strategy=swap) and O(strategy=replace), where the role may make temporary tables
+  type: dict
+  contains:
+    inserted:
+      description: Number of rows that the table lacks.
+      type: int
+    updated:
+      description: Number of rows that have other values, by the primary key.
+      type: int
+    deleted:
+      description: Number of rows that the backup has not.
+      type: int
+  sample: {inserted: 12, updated: 3, deleted: 0}
 old_table:
   description: Name of the table that is kept.
   returned: when tables were exchanged
@@ -282,7 +302,8 @@ summary:
   returned: success
   type: list
   elements: str
-  sample: ["public.recipients was restored from weekly_20261122_000000: 400000 rows"]
+  sample:
+    - 'public.recipients was restored from weekly_20261122_000000, as of 2026-11-22 00:00:03 UTC: 400000 rows'
 warnings:
   description: What is not wrong but should be known.
   returned: when there are any

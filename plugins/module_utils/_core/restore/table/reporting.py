@@ -24,6 +24,7 @@ def report_restored(request: TableRequest, target: Target, backup: Backup, told:
         "strategy": request.strategy,
         "state": request.state,
         "id": backup.name,
+        "snapshot_time": None if backup.time is None else f"{backup.time:%Y-%m-%dT%H:%M:%SZ}",
         **told,
         "warnings": [*backup.warnings, *backup.passed_over, *told.get("warnings", ())],
     }

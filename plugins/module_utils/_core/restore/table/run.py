@@ -120,9 +120,8 @@ def _restore(
         warnings = strategy.plan(session, now, backup)
         backup = replace(backup, warnings=(*backup.warnings, *warnings))
         calls = _calls(session, now, request, refreshes=strategy.refreshes)
-        if strategy.rehearses or not check_mode:
-            with calls_muted(session, calls):
-                strategy.run(session, backup, check_mode=check_mode)
+        with calls_muted(session, calls):
+            strategy.run(session, backup, check_mode=check_mode)
         if not check_mode:
             session.commit()
     if not check_mode:

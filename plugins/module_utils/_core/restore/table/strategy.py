@@ -22,14 +22,12 @@ class Strategy(ABC):
     :cvar options: what it takes of ``missing_only`` and ``delete_extra``.
     :cvar makes_tables: whether it brings back a table that is gone, too.
     :cvar refreshes: whether what is computed from the table is computed anew.
-    :cvar rehearses: whether check mode runs it, too, of which nothing stays.
     """
 
     name: ClassVar[str]
     options: ClassVar[tuple[str, ...]] = ()
     makes_tables: ClassVar[bool] = False
     refreshes: ClassVar[bool] = False
-    rehearses: ClassVar[bool] = True
 
     def __init__(self, request: TableRequest, tools: Tools) -> None:
         self.request = request
@@ -53,7 +51,7 @@ class Strategy(ABC):
 
     @abstractmethod
     def run(self, session: Session, backup: Backup, *, check_mode: bool) -> None:
-        """Carry the plan out, all but the commit, while nothing calls out.
+        """Carry the plan out, all but the commit, while nothing calls out; nothing of it stays in check mode.
 
         :param check_mode: to know what it would do is enough.
         """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from ....catalogue.good_set import GoodSet
 from ....errors import FormatError, PreflightError
@@ -36,6 +37,7 @@ class RecreatePlan:
     lost_objects: LostObjects
     archive: SetArchive
     set_name: str
+    time: datetime
     rows: Mapping[TableName, Backup]
     through: Mapping[TableName, TableName]
     before: SchemaDump
@@ -101,6 +103,7 @@ def plan_recreate(
         lost_objects=lost_objects,
         archive=archive,
         set_name=str(good.manifest.id),
+        time=good.manifest.database.snapshot.time,
         rows=rows,
         through=through,
         before=before,

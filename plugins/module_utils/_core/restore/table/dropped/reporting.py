@@ -7,6 +7,7 @@ from typing import Any
 from ....postgres.names import display_name
 from ....texts import bounded_list
 from ..request import TableRequest
+from ..source.sources import as_of
 from .plan import RecreatePlan
 from .recreating import Recreated
 from .undo_record import UndoRecord
@@ -28,11 +29,13 @@ def report_recreated(request: TableRequest, plan: RecreatePlan, returned: Recrea
         "strategy": request.strategy,
         "state": request.state,
         "id": plan.set_name,
+        "snapshot_time": f"{plan.time:%Y-%m-%dT%H:%M:%SZ}",
         "rows": rows,
         "plan": names,
         "warnings": [*plan.warnings, *(() if returned is None else returned.warnings)],
         "summary": [
-            f"{told} brought back from {plan.set_name}: {'?' if rows is None else rows} rows, {others} other objects",
+            f"{told} brought back from {as_of(plan.set_name, plan.time)}: {'?' if rows is None else rows} rows, "
+            f"{others} other objects",
             *_tables(plan),
         ],
     }

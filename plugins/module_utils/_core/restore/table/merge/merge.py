@@ -113,6 +113,22 @@ class Merge:
 
         return Counts(one(self.missing()), one(self.differing()), one(self.extra()))
 
+    def differences(self) -> Counts:
+        """How many rows the table lacks, has otherwise, and has beside those of the backup."""
+        if self.target.key and set(self.target.key) <= set(self.matching.names):
+            whole = Merge(self.session, self.target, self.matching, delete_extra=True, missing_only=False)
+            return whole.count()
+        return Counts(self._only(self.staging, self.target.scope), 0, self._only(self.target.scope, self.staging))
+
+    def _only(self, rows: Composable, others: Composable) -> int:
+        """How many of *rows* have no equal in *others*, each of which stands for one."""
+        from psycopg2 import sql
+
+        names = sql.SQL(", ").join(map(sql.Identifier, self.matching.names))
+        one = sql.SQL("SELECT ROW({})::text FROM {}")
+        both = sql.SQL("{} EXCEPT ALL {}").format(one.format(names, rows), one.format(names, others))
+        return int(self.session.value(sql.SQL("SELECT pg_catalog.count(*) FROM ({}) AS found").format(both)))
+
     def missing(self) -> Composable:
         """Rows of the backup that the table has not, as something to select from."""
         from psycopg2 import sql

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 from ..session import Session
 from ..source.sources import Backup
 from ..strategy import Strategy
 from ..target import Target
-from .merge import Merge, Merged, merge_rows, prepare_merge, replace_rows
+from .differences import describe_differences
+from .merge import Counts, Merge, Merged, merge_rows, prepare_merge, replace_rows
 from .sample import hidden_columns, sample
 
 
@@ -24,6 +26,7 @@ class _RowStrategy(Strategy):
     _merge: Merge | None = None
     _merged: Merged | None = None
     _diff: Mapping[str, str] | None = None
+    _differences: Counts | None = None
 
     def plan(self, session: Session, target: Target, backup: Backup) -> list[str]:
         """See :meth:`Strategy.plan`."""
@@ -52,7 +55,11 @@ class _RowStrategy(Strategy):
             "updated": counts.updated,
             "deleted": counts.deleted,
             "warnings": list(self._merged.warnings),
-            "summary": [f"{target.name} from {backup.name} by {self.name}: {told}"],
+            "summary": [
+                f"{target.name} from {backup.shown} by {self.name}: {told}",
+                *describe_differences(self._differences),
+            ],
+            **({} if self._differences is None else {"differences": asdict(self._differences)}),
             **({} if self._diff is None else {"diff": dict(self._diff)}),
         }
 
@@ -87,4 +94,5 @@ class ReplaceStrategy(_RowStrategy):
     replaces = True
 
     def _apply(self, merge: Merge, backup: Backup, check_mode: bool) -> Merged:
+        self._differences = merge.differences() if check_mode else None
         return replace_rows(merge, backup)

@@ -52,6 +52,7 @@ def rows_of_export(
         personal_data=True,
         warnings=(*good.warnings, *warnings),
         passed_over=good.passed_over,
+        time=good.manifest.database.snapshot.time,
     )
 
 

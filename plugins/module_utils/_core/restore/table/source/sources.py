@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from ....backupset.manifest import Table as ManifestTable
 from ....catalogue.good_set import GoodSet, find_good_set
@@ -42,6 +43,7 @@ class Backup:
     :param expected: None for a file, which tells nothing of its rows.
     :param personal_data: whether values may not be shown.
     :param toc: of the set; None for a file.
+    :param time: the moment that the rows show; None for a file, which does not tell.
     :param passed_over: why reading went on in another location; grows while rows are read.
     """
 
@@ -52,6 +54,17 @@ class Backup:
     warnings: tuple[str, ...] = ()
     passed_over: Sequence[str] = ()
     toc: Toc | None = None
+    time: datetime | None = None
+
+    @property
+    def shown(self) -> str:
+        """For people: ``weekly_20261122_000000, as of 2026-11-22 00:00:03 UTC``."""
+        return self.name if self.time is None else as_of(self.name, self.time)
+
+
+def as_of(name: str, time: datetime) -> str:
+    """The name of a set with the moment that it shows."""
+    return f"{name}, as of {time:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def find_set(request: TableRequest, access: Access) -> GoodSet:
@@ -83,6 +96,7 @@ def rows_of_set(
         (*good.warnings, *warnings),
         good.passed_over,
         archive.toc,
+        good.manifest.database.snapshot.time,
     )
 
 

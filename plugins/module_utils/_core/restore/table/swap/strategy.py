@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from ....errors import PreflightError
@@ -9,6 +10,8 @@ from ....postgres.connection import Connection
 from ....postgres.names import display_name
 from ...outbound.of_table import TableCalls
 from ..analyzing import analyze
+from ..merge.differences import describe_differences, find_differences
+from ..merge.merge import Counts
 from ..missing_parts import describe_missing
 from ..session import Session
 from ..source.sources import Backup
@@ -22,9 +25,9 @@ class SwapStrategy(Strategy):
 
     name = "swap"
     makes_tables = refreshes = True
-    rehearses = False
     _plan: SwapPlan | None = None
     _swapped: Swapped | None = None
+    _differences: Counts | None = None
 
     def check(self, target: Target) -> None:
         """See :meth:`Strategy.check`."""
@@ -43,7 +46,10 @@ class SwapStrategy(Strategy):
 
     def run(self, session: Session, backup: Backup, *, check_mode: bool) -> None:
         """See :meth:`Strategy.run`."""
-        self._swapped = swap(session, self._planned, backup, self.request)
+        if check_mode:
+            self._differences = find_differences(session, self._planned.target, self._planned.matching, backup)
+        else:
+            self._swapped = swap(session, self._planned, backup, self.request)
 
     def finish(self, connection: Connection, target: Target, calls: TableCalls) -> None:
         """See :meth:`Strategy.finish`."""
@@ -61,7 +67,11 @@ class SwapStrategy(Strategy):
                 "changed": True,
                 "rows": None if backup.expected is None else backup.expected.rows,
                 "plan": steps,
-                "summary": [f"{target.name} would be restored from {backup.name} by {self.name}"],
+                "summary": [
+                    f"{target.name} would be restored from {backup.shown} by {self.name}",
+                    *describe_differences(self._differences),
+                ],
+                **({} if self._differences is None else {"differences": asdict(self._differences)}),
             }
         old = display_name((target.table[0], done.old_table))
         return {
@@ -71,7 +81,7 @@ class SwapStrategy(Strategy):
             "plan": steps,
             "warnings": list(done.warnings),
             "summary": [
-                f"{target.name} was restored from {backup.name}: {done.rows} rows",
+                f"{target.name} was restored from {backup.shown}: {done.rows} rows",
                 f"what was there before is kept as {old}",
             ],
         }
