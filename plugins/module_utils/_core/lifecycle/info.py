@@ -25,6 +25,7 @@ from .retention.describing import describe_decision
 STEP = "read the catalogue"
 _DOUBTS_SHOWN = 20
 _PROBLEMS = 5
+_HEADS = ("set", "when (UTC)", "kind", "state", "size", "copies", "held", "verified", "goes", "why it stays or goes")
 _TOLD = 50
 """Of what is damaged or unfinished no more is told one by one: whoever can write there can make any number."""
 
@@ -183,16 +184,25 @@ def _table(sets: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = [
         (
             one["id"],
+            one["time"][:16].replace("T", " "),
+            one["kind"],
             one["state"],
             readable_size(one["bytes"]),
             f"{sum(state == 'good' for state in one['copies'].values())}/{len(one['copies']) + len(one['missing'])}",
+            _held(one["hold"]),
             (one["verified"] or "-")[:10],
             (one["retention"]["expires"] or "-")[:10] if one["retention"]["keep"] else "due",
             one["retention"]["reason"],
         )
         for one in sets
     ]
-    return text_table(("set", "state", "size", "copies", "verified", "goes", "why it stays or goes"), rows)
+    return text_table(_HEADS, rows)
+
+
+def _held(hold: Mapping[str, Any] | None) -> str:
+    if hold is None:
+        return "-"
+    return "held" if hold["until"] is None else f"until {hold['until'][:10]}"
 
 
 def _summary(

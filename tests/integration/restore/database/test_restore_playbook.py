@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +77,13 @@ def test_the_checklist_is_run_in_order_and_everybody_gets_in_again(
     result = playbooks.run(
         "mobul.backup.restore",
         inventory,
-        *("-e", json.dumps({**dict.fromkeys(answers, ""), "expect_database": shop})),
+        *("-e", json.dumps({**dict.fromkeys(answers, ""), "expect_database": shop}), "--diff"),
         MOBUL_EXPECT_ENVIRONMENT=ENVIRONMENT,
         MOBUL_PROCEDURE_RESULT_PATH=str(path),
     )
     assert result.status == 0, result.output
+    # What would be restored is shown once, and the safety backup when it is made.
+    assert re.findall(r"^\+\+\+ after\n.*\n\+(\w+)", result.output, re.MULTILINE) == ["database", "shop"]
     document = json.loads(path.read_text())
     assert (document["verdict"], document["backup"]["id"]) == ("go", report["id"])
     assert {step["name"] for step in document["steps"] if step["status"] == "done"} == {
