@@ -9,8 +9,9 @@ from collections.abc import Iterator
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.archive import ArchiveWalker, Toc
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions, connect
-from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.types import Connection
+from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.types import Connection, Cursor
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.outbound.forecast import foresee
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.outbound.of_table import find_table_calls
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.outbound.paused_objects import (
     comment_with_paused,
     paused_in_comment,
@@ -261,3 +262,61 @@ def test_resuming_gives_exactly_what_was_there_before(
     assert states(postgres17, switched) == before
     if paused:
         assert comment(postgres17, switched) == 'It\'s \\ a "comment"'
+
+
+_OF_TABLES = r"""
+CREATE EXTENSION dblink;
+CREATE FUNCTION send(a int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+  $$ BEGIN PERFORM dblink_exec('x', 'y'); RETURN 1; END $$;
+CREATE FUNCTION alias(text, text) RETURNS text IMMUTABLE AS '$libdir/dblink', 'dblink_exec' LANGUAGE c;
+CREATE DOMAIN known AS int CHECK (send(VALUE) > 0);
+CREATE DOMAIN of_known AS known;
+CREATE TYPE composite AS (a known);
+CREATE TYPE span AS RANGE (subtype = known);
+CREATE FUNCTION same(int, int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT send($1) > 0';
+CREATE OPERATOR === (FUNCTION = same, LEFTARG = int, RIGHTARG = int);
+CREATE FUNCTION compares(int, int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+  'BEGIN PERFORM send($1); RETURN btint4cmp($1, $2); END';
+CREATE OPERATOR CLASS calling FOR TYPE int USING btree AS OPERATOR 1 <, OPERATOR 2 <=, OPERATOR 3 =, OPERATOR 4 >=,
+  OPERATOR 5 >, FUNCTION 1 compares(int, int);
+CREATE TABLE domains (a of_known);
+CREATE TABLE arrays (a known[]);
+CREATE TABLE composites (a composite[]);
+CREATE TABLE ranges (a span);
+CREATE TABLE several_ranges (a span_multirange);
+CREATE TABLE operators (a int, CONSTRAINT by_operator CHECK (a === 1));
+CREATE TABLE classes (a int);
+CREATE INDEX by_class ON classes (a calling);
+CREATE TABLE keys (a int) PARTITION BY LIST (send(a));
+CREATE TABLE key PARTITION OF keys FOR VALUES IN (1);
+CREATE TABLE linked (a text, CONSTRAINT by_alias CHECK (alias(a, a) <> ''));
+CREATE TABLE silent (a int[], b text, c int4range, CHECK (b <> ''));
+"""
+_FOUND_IN_TABLES = {
+    **{name: ["constraint known_check"] for name in ("domains", "arrays", "composites", "ranges", "several_ranges")},
+    "operators": ["constraint by_operator"],
+    "classes": ["index by_class"],
+    "keys": ["partition key of keys"],
+    "key": ["partition key of keys"],
+    "linked": ["constraint by_alias"],
+    "silent": [],
+}
+
+
+def test_what_a_table_calls_is_found_through_types_operators_and_keys(postgres17: PostgresServer) -> None:
+    found = {}
+    with postgres17.database() as name:
+        postgres17.query(name, _OF_TABLES)
+        with _session(postgres17, name) as connection, connection.cursor() as cursor:
+
+            def execute(statement: str) -> Cursor:
+                cursor.execute(statement)
+                return cursor
+
+            for table in _FOUND_IN_TABLES:
+                ((oid,),) = postgres17.query(name, f"SELECT '{table}'::regclass::oid")
+                execute("BEGIN")
+                found[table] = find_table_calls(execute, oid).names
+                execute("COMMIT")
+        assert "TABLE public.linked" in foresee(_toc(postgres17, name)).called_at_load
+    assert found == _FOUND_IN_TABLES

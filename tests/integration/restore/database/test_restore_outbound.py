@@ -54,6 +54,12 @@ def test_what_a_script_makes_is_paused_too_and_its_functions_are_what_they_were(
     bench: RestoreBench, postgres17: PostgresServer, tmp_path: Path, strategy: str
 ) -> None:
     name = make_calling(postgres17)
+    postgres17.query(
+        name,
+        "CREATE FUNCTION asks(a int) RETURNS bigint LANGUAGE plpgsql IMMUTABLE AS"
+        " 'BEGIN RETURN net.http_post(a::text); END'; CREATE STATISTICS of_orders ON (asks(id)) FROM orders",
+    )
+    called(postgres17, name)
     functions = (
         "SELECT p.oid::regprocedure::text, pg_get_functiondef(p.oid) FROM pg_proc p WHERE p.oid >= 16384 AND"
         " p.prokind = 'f' ORDER BY 1"

@@ -127,5 +127,5 @@ class QuietScript(ScriptStatements):
 def explained(error: BackupError) -> BackupError:
     """The error of a script with what to do where it is about a call."""
     if any(words in error.message for words in _REFUSED):
-        error.hint = f"the script would call out while it is loaded: {HINT}"
+        error.hint = f"it would call out while it is loaded: {HINT}"
     return error

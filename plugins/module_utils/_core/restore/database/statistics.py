@@ -16,6 +16,21 @@ WHERE c.relkind IN ('r', 'p', 'm') AND c.relpersistence <> 't' AND n.nspname !~ 
   AND n.nspname <> 'information_schema'
 """
 
+_COMPUTED = """
+SELECT n.nspname, c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE EXISTS (SELECT FROM pg_catalog.pg_index i
+              WHERE i.indrelid = c.oid AND (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL))
+  OR EXISTS (SELECT FROM pg_catalog.pg_statistic_ext s
+             WHERE s.stxrelid = c.oid AND pg_catalog.to_jsonb(s) ->> 'stxexprs' IS NOT NULL)
+"""
+
+
+def computed_tables(connection: Connection) -> list[TableName]:
+    """Those whose statistics are of what functions return, too."""
+    with connection.cursor() as cursor:
+        cursor.execute(_COMPUTED)
+        return list(cursor.fetchall())
+
 
 def stored_tables(connection: Connection) -> list[TableName]:
     """All tables that have rows of their own, and partitioned tables."""

@@ -59,7 +59,7 @@ _ROOTS = f"""
   SELECT coalesce(pg_catalog.jsonb_object_agg(r.oid::text, r.why), '{{}}') INTO calling FROM (
     SELECT p.oid, CASE
         WHEN e.extname IS NOT NULL AND p.proname ~ k.functions
-          OR l.lanname = 'c' AND {_LIBRARY} = k.extension AND p.proname ~ k.functions
+          OR l.lanname = 'c' AND {_LIBRARY} = k.extension AND (p.proname ~ k.functions OR p.prosrc ~ k.functions)
           OR pg_catalog.format('%s.%s(', n.nspname, p.proname) ~ '{NAMED}'
           THEN pg_catalog.format('%s.%s', n.nspname, p.proname)
         WHEN l.lanname IN ('c', 'internal') THEN NULL

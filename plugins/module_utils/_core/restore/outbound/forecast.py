@@ -50,6 +50,7 @@ _TRUSTED = frozenset(
 )
 """Languages that cannot reach out by themselves, and C, of which nobody can tell."""
 _LANGUAGE = re.compile(r'\n    LANGUAGE "?(\w+)')
+_LINKED = re.compile(r"\n    AS '(?:[^']*/)?(?P<library>[^'/]*?)(?:\.so)?', '(?P<symbol>[^']*)'")
 _ANY_LANGUAGE = re.compile(r"""\blanguage\s+["']?(\w+)""", re.IGNORECASE)
 _EXTENSION = re.compile(r'create extension (?:if not exists )?"?(\w+)', re.IGNORECASE)
 _NAMED = re.compile(NAMED.replace(r"\m", r"\b").replace(r"\M", r"\b").replace("''", "'"))
@@ -168,7 +169,7 @@ def is_callable_out(statement: str) -> bool:
     if (extension := _EXTENSION.search(statement)) is not None:
         return extension[1] in KNOWN_FUNCTIONS
     languages = (found.lower() for found in _ANY_LANGUAGE.findall(statement))
-    return how_it_calls(statement) is not None or any(one not in _TRUSTED for one in languages)
+    return how_it_calls(statement) is not None or any(one not in _TRUSTED or one == "c" for one in languages)
 
 
 class _Search:
@@ -264,6 +265,10 @@ def _by_itself(entry: TocEntry) -> str | None:
     if _NAMED.search(f"{name}("):
         return name
     language = _LANGUAGE.search(entry.defn)
+    if (linked := _LINKED.search(entry.defn)) is not None and re.search(
+        KNOWN_FUNCTIONS.get(linked["library"], "(?!)"), linked["symbol"]
+    ):
+        return name
     if language is not None and language[1] not in _TRUSTED:
         return f"{name} in language {language[1]}"
     return how_it_calls(entry.defn[language.end() :] if language is not None else entry.defn)

@@ -18,7 +18,10 @@ from .statements import in_block
 
 _CATALOGUES = {
     name: f"'pg_catalog.pg_{name}'::pg_catalog.regclass"
-    for name in ("attrdef", "class", "constraint", "proc", "rewrite", "statistic_ext")
+    for name in (
+        *("amproc", "attrdef", "cast", "class", "constraint", "opclass", "operator", "proc", "rewrite"),
+        "statistic_ext",
+    )
 }
 _UP = """
       SELECT r.ev_class FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_rewrite r ON r.oid = d.objid
@@ -31,9 +34,42 @@ _FIND = f"""{FIND_CALLS}
     SELECT pg_catalog.current_setting('mobul.relation')::oid
     UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN tables ON tables.oid = i.inhparent
   ),
+  trees (oid) AS (
+    SELECT oid FROM tables UNION SELECT relid FROM tables, pg_catalog.pg_partition_ancestors(tables.oid)
+  ),
+  means (classid, objid) AS (
+    SELECT {_CATALOGUES["proc"]}::oid, k.oid::oid FROM pg_catalog.jsonb_object_keys(calling) AS k (oid)
+    UNION
+    SELECT next.classid, next.objid FROM means CROSS JOIN LATERAL (
+      SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
+      WHERE d.refclassid = means.classid AND d.refobjid = means.objid
+        AND d.classid IN ({_CATALOGUES["amproc"]}, {_CATALOGUES["cast"]}, {_CATALOGUES["operator"]})
+      UNION ALL
+      SELECT {_CATALOGUES["opclass"]}, o.oid FROM pg_catalog.pg_amproc a
+      JOIN pg_catalog.pg_opclass o ON o.opcfamily = a.amprocfamily
+      WHERE means.classid = {_CATALOGUES["amproc"]} AND a.oid = means.objid
+      UNION ALL
+      SELECT {_CATALOGUES["opclass"]}, o.oid FROM pg_catalog.pg_amop a
+      JOIN pg_catalog.pg_opclass o ON o.opcfamily = a.amopfamily
+      WHERE means.classid = {_CATALOGUES["operator"]} AND a.amopopr = means.objid
+    ) AS next
+  ),
   direct AS (
-    SELECT d.classid, d.objid FROM pg_catalog.jsonb_object_keys(calling) AS k (oid)
-    JOIN pg_catalog.pg_depend d ON d.refclassid = {_CATALOGUES["proc"]} AND d.refobjid = k.oid::oid
+    SELECT d.classid, d.objid FROM means
+    JOIN pg_catalog.pg_depend d ON d.refclassid = means.classid AND d.refobjid = means.objid
+  ),
+  kinds (oid) AS (
+    SELECT a.atttypid FROM pg_catalog.pg_attribute a JOIN tables ON a.attrelid = tables.oid WHERE NOT a.attisdropped
+    UNION
+    SELECT next.oid FROM kinds CROSS JOIN LATERAL (
+      SELECT pg_catalog.unnest(ARRAY[t.typbasetype, t.typelem]) AS oid FROM pg_catalog.pg_type t WHERE t.oid = kinds.oid
+      UNION ALL
+      SELECT a.atttypid FROM pg_catalog.pg_type t JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid
+      WHERE t.oid = kinds.oid AND a.attnum > 0 AND NOT a.attisdropped
+      UNION ALL
+      SELECT r.rngsubtype FROM pg_catalog.pg_range r
+      WHERE kinds.oid IN (r.rngtypid, (pg_catalog.to_jsonb(r) ->> 'rngmultitypid')::oid)
+    ) AS next WHERE next.oid <> 0
   ),
   readers (oid) AS (SELECT oid FROM tables UNION {_UP.replace("{below}", "readers")}),
   loud (oid) AS (
@@ -45,8 +81,11 @@ _FIND = f"""{FIND_CALLS}
   SELECT coalesce(pg_catalog.jsonb_agg(pg_catalog.to_jsonb(c) ORDER BY c.name), '[]') INTO entry FROM (
     SELECT 'constraint ' || o.conname AS name, o.contype IN ('p', 'u', 'x') AS stored
     FROM direct JOIN pg_catalog.pg_constraint o ON direct.classid = {_CATALOGUES["constraint"]} AND direct.objid = o.oid
-    WHERE o.conrelid IN (SELECT oid FROM tables) OR o.contypid IN (
-      SELECT a.atttypid FROM pg_catalog.pg_attribute a JOIN tables ON a.attrelid = tables.oid WHERE NOT a.attisdropped)
+    WHERE o.conrelid IN (SELECT oid FROM tables) OR o.contypid IN (SELECT oid FROM kinds)
+    UNION
+    SELECT 'partition key of ' || c.relname, true
+    FROM direct JOIN pg_catalog.pg_class c ON direct.classid = {_CATALOGUES["class"]} AND direct.objid = c.oid
+    WHERE c.relkind = 'p' AND c.oid IN (SELECT oid FROM trees)
     UNION
     SELECT 'column ' || a.attname, true
     FROM direct JOIN pg_catalog.pg_attrdef f ON direct.classid = {_CATALOGUES["attrdef"]} AND direct.objid = f.oid

@@ -32,7 +32,7 @@ from ..psql_filter import KnownSettings, Restricted, WithoutCommit
 from ..restored import Restored
 from ..script_calls import QuietScript, explained
 from ..sessions import end_session, sessions
-from ..statistics import analyze, stored_tables
+from ..statistics import analyze, computed_tables, stored_tables
 from ..target import elsewhere
 from .outbound import Outbound
 from .platform_objects import NO_SHARE, PlatformObjects
@@ -126,6 +126,10 @@ class InPlace:
     def _analyze(self) -> list[str]:
         with contextlib.closing(connect(self._options)) as connection:
             silent = self._plan.forecast.unanalyzed
+            calling = any(one.kind in ("index", "statistics") for one in self._outbound.paused.awake)
+            if calling and self._plan.contents.toc is None:
+                # Of a script nobody knows which tables these are about.
+                silent |= frozenset(computed_tables(connection))
             failed = analyze(connection, [table for table in stored_tables(connection) if table not in silent])
         names = bounded_list(sorted(map(display_name, silent)))
         return [*failed, *([f"not analyzed, as that would call out: {names}"] if silent else [])]

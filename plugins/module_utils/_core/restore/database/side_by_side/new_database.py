@@ -168,10 +168,19 @@ class NewDatabase:
             transforms: list[Transform] = [KnownSettings(plan.target.version_num), *quiet, Restricted()]
             with stage(LOADING):
                 Pipeline(plan.contents.file.source(), transforms, [ChildSink(child)], counted=True).run()
+            if quiet:
+                self._check_muted()
         except BackupError as error:
             raise explained(error) from error.__cause__
         finally:
             child.close()
+
+    def _check_muted(self) -> None:
+        """Collect statistics, which may be of what functions return, while these call nobody."""
+        with contextlib.closing(connect(self.options)) as connection:
+            muted = mute(connection, raising=True)
+            self._finished_tables.check_remaining()
+            give_back(connection, muted)
 
     def compare(self) -> Comparison:
         """Compare what has not been compared yet, several things at the same time."""
