@@ -73,6 +73,8 @@ options:
       - While rows are loaded functions that call out are muted, and foreign tables are not asked. Materialized views
         that only a call can fill stay empty until O(state=resumed). Where a column or an index would store what a call
         returns, the restore is refused before anything is touched, but for what O(expected_differences) names.
+      - With V(paused) a file of O(src) is refused that would call out while it is loaded, and so is a script of SQL
+        whose statements do that by themselves. A script whose functions do ends when they are called.
       - V(active) leaves everything as it is in the backup.
     type: str
     choices: [paused, active]
