@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from . import packed_modules
+from . import warm_playbooks
 from .processes import die_with_parent
 
 
@@ -50,8 +50,7 @@ class Playbooks:
             **{name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")},
             "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)]),
             "ANSIBLE_HOME": str(directory / "ansible"),
-            "ANSIBLE_NOCOLOR": "1",
-            **packed_modules.environment(),
+            **warm_playbooks.environment(),
         }
 
     def inventory(self, hosts: Mapping[str, Any], group: str = "databases", **variables: Any) -> Path:
@@ -90,14 +89,12 @@ class Playbooks:
 
     def run(self, playbook: str | Path, inventory: Path, *arguments: str, **environment: str) -> Run:
         """Run a playbook; its status is the caller's to look at, and what it told is shown if the test fails."""
-        run = Run(
-            subprocess.run(
-                [Path(sys.executable).parent / "ansible-playbook", playbook, "-i", inventory, *arguments],
-                capture_output=True,
-                text=True,
-                cwd=self.directory,
-                env={**self.environment, **environment},
-            )
-        )
+        argv = [str(word) for word in (Path(sys.executable).parent / "ansible-playbook", playbook, "-i", inventory)]
+        given = {**self.environment, **environment}
+        if warm_playbooks.suits(given):
+            ended = warm_playbooks.run([*argv, *arguments], directory=self.directory, given=given)
+        else:
+            ended = subprocess.run([*argv, *arguments], capture_output=True, text=True, cwd=self.directory, env=given)
+        run = Run(ended)
         print(run.output)
         return run

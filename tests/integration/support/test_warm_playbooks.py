@@ -1,0 +1,52 @@
+"""A fork of a process that has imported ansible-playbook does what a process of its own does."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import warm_playbooks
+from support.playbooks import Playbooks
+
+PLAYBOOK = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - debug: msg="{{ [lookup('env', 'GIVEN'), lookup('env', 'MOBUL_LEFT'), lookup('pipe', 'pwd; umask')] }}"
+    - command: echo {{ lookup('config', 'DEFAULT_FORKS') }}
+    - fail: msg="as it should"
+      when: lookup('env', 'GIVEN') == 'wrong'
+"""
+
+
+@pytest.mark.next
+@pytest.mark.parametrize(("word", "status"), [("right", 0), ("wrong", 2)])
+def test_a_fork_and_a_process_tell_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str, status: int
+) -> None:
+    playbooks = Playbooks(tmp_path)
+    monkeypatch.setenv("MOBUL_LEFT", "set after the run got its environment")
+    inventory, path = playbooks.inventory({"here": {}}), tmp_path / "playbook.yml"
+    path.write_text(PLAYBOOK)
+    given = {**playbooks.environment, "GIVEN": word, "ANSIBLE_FORKS": "7"}
+    assert warm_playbooks.suits(given)
+    argv = [str(Path(sys.executable).with_name("ansible-playbook")), str(path), "-i", str(inventory)]
+    mask = os.umask(0o027)
+    try:
+        fork = warm_playbooks.run(argv, directory=tmp_path, given=given)
+        process = subprocess.run(argv, capture_output=True, text=True, cwd=tmp_path, env=given)
+    finally:
+        os.umask(mask)
+    assert fork.returncode == process.returncode == status
+    assert (fork.stdout, fork.stderr) == (process.stdout, process.stderr)
+    assert "0027" in fork.stdout and str(tmp_path) in fork.stdout
+
+
+@pytest.mark.parametrize("name", ["ANSIBLE_LOG_PATH", "ANSIBLE_COLLECTIONS_PATH", "PYTHONPATH", "TZ"])
+def test_what_is_settled_by_imports_needs_a_process(tmp_path: Path, name: str) -> None:
+    environment = Playbooks(tmp_path).environment
+    assert warm_playbooks.suits(environment)
+    assert not warm_playbooks.suits({**environment, name: "another"})
