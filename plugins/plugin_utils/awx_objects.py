@@ -171,7 +171,8 @@ def _project(wanted: Mapping[str, Any], organization: str) -> Object:
             "scm_update_on_launch": bool(project.get("update_on_launch")),
         }
     else:
-        fields["local_path"] = project.get("local_path") or ""
+        # What a git project has and another may not, where it was one.
+        fields |= {"local_path": project.get("local_path") or "", "scm_clean": False, "scm_update_on_launch": False}
     references = {"organization": organization, "credential": _credential(project.get("credential"))}
     return {"kind": "projects", "name": project["name"], "fields": fields, "references": references}
 

@@ -97,8 +97,9 @@ def _problems_of_names(wanted: Settings) -> Iterator[str]:
         for name in names:
             if names.count(name) > 1:
                 yield f"{option} has the name {name} twice (give each a name of its own)"
-            if not name.strip() or len(name) > _LONGEST_NAME or not name.isprintable():
-                yield f"{option} has the name {name!r} (a name has 1 to {_LONGEST_NAME} characters on one line)"
+            if not 1 <= len(name.strip()) == len(name) <= _LONGEST_NAME or not name.isprintable():
+                told = f"a name has 1 to {_LONGEST_NAME} characters on one line, and no blanks at its ends"
+                yield f"{option} has the name {name!r} ({told})"
 
 
 def _problems_of_environment(one: Settings) -> Iterator[str]:
@@ -111,6 +112,9 @@ def _problems_of_environment(one: Settings) -> Iterator[str]:
     for host, variables in (one.get("hosts") or {}).items():
         if not isinstance(variables or {}, Mapping):
             yield f"the variables of host {host} of {one['name']} are no mapping (write a name and a value each)"
+        if host in ("databases", "all") or host.count(":") == 1 or host != host.strip():
+            # A colon would begin a port.
+            yield f"{one['name']} has a host {host!r} (no group's name, no colon, and no blanks at its ends)"
     group = one.get("instance_group") or {}
     if (group.get("name") or one["name"]) in ("default", "controlplane") and group.get("create", True):
         yield f"the instance group of {one['name']} is the controller's own (give it another name, or create: false)"

@@ -86,6 +86,8 @@ class Checks:
         self._check_kind("credential", wanted["credential"], "scm")
         if wanted["scm_type"] in ("git", "svn", "archive") and not wanted["scm_url"]:
             raise Refusal("scm_url", "SCM URL is required.")
+        if not wanted["scm_type"] and (wanted["scm_clean"] or wanted["scm_update_on_launch"]):
+            raise Refusal("scm_clean", "Update options must be set to false for manual projects.")
         if not wanted["scm_type"] and wanted["local_path"] not in self.playbooks:
             raise Refusal("local_path", "This path does not exist.")
         wanted |= {"status": "pending" if wanted["scm_type"] else "ok", "scm_revision": ""}

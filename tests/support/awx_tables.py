@@ -116,4 +116,4 @@ def value_of(name: str, spec: Mapping[str, Any], value: Any) -> Any:
         raise Refusal(name, f"{value} is out of bounds.")
     if kind == "string" and value and len(value) > spec.get("max_length", len(value)):
         raise Refusal(name, "is too long.")
-    return value
+    return value.strip() if kind == "string" and value else value

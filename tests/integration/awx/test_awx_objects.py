@@ -271,7 +271,7 @@ def test_a_container_group_and_chosen_instances_are_as_they_are_said(controller:
     done(bring(controller, chosen))
     assert controller.associations["instance_groups", controller.named("instance_groups", "nodes")["id"], "instances"]
     assert done(bring(controller, chosen)) == []
-    pod = {"container": True, "pod_spec": "apiVersion: v1\nkind: Pod\n"}
+    pod = {"container": True, "pod_spec": "apiVersion: v1\nkind: Pod\n"}  # as a block of YAML ends
     container = with_environment(instance_group={"name": "pods", **pod})
     told = done(bring(controller, container))
     assert "change inventory production: instance_groups -> pods" in told
@@ -360,9 +360,27 @@ def test_a_git_project_is_waited_for_and_must_have_the_playbooks(controller: Con
     branch = {**git, "awx_project": {**git["awx_project"], "scm_branch": "main"}}
     told = bring(controller, branch)
     assert "job template production verify: the controller refuses it: playbook: Playbook not found" in told["msg"]
-    controller.playbooks = {}
+    controller.playbooks = {"ops": PLAYBOOKS}
     done(bring(controller, branch))
     assert done(bring(controller, branch)) == []
+    # It becomes a directory of the controller.
+    directory = {**git, "awx_project": {"name": "git", "local_path": "ops"}}
+    done(bring(controller, directory))
+    assert done(bring(controller, directory)) == []
+
+
+def test_a_type_of_credentials_with_other_inputs_is_made_anew(controller: Controller) -> None:
+    done(bring(controller, SMALL))
+    kind = controller.named("credential_types", "mobul.backup S3")["id"]
+    inputs = controller.tables["credential_types"][kind]["inputs"]
+    controller.tables["credential_types"][kind]["inputs"] = {**inputs, "required": []}
+    told = bring(controller, SMALL)["msg"]
+    assert "credential type mobul.backup S3: " in told
+    assert "rename it there, and run it again" in told
+    controller.tables["credential_types"][kind]["name"] = "old"
+    assert "make credential S3" in done(bring(controller, SMALL))
+    assert "remove credential S3" in done(bring(controller, SMALL, remove=True))
+    assert done(bring(controller, SMALL)) == []
 
 
 def test_many_hosts_are_read_by_pages(controller: Controller) -> None:

@@ -216,6 +216,8 @@ def test_nothing_but_the_limit_and_the_survey_is_asked_for() -> None:
         ({"environments": [{"name": "a", "databases": ["a"]}] * 2}, "the name a twice"),
         ({"environments": [{"name": "a\nb", "databases": ["a"]}]}, "on one line"),
         ({"environments": [{"name": " ", "databases": ["a"]}]}, "on one line"),
+        ({"environments": [{"name": "a ", "databases": ["a"]}]}, "no blanks at its ends"),
+        ({"environments": [{"name": "a", "hosts": {"db:5432": None}}]}, "has a host 'db:5432'"),
         ({"environments": with_credential(inputs={"password": 12345})}, "password is no text (write it in quotes)"),
         ({"environments": with_credential(inputs={"pasword": "canary"})}, "has pasword, which is no input"),
         ({"environments": with_credential(type="S3", inputs={"access_key": "a"})}, "has no secret_key"),

@@ -14,6 +14,9 @@ from .state import State
 _STEP = "bring the controller to its state"
 _UNDER_WAY = ("never updated", "new", "pending", "waiting", "running")
 _LOOK_SECONDS = 2.0
+_KEEPS_ITS_INPUTS = (
+    "a type that credentials have keeps its inputs: rename it there, and run it again, which makes another"
+)
 _NEED_PLAYBOOKS = ("inventory_sources", "job_templates")
 
 
@@ -32,6 +35,8 @@ def apply(changes: Sequence[Change], state: State, client: Client, project_timeo
             state.found[change.wanted.key] = _object(change, state, client)
             _rest(change, state, client)
         except ControllerError as error:
+            if change.wanted.kind == "credential_types" and change.record and "inputs" in change.fields:
+                error.explain(error.message, _KEEPS_ITS_INPUTS)
             if error.hint is None:
                 error.explain(error.message, "correct it, and run it again")
             raise

@@ -78,6 +78,12 @@ def _desired(one: Mapping[str, Any]) -> DesiredObject:
     if one.get("kind") not in KINDS:
         raise ConfigError("check the options", f"{one.get('kind')} is no kind of object", hint=", ".join(KINDS))
     try:
-        return DesiredObject(**one)
-    except TypeError as error:
+        # A controller takes the blanks off the ends of a text.
+        fields = {name: _stripped(value) for name, value in one.get("fields", {}).items()}
+        return DesiredObject(**{**one, "fields": fields})
+    except (TypeError, AttributeError) as error:
         raise ConfigError("check the options", f"an object is not as it must be: {error}") from error
+
+
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
