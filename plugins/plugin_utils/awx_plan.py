@@ -128,7 +128,7 @@ def _job(template: Mapping[str, Any], environment: Mapping[str, Any], wanted: Ma
         "name": f"{environment['name']} {template['name']}",
         "environment": environment["name"],
         "description": f"{template['description']} {wanted['mark']}",
-        "playbook": f"{wanted['project'].get('playbooks') or ''}{template.get('playbook', template['name'])}.yml",
+        "playbook": f"{_folder(wanted['project'].get('playbooks'))}{template.get('playbook', template['name'])}.yml",
         "job_type": template.get("job_type", "run"),
         "credentials": [
             one["name"]
@@ -137,6 +137,10 @@ def _job(template: Mapping[str, Any], environment: Mapping[str, Any], wanted: Ma
         ],
         "survey": {"name": "", "description": "", "spec": spec} if spec else {},
     }
+
+
+def _folder(path: str | None) -> str:
+    return path.rstrip("/") + "/" if path else ""
 
 
 def _question(one: Mapping[str, Any], choices: Mapping[str, list[str]]) -> Object:

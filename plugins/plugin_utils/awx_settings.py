@@ -59,6 +59,7 @@ def _problems(wanted: Settings) -> Iterator[str]:
     if not wanted["environments"]:
         yield "awx_environments is empty (name at least one environment)"
     yield from _problems_of_names(wanted)
+    yield from _problems_of_project(wanted)
     known = [template["name"] for template in wanted["job_templates"]]
     for option, names in (
         ("awx_templates", list(wanted["templates"])),
@@ -100,6 +101,17 @@ def _problems_of_names(wanted: Settings) -> Iterator[str]:
             if not 1 <= len(name.strip()) == len(name) <= _LONGEST_NAME or not name.isprintable():
                 told = f"a name has 1 to {_LONGEST_NAME} characters on one line, and no blanks at its ends"
                 yield f"{option} has the name {name!r} ({told})"
+
+
+def _problems_of_project(wanted: Settings) -> Iterator[str]:
+    project, image = wanted["project"], wanted["execution_environment"]
+    if bool(project.get("scm_url")) == bool(project.get("local_path")):
+        yield "awx_project has to have scm_url or local_path (give one of them)"
+    for one in wanted["environments"]:
+        if one.get("source_path") and not project.get("scm_url"):
+            yield f"environment {one['name']} has a source_path, which takes a project with scm_url (give hosts)"
+    if image.get("image") and not image.get("name"):
+        yield "awx_execution_environment has an image without a name (give it one)"
 
 
 def _problems_of_environment(one: Settings) -> Iterator[str]:

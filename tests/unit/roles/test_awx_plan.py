@@ -60,7 +60,7 @@ def settings(**changed: Any) -> dict[str, Any]:
         "templates": [],
         "schedules": load(ROLE / "defaults" / "main.yml")["awx_schedules"],
         "notifications": [],
-        "project": {"name": "ops"},
+        "project": {"name": "ops", "scm_url": "https://git.example.com/ops.git"},
         "organization": "Databases",
         "execution_environment": {"name": "mobul", "image": "registry.example.com/mobul:1"},
         "approval_timeout": 3600,
@@ -224,6 +224,15 @@ def test_nothing_but_the_limit_and_the_survey_is_asked_for() -> None:
         ({"environments": with_credential("database", "database")}, "there is another of the type database"),
         ({"environments": [{"name": "production", "databases": ["shop", ""]}]}, "has a database without a name"),
         ({"environments": [{"name": "production", "hosts": {"shop": ["a"]}}]}, "variables of host shop of production"),
+        ({"project": {"name": "ops"}}, "awx_project has to have scm_url or local_path"),
+        (
+            {
+                "project": {"name": "ops", "local_path": "ops"},
+                "environments": [{"name": "a", "databases": ["b"], "source_path": "c"}],
+            },
+            "takes a project with scm_url",
+        ),
+        ({"execution_environment": {"image": "registry.example.com/mobul:1"}}, "an image without a name"),
         ({"templates": ["weekley"]}, "awx_templates names weekley"),
         ({"schedules": with_schedule(template="b")}, "awx_schedules names b"),
         ({"schedules": with_schedule(time=120)}, "has the time 120 (write hours and minutes in quotes"),
@@ -262,6 +271,12 @@ def test_a_mistake_is_named_with_what_to_do(changed: dict[str, Any], told: str) 
     assert told in problems[0]
     assert problems[0].endswith(")")
     assert "canary" not in problems[0]
+
+
+def test_playbooks_may_lie_in_a_folder() -> None:
+    for folder in ("playbooks", "playbooks/"):
+        plan = make_plan(settings(project={"name": "ops", "local_path": "ops", "playbooks": folder}))
+        assert plan["jobs"][0]["playbook"] == "playbooks/weekly.yml"
 
 
 def test_names_of_databases_come_from_the_inventory_or_the_hosts() -> None:
