@@ -71,14 +71,14 @@ class Playbooks:
         self,
         playbook: str | Path,
         inventory: Path,
-        *,
+        *arguments: str,
         output: Any = subprocess.PIPE,
         errors: Any = subprocess.STDOUT,
         **environment: str,
     ) -> subprocess.Popen[str]:
         """A run under way; whoever starts it waits for it or kills it."""
         return subprocess.Popen(
-            [Path(sys.executable).parent / "ansible-playbook", playbook, "-i", inventory],
+            [Path(sys.executable).parent / "ansible-playbook", playbook, "-i", inventory, *arguments],
             stdout=output,
             stderr=errors,
             text=True,

@@ -28,6 +28,7 @@ SHELL = re.compile(
 
 # What is told or drawn rather than typed: by its page and how it begins, the test that compares it with what is so.
 SHOWN = {
+    ("README.md", "shop: weekly_"): "test_readme.py",
     ("CONTRIBUTING.md", "plugins/modules/ "): "test_code_blocks.py",
     ("CONTRIBUTING.md", "errors texts "): "test_layers.py",
     ("docs/ansible-runner.md", "runner/"): "test_code_blocks.py",
