@@ -13,7 +13,6 @@ from typing import Any
 
 import yaml
 
-from . import packed_modules
 from .backup_bench import Keys, make_keys
 from .pages import Block, blocks, not_told
 from .playbooks import Playbooks
@@ -131,7 +130,6 @@ class Night:
         done = subprocess.run(
             ["sh", "-ec", commands], cwd=self.directory, env=self._environment, capture_output=True, text=True
         )
-        packed_modules.compile_new()
         self.said += done.stdout + done.stderr
         if done.returncode != status:
             raise AssertionError(f"{commands}ended with {done.returncode}: {done.stdout}{done.stderr}")
