@@ -13,7 +13,9 @@ _NAMED = re.compile(r"`(test_\w+\.py)::(test_\w+)`")
 def test_every_invariant_names_tests_that_there_are() -> None:
     sentences = re.split(r"^\d+\. ", _PAGE.read_text(), flags=re.MULTILINE)[1:]
     assert len(sentences) > 30
-    files = {path.name: path.read_text() for path in (PROJECT / "tests").rglob("test_*.py")}
+    paths = list((PROJECT / "tests").rglob("test_*.py"))
+    files = {path.name: path.read_text() for path in paths}
+    assert len(files) == len(paths), "two files of tests have one name"
     for sentence in sentences:
         assert re.search(r"\*\*(must|should)", sentence), sentence
         named = _NAMED.findall(sentence)
