@@ -152,7 +152,7 @@ summary:
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import DECRYPTION, LOCATIONS
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import DECRYPTION, SET_OR_FILE
 from ansible_collections.mobul.backup.plugins.module_utils._core.verification.run import run_verify_dump
 
 
@@ -160,12 +160,7 @@ def main() -> None:
     run_module(
         {
             **DECRYPTION,
-            "locations": {**LOCATIONS["locations"], "required": False},
-            "label": {"type": "str"},
-            "backup": {"type": "str", "default": "latest"},
-            "before": {"type": "str"},
-            "location": {"type": "str"},
-            "src": {"type": "path"},
+            **SET_OR_FILE,
             "level": {"type": "str", "choices": ["structure", "content"], "default": "structure"},
             "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},
             "critical_tables": {"type": "list", "elements": "str", "default": []},

@@ -88,13 +88,17 @@ DECRYPTION: dict[str, Any] = {
     "max_toc_size": {"type": "int", "default": 128},
 }
 
-RESTORE: dict[str, Any] = {
+SET_OR_FILE: dict[str, Any] = {
     "locations": {**LOCATIONS["locations"], "required": False},
     "label": {"type": "str"},
     "backup": {"type": "str", "default": "latest"},
     "before": {"type": "str"},
     "location": {"type": "str"},
     "src": {"type": "path"},
+}
+
+RESTORE: dict[str, Any] = {
+    **SET_OR_FILE,
     "state": {"type": "str", "default": "restored", "choices": ["restored", "finalized", "reverted"]},
     "expect_environment": {"type": "str"},
     "verify_key": {"type": "list", "elements": "str", "default": [], "no_log": False},

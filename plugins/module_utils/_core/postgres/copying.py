@@ -7,13 +7,11 @@ Both are UTF-8; only from a database without an encoding (SQL_ASCII) does CSV co
 from __future__ import annotations
 
 import contextlib
-import json
-import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from ..errors import Cancelled, ConfigError, FormatError, SourceError
+from ..errors import Cancelled, ConfigError, SourceError
 from ..stream.pipeline import Emit
 from ..texts import bounded_list
 from .any_bytes import script_encoding, server_encoding
@@ -23,6 +21,7 @@ from .locking import lock_trees
 from .messages import server_message
 from .names import TableName, display_name
 from .pooler import server_pid
+from .row_pieces import JsonArray, Pieces
 from .tables import RELATIONS, TableInfo, find_table, user_tables
 from .types import Composable, Connection, Cursor, Error
 from .unchanged import refuse_changed, relation_states
@@ -30,11 +29,7 @@ from .unchanged import refuse_changed, relation_states
 STEP = "check the export"
 FORMATS = ("csv", "json")
 
-_PIECE_BYTES = 256 * 1024
 _CANCEL_AGAIN = 0.5
-_NUL_TEXT = b"\\u0000"
-_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
-"""In JSON text that a column of type json has kept as it came; no text of the server can hold what it means."""
 
 _CSV = "COPY (\n@select\n) TO STDOUT (FORMAT csv, HEADER true, ENCODING '@encoding')"
 # JSON rows hold no control characters: with these for delimiter and quote, the lines of CSV are the rows as they are.
@@ -307,7 +302,7 @@ class TableSource:
     def _copy(self, connection: Connection, emit: Emit) -> None:
         from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
-        receiver = _JsonArray(emit, self.name) if self._query.data_format == "json" else _Buffer(emit)
+        receiver = JsonArray(emit, self.name) if self._query.data_format == "json" else Pieces(emit)
         look = self._look or connection
         with connection.cursor() as cursor:
             if connection.info.transaction_status == TRANSACTION_STATUS_IDLE:
@@ -320,67 +315,3 @@ class TableSource:
             cursor.copy_expert(statement, receiver)
             self.rows = cursor.rowcount
         receiver.close()
-
-
-class _Buffer:
-    """Collects rows until a piece is large enough to be emitted."""
-
-    def __init__(self, emit: Emit) -> None:
-        self._emit = emit
-        self._rows: list[bytes] = []
-        self._size = 0
-
-    def write(self, row: bytes) -> None:
-        self._rows.append(row)
-        self._size += len(row)
-        if self._size >= _PIECE_BYTES:
-            self._flush()
-
-    def close(self) -> None:
-        self._flush()
-
-    def _flush(self) -> None:
-        piece, self._rows, self._size = b"".join(self._rows), [], 0
-        if piece:
-            self._emit(self._form(piece))
-
-    def _form(self, piece: bytes) -> bytes:
-        return piece
-
-
-def _column_with_nul(row: bytes) -> str:
-    """The name of the first column of a JSON object that has U+0000 in it."""
-    with contextlib.suppress(ValueError, RecursionError):
-        return next(repr(name) for name, value in json.loads(row).items() if "\\u0000" in json.dumps(value))
-    return "unknown"
-
-
-class _JsonArray(_Buffer):
-    """Turns lines of one JSON value each into one array, a value a line."""
-
-    _opening = b"[\n"
-
-    def __init__(self, emit: Emit, name: str) -> None:
-        super().__init__(emit)
-        self._name = name
-        self._count = 0
-
-    def write(self, row: bytes) -> None:
-        self._count += 1
-        # Whether the backslash is itself escaped is asked only where there may be one that is not.
-        if _NUL_TEXT in row and _NUL.search(row):
-            raise FormatError(
-                f"export {self._name}",
-                f"row {self._count}, column {_column_with_nul(row)}: it holds \\u0000, which no server reads back",
-                hint="export the column as CSV, or leave it out: columns",
-            )
-        super().write(row)
-
-    def close(self) -> None:
-        super().close()
-        self._emit(b"[\n]\n" if self._opening == b"[\n" else b"\n]\n")
-
-    def _form(self, piece: bytes) -> bytes:
-        # Every row ends with the only line break it has; the last one's waits for what follows.
-        opening, self._opening = self._opening, b",\n"
-        return opening + piece[:-1].replace(b"\n", b",\n")

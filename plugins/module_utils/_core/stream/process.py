@@ -79,6 +79,11 @@ def describe_status(program: str, status: int) -> str:
     return f"{program} ended with status {status}"
 
 
+def describe_end(program: str, status: int, message: str) -> str:
+    """Say how *program* ended, and what it has written of it."""
+    return f"{describe_status(program, status)}: {message or 'no message'}"
+
+
 class ProcessSource:
     """A program whose standard output is the stream.
 
@@ -118,7 +123,7 @@ class ProcessSource:
                 status = process.wait()
                 self.stderr = read_tail(errors)
         if status != 0:
-            raise SourceError(self._step, f"{describe_status(self.name, status)}: {self.stderr or 'no message'}")
+            raise SourceError(self._step, describe_end(self.name, status, self.stderr))
 
     def cancel(self) -> None:
         """Kill the program; if it was not started yet, it never is."""
@@ -227,4 +232,4 @@ class ProcessFilter(Expanding):
             status = self._process.wait()
         message = read_tail(self._errors)
         self.close()
-        return SourceError(self._step, f"{describe_status(self.name, status)}: {message or 'no message'}")
+        return SourceError(self._step, describe_end(self.name, status, message))

@@ -41,6 +41,22 @@ class Stanza:
         return "".join(f"{line}\n" for line in [" ".join(("->", self.type, *self.arguments)), *lines]).encode("ascii")
 
 
+def check_lengths(stanza: Stanza, what: str, size: int, kind: str, body_size: int) -> None:
+    """Refuse a stanza whose first argument or body has another length than the specification says.
+
+    :param what: the first argument, for errors.
+    :param size: bytes that it stands for.
+    :param kind: of the stanza, for errors.
+    :raises HeaderError: that, or the argument is no base64.
+    """
+    try:
+        found = decode_base64(stanza.arguments[0])
+    except ValueError as error:
+        raise HeaderError(f"header malformed: {what} of {kind} is {error}") from error
+    if len(found) != size or len(stanza.body) != body_size:
+        raise HeaderError(f"header malformed: {what} or the body of {kind} has a wrong length")
+
+
 @dataclass(frozen=True)
 class Header:
     """A header as it was read: well formed, and authentic only once its MAC was verified with the file key.

@@ -8,7 +8,7 @@ import re
 from ...errors import ConfigError
 from . import primitives
 from .errors import HeaderError
-from .header import Stanza
+from .header import Stanza, check_lengths
 
 TYPE = "scrypt"
 DEFAULT_WORK_FACTOR = 18
@@ -86,12 +86,7 @@ def check_stanza(stanza: Stanza) -> None:
     """
     if len(stanza.arguments) != 2:
         raise HeaderError("header malformed: a scrypt stanza must have two arguments")
-    try:
-        salt = primitives.decode_base64(stanza.arguments[0])
-    except ValueError as error:
-        raise HeaderError(f"header malformed: the salt of a scrypt stanza is {error}") from error
-    if len(salt) != _SALT_SIZE or len(stanza.body) != _WRAPPED_SIZE:
-        raise HeaderError("header malformed: the salt or the body of a scrypt stanza has a wrong length")
+    check_lengths(stanza, "the salt", _SALT_SIZE, "a scrypt stanza", _WRAPPED_SIZE)
     if not _WORK_FACTOR.fullmatch(stanza.arguments[1]):
         raise HeaderError("header malformed: the work factor of a scrypt stanza is not a positive decimal number")
 

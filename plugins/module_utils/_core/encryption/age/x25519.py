@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from . import bech32, primitives
 from .errors import HeaderError
-from .header import Stanza
+from .header import Stanza, check_lengths
 
 TYPE = "X25519"
 RECIPIENT_PREFIX = "age"
@@ -97,12 +97,7 @@ def check_stanza(stanza: Stanza) -> None:
     """
     if len(stanza.arguments) != 1:
         raise HeaderError("header malformed: an X25519 stanza must have one argument")
-    try:
-        share = primitives.decode_base64(stanza.arguments[0])
-    except ValueError as error:
-        raise HeaderError(f"header malformed: the share of an X25519 stanza is {error}") from error
-    if len(share) != KEY_SIZE or len(stanza.body) != WRAPPED_SIZE:
-        raise HeaderError("header malformed: the share or the body of an X25519 stanza has a wrong length")
+    check_lengths(stanza, "the share", KEY_SIZE, "an X25519 stanza", WRAPPED_SIZE)
 
 
 def _wrap_key(shared: bytes, share: bytes, public: bytes) -> bytes:

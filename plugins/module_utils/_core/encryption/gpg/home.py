@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...errors import ConfigError, CryptoError, PreflightError
-from ...stream.process import child_environment, describe_status
+from ...stream.process import child_environment, describe_end
 
 STEP = "run gpg"
 _TIMEOUT_SECONDS = 120
@@ -149,7 +149,7 @@ def passphrase_pipe(passphrase: str) -> int:
 
 def explain_failure(result: GpgResult) -> str:
     """The exit status of gpg and the last line of its messages."""
-    return f"{describe_status('gpg', result.code)}: {result.messages or 'no message'}"
+    return describe_end("gpg", result.code, result.messages)
 
 
 def _remove(path: str) -> None:

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...backupset.naming import check_name
-from ...catalogue.selector import LATEST, BackupSelector
 from ...errors import ConfigError
 from ...platforms.profile import Profile
-from ..environments import check_environment, require_environment
+from ..environments import check_environment
+from ..source_options import SourceOptions
 from .expected_differences import NOTHING_EXPECTED, ExpectedDifferences
 from .search_paths import NO_SEARCH_PATHS, SearchPaths
 
@@ -20,19 +19,12 @@ OUTBOUND = ("paused", "active")
 _MAX_JOBS = 64
 
 
-@dataclass(frozen=True)
-class RestoreRequest:
+@dataclass(frozen=True, kw_only=True)
+class RestoreRequest(SourceOptions):
     """Everything a restore is asked for, beside how to reach the database, the locations and the keys.
 
     :param database: the database to restore.
-    :param label: of the set; None with *src*.
-    :param backup: the set's id, or ``latest``.
-    :param before: with ``latest``: only sets whose snapshot is older than this time.
-    :param location: the only location to take it from.
-    :param src: path of a file instead of a set.
     :param strategy: None leaves the choice to what the role may do.
-    :param expect_environment: what the caller takes the target for; the set's environment, where it has one, must be
-        the same.
     :param environment: what the inventory says that the target is.
     :param expect_database: the name of the database that was backed up.
     :param scratch: whether nobody is to use what is restored, so that nobody has to log in as a role that is made.
@@ -47,15 +39,9 @@ class RestoreRequest:
     """
 
     database: str
-    label: str | None = None
-    backup: str = LATEST
-    before: str | None = None
-    location: str | None = None
-    src: str | None = None
     state: str = "restored"
     strategy: str | None = None
     jobs: int = 1
-    expect_environment: str | None = None
     environment: str | None = None
     expect_database: str | None = None
     scratch: bool = False
@@ -91,7 +77,7 @@ class RestoreRequest:
                 hint=f"say maintenance_db: {other}, to be connected to that one meanwhile{profile}",
             )
         if self.state == "restored":
-            self._check_source()
+            self.check_source()
 
     @property
     def is_projects(self) -> bool:
@@ -108,18 +94,9 @@ class RestoreRequest:
         """The name of the platform; empty if there is none."""
         return "" if self.profile is None else self.profile.title
 
-    @property
-    def wanted(self) -> BackupSelector:
-        """The selector of the requested set."""
-        return BackupSelector.parse(self.backup, self.before)
-
-    def _check_source(self) -> None:
-        if (self.label is None) == (self.src is None):
-            raise ConfigError(STEP, "give either label, for a set, or src, for a file")
-        if self.label is not None:
-            check_name(self.label, "label")
-            BackupSelector.parse(self.backup, self.before)
-        require_environment(self.expect_environment)
+    def check_source(self) -> None:
+        """See :meth:`SourceOptions.check_source`; the inventory may say of which environment the database is, too."""
+        super().check_source()
         if self.environment is not None and self.environment != self.expect_environment:
             raise ConfigError(
                 STEP,

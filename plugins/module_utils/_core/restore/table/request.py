@@ -6,31 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...backupset.naming import check_name
-from ...catalogue.selector import LATEST, BackupSelector
 from ...errors import ConfigError
 from ...platforms.profile import Profile
 from ...platforms.profiles import find_profile
 from ..database.expected_differences import NOTHING_EXPECTED, ExpectedDifferences
 from ..database.search_paths import NO_SEARCH_PATHS, SearchPaths
-from ..environments import check_environment, require_environment
+from ..environments import check_environment
+from ..source_options import SourceOptions
 
 STEP = "check the options"
 STATES = ("restored", "finalized", "reverted")
 
 
-@dataclass(frozen=True)
-class TableRequest:
+@dataclass(frozen=True, kw_only=True)
+class TableRequest(SourceOptions):
     """Everything that is asked for, beside how to reach the database, the locations and the keys.
 
-    :param label: of the set; None with *src*.
-    :param backup: the set's id, or ``latest``.
-    :param before: with ``latest``: only sets whose snapshot is older than this time.
-    :param location: the only location to take it from.
-    :param src: path of a file instead of a set.
     :param source_table: what the table is called in the backup; None: as in the database.
-    :param expect_environment: what the caller takes the target for; the set's environment, where it has one, must be
-        the same.
     :param column_map: a column's name in the backup -> its name in the table, or empty to leave it out.
     :param mask_columns: columns whose values are not shown in a diff.
     :param max_row_size: MiB that a row of a JSON file may have.
@@ -43,15 +35,9 @@ class TableRequest:
     """
 
     table: str
-    label: str | None = None
-    backup: str = LATEST
-    before: str | None = None
-    location: str | None = None
-    src: str | None = None
     source_table: str | None = None
     strategy: str = "swap"
     state: str = "restored"
-    expect_environment: str | None = None
     column_map: Mapping[str, str] = field(default_factory=dict)
     missing_only: bool = False
     delete_extra: bool = False
@@ -73,20 +59,11 @@ class TableRequest:
         if self.max_row_size < 1:
             raise ConfigError(STEP, f"max_row_size is {self.max_row_size}", hint="MiB, 1 or more")
         if self.state == "restored":
-            self._check_source()
+            self.check_source()
 
-    @property
-    def wanted(self) -> BackupSelector:
-        """The selector of the requested set."""
-        return BackupSelector.parse(self.backup, self.before)
-
-    def _check_source(self) -> None:
-        if (self.label is None) == (self.src is None):
-            raise ConfigError(STEP, "give either label, for a set, or src, for a file")
-        if self.label is not None:
-            check_name(self.label, "label")
-            BackupSelector.parse(self.backup, self.before)
-        require_environment(self.expect_environment)
+    def check_source(self) -> None:
+        """See :meth:`SourceOptions.check_source`; two options exclude each other, too."""
+        super().check_source()
         if self.missing_only and self.delete_extra:
             raise ConfigError(STEP, "missing_only and delete_extra exclude each other")
 

@@ -14,7 +14,7 @@ from ....errors import BackupError, FormatError, SourceError
 from ....postgres.programs import Program
 from ....postgres.types import Composable
 from ....stream.pipeline import Source, as_backup_error
-from ....stream.process import READ_BYTES, child_environment, describe_status, read_pipe, read_tail, start, widen_pipe
+from ....stream.process import READ_BYTES, child_environment, describe_end, read_pipe, read_tail, start, widen_pipe
 from ..session import Session, explained
 
 STEP = "load the rows"
@@ -172,7 +172,7 @@ def restored_text(pg_restore: Program, source: Source, arguments: Sequence[str] 
         if feeder.failure is not None:
             raise feeder.failure
         if status != 0:
-            raise SourceError(STEP, f"{describe_status('pg_restore', status)}: {message or 'no message'}")
+            raise SourceError(STEP, describe_end("pg_restore", status, message))
 
 
 class _Feeder:
