@@ -20,6 +20,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from .certificates import Certificates
+from .loopback import Loopback
 
 USER, PASSWORD = "backups", "canary-smtp-password-1"
 ROUTING_KEY = "canarycanarycanarycanarycanary01"
@@ -198,7 +199,7 @@ def _payload_problems(payload: Any) -> list[str]:
     return problems
 
 
-class AlertServices:
+class AlertServices(Loopback):
     """Slack and PagerDuty on a port of loopback, with TLS if there are certificates; a context manager.
 
     :ivar posts: the messages that Slack has taken.
@@ -215,7 +216,7 @@ class AlertServices:
         self.replies: list[Reply] = []
         self.asked: list[str] = []
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        super().__init__(ThreadingHTTPServer(("127.0.0.1", 0), _handler(self)), 0.05)
         scheme = "http"
         if certificates is not None:
             context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
@@ -229,16 +230,6 @@ class AlertServices:
             "routing_key": ROUTING_KEY,
             "events_url": f"{self.url}/v2/enqueue",
         }
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
-
-    def __enter__(self) -> AlertServices:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def answer(self, path: str, body: bytes) -> Reply:
         """What is said to a request."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signi
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
 
 from .backup_runs import backup, backup_under_way
+from .fake_programs import FakePrograms
 from .postgres import PostgresServer
 from .stored_sets import StoredSet
 
@@ -96,6 +99,26 @@ class Bench:
     def under_way(self, server: PostgresServer, database: str, **changes: Any) -> AbstractContextManager[Any]:
         """Run one in a thread of its own."""
         return backup_under_way(**self.options(server, database, **changes))
+
+    @contextmanager
+    def held(
+        self,
+        server: PostgresServer,
+        database: str,
+        *,
+        hold_after: int | Sequence[int],
+        spoiled: str = "pg_dump",
+        status: int = 0,
+        **changes: Any,
+    ) -> Iterator[tuple[FakePrograms, Any]]:
+        """Run one in a thread of its own until a program holds: see :class:`FakePrograms` and :meth:`under_way`."""
+        directory = Path(tempfile.mkdtemp(dir=self.directory)) / "programs"
+        with (
+            FakePrograms(directory, server.bin_dir, spoiled=spoiled, hold_after=hold_after, status=status) as programs,
+            self.under_way(server, database, pg_bin_dir=programs, **changes) as run,
+        ):
+            programs.wait_until_held()
+            yield programs, run
 
     def stored(self, report: dict[str, Any], root: Path | None = None) -> StoredSet:
         """The set that a report tells of, as it lies in a directory."""

@@ -18,7 +18,7 @@ from ansible_collections.mobul.backup.plugins.modules import pg_backup
 
 from .module_parameters import parameters
 from .processes import die_with_parent
-from .programs import LabError
+from .programs import Child, LabError
 
 # Ansible gives a module its parameters and the way it wants them told by these two.
 _DRIVER = """\
@@ -67,7 +67,7 @@ def backup_under_way(**options: Any) -> Iterator[Future[dict[str, Any]]]:
             raise LabError("the backup did not end")
 
 
-class ModuleProcess:
+class ModuleProcess(Child):
     """The module in a process of its own, as Ansible runs it on a host; a context manager.
 
     :param directory: for its files.
@@ -112,16 +112,6 @@ class ModuleProcess:
         if self.process.poll() is None:
             self.process.kill()
         self.process.communicate()
-
-    @property
-    def pid(self) -> int:
-        """Its process id."""
-        return self.process.pid
-
-    @property
-    def running(self) -> bool:
-        """Whether it has not ended."""
-        return self.process.poll() is None
 
     @property
     def journal(self) -> str:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .postgres import PostgresServer
-from .restore_runs import databases
+from .restore_runs import drop_versions
 
 FOLDER = Path(__file__).resolve().parents[1] / "data" / "cases"
 """Where they are."""
@@ -26,5 +26,4 @@ def case_database(server: PostgresServer, name: str) -> Iterator[str]:
         server.psql(database, case(name))
         yield database
     finally:
-        for one in databases(server, database):
-            server.drop_database(one)
+        drop_versions(server, database)

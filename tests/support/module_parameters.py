@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +21,11 @@ def argument_spec(module: ModuleType) -> dict[str, Any]:
     finally:
         module.run_module = original  # type: ignore[attr-defined]
     return given
+
+
+def defaults(options: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """What a group of options is where nothing is given."""
+    return {name: option.get("default") for name, option in options.items()}
 
 
 def parameters(module: ModuleType, **options: Any) -> dict[str, Any]:

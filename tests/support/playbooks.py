@@ -7,13 +7,15 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from . import warm_playbooks
+from .fake_programs import FakePrograms
 from .processes import die_with_parent
 
 
@@ -98,3 +100,14 @@ class Playbooks:
         run = Run(ended)
         print(run.output)
         return run
+
+    def run_held(
+        self, playbook: str | Path, inventory: Path, programs: FakePrograms, meanwhile: Callable[[], object]
+    ) -> Run:
+        """Run a playbook, and do something while *programs* hold."""
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            future = pool.submit(self.run, playbook, inventory)
+            programs.wait_until_held()
+            meanwhile()
+            programs.open()
+            return future.result(120)

@@ -35,6 +35,18 @@ def begun(procedure: str, state: str | None, wanted: ChecklistOptions, *, check_
     )
 
 
+def document(path: Path) -> dict[str, Any]:
+    """What a run has left as its result, which fits the published schema."""
+    told: dict[str, Any] = json.loads(path.read_text())
+    jsonschema.Draft202012Validator(SCHEMA).validate(told)
+    return told
+
+
+def statuses(told: dict[str, Any]) -> dict[str, str]:
+    """How each step of a document is, by its name."""
+    return {step["name"]: step["status"] for step in told["steps"]}
+
+
 def migrate(playbooks: Playbooks, inventory: Path, *arguments: str, **given: Any) -> tuple[Run, dict[str, Any]]:
     """A run of the playbook, and what it has left as its results, by host."""
     results = playbooks.directory / "results"
@@ -43,8 +55,7 @@ def migrate(playbooks: Playbooks, inventory: Path, *arguments: str, **given: Any
     run = playbooks.run("mobul.backup.pre_migration", inventory, *arguments, "-e", json.dumps(values))
     found = {}
     for path in results.iterdir():
-        told = json.loads(path.read_text())
-        jsonschema.Draft202012Validator(SCHEMA).validate(told)
+        told = document(path)
         found[told["host"]] = told
         path.unlink()
     return run, found

@@ -78,7 +78,23 @@ def wait_until(condition: Callable[[], object], *, what: str, seconds: float = 3
         pause = min(pause * 1.5, 0.1)
 
 
-class Program:
+class Child:
+    """A process that a test has started."""
+
+    process: subprocess.Popen[Any]
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self.process.poll() is None
+
+
+class Program(Child):
     """A long-running child, with its output in a log file, that cannot outlive this process.
 
     It is in a session of its own, so that Ctrl-C reaches it through :meth:`stop` alone.
@@ -117,16 +133,6 @@ class Program:
                 **identity(user),
             )
         atexit.register(self.kill)
-
-    @property
-    def pid(self) -> int:
-        """The child's process id."""
-        return self.process.pid
-
-    @property
-    def running(self) -> bool:
-        """Whether the child has not ended."""
-        return self.process.poll() is None
 
     @property
     def output(self) -> str:

@@ -73,3 +73,9 @@ def databases(server: PostgresServer, name: str) -> set[str]:
     """The databases that are *name* or another version of it."""
     rows = server.query("postgres", "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [name])
     return {row[0] for row in rows}
+
+
+def drop_versions(server: PostgresServer, name: str) -> None:
+    """Drop a database of a test, and what its restores have made or kept."""
+    for one in databases(server, name):
+        server.drop_database(one)

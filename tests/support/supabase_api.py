@@ -22,6 +22,7 @@ from typing import Any
 
 import jsonschema
 
+from .loopback import Loopback
 from .programs import PROJECT
 
 REF = "abcdefghijklmnopqrst"
@@ -140,7 +141,7 @@ class FakeProject:
         return self.states.pop(0) if len(self.states) > 1 else self.states[0]
 
 
-class SupabaseApi:
+class SupabaseApi(Loopback):
     """The API on a port of loopback; a context manager.
 
     :ivar projects: by reference.
@@ -163,9 +164,8 @@ class SupabaseApi:
         self.requests: list[tuple[str, str]] = []
         self.problems: list[str] = []
         self._lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        super().__init__(ThreadingHTTPServer(("127.0.0.1", 0), _handler(self)), 0.005)
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,), daemon=True)
 
     @property
     def project(self) -> FakeProject:
@@ -179,15 +179,6 @@ class SupabaseApi:
     @property
     def posts(self) -> list[str]:
         return [path for method, path in self.requests if method == "POST"]
-
-    def __enter__(self) -> SupabaseApi:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_exc: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
         """What is said to a request."""

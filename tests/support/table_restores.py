@@ -7,14 +7,27 @@ import subprocess
 from collections.abc import Sequence
 from typing import Any
 
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import DECRYPTION
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.run import run_restore_table
 
 from .backup_bench import ENVIRONMENT, Bench
+from .module_parameters import defaults
 from .postgres import PostgresServer
 
 _RESTRICT = re.compile(r"^\\(?:un)?restrict .*\n", re.MULTILINE)
 """A random word in each dump."""
 
+BOXES = """
+CREATE TABLE public.boxes (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, kept serial);
+CREATE TABLE public.things (id integer PRIMARY KEY, box integer REFERENCES public.boxes);
+CREATE INDEX boxes_name ON public.boxes (name);
+CREATE VIEW public.named AS SELECT name FROM public.boxes;
+CREATE MATERIALIZED VIEW public.counted AS SELECT count(*) AS n FROM public.boxes;
+GRANT SELECT ON public.boxes TO PUBLIC;
+INSERT INTO public.boxes (name) SELECT 'box ' || n FROM generate_series(1, 100) AS n;
+INSERT INTO public.things SELECT n, n FROM generate_series(1, 50) AS n;
+"""
+"""A table with what may belong to one, and one that refers to it."""
 LITTER = """
 SELECT nspname FROM pg_namespace WHERE nspname LIKE 'mobul%'
 UNION ALL SELECT relname FROM pg_class WHERE relname LIKE 'mobul%' OR relname LIKE '%%\\_old\\_%%'
@@ -22,14 +35,7 @@ UNION ALL SELECT relname FROM pg_class WHERE relname LIKE 'mobul%' OR relname LI
 """What no restore leaves behind, but for a table that is kept until it is finalized."""
 
 DEFAULTS: dict[str, Any] = {
-    "identities": [],
-    "passphrase": None,
-    "gnupghome": None,
-    "openssl_kdf": None,
-    "openssl_md": None,
-    "openssl_iter": None,
-    "max_expansion": 2000,
-    "max_toc_size": 128,
+    **defaults(DECRYPTION),
     "verify_key": [],
     "locations": [],
     "expect_environment": ENVIRONMENT,

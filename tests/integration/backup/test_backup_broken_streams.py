@@ -72,13 +72,9 @@ def test_a_pg_dump_that_fails_at_its_very_end_fails_the_backup(
 
 
 def test_a_pg_dumpall_that_fails_after_the_dump_ended_well_fails_the_backup(
-    postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path
+    postgres17: PostgresServer, database: str, bench: Bench
 ) -> None:
-    with (
-        FakePrograms(tmp_path / "fake", postgres17.bin_dir, spoiled="pg_dumpall", hold_after=100, status=1) as programs,
-        bench.under_way(postgres17, database, pg_bin_dir=programs) as run,
-    ):
-        programs.wait_until_held()
+    with bench.held(postgres17, database, spoiled="pg_dumpall", hold_after=100, status=1) as (programs, run):
         wait_until(lambda: finished(bench, ".dump.age"), what="the dump")
         programs.open()
         with pytest.raises(SourceError, match="dump the roles and settings: pg_dumpall ended with status 1"):
@@ -151,14 +147,10 @@ def test_a_server_that_restarts_fails_the_backup_and_a_retry_starts_from_zero(
 
 
 def test_a_backup_whose_lock_session_is_ended_gives_up_soon(
-    postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres17: PostgresServer, database: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backup_run, "_VERIFY_EVERY", 0.05)
-    with (
-        FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=0) as programs,
-        bench.under_way(postgres17, database, pg_bin_dir=programs) as run,
-    ):
-        programs.wait_until_held()
+    with bench.held(postgres17, database, hold_after=0) as (_programs, run):
         end_lock_session(postgres17, database)
         with pytest.raises(SourceError, match="keep the snapshot: its session was lost"):
             run.result(30)
@@ -166,15 +158,11 @@ def test_a_backup_whose_lock_session_is_ended_gives_up_soon(
 
 
 def test_a_backup_whose_lock_session_is_ended_at_the_last_moment_writes_no_manifest(
-    postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres17: PostgresServer, database: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backup_run, "_VERIFY_EVERY", 60)
     ours = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name <> ''"
-    with (
-        FakePrograms(tmp_path / "fake", postgres17.bin_dir, spoiled="pg_dumpall", hold_after=100) as programs,
-        bench.under_way(postgres17, database, pg_bin_dir=programs) as run,
-    ):
-        programs.wait_until_held()
+    with bench.held(postgres17, database, spoiled="pg_dumpall", hold_after=100) as (programs, run):
         # The one that checked, the snapshot's, and perhaps pg_dumpall's: those that dumped and counted have ended.
         wait_until(lambda: finished(bench, ".dump.age"), what="the dump")
         wait_until(lambda: postgres17.query(database, ours)[0][0] <= 3, what="the counts")
@@ -186,7 +174,7 @@ def test_a_backup_whose_lock_session_is_ended_at_the_last_moment_writes_no_manif
 
 
 def test_a_backup_whose_session_gave_back_the_lock_writes_no_manifest(
-    postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    postgres17: PostgresServer, database: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     snapshots = []
     original = backup_run.BackupRun.__init__
@@ -196,11 +184,7 @@ def test_a_backup_whose_session_gave_back_the_lock_writes_no_manifest(
         snapshots.append(self._plan.snapshot)
 
     monkeypatch.setattr(backup_run.BackupRun, "__init__", remember)
-    with (
-        FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=0) as programs,
-        bench.under_way(postgres17, database, pg_bin_dir=programs) as run,
-    ):
-        programs.wait_until_held()
+    with bench.held(postgres17, database, hold_after=0) as (programs, run):
         with snapshots[0].connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_unlock_all()")
         programs.open()

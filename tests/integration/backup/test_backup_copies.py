@@ -84,14 +84,10 @@ def test_a_location_that_cannot_be_used_counts_from_the_beginning(
 
 @pytest.mark.parametrize("min_copies", [1, 2, 3])
 def test_a_location_that_breaks_while_it_is_written_spoils_no_other(
-    postgres17: PostgresServer, big_database: str, bench: Bench, tmp_path: Path, min_copies: int
+    postgres17: PostgresServer, big_database: str, bench: Bench, min_copies: int
 ) -> None:
     options = {"locations": [bench.location(name) for name in A_B_C], "min_copies": min_copies, "compress": "none"}
-    with (
-        FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=8 * MIB) as programs,
-        bench.under_way(postgres17, big_database, pg_bin_dir=programs, **options) as run,
-    ):
-        programs.wait_until_held()
+    with bench.held(postgres17, big_database, hold_after=8 * MIB, **options) as (programs, run):
         # As when its disk is pulled out.
         shutil.rmtree(bench.directory / "b")
         programs.open()
@@ -138,14 +134,10 @@ def test_a_bucket_whose_server_goes_away_mid_stream_is_given_up_and_cleaned_by_a
 
 
 def test_a_set_that_no_location_took_is_a_failure_whatever_min_copies_is(
-    postgres17: PostgresServer, big_database: str, bench: Bench, tmp_path: Path
+    postgres17: PostgresServer, big_database: str, bench: Bench
 ) -> None:
     options = {"locations": [bench.location("a"), bench.location("b")], "min_copies": 1, "compress": "none"}
-    with (
-        FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=8 * MIB) as programs,
-        bench.under_way(postgres17, big_database, pg_bin_dir=programs, **options) as run,
-    ):
-        programs.wait_until_held()
+    with bench.held(postgres17, big_database, hold_after=8 * MIB, **options) as (programs, run):
         for name in ("a", "b"):
             shutil.rmtree(bench.directory / name)
         programs.open()

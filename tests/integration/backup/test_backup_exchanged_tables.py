@@ -18,7 +18,6 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.errors import B
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres import snapshot as snapshots
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions
 from support.backup_bench import Bench
-from support.fake_programs import FakePrograms
 from support.lab import PostgresServer, wait_until
 from support.stored_sets import assert_same_contents
 from support.table_restores import restore_table
@@ -83,14 +82,10 @@ def nothing_held(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("nothing_held")
 @pytest.mark.parametrize("how", EXCHANGES)
 def test_an_exchange_between_the_snapshot_and_the_dump_fails_by_name_and_leaves_no_set(
-    postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path, how: str
+    postgres17: PostgresServer, database: str, bench: Bench, how: str
 ) -> None:
     postgres17.query(database, SCHEMA)
-    with (
-        FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=0) as programs,
-        bench.under_way(postgres17, database, pg_bin_dir=programs) as run,
-    ):
-        programs.wait_until_held()
+    with bench.held(postgres17, database, hold_after=0) as (programs, run):
         postgres17.query(database, f"BEGIN; {EXCHANGES[how]}; COMMIT")
         programs.open()
         with pytest.raises(BackupError, match=r"\bt\b") as raised:
@@ -102,14 +97,10 @@ def test_an_exchange_between_the_snapshot_and_the_dump_fails_by_name_and_leaves_
 @pytest.mark.usefixtures("nothing_held", "age")
 @pytest.mark.parametrize("what", ["created", "vacuumed"])
 def test_what_comes_after_the_snapshot_and_what_only_moves_rows_is_no_exchange(
-    postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path, what: str
+    postgres17: PostgresServer, database: str, bench: Bench, what: str
 ) -> None:
     postgres17.query(database, SCHEMA)
-    with (
-        FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=0) as programs,
-        bench.under_way(postgres17, database, pg_bin_dir=programs) as run,
-    ):
-        programs.wait_until_held()
+    with bench.held(postgres17, database, hold_after=0) as (programs, run):
         postgres17.query(
             database, "CREATE TABLE new AS SELECT 1" if what == "created" else "DELETE FROM t WHERE n = 1; ANALYZE t"
         )
@@ -139,18 +130,13 @@ def test_an_export_of_what_was_exchanged_since_the_snapshot_fails_by_name(
     postgres17: PostgresServer,
     database: str,
     bench: Bench,
-    tmp_path: Path,
     schema: str,
     change: str,
     export: Mapping[str, Any],
 ) -> None:
     # What comes before the exports is held until pg_dump has ended.
     postgres17.query(database, f"{SCHEMA}; {schema}")
-    with (
-        FakePrograms(tmp_path / "fake", postgres17.bin_dir, spoiled="pg_dumpall", hold_after=0) as programs,
-        bench.under_way(postgres17, database, exports=[export], pg_bin_dir=programs) as run,
-    ):
-        programs.wait_until_held()
+    with bench.held(postgres17, database, spoiled="pg_dumpall", hold_after=0, exports=[export]) as (programs, run):
         wait_until(lambda: no_dump_reads(postgres17, database), what="pg_dump to end")
         postgres17.query(database, f"BEGIN; {change}; COMMIT")
         programs.open()
@@ -190,25 +176,17 @@ def test_an_export_that_waits_for_an_exchange_has_its_rows(
 
 @pytest.mark.usefixtures("age")
 def test_a_swap_of_our_own_meanwhile_waits_for_the_backup_and_spoils_it_in_no_case(
-    postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path, request: pytest.FixtureRequest
+    postgres17: PostgresServer, database: str, bench: Bench, request: pytest.FixtureRequest
 ) -> None:
     postgres17.query(database, SCHEMA)
     bench.backup(postgres17, database)
-    with (
-        FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=0) as programs,
-        bench.under_way(postgres17, database, pg_bin_dir=programs) as run,
-    ):
-        programs.wait_until_held()
+    with bench.held(postgres17, database, hold_after=0) as (programs, run):
         with pytest.raises(BackupError, match=r"could not be locked.*mobul\.backup"):
             restore_table(postgres17, database, "t", bench=bench, lock_timeout=1)
         programs.open()
         assert bench.stored(run.result(60)).rows["public", "t"] == 1000
     request.getfixturevalue("nothing_held")
-    with (
-        FakePrograms(tmp_path / "fake2", postgres17.bin_dir, hold_after=0) as programs,
-        bench.under_way(postgres17, database, pg_bin_dir=programs) as run,
-    ):
-        programs.wait_until_held()
+    with bench.held(postgres17, database, hold_after=0) as (programs, run):
         restore_table(postgres17, database, "t", bench=bench)
         programs.open()
         with pytest.raises(SourceError, match=r"exchanged, emptied, altered or dropped.*public\.t"):

@@ -83,16 +83,11 @@ def test_an_rclone_that_is_killed_loses_its_copy_alone(
     postgres17: PostgresServer,
     big_database: str,
     bench: Bench,
-    tmp_path: Path,
     locations: list[dict[str, Any]],
     rclone_config: RcloneRemote,
 ) -> None:
     options = {"locations": locations, "compress": "none", "min_copies": 2}
-    with (
-        FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=IN_THE_DATA) as programs,
-        bench.under_way(postgres17, big_database, pg_bin_dir=programs, **options) as run,
-    ):
-        programs.wait_until_held()
+    with bench.held(postgres17, big_database, hold_after=IN_THE_DATA, **options) as (programs, run):
         # As long as all that was sent is kept, another one takes its place.
         wait_until(lambda: largest_file(rclone_config.root) > KEPT, what="the copy to be larger than what is kept")
         # The laboratory's own servers are rclone too.

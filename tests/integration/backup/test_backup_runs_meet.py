@@ -31,13 +31,9 @@ UTC = timezone.utc
 
 
 def test_a_second_backup_of_a_database_fails_at_once_and_names_the_first(
-    postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path
+    postgres17: PostgresServer, database: str, bench: Bench
 ) -> None:
-    with (
-        FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=0) as programs,
-        bench.under_way(postgres17, database, pg_bin_dir=programs) as first,
-    ):
-        programs.wait_until_held()
+    with bench.held(postgres17, database, hold_after=0) as (programs, first):
         # The first one stands still until it is let go.
         with pytest.raises(LockBusy, match=r"another backup of 'db_\w+' is running \(pid \d+.*since 20\d\d-"):
             bench.backup(postgres17, database, label="other-label", pg_bin_dir=programs)
@@ -50,13 +46,9 @@ def test_a_second_backup_of_a_database_fails_at_once_and_names_the_first(
 
 
 def test_a_second_backup_of_a_database_is_skipped_where_that_is_wanted(
-    postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path
+    postgres17: PostgresServer, database: str, bench: Bench
 ) -> None:
-    with (
-        FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=0) as programs,
-        bench.under_way(postgres17, database, pg_bin_dir=programs) as first,
-    ):
-        programs.wait_until_held()
+    with bench.held(postgres17, database, hold_after=0) as (programs, first):
         report = bench.backup(postgres17, database, if_running="skip", pg_bin_dir=programs)
         assert report["changed"] is False
         assert re.match(r"another backup of 'db_\w+' is running \(pid \d+", report["skipped_because"])

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import DECRYPTION
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption import identities as reading
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age.passphrase import ScryptRecipient
@@ -23,6 +24,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.errors import (
     FormatError,
 )
 from support.gpg_keys import Keys
+from support.module_parameters import defaults
 
 IDENTITIES = [X25519Identity.generate() for _ in range(3)]
 RECIPIENTS = [str(identity.recipient) for identity in IDENTITIES]
@@ -32,15 +34,8 @@ DEFAULTS = {
     "state": "encrypted",
     "format": None,
     "recipients": [],
-    "identities": [],
-    "passphrase": None,
+    **defaults(DECRYPTION),
     "armor": False,
-    "gnupghome": None,
-    "openssl_kdf": None,
-    "openssl_md": None,
-    "openssl_iter": None,
-    "max_expansion": 2000,
-    "max_toc_size": 128,
     "force": False,
     "mode": "0600",
     "remove_src": False,

@@ -21,6 +21,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline
 from support.lab import new_directory
 from support.location_backends.local import files_below
 from support.locations import BytesSource, mounted_tmpfs
+from support.threads import run_at_once
 
 MIB = 1024 * 1024
 
@@ -295,22 +296,12 @@ def test_a_name_that_looks_unfinished_is_refused(disk: Location, key: str) -> No
 
 
 def test_writing_and_deleting_next_to_each_other_never_fails(disk: Location) -> None:
-    failures: list[BaseException] = []
-
     def work(number: int) -> None:
-        try:
-            for _ in range(60):
-                disk.put(f"label/2026/11/{number}", b"data")
-                disk.delete(f"label/2026/11/{number}")
-        except BaseException as error:
-            failures.append(error)
+        for _ in range(60):
+            disk.put(f"label/2026/11/{number}", b"data")
+            disk.delete(f"label/2026/11/{number}")
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    run_at_once(work, 4)
     assert list(disk.list_directories("")) == []
 
 
@@ -329,11 +320,7 @@ def test_two_processes_cannot_both_take_a_name(root: Path, disk: Location) -> No
         except LocationError:
             writers[number].abort()
 
-    threads = [threading.Thread(target=finish, args=(number,)) for number in range(len(writers))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_at_once(finish, len(writers))
     assert len(won) == 1
     assert disk.get("label/object") == str(won[0]).encode()
     assert files_below(root) == {"label/object"}

@@ -12,6 +12,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.errors import B
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import Location
 from support.location_backends.backend import Backend
+from support.threads import run_at_once
 
 MIB = 1024 * 1024
 SIZES = (0, 1, 65535, 100 * 1024, MIB, 5 * MIB, 20 * MIB + 12345)
@@ -350,23 +351,13 @@ def test_a_refused_key_reaches_no_store(location: Location, backend: Backend, ke
 
 
 def test_several_writers_and_readers_work_at_once(location: Location, folder: str) -> None:
-    failures: list[BaseException] = []
-
     def work(number: int) -> None:
-        try:
-            data = payload(2 * MIB + number, seed=number)
-            location.put(f"{folder}/{number}", data)
-            assert location.get(f"{folder}/{number}") == data
-            assert location.stat(f"{folder}/{number}") is not None
-        except BaseException as error:
-            failures.append(error)
+        data = payload(2 * MIB + number, seed=number)
+        location.put(f"{folder}/{number}", data)
+        assert location.get(f"{folder}/{number}") == data
+        assert location.stat(f"{folder}/{number}") is not None
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    run_at_once(work, 6)
     assert keys(location, folder) == [f"{folder}/{number}" for number in range(6)]
 
 
@@ -389,11 +380,7 @@ def test_of_two_writers_of_one_key_one_wins(location: Location, folder: str) -> 
             lost.append(error)
             writers[number].abort()
 
-    threads = [threading.Thread(target=finish, args=(number,)) for number in range(len(writers))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    run_at_once(finish, len(writers))
     assert len(won) == 1
     assert all(isinstance(error, LocationError) and "exists" in str(error) for error in lost)
     assert location.get(key) == data[won[0]]

@@ -11,7 +11,7 @@ from support.backup_bench import Bench, make_keys
 from support.drill_runs import drill
 from support.gpg_keys import GnupgHome, make_key
 from support.lab import PostgresServer
-from support.restore_runs import RestoreBench, databases
+from support.restore_runs import RestoreBench, drop_versions
 from support.sample_databases import fill
 from support.table_restores import restore_table
 from support.verify_runs import bad, verify
@@ -64,8 +64,7 @@ def go_round(server: PostgresServer, directory: Path, form: str, compress: str, 
             restore_table(server, name, "orders", bench=bench.bench, strategy="replace", **keys)
             assert server.query(name, "SELECT count(*) FROM orders") == [(3,)]
     finally:
-        for one in databases(server, name):
-            server.drop_database(one)
+        drop_versions(server, name)
 
 
 @pytest.mark.parametrize(("form", "compress", "content"), COMBINATIONS)

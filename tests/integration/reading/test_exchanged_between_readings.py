@@ -19,7 +19,7 @@ from support.drill_runs import drill
 from support.gpg_keys import GnupgHome, make_key
 from support.lab import PostgresServer
 from support.module_parameters import parameters
-from support.restore_runs import RestoreBench, databases
+from support.restore_runs import RestoreBench, drop_versions
 from support.table_restores import restore_table
 from support.turncoat import Turncoat, exchanged
 from support.verify_runs import bad, verify
@@ -73,8 +73,7 @@ def scene(
     root = bench.bench.root
     others = exchanged(root / good["directory"], root / evil["directory"], root)
     yield Scene(bench, name, good["id"], others, with_keys)
-    for one in databases(postgres17, name):
-        postgres17.drop_database(one)
+    drop_versions(postgres17, name)
 
 
 @pytest.fixture(params=["in blocks", "in memory"])
@@ -109,8 +108,7 @@ def test_a_restore_uses_what_was_proven_or_refuses(
             assert postgres17.query(target, "SELECT DISTINCT note FROM orders") == [(TRUE,)]
         assert evil_roles(postgres17) == []
     finally:
-        for one in databases(postgres17, target):
-            postgres17.drop_database(one)
+        drop_versions(postgres17, target)
         postgres17.query("postgres", f"DROP ROLE IF EXISTS {EVIL}")
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from support.backup_bench import Bench, make_keys
 from support.lab import PostgresServer, S3Server
-from support.restore_runs import RestoreBench, databases
+from support.restore_runs import RestoreBench, drop_versions
 from support.s3_proxy import S3Proxy
 from support.sample_databases import fill
 
@@ -41,8 +41,7 @@ def test_a_restore_reads_a_set_once(
         try:
             bench.restore(postgres17, target, expect_database=name, jobs=2, locations=[location])
         finally:
-            for one in databases(postgres17, target):
-                postgres17.drop_database(one)
+            drop_versions(postgres17, target)
         # Chunks, and MiBs, of which two tables have a part each come with both.
         edges = TABLES * (64 * 1024 if readings == 1 else 2 * MIB)
         assert proxy.bytes_read <= readings * size + edges + MIB

@@ -17,7 +17,7 @@ from support.drill_runs import drill
 from support.drill_runs import failures as drill_failures
 from support.lab import PostgresServer
 from support.module_parameters import parameters
-from support.restore_runs import RestoreBench, databases
+from support.restore_runs import RestoreBench, drop_versions
 from support.table_restores import restore_table
 from support.verify_runs import bad, verify
 
@@ -54,8 +54,7 @@ def scene(postgres17: PostgresServer, tmp_path_factory: pytest.TempPathFactory) 
     assert after.pop(told["record"])
     assert after == before
     yield bench, name, before
-    for one in databases(postgres17, name):
-        postgres17.drop_database(one)
+    drop_versions(postgres17, name)
 
 
 def test_a_table_is_restored(scene: Scene, postgres17: PostgresServer) -> None:

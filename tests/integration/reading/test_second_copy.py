@@ -13,7 +13,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.reading import 
 from support.backup_bench import Bench, make_keys
 from support.gpg_keys import GnupgHome, make_key
 from support.lab import PostgresServer
-from support.restore_runs import RestoreBench, databases
+from support.restore_runs import RestoreBench, drop_versions
 from support.spoiled_sets import flip
 from support.table_restores import restore_table
 
@@ -57,8 +57,7 @@ def scene(
     places = [bench.bench.location(one) for one in LOCATIONS]
     report = bench.backup(postgres17, name, locations=places, **given)
     yield bench, name, report, {"locations": places, **keys}
-    for one in databases(postgres17, name):
-        postgres17.drop_database(one)
+    drop_versions(postgres17, name)
 
 
 @pytest.fixture
@@ -100,8 +99,7 @@ def test_a_restore_goes_on_in_the_next_location_and_says_why(
     whole = bench.restore(postgres17, target, expect_database=name, backup=report["id"], **keys)
     assert postgres17.query(target, "SELECT count(*) FROM orders") == [(ROWS,)]
     assert any("was read on from location 'second': " in one for one in whole["warnings"])
-    for one in databases(postgres17, target):
-        postgres17.drop_database(one)
+    drop_versions(postgres17, target)
 
 
 def test_with_both_copies_damaged_it_fails_and_the_table_is_as_it_was(

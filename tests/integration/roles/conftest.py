@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.alert_services import Desk, alert_desk
 from support.backup_bench import Keys, make_keys
+from support.certificates import make_certificates
 from support.lab import LabError, PostgresServer, RcloneRemote, S3Server
 from support.playbooks import Playbooks
 from support.sample_databases import fill
@@ -90,3 +92,11 @@ def large(postgres17: PostgresServer) -> Iterator[str]:
     with postgres17.database() as name:
         fill(postgres17, name, 20, "big")
         yield name
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A mail server, Slack and PagerDuty."""
+    (tmp_path / "certificates").mkdir()
+    with alert_desk(make_certificates(tmp_path / "certificates")) as found:
+        yield found

@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from support.alert_services import PASSWORD, ROUTING_KEY, WEBHOOK_PATH, Desk, alert_desk, free_port
+from support.alert_services import PASSWORD, ROUTING_KEY, WEBHOOK_PATH, Desk, free_port
 from support.backup_bench import Keys
-from support.certificates import make_certificates
 from support.fake_programs import FakePrograms
 from support.lab import PROJECT, PostgresServer
 from support.playbooks import Playbooks, Run
 
 CANARY = "canary-database-password"
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A mail server, Slack and PagerDuty."""
-    (tmp_path / "certificates").mkdir()
-    with alert_desk(make_certificates(tmp_path / "certificates")) as found:
-        yield found
 
 
 @pytest.fixture
@@ -103,16 +92,9 @@ def test_a_copy_that_fails_alerts_and_the_next_good_one_takes_it_back(
     both = [{"name": name, "type": "local", "path": str(tmp_path / name)} for name in ("first", "second")]
     variables |= {"backup_locations": both, "backup_pg_bin_dir": str(tmp_path / "fake" / "bin")}
     inventory = playbooks.inventory({"shop": {}}, **variables)
-    with (
-        FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=1024) as programs,
-        ThreadPoolExecutor(max_workers=1) as pool,
-    ):
-        future = pool.submit(playbooks.run, "mobul.backup.weekly", inventory)
-        programs.wait_until_held()
+    with FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=1024) as programs:
         # As when its disk is pulled out.
-        shutil.rmtree(tmp_path / "second")
-        programs.open()
-        run = future.result(120)
+        run = playbooks.run_held("mobul.backup.weekly", inventory, programs, lambda: shutil.rmtree(tmp_path / "second"))
     assert run.status == 2
     assert "1 of 2 copies are good, 2 needed" in run.failure("shop")["msg"]
     assert "first (local): good" in run.output

@@ -3,42 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
 from support.alert_services import alert_desk
 from support.backup_bench import Keys
 from support.certificates import make_certificates
 from support.fake_programs import FakePrograms
-from support.lab import PROJECT, MotoServer, PostgresServer
+from support.lab import MotoServer, PostgresServer
 from support.playbooks import Playbooks
+from support.procedure_documents import document, statuses
 from support.processes import children, command_line
 from support.programs import wait_until
 from support.sshd import SshServer
 
-SCHEMA = json.loads((PROJECT / "docs" / "procedure.schema.json").read_text())
 SECONDS = 240
 """A bound for what has gone wrong."""
 TOLD = ("good", "nowhere", "leaves")
 """Of these databases somebody is told."""
-
-
-def document(path: Path) -> dict[str, Any]:
-    """What a run has left as its result, which fits the published schema."""
-    told: dict[str, Any] = json.loads(path.read_text())
-    jsonschema.Draft202012Validator(SCHEMA).validate(told)
-    return told
-
-
-def statuses(told: dict[str, Any]) -> dict[str, str]:
-    return {step["name"]: step["status"] for step in told["steps"]}
 
 
 @pytest.fixture

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
-from support.alert_services import Desk, alert_desk
+from support.alert_services import Desk
 from support.backup_bench import Keys
-from support.certificates import make_certificates
-from support.lab import PROJECT
 from support.pages import not_told, shown_block
 from support.playbooks import Playbooks
-
-SCHEMA = json.loads((PROJECT / "docs" / "procedure.schema.json").read_text())
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A mail server, Slack and PagerDuty."""
-    (tmp_path / "certificates").mkdir()
-    with alert_desk(make_certificates(tmp_path / "certificates")) as found:
-        yield found
+from support.procedure_documents import document, statuses
 
 
 @pytest.fixture
@@ -39,17 +26,6 @@ def variables(login: dict[str, Any], keys: Keys, tmp_path: Path) -> dict[str, An
         "backup_verify_key": [str(keys.verify)],
         "backup_locations": [{"name": name, "type": "local", "path": str(tmp_path / name)} for name in ("a", "b")],
     }
-
-
-def document(path: Path) -> dict[str, Any]:
-    """What a run has left as its result, which fits the published schema."""
-    told: dict[str, Any] = json.loads(path.read_text())
-    jsonschema.Draft202012Validator(SCHEMA).validate(told)
-    return told
-
-
-def statuses(told: dict[str, Any]) -> dict[str, str]:
-    return {step["name"]: step["status"] for step in told["steps"]}
 
 
 def test_each_database_ends_in_go_or_in_no_go_at_the_step_that_failed(

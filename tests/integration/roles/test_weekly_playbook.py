@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -188,16 +187,9 @@ def test_too_few_copies_fail_and_those_that_are_good_are_shown(
             {"name": name, "type": "local", "path": str(tmp_path / name)} for name in ("first", "second")
         ],
     )
-    with (
-        FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=1024) as programs,
-        ThreadPoolExecutor(max_workers=1) as pool,
-    ):
-        future = pool.submit(playbooks.run, "mobul.backup.weekly", inventory)
-        programs.wait_until_held()
+    with FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=1024) as programs:
         # As when its disk is pulled out.
-        shutil.rmtree(tmp_path / "second")
-        programs.open()
-        run = future.result(120)
+        run = playbooks.run_held("mobul.backup.weekly", inventory, programs, lambda: shutil.rmtree(tmp_path / "second"))
     assert run.status == 2, run.output
     assert "1 of 2 copies are good, 2 needed" in run.failure("shop")["msg"]
     told = run.output.partition("TASK [mobul.backup.backup : Say what was backed up]")[2]

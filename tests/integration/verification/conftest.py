@@ -3,25 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from support.backup_bench import Bench, Keys, make_keys
 from support.drill_runs import make_shop
 from support.lab import PostgresServer
-from support.restore_runs import RestoreBench
+from support.restore_fixtures import bench, keys
 
-
-@pytest.fixture(scope="session")
-def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
-    """See :class:`Keys`."""
-    return make_keys(tmp_path_factory.mktemp("keys"))
-
-
-@pytest.fixture
-def bench(tmp_path: Path, keys: Keys) -> RestoreBench:
-    """See :class:`RestoreBench`; without any set."""
-    return RestoreBench(Bench(tmp_path, keys))
+__all__ = ["bench", "keys", "shop"]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from support.calling_at_load import EMPTY, heard, make_calling_at_load
 from support.drill_runs import drill, failures
 from support.lab import PostgresServer
 from support.outbound import called, make_calling
-from support.restore_runs import RestoreBench, databases
+from support.restore_runs import RestoreBench, drop_versions
 
 
 def test_a_drill_on_a_server_calls_nobody_and_names_what_would(bench: RestoreBench, postgres17: PostgresServer) -> None:
@@ -21,8 +21,7 @@ def test_a_drill_on_a_server_calls_nobody_and_names_what_would(bench: RestoreBen
     (told,) = [one for one in report["findings"] if one["check"] == "outbound"]
     assert told["status"] == "passed"
     assert "event trigger on_ddl" in told["message"]
-    for one in databases(postgres17, name):
-        postgres17.drop_database(one)
+    drop_versions(postgres17, name)
 
 
 def test_a_drill_loads_what_calls_out_without_its_calls_and_compares_everything_else(
@@ -38,5 +37,4 @@ def test_a_drill_loads_what_calls_out_without_its_calls_and_compares_everything_
     names = [" ".join(one) for one in EMPTY]
     names += ["DOMAIN public.known", "TABLE public.people", "TABLE public.places", "INDEX public.by_answer"]
     assert [one for one in names if one not in messages] == []
-    for one in databases(postgres17, name):
-        postgres17.drop_database(one)
+    drop_versions(postgres17, name)

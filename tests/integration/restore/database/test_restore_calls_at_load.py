@@ -10,7 +10,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.errors import B
 from support.calling_at_load import EMPTY, heard, make_calling_at_load
 from support.lab import PostgresServer
 from support.outbound import told
-from support.restore_runs import RestoreBench, databases
+from support.restore_runs import RestoreBench, drop_versions
 from support.stored_sets import pg_dump
 
 _DEFINITIONS = """
@@ -24,8 +24,7 @@ def calling(postgres17: PostgresServer) -> Iterator[str]:
     """A database that calls out while it is loaded; it goes with all of its versions."""
     name = make_calling_at_load(postgres17, stored=False)
     yield name
-    for one in databases(postgres17, name):
-        postgres17.drop_database(one)
+    drop_versions(postgres17, name)
 
 
 @pytest.mark.parametrize("strategy", ["side_by_side", "in_place"])
@@ -88,5 +87,4 @@ def test_what_would_store_an_answer_is_refused_by_name(
     path.write_bytes(pg_dump(postgres17, name, "-Fc"))
     with pytest.raises(PreflightError, match=r"only a set.*TABLE public\.people.*outbound: active"):
         bench.restore(postgres17, name, label=None, src=path)
-    for one in databases(postgres17, name):
-        postgres17.drop_database(one)
+    drop_versions(postgres17, name)

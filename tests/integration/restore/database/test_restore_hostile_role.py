@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.lab import PostgresServer
-from support.restore_runs import RestoreBench, databases
+from support.restore_runs import RestoreBench, drop_versions
 from support.sample_databases import EVERYTHING
 from support.stored_sets import contents_of, script_of
 from support.table_restores import restore_table, schema_of
@@ -57,8 +57,7 @@ def hostile(postgres17: PostgresServer) -> Iterator[tuple[str, dict[str, Any]]]:
         quoted = value if setting == "search_path" else f"'{value}'"
         postgres17.query("postgres", f'ALTER ROLE "{ROLE}" SET {setting} TO {quoted}')
     yield name, {"login_user": ROLE, "login_password": password}
-    for one in databases(postgres17, name):
-        postgres17.drop_database(one)
+    drop_versions(postgres17, name)
     postgres17.query("postgres", f'DROP ROLE "{ROLE}"')
 
 

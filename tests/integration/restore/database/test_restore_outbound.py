@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from support.lab import PostgresServer
 from support.outbound import PAUSED, called, comment, make_calling, states, told, use
-from support.restore_runs import RestoreBench, databases
+from support.restore_runs import RestoreBench, drop_versions
 from support.stored_sets import pg_dump
 
 
@@ -18,8 +18,7 @@ def calling(postgres: PostgresServer) -> Iterator[str]:
     """A database that calls out in every way; it goes with all of its versions."""
     name = make_calling(postgres)
     yield name
-    for one in databases(postgres, name):
-        postgres.drop_database(one)
+    drop_versions(postgres, name)
 
 
 @pytest.mark.parametrize("strategy", ["side_by_side", "in_place"])
@@ -72,8 +71,7 @@ def test_what_a_script_makes_is_paused_too_and_its_functions_are_what_they_were(
     assert postgres17.query(name, functions) == made
     bench.restore(postgres17, name, state="resumed")
     assert (states(postgres17, name), called(postgres17, name)) == (before, [])
-    for one in databases(postgres17, name):
-        postgres17.drop_database(one)
+    drop_versions(postgres17, name)
 
 
 def test_what_is_there_calls_nobody_while_a_restore_in_place_replaces_it_or_fails(
@@ -90,8 +88,7 @@ def test_what_is_there_calls_nobody_while_a_restore_in_place_replaces_it_or_fail
     assert called(postgres17, name) == []
     assert states(postgres17, name) == before
     assert comment(postgres17, name) is None
-    for one in databases(postgres17, name):
-        postgres17.drop_database(one)
+    drop_versions(postgres17, name)
 
 
 def test_a_set_of_a_paused_database_remembers_it_and_what_was_disabled_since_stays_so(
@@ -121,8 +118,7 @@ def test_a_set_of_a_paused_database_remembers_it_and_what_was_disabled_since_sta
     bench.restore(postgres17, name, state="resumed")
     now = {row[:2]: row[2] for row in states(postgres17, name)}
     assert (now["trigger", "orders.hook"], now["trigger", "later.hook"]) == ("D", "O")
-    for one in databases(postgres17, name):
-        postgres17.drop_database(one)
+    drop_versions(postgres17, name)
 
 
 def test_a_restore_with_outbound_active_pauses_nothing(bench: RestoreBench, postgres17: PostgresServer) -> None:
@@ -137,8 +133,7 @@ def test_a_restore_with_outbound_active_pauses_nothing(bench: RestoreBench, post
         result = bench.restore(postgres17, name, strategy=strategy, outbound="active")
         assert (result["paused"], result["not_paused"]) == ([], [])
         assert (states(postgres17, name), comment(postgres17, name)) == (before, None)
-    for one in databases(postgres17, name):
-        postgres17.drop_database(one)
+    drop_versions(postgres17, name)
 
 
 def test_for_a_role_that_is_no_superuser_nothing_calls_out_either(
@@ -157,8 +152,7 @@ def test_for_a_role_that_is_no_superuser_nothing_calls_out_either(
         assert result["not_paused"] == []
         assert bench.restore(postgres17, name, state="resumed", **login)["changed"]
         assert (states(postgres17, name), called(postgres17, name)) == (before, [])
-    for one in databases(postgres17, name):
-        postgres17.drop_database(one)
+    drop_versions(postgres17, name)
     postgres17.query("postgres", f'DROP ROLE "{role}"')
 
 

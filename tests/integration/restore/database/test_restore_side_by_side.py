@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from support.backup_bench import Bench, Keys
 from support.lab import PostgresServer, S3Server
-from support.restore_runs import RestoreBench, databases
+from support.restore_runs import RestoreBench, databases, drop_versions
 from support.sample_databases import EVERYTHING
 from support.stored_sets import contents_of, script_of
 
@@ -24,8 +24,7 @@ def full(postgres: PostgresServer) -> Iterator[str]:
     name = postgres.create_database()
     postgres.query(name, EVERYTHING)
     yield name
-    for one in databases(postgres, name):
-        postgres.drop_database(one)
+    drop_versions(postgres, name)
 
 
 @pytest.mark.parametrize(("parts", "jobs"), [(1, 1), (1, 2), (3, 3)])

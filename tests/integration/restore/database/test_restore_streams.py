@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from support.lab import PostgresServer
 from support.processes import children
-from support.restore_runs import RestoreBench, databases, start_restore
+from support.restore_runs import RestoreBench, databases, drop_versions, start_restore
 from support.sample_databases import fill
 
 MARKER = b"a canary in the rows"
@@ -45,8 +45,7 @@ def filled(server: PostgresServer, megabytes: int) -> Iterator[str]:
     marker = MARKER.decode()
     server.query(name, f"UPDATE first SET text = '{marker}' || text; UPDATE second SET text = '{marker}' || text")
     yield name
-    for one in databases(server, name):
-        server.drop_database(one)
+    drop_versions(server, name)
 
 
 @pytest.fixture
@@ -133,8 +132,7 @@ def test_a_role_that_is_no_superuser_restores_what_is_its_own(bench: RestoreBenc
         bench.restore(postgres17, name, state="finalized", **login)
         assert databases(postgres17, name) == {name}
     finally:
-        for one in databases(postgres17, name):
-            postgres17.drop_database(one)
+        drop_versions(postgres17, name)
         postgres17.query("postgres", f'DROP ROLE "{role}"')
 
 

@@ -14,18 +14,8 @@ from support.effort import some
 from support.postgres import PostgresServer
 from support.statement_walk import Walk
 from support.stored_sets import contents_of
-from support.table_restores import LITTER, restore_table, schema_of
+from support.table_restores import BOXES, LITTER, restore_table, schema_of
 
-SCHEMA = """
-CREATE TABLE public.boxes (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, kept serial);
-CREATE TABLE public.things (id integer PRIMARY KEY, box integer REFERENCES public.boxes);
-CREATE INDEX boxes_name ON public.boxes (name);
-CREATE VIEW public.named AS SELECT name FROM public.boxes;
-CREATE MATERIALIZED VIEW public.counted AS SELECT count(*) AS n FROM public.boxes;
-GRANT SELECT ON public.boxes TO PUBLIC;
-INSERT INTO public.boxes (name) SELECT 'box ' || n FROM generate_series(1, 100) AS n;
-INSERT INTO public.things SELECT n, n FROM generate_series(1, 50) AS n;
-"""
 # A moment of the restore, told by a statement that is not carried out any more.
 STEPS = {
     "swap": [
@@ -52,7 +42,7 @@ def test_after_a_crash_the_table_is_the_old_one_or_the_new_one_and_the_next_run_
     own_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:
     bench, database = Bench(tmp_path, make_keys(tmp_path)), own_server.create_database()
-    own_server.psql(database, SCHEMA)
+    own_server.psql(database, BOXES)
     bench.backup(own_server, database, fingerprint="all")
     before, whole = schema_of(own_server, database), contents_of(own_server, database)
     walk = Walk(monkeypatch)

@@ -13,20 +13,11 @@ from support.effort import some
 from support.postgres import PostgresServer
 from support.statement_walk import Walk
 from support.stored_sets import contents_of
-from support.table_restores import LITTER, restore_table, schema_of
+from support.table_restores import BOXES, LITTER, restore_table, schema_of
 
-SCHEMA = """
-CREATE TABLE public.boxes (id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY, name text, kept serial);
-CREATE TABLE public.things (id integer PRIMARY KEY, box integer REFERENCES public.boxes);
-CREATE INDEX boxes_name ON public.boxes (name);
-CREATE VIEW public.named AS SELECT name FROM public.boxes;
-CREATE MATERIALIZED VIEW public.counted AS SELECT count(*) AS n FROM public.boxes;
-CREATE FUNCTION public.touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+SCHEMA = f"""{BOXES}CREATE FUNCTION public.touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
 CREATE TRIGGER touched BEFORE INSERT ON public.boxes FOR EACH ROW EXECUTE FUNCTION public.touch();
 COMMENT ON TABLE public.boxes IS 'boxes';
-GRANT SELECT ON public.boxes TO PUBLIC;
-INSERT INTO public.boxes (name) SELECT 'box ' || n FROM generate_series(1, 100) AS n;
-INSERT INTO public.things SELECT n, n FROM generate_series(1, 50) AS n;
 """
 
 

@@ -11,7 +11,7 @@ from support.backup_bench import Bench, make_keys
 from support.calling_at_load import heard, make_calling_at_load
 from support.lab import PostgresServer
 from support.outbound import called, make_calling, states
-from support.restore_runs import databases
+from support.restore_runs import drop_versions
 from support.table_restores import restore_table
 
 
@@ -33,8 +33,7 @@ def test_no_restore_of_a_table_fires_what_is_on_it_or_changes_its_state(
     postgres17.query(name, "DROP TABLE orders CASCADE")
     restore_table(postgres17, name, "public.orders", bench=bench)
     assert (states(postgres17, name), called(postgres17, name)) == (before, [])
-    for one in databases(postgres17, name):
-        postgres17.drop_database(one)
+    drop_versions(postgres17, name)
 
 
 def test_rows_elsewhere_that_would_follow_keep_a_merge_off(postgres17: PostgresServer, tmp_path: Path) -> None:
@@ -129,5 +128,4 @@ def test_rows_are_put_in_without_the_calls_of_what_checks_them(postgres17: Postg
     heard(postgres17, name)
     assert "TABLE public.people" in restore()["silenced"]
     assert heard(postgres17, name) == []
-    for one in databases(postgres17, name):
-        postgres17.drop_database(one)
+    drop_versions(postgres17, name)
