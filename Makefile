@@ -98,6 +98,7 @@ demo: setup tools ## back up a real database into three locations, and say how t
 bench: setup tools ## measure against pg_dump alone, shell commands and other software (SCALE=0.1)
 	$(BIN)/python tools/bench.py --scale $(SCALE)
 	$(BIN)/python tools/bench_catalogue.py
+	$(BIN)/python tools/bench_progress.py
 
 docs: setup ## build the collection's reference as HTML in .cache/docs/html
 	@$(BIN)/python tools/docs.py

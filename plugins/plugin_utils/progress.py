@@ -67,6 +67,7 @@ def shown(action: Any, task_vars: Any) -> Iterator[None]:
     finally:
         watcher.stop()
         task.environment = before
+        watcher.clean_up()
 
 
 def _first_seconds(action: Any, task_vars: Any) -> float:
@@ -99,6 +100,7 @@ class _Watcher:
         self._first = first
         self._began = time.monotonic()
         self._over = threading.Event()
+        self._read_once = False
         # Whom the display is passed on by, and other things of the task, are found through the context.
         context = contextvars.copy_context()
         self._thread = threading.Thread(target=context.run, args=(self._watch,), name="progress", daemon=True)
@@ -110,6 +112,15 @@ class _Watcher:
         self._over.set()
         self._thread.join(_JOIN_SECONDS)
 
+    def clean_up(self) -> None:
+        """Remove the file of a module that was killed: any other has done so itself."""
+        with contextlib.suppress(Exception):
+            if self._is_here:
+                os.unlink(self._path)
+            elif self._read_once:
+                # A command on the host, for tasks that took long enough for a line.
+                self._command(f"rm -f {shlex.quote(self._path)}")
+
     def _watch(self) -> None:
         pause = self._first
         while not self._over.wait(pause):
@@ -120,16 +131,25 @@ class _Watcher:
             pause = live_seconds or min(pause * _FACTOR, _LONGEST_SECONDS)
 
     def _read(self) -> str:
-        if self._action._connection.transport == "local" and self._action._connection.become is None:
+        if self._is_here:
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
             with open(os.open(self._path, flags), encoding="ascii") as file:
                 return file.read(_MOST_BYTES)
-        # The module's own command is under way: what remembers its state is not shared with it.
+        told = self._command(f"head -c {_MOST_BYTES} {shlex.quote(self._path)}")
+        self._read_once = True
+        return told
+
+    @property
+    def _is_here(self) -> bool:
+        """Whether the file is this host's, and of this user."""
+        return self._action._connection.transport == "local" and self._action._connection.become is None
+
+    def _command(self, command: str) -> str:
+        # The module's own command may be under way: what remembers its state is not shared with it.
         action = copy.copy(self._action)
         action._connection = copy.copy(action._connection)
         action._connection.become = copy.copy(action._connection.become)
-        found = action._low_level_execute_command(f"head -c {_MOST_BYTES} {shlex.quote(self._path)}")
-        return str(found["stdout"])
+        return str(action._low_level_execute_command(command)["stdout"])
 
 
 def line(module: str, host: str, found: dict[str, Any], seconds: float) -> str:
