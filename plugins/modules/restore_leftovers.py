@@ -16,8 +16,6 @@ description:
   - Changes nothing. What it finds is for the option O(mobul.backup.backup_check#module:findings).
 author:
   - The mobul.backup maintainers (@mobul)
-requirements:
-  - psycopg2
 extends_documentation_fragment:
   - mobul.backup.connection
 attributes:
