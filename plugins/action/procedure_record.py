@@ -19,6 +19,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.errors import B
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.custody import names
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.run import run_procedure_record
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.values import VALUES, values_of
+from ansible_collections.mobul.backup.plugins.plugin_utils.failure import Failure
 
 
 class ActionModule(ActionBase):
@@ -37,7 +38,8 @@ class ActionModule(ActionBase):
                 params, self._given(params["procedure"], task_vars or {}), self._task.check_mode
             )
         except BackupError as error:
-            told = {**(error.report or {}), "failed": True, "msg": str(error), "step": error.step, "hint": error.hint}
+            told = {**(error.report or {}), "failed": True, "msg": str(error), "step": error.step}
+            raise Failure({**result, "changed": False, **shown(told)}) from None
         except AnsibleError:
             raise
         except Exception as error:

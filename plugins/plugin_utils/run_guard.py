@@ -19,18 +19,24 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible.plugins.action.normal import ActionModule as NormalAction
-from ansible_collections.mobul.backup.plugins.plugin_utils import progress, python_version
+from ansible_collections.mobul.backup.plugins.plugin_utils import failure, progress, python_version
 
 _STEP_SECONDS = 2.0
 
 
 class GuardedAction(NormalAction):  # type: ignore[misc]
-    """Does what Ansible does for a module without an action plugin, says how far it is, and ends with its run."""
+    """Does what Ansible does for a module without an action plugin, says how far it is, and ends with its run.
+
+    :cvar intact: what is as it was before where the module failed and changed nothing.
+    """
+
+    intact = ""
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> Any:
-        """Run the module with the action's name and return its result."""
+        """Run the module with the action's name and return its result, a failure in one line."""
         with _ends_with_run(), progress.shown(self, task_vars):
-            return python_version.named(self, super().run(tmp, task_vars))
+            result = python_version.named(self, super().run(tmp, task_vars))
+        return failure.told(result, self, task_vars or {}, self.intact)
 
 
 @contextlib.contextmanager

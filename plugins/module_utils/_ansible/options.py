@@ -139,3 +139,12 @@ PROCEDURE_RECORD: dict[str, Any] = {
     "document_key": {"type": "str", "no_log": True},
     "document_key_passphrase": {"type": "str", "no_log": True},
 }
+
+RUN_SUMMARY: dict[str, Any] = {
+    "state": {"type": "str", "default": "host", "choices": ["host", "noted", "run"]},
+    "lines": {"type": "list", "elements": "str", "default": []},
+    "failure": {"type": "str", "default": ""},
+    "registered": {"type": "list", "elements": "str", "default": []},
+    "title": {"type": "str", "default": "run"},
+    "noted": {"type": "str", "default": "run__noted"},
+}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from .documents.values import Choice, Text
 from .texts import bounded_list
@@ -34,6 +34,15 @@ class Finding:
     def __str__(self) -> str:
         subject = f" ({self.subject})" if self.subject else ""
         return f"{self.status}: {self.check}{subject}: {self.message}"
+
+
+def ended_badly(result: Mapping[str, Any]) -> bool:
+    """Whether a task of the collection failed, as Ansible registers it; an empty one never came to its end.
+
+    A failure with a report names its step also where the task did not fail by it, as the role tells it later.
+    """
+    held_back = "step" in result and "msg" in result
+    return not result or held_back or bool(result.get("failed") or result.get("unreachable"))
 
 
 def joined(texts: Sequence[str], *, limit: int = _TOLD) -> str:

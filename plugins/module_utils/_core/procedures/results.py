@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..backupset.naming import SetId
+from ..findings import ended_badly
 from ..texts import first_lines, visible
 from .document import DONE, FAILED, PENDING, SKIPPED, Backup, Copy, File
 
@@ -44,7 +45,7 @@ def outcome_of(result: Mapping[str, Any], *, check_mode: bool, reused: bool = Fa
         return Outcome(PENDING, ("it is done only when the procedure is carried out",))
     if result.get("skipped"):
         return Outcome(SKIPPED, ("it was not done",))
-    if not result or result.get("failed") or result.get("unreachable"):
+    if ended_badly(result):
         return Outcome(FAILED, (_reason(result),), backup, differences)
     if because := result.get("skipped_because"):
         return Outcome(FAILED, (visible(f"there is no new backup: {because}"),))

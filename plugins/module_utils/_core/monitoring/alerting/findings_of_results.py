@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ...findings import FAILED, PASSED, STATUSES, WARNING, Finding, verdict
+from ...findings import FAILED, PASSED, STATUSES, WARNING, Finding, ended_badly, verdict
 
 _UNKNOWN = "ended before it could tell why (see the output of the run)"
 
@@ -60,7 +60,7 @@ def _single(results: Sequence[Result]) -> Iterator[Result]:
 
 def _job(result: Result, source: str, own: Sequence[Finding]) -> Finding:
     """Whether the task did its work. One that failed because of what it found has done it, and its findings say why."""
-    if not result or result.get("failed") or result.get("unreachable"):
+    if ended_badly(result):
         if own and verdict(own) == FAILED:
             told = "came to its end; what it found is told apart"
             return Finding(check="job", subject=source, status=PASSED, message=told)
@@ -83,7 +83,7 @@ def _uploads(result: Result) -> Iterator[Finding]:
     locations = result.get("locations")
     if "copies" not in result or not isinstance(locations, list):
         return
-    bad = FAILED if result.get("failed") else WARNING
+    bad = FAILED if ended_badly(result) else WARNING
     for location in locations:
         name, status = str(location.get("name")), location.get("status")
         if status == "good":

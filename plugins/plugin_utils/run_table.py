@@ -1,0 +1,85 @@
+# Copyright (c) 2026, the mobul.backup maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How a run went for all of its hosts, in a few lines: the hosts with which something is wrong are named."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.mobul.backup.plugins.module_utils._core.findings import ended_badly
+from ansible_collections.mobul.backup.plugins.module_utils._core.texts import visible
+
+GOOD, FAILED, UNREACHABLE, PENDING = "good", "failed", "unreachable", "not reached"
+_WORST_FIRST = (FAILED, UNREACHABLE, PENDING, GOOD)
+_TOLD = 80
+"""So many characters of why; all of it was told where it failed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How it went for one host."""
+
+    host: str
+    status: str
+    why: str = ""
+
+
+def failure_of(result: Mapping[str, Any]) -> str:
+    """The line of what failed and was not told yet: of a host that is gone, and of what was held back; "" otherwise."""
+    if result.get("unreachable"):
+        return f"the host cannot be reached: {result.get('msg', '')}"
+    return "" if result.get("failed") or not ended_badly(result) else str(result["msg"])
+
+
+def lines_of(result: Mapping[str, Any]) -> list[str]:
+    """What is said of a result. Findings that failed are in the line of the failure already."""
+    summary = result.get("summary")
+    told = failure_of(result) and "findings" in result
+    return [str(line) for line in summary] if isinstance(summary, list) and not told else []
+
+
+def outcome_of(host: str, noted: bool, results: Sequence[Mapping[str, Any]]) -> Outcome:
+    """How it went for *host*.
+
+    :param noted: whether it came to its end.
+    :param results: what its tasks have registered.
+    """
+    if noted:
+        return Outcome(host, GOOD)
+    if any(result.get("unreachable") for result in results):
+        return Outcome(host, UNREACHABLE)
+    bad = next((result for result in results if ended_badly(result)), None)
+    if bad is None and not results:
+        return Outcome(host, PENDING, "see above")
+    return Outcome(host, FAILED, visible(str((bad or {}).get("step") or "see above"))[:_TOLD])
+
+
+def ends_here(
+    outcomes: Sequence[Outcome], everybody: Sequence[str], batch: Sequence[str], there: Collection[str]
+) -> bool:
+    """Whether nobody comes after: another batch, or with the strategy free a host that is still at work.
+
+    :param batch: hosts that are run at once.
+    :param there: those of them that have not left the run.
+    """
+    done = {one.host: one for one in outcomes}
+    if any(done[host].status == PENDING for host in there):
+        return False
+    return batch[-1] == everybody[-1] or not any(done[host].status == GOOD for host in batch)
+
+
+def table(title: str, outcomes: Sequence[Outcome]) -> list[str]:
+    """The lines of the table, the worst first."""
+    named = {status: [one for one in outcomes if one.status == status] for status in _WORST_FIRST}
+    lines = [f"{title}: {len(named[GOOD])} of {len(outcomes)} good"]
+    bad = [one for status in _WORST_FIRST[:-1] for one in named[status]]
+    width = max((len(one.host) for one in bad), default=0)
+    lines += [f"{one.host:{width}}  {one.status}{f': {one.why}' if one.why else ''}" for one in bad]
+    if named[GOOD]:
+        lines.append("good: " + ", ".join(one.host for one in named[GOOD]))
+    if bad:
+        lines.append(f"to run it again for the others only: --limit {','.join(one.host for one in bad)}")
+    return lines

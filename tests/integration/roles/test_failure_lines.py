@@ -1,0 +1,85 @@
+"""What an operator reads of a failure: one line, once, in the words of the inventory. The texts are golden."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from support.backup_bench import Keys
+from support.playbooks import Playbooks, Run
+
+HOSTS: dict[str, tuple[dict[str, Any], str]] = {
+    "refused": (
+        {"backup_login_host": "127.0.0.1", "backup_login_port": 1},
+        'connect to the database: postgres@127.0.0.1:1/refused: connection to server at "127.0.0.1", port 1 failed: '
+        "Connection refused; Is the server running on that host and accepting TCP/IP connections? (check "
+        "backup_login_host and backup_login_port, and that the server runs); no backup was made",
+    ),
+    "jobs": (
+        {"backup_jobs": "many"},
+        "check the options: argument 'backup_jobs' is of type str and we were unable to convert to int: "
+        "\"'many'\" cannot be converted to an int; no backup was made",
+    ),
+    "recipients": (
+        {"backup_recipients": []},
+        "check the options: backup_recipients is empty (give at least one recipient, or set "
+        "backup_allow_unencrypted: true); no backup was made",
+    ),
+    "compress": (
+        {"backup_compress": "best"},
+        "check the options: backup_compress 'best' is not understood (auto, none, zstd:1, gzip:6 or lz4); "
+        "no backup was made",
+    ),
+    "locations": (
+        {"backup_locations": [{"name": "s3", "type": "s4"}]},
+        "check the options: value of type must be one of: local, s3, rclone, got: s4 found in backup_locations; "
+        "no backup was made",
+    ),
+    "kind": (
+        {"backup_kind": "x"},
+        "check the options: backup_kind is 'x' (one of daily, weekly, monthly, yearly, manual)",
+    ),
+}
+
+
+def shown(run: Run) -> dict[str, dict[str, Any]]:
+    """Host -> what Ansible shows of its failure."""
+    decoder, found = json.JSONDecoder(), {}
+    for match in re.finditer(r"^fatal: \[(\w+)[^\]]*\]: FAILED! => ", run.output, re.MULTILINE):
+        assert match[1] not in found, "a failure is told once"
+        found[match[1]] = decoder.raw_decode(run.output, match.end())[0]
+    return found
+
+
+@pytest.mark.next
+def test_a_failed_backup_is_one_line_in_the_inventorys_words(playbooks: Playbooks, keys: Keys) -> None:
+    place = playbooks.directory / "here"
+    place.mkdir()
+    location = {"name": "here", "type": "local", "path": str(place)}
+    common = {"backup_recipients": keys.recipients, "backup_locations": [location]}
+    inventory = playbooks.inventory({name: {**common, **variables} for name, (variables, _text) in HOSTS.items()})
+    run = playbooks.run("mobul.backup.backup", inventory)
+    assert run.status == 2
+    assert "[ERROR]" not in run.output
+    for name, result in shown(run).items():
+        assert result == {"changed": False, "msg": HOSTS[name][1], "step": HOSTS[name][1].partition(": ")[0]}
+    assert set(shown(run)) == set(HOSTS)
+
+
+def test_a_failed_check_is_told_once_and_kept_for_those_who_register_it(playbooks: Playbooks) -> None:
+    gone = playbooks.directory / "gone"
+    location = {"name": "here", "type": "local", "path": str(gone)}
+    inventory = playbooks.inventory({"shop": {"backup_locations": [location]}})
+    run = playbooks.run("mobul.backup.daily_check", inventory)
+    assert run.status == 2
+    told = f"it could not be looked at: open the location: location 'here': {gone} does not exist"
+    assert run.output.count(told) == 1
+    assert "[ERROR]" not in run.output
+    assert shown(run)["shop"] == {
+        "changed": False,
+        "msg": "check the backups: recovery_point (weekly): there is no good weekly backup; "
+        f"copies (here): {told} (create it, or mount its file system)",
+        "registered": "daily_check_result",
+    }
