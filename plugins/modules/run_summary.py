@@ -13,8 +13,9 @@ description:
   - With O(state=host) it says what the tasks of a host have told, and fails if they have failed. Roles call it as their
     last task, so that a failure is told once, and after what is done whatever became of it.
   - With O(state=run) it says how it went for all hosts of the play, those that failed and those that could not be
-    reached first, and has the same in the run's statistics as C(backup_run). It never fails. The playbooks call it at
-    their end.
+    reached first. The run's statistics have it as C(backup_run), with the numbers of C(hosts) and of those that are
+    C(good), and the names of those that C(failed), are C(unreachable) or C(not_reached). It never fails. The playbooks
+    call it at their end.
   - It runs where C(ansible-playbook) does, and asks no host for anything.
 author:
   - The mobul.backup maintainers (@mobul)
@@ -91,11 +92,6 @@ summary:
   type: list
   elements: str
   sample: ["shop: weekly_20261123_000000, 1 of 2 copies good"]
-hosts:
-  description: How it went for each host, V(good), V(failed), V(unreachable) or V(not reached).
-  returned: with O(state=run)
-  type: dict
-  sample: {shop: good, crm: failed}
 """
 
 from collections.abc import Mapping

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,34 +41,21 @@ def lines_of(result: Mapping[str, Any]) -> list[str]:
     return [str(line) for line in summary] if isinstance(summary, list) and not told else []
 
 
-def outcome_of(host: str, noted: bool, results: Sequence[Mapping[str, Any]]) -> Outcome:
+def outcome_of(host: str, noted: bool, results: Sequence[Mapping[str, Any]], *, reached: bool = True) -> Outcome:
     """How it went for *host*.
 
     :param noted: whether it came to its end.
     :param results: what its tasks have registered.
+    :param reached: whether the run came to it at all.
     """
     if noted:
         return Outcome(host, GOOD)
+    if not reached:
+        return Outcome(host, PENDING)
     if any(result.get("unreachable") for result in results):
         return Outcome(host, UNREACHABLE)
-    bad = next((result for result in results if ended_badly(result)), None)
-    if bad is None and not results:
-        return Outcome(host, PENDING, "see above")
-    return Outcome(host, FAILED, visible(str((bad or {}).get("step") or "see above"))[:_TOLD])
-
-
-def ends_here(
-    outcomes: Sequence[Outcome], everybody: Sequence[str], batch: Sequence[str], there: Collection[str]
-) -> bool:
-    """Whether nobody comes after: another batch, or with the strategy free a host that is still at work.
-
-    :param batch: hosts that are run at once.
-    :param there: those of them that have not left the run.
-    """
-    done = {one.host: one for one in outcomes}
-    if any(done[host].status == PENDING for host in there):
-        return False
-    return batch[-1] == everybody[-1] or not any(done[host].status == GOOD for host in batch)
+    bad = next((result for result in results if ended_badly(result)), {})
+    return Outcome(host, FAILED, visible(str(bad.get("step") or "see above"))[:_TOLD])
 
 
 def table(title: str, outcomes: Sequence[Outcome]) -> list[str]:
@@ -83,3 +70,10 @@ def table(title: str, outcomes: Sequence[Outcome]) -> list[str]:
     if bad:
         lines.append(f"to run it again for the others only: --limit {','.join(one.host for one in bad)}")
     return lines
+
+
+def statistics(title: str, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """The same for programs: how many are good, and the names of the others."""
+    named = {status: [one.host for one in outcomes if one.status == status] for status in _WORST_FIRST}
+    others = {status.replace(" ", "_"): named[status] for status in _WORST_FIRST[:-1] if named[status]}
+    return {"title": title, "hosts": len(outcomes), "good": len(named[GOOD]), **others}
