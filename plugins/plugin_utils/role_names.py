@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from jinja2 import nodes
 
 PREFIX = "mobul.backup."
 _COLLECTION = Path(__file__).resolve().parents[2]
+_NAMED = re.compile(r"^ +(?:register: |(?=[a-z_]+: ))([a-z][a-z_]+)", re.MULTILINE)
 _MOST_STEPS = 5
 """From an option to what the user has set: the task's variable, the role's, the one that it inherits from."""
 
@@ -29,6 +31,13 @@ def known_variables() -> frozenset[str]:
         for entry in yaml.safe_load(path.read_text("utf-8"))["argument_specs"].values():
             found |= set(entry.get("options") or ())
     return frozenset(found)
+
+
+@functools.cache
+def own_names() -> frozenset[str]:
+    """What the collection's own tasks register and set, which is there when another playbook of it comes later."""
+    paths = (*_COLLECTION.glob("roles/*/tasks/*.yml"), *_COLLECTION.glob("playbooks/*.yml"))
+    return frozenset(name for path in paths for name in _NAMED.findall(path.read_text("utf-8")))
 
 
 def variables_by_option(task: Any, task_vars: Mapping[str, Any]) -> dict[str, str]:

@@ -35,10 +35,16 @@ def failure_of(result: Mapping[str, Any]) -> str:
 
 
 def lines_of(result: Mapping[str, Any]) -> list[str]:
-    """What is said of a result. Findings that failed are in the line of the failure already."""
-    summary = result.get("summary")
-    told = failure_of(result) and "findings" in result
-    return [str(line) for line in summary] if isinstance(summary, list) and not told else []
+    """What is said of a result, without what the line of its failure says already."""
+    summary, failure = result.get("summary"), failure_of(result)
+    if not isinstance(summary, list) or (failure and "verdict" in result):
+        return []
+    return [_without(str(line), failure) for line in summary]
+
+
+def _without(line: str, failure: str) -> str:
+    head, failed, why = line.partition(": failed: ")
+    return f"{head}: failed" if failed and why in failure else line
 
 
 def outcome_of(host: str, noted: bool, results: Sequence[Mapping[str, Any]], *, reached: bool = True) -> Outcome:

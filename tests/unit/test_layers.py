@@ -274,7 +274,7 @@ def load(path: Path) -> dict:
     return yaml.safe_load(path.read_text()) or {}
 
 
-ON_THE_CONTROLLER = {"procedure_record", "run_summary"}
+ON_THE_CONTROLLER = {"procedure_record", "run_check", "run_summary"}
 """What an action plugin does in the module's place, in the run's own process."""
 
 

@@ -148,3 +148,8 @@ RUN_SUMMARY: dict[str, Any] = {
     "title": {"type": "str", "default": "run"},
     "noted": {"type": "str", "default": "run__noted"},
 }
+
+RUN_CHECK: dict[str, Any] = {
+    "hosts": {"type": "list", "elements": "str", "default": []},
+    "own": {"type": "list", "elements": "str", "default": []},
+}

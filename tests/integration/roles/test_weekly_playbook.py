@@ -51,7 +51,8 @@ def test_each_database_gets_its_set_and_one_that_fails_stops_no_other(
     run = playbooks.run("mobul.backup.weekly", inventory, "-vvv")
 
     assert run.status == 2
-    assert run.recap()["shop"] == run.recap()["catalogue"]
+    counts = [{**run.recap()[host], "ok": 0} for host in ("shop", "catalogue")]
+    assert counts[0] == counts[1]
     assert run.recap()["shop"]["changed"] == 1
     assert {host for host, counts in run.recap().items() if counts["failed"]} == {"unknown", "denied"}
     for host, reason in (("unknown", 'database "no_such_database" does not exist'), ("denied", "password")):
@@ -107,7 +108,7 @@ def test_a_configuration_that_is_wrong_is_named_before_anything_is_written(
     wrong: dict[str, tuple[dict[str, Any], str]] = {
         "open": (
             {**NO_RECIPIENTS},
-            "recipients is empty (give at least one recipient, or set allow_unencrypted: true)",
+            "backup_recipients is empty (give at least one recipient, or set backup_allow_unencrypted: true)",
         ),
         "blank": ({"backup_recipients": ""}, "recipients is empty"),
         "personal": (

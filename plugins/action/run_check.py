@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the mobul.backup maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks at how a run was started, where ansible-playbook runs: only there tags and all hosts' variables are known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import RUN_CHECK
+from ansible_collections.mobul.backup.plugins.plugin_utils.failure import Failure
+from ansible_collections.mobul.backup.plugins.plugin_utils.near_misses import near_misses, selects
+from ansible_collections.mobul.backup.plugins.plugin_utils.role_names import known_variables, own_names
+
+
+class ActionModule(ActionBase):
+    """Runs on the controller, and asks no host for anything."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Fail where something is wrong, in one line."""
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _validated, params = self.validate_argument_spec(argument_spec=RUN_CHECK)
+        variables = task_vars or {}
+        only, without = list(variables["ansible_run_tags"]), list(variables["ansible_skip_tags"])
+        if not selects(self._task.tags, only, without):
+            raise _refused("check the tags", _tags_told(only, without))
+        names = {name for host in params["hosts"] for name in variables["hostvars"].raw_get(host)}
+        if found := near_misses(names - set(params["own"]), known_variables() | own_names()):
+            told = "; ".join(f"{name} is no variable, and {meant} is one" for name, meant in found.items())
+            raise _refused(
+                "check the variables",
+                f"{told} (rename it, or name it in backup_own_variables if it is your own); nothing was done",
+            )
+        return {**result, "changed": False}
+
+
+def _refused(step: str, message: str) -> Failure:
+    return Failure({"failed": True, "changed": False, "msg": f"{step}: {message}", "step": step})
+
+
+def _tags_told(only: Sequence[str], without: Sequence[str]) -> str:
+    given = [f"--tags {','.join(only)}"] if list(only) != ["all"] else []
+    given += [f"--skip-tags {','.join(without)}"] if without else []
+    told = " and ".join(given)
+    return f"{told} selects nothing of this playbook (leave it out, and choose databases by --limit); nothing was done"

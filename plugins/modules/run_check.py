@@ -1,0 +1,68 @@
+#!/usr/bin/python
+# Copyright (c) 2026, the mobul.backup maintainers
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: run_check
+short_description: Refuse a run that would do nothing, or something else than was meant
+version_added: 0.1.0
+description:
+  - Fails where C(--tags) or C(--skip-tags) select nothing of the playbook, which would end well and do nothing.
+  - Fails where a variable of a host has almost the name of one of the collection's, C(backup_recipient) say. What it is
+    to set is not set then. Names that are a letter or two away are refused, and all others are the user's own.
+  - The playbooks call it first. It runs where C(ansible-playbook) does, and needs the tag C(always).
+author:
+  - The mobul.backup maintainers (@mobul)
+attributes:
+  check_mode:
+    support: full
+    description: It only looks.
+  diff_mode:
+    support: none
+    description: It changes nothing.
+options:
+  hosts:
+    description: Hosts whose variables are looked at.
+    type: list
+    elements: str
+    default: []
+  own:
+    description: Names of variables that are the user's own although they are close to one of the collection's.
+    type: list
+    elements: str
+    default: []
+"""
+
+EXAMPLES = r"""
+- name: Check how the run was started
+  mobul.backup.run_check:
+    hosts: "{{ ansible_play_hosts_all }}"
+  run_once: true
+  tags: [always]
+"""
+
+RETURN = r"""
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import RUN_CHECK
+from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
+
+
+def refuse(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+    """The action plugin of this name does the work: a module knows nothing of tags and of other hosts' variables."""
+    raise ConfigError("check the run", "the action plugin is missing", hint="install the collection as a whole")
+
+
+def main() -> None:
+    run_module(RUN_CHECK, refuse)
+
+
+if __name__ == "__main__":
+    main()
