@@ -30,6 +30,7 @@ from .checks import all_drills
 from .managed import add_managed, is_asked
 
 STEP = "write the metrics"
+_HINT = "directory is that of node_exporter's --collector.textfile.directory"
 _MODE = 0o644
 """node_exporter runs as a user of its own, and nothing in the file is secret."""
 _MAX_BYTES = 16 * 1024 * 1024
@@ -63,7 +64,9 @@ def run_backup_metrics(params: Mapping[str, Any], check_mode: bool) -> dict[str,
         files[own] = supabase_text(label, params["environment"], params["supabase"])
     before = {name: _read(name) for name in files}
     changed = [name for name, text in files.items() if before[name] != text]
-    if not check_mode:
+    if check_mode:
+        _check_directory(params["directory"])
+    else:
         for name in changed:
             _bring(name, files[name])
     diffs = [_diff(name, before[name], files[name]) for name in files]
@@ -190,6 +193,14 @@ def _read(path: str) -> str | None:
         return None
 
 
+def _check_directory(directory: str) -> None:
+    """What would keep the file from being written is told in check mode, too."""
+    if not os.path.isdir(directory):
+        raise BackupError(STEP, f"{directory} is no directory", hint=_HINT)
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise BackupError(STEP, f"{directory} cannot be written to by this user", hint=_HINT)
+
+
 def _bring(path: str, text: str | None) -> None:
     if text is not None:
         _write(path, text)
@@ -218,5 +229,5 @@ def _write(path: str, text: str) -> None:
         raise BackupError(
             STEP,
             f"{path}: {error.strerror}",
-            hint="directory is that of node_exporter's --collector.textfile.directory",
+            hint=_HINT,
         ) from None

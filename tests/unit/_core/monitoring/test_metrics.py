@@ -109,9 +109,12 @@ def test_a_file_is_written_once_and_can_be_read_by_everybody(parameters: dict[st
     assert os.listdir(path.parent) == [path.name]
 
 
-def test_a_directory_that_is_not_there_is_an_error_that_says_which_is_meant(parameters: dict[str, Any]) -> None:
+@pytest.mark.parametrize("check_mode", [False, True], ids=["run", "check mode"])
+def test_a_directory_that_is_not_there_is_an_error_that_says_which_is_meant(
+    parameters: dict[str, Any], check_mode: bool
+) -> None:
     with pytest.raises(BackupError, match=r"textfile\.directory"):
-        run_backup_metrics({**parameters, "directory": "/nonexistent"}, False)
+        run_backup_metrics({**parameters, "directory": "/nonexistent"}, check_mode)
 
 
 def test_a_write_that_fails_leaves_the_old_file(
