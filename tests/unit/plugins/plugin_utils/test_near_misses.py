@@ -29,7 +29,7 @@ def test_a_name_that_is_a_letter_or_two_away_was_meant_to_be_another(name: str, 
 
 def test_no_name_of_the_collections_own_is_a_mistake() -> None:
     assert not near_misses(known_variables() | own_names(), known_variables() | own_names())
-    assert {"backup_alerted", "cleanup_replicated"} <= own_names()
+    assert {"cleanup_pruned", "cleanup_replicated"} <= own_names()
 
 
 @pytest.mark.parametrize(
