@@ -68,6 +68,18 @@ def test_a_failed_backup_is_one_line_in_the_inventorys_words(playbooks: Playbook
     assert set(shown(run)) == set(HOSTS)
 
 
+def test_a_clean_up_of_a_label_that_nobody_has_is_no_success(playbooks: Playbooks) -> None:
+    place = playbooks.directory / "here"
+    place.mkdir()
+    inventory = playbooks.inventory(
+        {"shop": {"backup_locations": [{"name": "here", "type": "local", "path": str(place)}]}}
+    )
+    run = playbooks.run("mobul.backup.cleanup", inventory, "-e", "cleanup_label=shpo", "--check")
+    assert run.status == 2
+    told = "find the sets: there is none of shpo in any location (is cleanup_label right?); nothing was deleted"
+    assert shown(run)["shop"]["msg"] == told
+
+
 def test_a_failed_check_is_told_once_and_kept_for_those_who_register_it(playbooks: Playbooks) -> None:
     gone = playbooks.directory / "gone"
     location = {"name": "here", "type": "local", "path": str(gone)}
