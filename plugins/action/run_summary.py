@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,7 +98,7 @@ class ActionModule(ActionBase):
 
         A worker knows no more of other hosts than was known when it was started. The directory is the run's own.
         """
-        path = Path(constants.DEFAULT_LOCAL_TMP) / f"mobul-backup-{self._task._uuid!s}"
+        path = Path(constants.DEFAULT_LOCAL_TMP) / f"mobul-backup-{os.getppid()}-{self._task._uuid!s}"
         with path.open("a+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
