@@ -57,7 +57,7 @@ options:
         backup's copies by location, and the check C(damaged_copies) of those that a replication found. Where a result
         has findings of its own, they are told as they are.
       - A copy that is missing is a failure where it made the backup fail, and a warning where there were enough others.
-      - An empty result is that of a task that never came to its end, which is a failure. One that was skipped tells
+      - An empty result is that of a task that never ended, which is a failure. One that was skipped tells
         nothing.
     type: raw
   findings:

@@ -153,7 +153,7 @@ warnings:
   returned: when there are any
   type: list
   elements: str
-  sample: ["location 'primary': hold.json could not be read and gives way"]
+  sample: ["location 'primary': hold.json could not be read and is replaced"]
 """
 
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module

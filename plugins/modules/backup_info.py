@@ -171,7 +171,7 @@ foreign:
   type: list
   elements: str
 locations:
-  description: Numbers by location, or the error because of which it could not be looked at.
+  description: Numbers by location, or the error because of which it could not be read.
   returned: success
   type: dict
 policy:

@@ -436,7 +436,7 @@ findings:
   type: list
   elements: dict
   sample:
-    - {check: backup_lock, subject: "", status: passed, message: nobody keeps backups from being made}
+    - {check: backup_lock, subject: "", status: passed, message: no session blocks backups}
     - {check: missing_tables, subject: "", status: passed, message: every table that is named is there}
 summary:
   description: What was done, for a person.

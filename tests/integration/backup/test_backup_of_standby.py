@@ -81,7 +81,7 @@ def test_a_conflict_with_recovery_is_named_with_what_helps(
     with pytest.raises(BackupError) as failure:
         Bench(tmp_path, keys).backup(standby, DATABASE)
     assert re.fullmatch(
-        r"[\w ]+: the standby broke a session off that was in its way: a conflict with recovery "
+        r"[\w ]+: the standby cancelled a session that was in its way: a conflict with recovery "
         r"\(set hot_standby_feedback = on or [^\n]* back up from the primary\)",
         str(failure.value),
     )

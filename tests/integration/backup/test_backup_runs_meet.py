@@ -91,7 +91,7 @@ def test_who_could_make_no_backup_keeps_none_from_being_made(
         with session.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_lock(1836016245, 1)")
         report = bench.backup(postgres17, database, if_running="skip")
-        told = f"held by who could make none, and was passed over: (pid {session.info.backend_pid}"
+        told = f"held by a session that cannot make one, and was ignored: (pid {session.info.backend_pid}"
     assert report["copies"] == 1
     assert any(told in warning and f"role '{role}'" in warning for warning in report["warnings"])
     finding = {one["check"]: one for one in report["findings"]}["backup_lock"]

@@ -131,7 +131,7 @@ def test_the_catalogue_is_told_of_the_locations_that_answer(
     assert len(told["sets"]) == 6
     assert "bucket does not exist" in told["locations"]["gone"]["error"]
     assert told["warnings"]
-    with pytest.raises(BackupError, match="no location could be looked at"):
+    with pytest.raises(BackupError, match="no location could be read"):
         run_backup_info({**given, "locations": [gone]}, check_mode=False)
 
 

@@ -147,7 +147,7 @@ def test_a_project_comes_back_in_place_with_every_object_row_policy_grant_and_pa
     assert state_of(project.server) == project.state
     assert project.server.query(DATABASE, PASSWORDS) == passwords
     assert report["extra_objects"] == []
-    assert any("jobs of pg_cron: the role's own come back" in warning for warning in report["warnings"])
+    assert any("jobs of pg_cron: those of the role come back" in warning for warning in report["warnings"])
     assert project.server.as_role("SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == "f\n"
 
 

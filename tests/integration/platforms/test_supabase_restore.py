@@ -160,7 +160,7 @@ def test_a_project_without_what_is_asked_for_is_left_alone(
 
 @pytest.mark.parametrize(
     ("state", "words"),
-    [("INACTIVE", "it is paused"), ("RESTORING", "it is being restored"), ("UPGRADING", "something is done with it")],
+    [("INACTIVE", "it is paused"), ("RESTORING", "it is being restored"), ("UPGRADING", "it is being changed")],
 )
 def test_a_project_that_is_not_there_for_it_is_left_alone(
     api: SupabaseApi, clock: Clock, state: str, words: str

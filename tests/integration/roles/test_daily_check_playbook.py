@@ -114,7 +114,7 @@ CONDITIONS = {
     "shrunk": ("failed", "size/weekly", "are usual after the last 6"),
     "failed_drill": ("failed", "drill/", "POLICY public.t mine is missing"),
     "old_drill": ("failed", "drill/", "9 days ago, 8 days are allowed"),
-    "down": ("failed", "copies/there", "it could not be looked at"),
+    "down": ("failed", "copies/there", "it could not be read"),
     "held": ("warning", "holds/", "INC-7"),
 }
 

@@ -119,7 +119,7 @@ def refuse_missing(request: BackupRequest, missing: Sequence[MissingTable], prev
 
 
 def missing_finding(missing: Sequence[MissingTable], previous: LoadedSet | None) -> Finding:
-    """A warning about all missing tables, for alerts."""
+    """One finding about all missing tables: a warning, or ``passed`` if there are none."""
     told = [one.message(previous) for one in missing]
     if told:
         return Finding(check="missing_tables", status=WARNING, message="; ".join(told))

@@ -94,7 +94,7 @@ def _common(request: BackupRequest, ends: Ends, plan: Plan, duration: float) -> 
 def _lock_finding(plan: Plan) -> Finding:
     strangers = plan.snapshot.strangers
     if strangers is None:
-        return Finding(check="backup_lock", status=PASSED, message="nobody keeps backups from being made")
+        return Finding(check="backup_lock", status=PASSED, message="no session blocks backups")
     return Finding(check="backup_lock", status=WARNING, message=strangers)
 
 

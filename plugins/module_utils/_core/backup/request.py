@@ -26,7 +26,7 @@ _MAX_JOBS = 64
 
 @dataclass(frozen=True)
 class TablePolicy:
-    """The inventory's entry for one table: its priority and whether it must exist.
+    """The inventory's entry for one table: priority, personal data, fingerprint.
 
     :param name: as the user wrote it: ``table``, ``schema.table`` or quoted.
     :param priority: 1 (critical) to 3 (can be regenerated), or None.

@@ -57,7 +57,10 @@ class RecordKeys:
     def warnings(self) -> list[str]:
         """Warnings about records that will be written without a signature."""
         if self.given and self.signing is None:
-            return ["no record_signing_key: a hold is told as unsigned, and a release counts only where it lies"]
+            return [
+                "no record_signing_key: a hold is reported as unsigned, and a release is valid only in the location "
+                "that has it"
+            ]
         if self.given and self.signing is not None and self.signing.verify_key not in self.given:
-            return ["the record_signing_key belongs to no record_verify_key, so that nobody will go by its signatures"]
+            return ["the record_signing_key belongs to no record_verify_key, so its signatures will not be accepted"]
         return []

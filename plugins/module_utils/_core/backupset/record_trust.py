@@ -183,11 +183,11 @@ def _locations_trusting_drill(
 ) -> tuple[frozenset[str], str]:
     here = around.manifests.get(location)
     if drill.manifest not in (around.manifests.values() if claim.signed else (here,)):
-        return frozenset(), "is about another manifest than the one that lies there" if here else ""
+        return frozenset(), "is about another manifest than the one in this location" if here else ""
     if claim.signed:
         return around.places, ""
     if drill.location != location and drill.location in around.places:
-        return frozenset(), f"tells of location '{drill.location}', for which only a signed record can speak"
+        return frozenset(), f"is about location '{drill.location}': only a signed record is valid for another location"
     # Those from before there was a key are no news; what is not proven without them tells the check of the drills.
     return frozenset({location}), claim.distrust if claim.signature == BAD else ""
 

@@ -55,7 +55,7 @@ def _check_link(
         return [ChainFinding(own, "warning", "unlinked", f"{own} names no set before it, although there are some")]
     findings: list[ChainFinding] = []
     if previous.id > own:
-        message = f"{own} says it came after {previous.id}: a clock stepped back, or an id was forged"
+        message = f"{own} says it came after {previous.id}: either a clock was set back, or the id was forged"
         findings.append(ChainFinding(own, "warning", "order", message))
     if (other := successors.setdefault(previous.id, own)) != own:
         message = f"{own} and {other} both say they came right after {previous.id}"

@@ -83,8 +83,8 @@ class LocationIndex:
         """A warning about directories that were not read, if there are any."""
         if self.unseen:
             yield (
-                f"more than {MAX_UNPROVEN_SETS:,} sets are there that no key vouches for: {len(self.unseen):,} others "
-                "are not looked at and stay (remove what does not belong there, or sign with backup_sign what is yours)"
+                f"more than {MAX_UNPROVEN_SETS:,} sets are there without a good signature: {len(self.unseen):,} others "
+                "were not read and are kept (remove what does not belong there, or sign your own sets with backup_sign)"
             )
 
 

@@ -39,7 +39,7 @@ class BackupSelector:
         if backup == LATEST:
             return cls(before=None if before is None else parse_time(before, "before"))
         if before is not None:
-            raise ConfigError(STEP, "before goes with backup: latest, and an id was given", hint="leave one out")
+            raise ConfigError(STEP, "before belongs to backup: latest, but an id was given", hint="leave one out")
         try:
             return cls(SetId.parse(backup))
         except ConfigError:

@@ -34,7 +34,7 @@ def run_backup_info(params: Mapping[str, Any], check_mode: bool) -> dict[str, An
     """Tell what the locations hold of a label, as the parameters of ``backup_info`` say; changes nothing.
 
     :return: what the module returns.
-    :raises BackupError: no location could be looked at.
+    :raises BackupError: no location could be read.
     """
     policy = Policy.parse(params["policy"])
     kinds = frozenset(map(check_kind, params["kinds"]))
@@ -49,7 +49,7 @@ def run_backup_info(params: Mapping[str, Any], check_mode: bool) -> dict[str, An
         )
         if not catalogue.indexes:
             told = "; ".join(str(error) for error in catalogue.failures.values())
-            raise LocationError(locations[0].name, STEP, f"no location could be looked at: {told}")
+            raise LocationError(locations[0].name, STEP, f"no location could be read: {told}")
         return report_catalogue(catalogue, policy, datetime.now(timezone.utc), kinds, params["limit"])
 
 
@@ -228,5 +228,5 @@ def _summary(
         lines.append(f"{len(skipped)} skipped because another backup was running")
     damaged = sum(not one.good for one in sets)
     if damaged > _TOLD:
-        lines.append(f"{damaged} damaged, of which the newest {_TOLD} are told one by one")
+        lines.append(f"{damaged} damaged, of which the newest {_TOLD} are listed one by one")
     return [*lines, *(f"damaged or foreign: {told}" for told in catalogue.foreign)]

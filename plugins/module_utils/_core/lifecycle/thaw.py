@@ -22,7 +22,7 @@ class NotThawed(BackupError):
     """Some location could not be asked. ``report`` tells what the others said."""
 
     def __init__(self, message: str, report: dict[str, Any]) -> None:
-        super().__init__(STEP, message, hint="what was asked for elsewhere goes on; run it again for the rest")
+        super().__init__(STEP, message, hint="the requests to other locations continue; run it again for the rest")
         self.report = report
 
 

@@ -103,7 +103,7 @@ def check_copies(catalogue: Catalogue, request: CheckRequest, names: Sequence[st
     for name in names:
         if name in catalogue.failures:
             enough = bool(wanted) and all(0 < request.min_copies <= len(one.good) for one in wanted)
-            status, message = WARNING if enough else FAILED, f"it could not be looked at: {catalogue.failures[name]}"
+            status, message = WARNING if enough else FAILED, f"it could not be read: {catalogue.failures[name]}"
             yield Finding(check="copies", subject=name, status=status, message=message)
             continue
         problems, enough = [], True
@@ -111,7 +111,7 @@ def check_copies(catalogue: Catalogue, request: CheckRequest, names: Sequence[st
             if name in one.good:
                 continue
             copy = one.copies.get(name)
-            absent = "not looked at" if name in one.unknown else "missing"
+            absent = "not read" if name in one.unknown else "missing"
             # What is unfinished has no problems that could be named.
             state = absent if copy is None else ": ".join(filter(None, (copy.state, _joined(copy.problems))))
             problems.append(f"{one.id} is {state}")
@@ -141,7 +141,7 @@ def check_integrity(catalogue: Catalogue, request: CheckRequest, now: datetime) 
             texts += [f"not of this collection: {text}" for text in foreign]
             status = FAILED if bad else WARNING
         if doubtful := [str(doubt) for doubt in doubts if doubt.location == name]:
-            texts.append(f"records in doubt: {_joined(doubtful)}")
+            texts.append(f"doubtful records: {_joined(doubtful)}")
             status = FAILED if bad else WARNING
         good = sum(one.state == "good" for one in index.copies.values())
         message = _joined(texts) if texts else f"{good} good sets, and no damaged ones as far as a listing shows"
@@ -207,7 +207,10 @@ def _last_good(
         return FAILED, f"{message}; {told} (restore_drill signs with a record_signing_key)"
     old = [name for name in unproven if name in last]
     if old:
-        return WARNING, f"{message}; that of {', '.join(old)} was longer ago, and no signed record speaks for all"
+        return (
+            WARNING,
+            f"{message}; the last one of {', '.join(old)} is older, and no signed record covers all locations",
+        )
     return PASSED, message
 
 

@@ -14,12 +14,12 @@ def failure_of(result: Mapping[str, Any]) -> Finding | None:
     """The finding that the platform's backups could not be read; None if they could."""
     if not result.get("failed") and not result.get("unreachable"):
         return None
-    told = str(result.get("msg") or "it could not be looked at")
+    told = str(result.get("msg") or "it could not be read")
     return Finding(check=API, status=FAILED, message=told)
 
 
 def is_asked(result: Mapping[str, Any]) -> bool:
-    """Whether the platform's backups were asked for."""
+    """Whether there is a result of asking for the platform's backups."""
     return bool(result) and not result.get("skipped")
 
 
@@ -29,11 +29,11 @@ def add_managed(result: Mapping[str, Any], own: tuple[str, str], gauge: Any) -> 
     :param own: label and environment.
     :param gauge: makes one, given its name, words and further labels.
     """
-    up = gauge("supabase_up", "Whether the API told what Supabase keeps of the project.").labels(*own)
+    up = gauge("supabase_up", "Whether the API has returned the project's backups.").labels(*own)
     up.set(failure_of(result) is None)
     if failure_of(result) is not None:
         return
-    expected = gauge("supabase_as_expected", "Whether that is what is expected.").labels(*own)
+    expected = gauge("supabase_as_expected", "Whether the backups meet the expectations.").labels(*own)
     expected.set(result["verdict"] == PASSED)
     count = sum(one["status"] == "COMPLETED" for one in result["backups"])
     gauge("supabase_backups", "Completed daily backups.").labels(*own).set(count)

@@ -40,7 +40,7 @@ def run_backup_metrics(params: Mapping[str, Any], check_mode: bool) -> dict[str,
     """Write the metrics of one database as the parameters of ``backup_metrics`` say.
 
     :return: what the module returns.
-    :raises BackupError: no location could be looked at, or the file could not be written.
+    :raises BackupError: no location could be read, or the file could not be written.
     """
     label = check_name(params["label"], "label")
     path = os.path.join(params["directory"], f"mobul_backup_{label}.prom")
@@ -55,7 +55,7 @@ def run_backup_metrics(params: Mapping[str, Any], check_mode: bool) -> dict[str,
         )
         if not catalogue.indexes:
             told = "; ".join(str(error) for error in catalogue.failures.values())
-            raise LocationError(locations[0].name, STEP, f"no location could be looked at: {told}")
+            raise LocationError(locations[0].name, STEP, f"no location could be read: {told}")
         text = metrics_text(catalogue, params["environment"], datetime.now(timezone.utc))
     files: dict[str, str | None] = {path: text}
     if params.get("supabase") is not None:
@@ -134,11 +134,11 @@ def _generated(add: Callable[[Any], None]) -> str:
 def _add_kinds(catalogue: Catalogue, own: tuple[str, str], gauge: Any) -> None:
     sets = gauge("sets", "Good sets of a kind.", "kind")
     finished = gauge("last_success_timestamp_seconds", "When the newest good set was finished.", "kind")
-    snapshot = gauge("last_snapshot_timestamp_seconds", "The moment that the newest good set shows.", "kind")
+    snapshot = gauge("last_snapshot_timestamp_seconds", "Snapshot time of the newest good set.", "kind")
     duration = gauge("last_duration_seconds", "How long the newest good set took.", "kind")
     size = gauge("last_size_bytes", "Size of the newest good set.", "kind")
     copies = gauge("last_copies", "Good copies of the newest good set.", "kind")
-    expected = gauge("expected_copies", "Copies that it should have: one in each location.", "kind")
+    expected = gauge("expected_copies", "Copies that the newest good set should have: one in each location.", "kind")
     newest: dict[str, KnownSet] = {one.id.kind: one for one in catalogue.finished if one.good}
     for kind, one in sorted(newest.items()):
         summary = one.summary
@@ -155,8 +155,8 @@ def _add_kinds(catalogue: Catalogue, own: tuple[str, str], gauge: Any) -> None:
 
 
 def _add_locations(catalogue: Catalogue, own: tuple[str, str], gauge: Any) -> None:
-    up = gauge("location_up", "Whether the location could be looked at.", "location")
-    damaged = gauge("damaged_copies", "Copies that are not what was written, as far as a listing shows.", "location")
+    up = gauge("location_up", "Whether the location could be read.", "location")
+    damaged = gauge("damaged_copies", "Damaged copies, as far as a listing shows.", "location")
     for name, index in catalogue.indexes.items():
         up.labels(*own, name).set(1)
         damaged.labels(*own, name).set(sum(copy.state == "damaged" for copy in index.copies.values()))
@@ -166,8 +166,8 @@ def _add_locations(catalogue: Catalogue, own: tuple[str, str], gauge: Any) -> No
 
 def _add_drills(drills: list[TrustedDrill], own: tuple[str, str], gauge: Any) -> None:
     finished = gauge("last_drill_timestamp_seconds", "When the last restore drill ended.", "location")
-    passed = gauge("last_drill_passed", "Whether it passed.", "location")
-    seconds = gauge("last_drill_restore_seconds", "How long the restore took.", "location")
+    passed = gauge("last_drill_passed", "Whether the last restore drill passed.", "location")
+    seconds = gauge("last_drill_restore_seconds", "How long the restore of the last drill took.", "location")
     for name, drill in {one.drill.location: one.drill for one in drills}.items():
         finished.labels(*own, name).set(drill.finished.timestamp())
         passed.labels(*own, name).set(drill.verdict == PASSED)
@@ -181,7 +181,7 @@ def _diff(path: str, before: str | None, after: str | None) -> dict[str, str]:
 
 def _done(text: str | None, changed: bool, check_mode: bool) -> str:
     if not changed:
-        return "is as it should be"
+        return "is up to date"
     return f"{'would be' if check_mode else 'was'} {'removed' if text is None else 'written'}"
 
 

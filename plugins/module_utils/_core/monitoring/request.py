@@ -94,7 +94,7 @@ def _bucket_findings(results: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
             continue
         name = str((result.get("bucket") or {}).get("name") or "")
         if result.get("failed") or result.get("unreachable"):
-            status, message = FAILED, str(result.get("msg") or "it could not be looked at")
+            status, message = FAILED, str(result.get("msg") or "it could not be read")
         elif result.get("changed"):
             status = FAILED
             message = f"not as declared: {'; '.join(result.get('changes') or ())} (mobul.backup.bucket does it)"

@@ -198,7 +198,7 @@ def _warnings(cursor: Cursor, superuser: bool, version_num: int) -> list[str]:
     warnings = []
     if superuser:
         warnings.append(
-            "the role is a superuser: code of others that runs with its rights owns the server; "
+            "the role is a superuser: foreign code that runs with its rights controls the server; "
             "docs/security.md has the SQL of a role that can make backups and nothing else"
         )
     if not knows_restriction(version_num):
@@ -212,7 +212,7 @@ def _warnings(cursor: Cursor, superuser: bool, version_num: int) -> list[str]:
         cursor.execute(_HIDDEN_MAPPINGS)
         if hidden := [f"{user} on server {server}" for user, server in cursor.fetchall()]:
             warnings.append(
-                "this role is not told the options of user mappings, and the backup has the mappings without them: "
+                "this role cannot see the options of user mappings, so the backup has the mappings without them: "
                 f"{bounded_list(hidden)} (keep the options elsewhere, or let a superuser make the backup)"
             )
     cursor.execute(_LOCKS)

@@ -120,8 +120,8 @@ class Snapshot:
         if not self.lock.passed_over:
             return None
         return (
-            f"the lock of a backup of {self._options.database!r} is held by who could make none, and was passed over: "
-            f"{describe(self.lock.passed_over)}"
+            f"the lock of a backup of {self._options.database!r} is held by a session that cannot make one, and "
+            f"was ignored: {describe(self.lock.passed_over)}"
         )
 
     def attach(self) -> Connection:

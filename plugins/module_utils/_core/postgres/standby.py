@@ -48,8 +48,8 @@ def standby_warnings(cursor: Cursor) -> list[str]:
     if row is None or row[0] or row[1] == _FOR_EVER:
         return []
     return [
-        f"the server is a standby, where whoever reads rows that the primary has removed is broken off after {row[1]} "
-        f"(max_standby_streaming_delay): {_REMEDY}"
+        f"the server is a standby, where a session that reads rows which the primary has removed is cancelled "
+        f"after {row[1]} (max_standby_streaming_delay): {_REMEDY}"
     ]
 
 
@@ -64,7 +64,7 @@ def conflicts_named(options: ConnectionOptions, *, in_recovery: bool) -> Iterato
         yield
     except BackupError as error:
         if in_recovery and _conflicts(options) > before:
-            error.explain("the standby broke a session off that was in its way: a conflict with recovery", _REMEDY)
+            error.explain("the standby cancelled a session that was in its way: a conflict with recovery", _REMEDY)
         raise
 
 

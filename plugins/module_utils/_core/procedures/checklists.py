@@ -122,7 +122,7 @@ def _steps(middle: Titles, options: ChecklistOptions) -> Iterator[Step]:
 def _notification_step(name: str, title: str, options: ChecklistOptions) -> Step:
     if options.told:
         return Step(name=name, title=title, required=options.must_tell)
-    nobody = "backup_alerts is empty: there is nobody to tell"
+    nobody = "backup_alerts is empty: there is nobody to notify"
     return Step(name=name, title=title, required=False, status=SKIPPED, evidence=(nobody,))
 
 

@@ -12,7 +12,7 @@ from ..texts import first_lines, visible
 from .document import DONE, FAILED, PENDING, SKIPPED, Backup, Copy, File
 
 _LINES = 20
-_UNKNOWN = "ended before it could tell why (see the output of the run)"
+_UNKNOWN = "ended without a message (see the output of the run)"
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Outcome:
 
 
 def outcome_of(result: Mapping[str, Any], *, check_mode: bool, reused: bool = False) -> Outcome:
-    """Read a result as Ansible registers it; one that is empty is of a task that never came to its end.
+    """Read a result as Ansible registers it; one that is empty is of a task that never ended.
 
     :param check_mode: what went well then was planned, and not done.
     :param reused: whether the set that it tells of was there before.

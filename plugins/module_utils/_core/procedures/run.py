@@ -71,7 +71,7 @@ def _begin(params: Mapping[str, Any], given: Mapping[str, object], check_mode: b
     path = result_path(values["procedure_result_path"], procedure, params["host"], params["hosts"])
     if params["must_tell"] and not params["told"]:
         hint = "name a channel, or set procedure_must_tell: false"
-        raise ConfigError("check the options", "backup_alerts is empty, and somebody must be told", hint=hint)
+        raise ConfigError("check the options", "backup_alerts is empty, and procedure_must_tell is true", hint=hint)
     if params["state"] == ASKED:
         return _asked(ASKED, procedure, values)
     document = begin(
@@ -102,7 +102,9 @@ def _left_out(params: Mapping[str, Any]) -> dict[str, str]:
 
 def _so_far(record: Mapping[str, Any] | None) -> tuple[Procedure, str | None]:
     if not record or "document" not in record:
-        raise ConfigError("check the options", "record is missing", hint="give what the task before has registered")
+        raise ConfigError(
+            "check the options", "record is missing", hint="give the variable that the task before has registered"
+        )
     try:
         return Procedure.parse(dumps(record["document"])), record.get("path")
     except FormatError as error:

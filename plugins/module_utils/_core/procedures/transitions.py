@@ -143,7 +143,7 @@ def _why(steps: Sequence[Step], of: tuple[str, ...] = (FAILED, SKIPPED)) -> str 
     """The first required step that went wrong, with its reason; None if none did."""
     for step in steps:
         if step.required and step.status in of:
-            told = step.evidence[0] if step.evidence else "it does not say why"
+            told = step.evidence[0] if step.evidence else "no reason is given"
             return f"step '{step.name}' {'failed' if step.status == FAILED else 'was left out'}: {told}"
     return None
 
@@ -155,7 +155,7 @@ def _next(steps: Sequence[Step]) -> str | None:
 
 def _left(steps: Sequence[Step]) -> str | None:
     missing = missing_steps(steps)
-    return f"it never came to step '{missing[0].name}'" if missing else None
+    return f"it did not reach step '{missing[0].name}'" if missing else None
 
 
 def _unfinished(steps: Sequence[Step]) -> str:

@@ -119,9 +119,7 @@ VALUES: Mapping[str, tuple[Value, ...]] = {
     "info": (Value("info_kinds", "data"), Value("info_limit", "plain")),
     "maintenance": (Value("maintenance_state", "flag", "say -e maintenance_state=on or off"),),
     "supabase_restore": (
-        Value(
-            "expect_environment", "plain", "say which environment you take the project for: -e expect_environment=..."
-        ),
+        Value("expect_environment", "plain", "say which environment the project belongs to: -e expect_environment=..."),
         Value("supabase_expect_project", "plain"),
         Value("supabase_to", "time"),
         Value("supabase_backup_id", "plain"),

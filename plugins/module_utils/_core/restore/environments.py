@@ -11,7 +11,7 @@ def require_environment(expected: str | None) -> None:
         raise ConfigError(
             "check the options",
             "expect_environment is missing",
-            hint="say which environment you take the database for: expect_environment: staging, say",
+            hint="say which environment the database belongs to: expect_environment: staging, say",
         )
 
 
@@ -29,4 +29,4 @@ def unknown_environment(found: str | None, expected: str | None) -> list[str]:
     """A warning if the set does not say which environment it is from."""
     if found or not expected:
         return []
-    return [f"the backup names no environment: nothing but its label says that it is of {expected!r}"]
+    return [f"the backup names no environment: only its label says that it is of {expected!r}"]

@@ -36,7 +36,7 @@ def check_tables(there: Collection[TableName], request: VerifyRequest, add_findi
 
 
 def check_size(size: int, request: VerifyRequest, add_finding: Tell) -> None:
-    """Add a finding if the dump is smaller than the required size."""
+    """Add the finding whether the dump has the required number of bytes."""
     enough = size >= request.min_size
     limit = f", {readable_size(request.min_size)} are expected" if request.min_size else ""
     add_finding("min_size", PASSED if enough else FAILED, f"{readable_size(size)}{limit}")

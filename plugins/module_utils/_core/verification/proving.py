@@ -152,7 +152,7 @@ def run_backup_prove(params: Mapping[str, Any], check_mode: bool) -> dict[str, A
 
     :return: what the module returns.
     :raises ProofFailed: the set has too few good copies.
-    :raises BackupError: there is no such set, or no location could be looked at.
+    :raises BackupError: there is no such set, or no location could be read.
     """
     request = ProofRequest.parse(params)
     now = datetime.now(timezone.utc)
@@ -275,7 +275,7 @@ def _summary(request: ProofRequest, proof: _Proof, wanted: int, now: datetime, s
         f"{wanted} needed"
     )
     for one in proof.locations:
-        good = "read back, each file has its SHA-256" if request.read_back else "there, as the listing tells"
+        good = "read back, each file has its SHA-256" if request.read_back else "listed, not read back"
         told = f"{readable_size(size)} {good}" if one["error"] is None else one["error"]
         told += f"; {one['protection']}" if one["protection"] else ""
         yield f"{one['name']} ({one['type']}): {one['status']}: {told}"
@@ -290,7 +290,7 @@ def _nothing(request: ProofRequest, catalogue: Catalogue, access: Access, passed
         told = " and ".join(f"{name} {value}" for name, value in request.labels.items())
         kinds = f" of kind {' or '.join(sorted(request.kinds))}" if request.kinds else ""
         what = f"there is no backup of '{request.label}'{kinds}{f' with {told}' if told else ''}{failures}"
-        raise ConfigError(STEP, what, hint="has it begun? Nothing was changed")
+        raise ConfigError(STEP, what, hint="was the backup started? Nothing was changed")
     age = readable_duration(request.within)
     summary = f"{request.label}: no backup of the last {age} can be used in place of a new one{failures}"
     return {"changed": False, "found": False, "passed_by": list(passed), "summary": [summary, *passed]}

@@ -40,7 +40,7 @@ def run_verify_dump(params: Mapping[str, Any], check_mode: bool) -> dict[str, An
 
     :return: what the module returns.
     :raises VerifyFailed: a check failed.
-    :raises BackupError: there is no such set or file, or no location could be looked at.
+    :raises BackupError: there is no such set or file, or no location could be read.
     """
     request = VerifyRequest.parse(params)
     with contextlib.ExitStack() as stack:

@@ -60,7 +60,7 @@ def _check_contents(layers: LayeredFile, access: Access, add_finding: Tell) -> N
         add_finding("contents", FAILED, str(error))
         return
     if unpacker.packed is not None:
-        add_finding("contents", WARNING, f"what {unpacker.packed} has compressed was not unpacked")
+        add_finding("contents", WARNING, f"data compressed by {unpacker.packed} were not unpacked")
         return
     rows = sum(unpacker.rows.values())
     add_finding("contents", PASSED, f"every block was unpacked and read to its end: {rows:,} rows")

@@ -222,7 +222,7 @@ def test_an_object_that_the_store_does_not_lock_is_no_copy(
         return reply
 
     proxy.inject("HeadObject", forget)
-    with pytest.raises(LocationError, match="otherwise than object_lock asks for: it tells no lock"):
+    with pytest.raises(LocationError, match="not as object_lock asks for: it reports no lock"):
         location.put("set/object", data)
 
 

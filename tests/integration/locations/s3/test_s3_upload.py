@@ -326,4 +326,4 @@ def test_a_lock_is_kept_refused_or_told(
 
         proxy.inject("HeadObject", longer)
         told = into_model(bucket=locked, object_lock=lock, endpoint_url=proxy.endpoint_url, object="other")
-    assert told["warnings"] == ["object_lock asks for 1 days, and the store keeps this until 2099-01-01 UTC"]
+    assert told["warnings"] == ["object_lock asks for 1 days, but the store locks it until 2099-01-01 UTC"]

@@ -150,7 +150,7 @@ def test_what_a_mail_server_refuses_is_told_without_the_password(desk: Desk) -> 
     assert "535 5.7.8 not you: ********" in told
     assert wrong not in told
     desk.mail.mailbox.refused = {"gone@example.com"}
-    assert "takes the message for nobody: gone@example.com (550 5.1.1 no such mailbox)" in failure(
+    assert "accepts the message for none of the recipients: gone@example.com (550 5.1.1 no such mailbox)" in failure(
         {**channel, "to": ["gone@example.com"]}
     )
     told = failure({**channel, "to": ["gone@example.com", "ops@example.com"]})
@@ -272,7 +272,7 @@ def test_a_server_that_trickles_its_answer_is_not_waited_for(monkeypatch: pytest
         # Until now there was always more to come.
         stop.set()
         thread.join()
-    assert "there was no end of it" in told
+    assert "it did not finish in time" in told
 
 
 def test_any_other_service_is_reached_by_apprise(desk: Desk) -> None:
@@ -322,5 +322,5 @@ def test_a_message_never_tells_the_secrets_of_the_channels(desk: Desk) -> None:
 
 
 def test_an_alert_about_nothing_is_a_mistake() -> None:
-    with pytest.raises(BackupError, match="there is nothing to tell"):
+    with pytest.raises(BackupError, match="there is nothing to send"):
         alert([])

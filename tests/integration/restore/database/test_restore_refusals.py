@@ -277,7 +277,7 @@ def test_who_could_restore_and_back_up_nothing_keeps_no_restore_from_it(
         backup_lock.execute("SELECT pg_advisory_lock(1836016245, 1)")
         restore_lock.execute("SELECT pg_advisory_lock(1836016245, hashtext(%s))", [shop])
         plan = bench.restore(postgres17, shop, check_mode=True)
-        told = f"held by who could make none, and was passed over: (pid {beside.info.backend_pid}"
+        told = f"held by a session that cannot make one, and was ignored: (pid {beside.info.backend_pid}"
         assert any(told in warning and f"role '{role}'" in warning for warning in plan["warnings"])
         postgres17.query("postgres", f"ALTER ROLE {role} CREATEDB; ALTER DATABASE {shop} OWNER TO {role}")
         with pytest.raises(

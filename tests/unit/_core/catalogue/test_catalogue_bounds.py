@@ -231,7 +231,7 @@ def test_of_sets_that_no_key_vouches_for_the_newest_are_looked_at_and_the_others
     assert [one.id for one in catalogue.backups] == newest[29::-1]
     assert catalogue.indexes["memory"].unseen == dict.fromkeys(reversed(newest[30:]), ())
     told = results(catalogue, location)
-    assert all("10 others are not looked at and stay" in told[name] for name in ("info", "check", "prune"))
+    assert all("10 others were not read and are kept" in told[name] for name in ("info", "check", "prune"))
     plan = plan_prune(catalogue, Policy.parse({"daily": "1d"}), NOW + timedelta(days=9), timedelta(hours=24))
     assert {copy.id for copy in plan.goes["memory"]} == set(newest[1:30])
 

@@ -177,7 +177,7 @@ def test_a_location_that_is_down_fails_or_warns_where_there_are_enough_others(
     assert wrong(bench.check(min_copies=2)) == {("copies", "second"): "failed"}
     found = bench.check(min_copies=1)
     assert wrong(found) == {("copies", "second"): "warning"}
-    assert "it could not be looked at" in found["copies", "second"].message
+    assert "it could not be read" in found["copies", "second"].message
 
 
 def test_with_the_only_location_down_nothing_is_warned_of_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -135,7 +135,7 @@ def test_a_write_that_fails_leaves_the_old_file(
 
 def test_without_any_location_nothing_is_written(parameters: dict[str, Any], tmp_path: Path) -> None:
     parameters["locations"][0]["path"] = str(tmp_path / "nowhere")
-    with pytest.raises(BackupError, match="no location could be looked at"):
+    with pytest.raises(BackupError, match="no location could be read"):
         run_backup_metrics(parameters, False)
     assert os.listdir(tmp_path / "metrics") == []
 

@@ -169,7 +169,7 @@ def test_every_procedure_can_end_in_go_and_says_where_it_was_killed(which: tuple
 def test_a_document_that_says_go_without_its_steps_is_neither_written_nor_read() -> None:
     document = finish(begun("pre_deploy", None, ChecklistOptions()), (), NOW)
     assert document.verdict == NO_GO
-    assert document.reason == "it never came to step 'backup'"
+    assert document.reason == "it did not reach step 'backup'"
     told = json.loads(document.to_bytes())
     told |= {"verdict": "go", "reason": None}
     with pytest.raises(FormatError, match="not every required step is done"):

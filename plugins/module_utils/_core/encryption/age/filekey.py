@@ -43,7 +43,7 @@ class Identity(Protocol):
 
 
 def new_header(recipients: Sequence[Recipient]) -> tuple[bytes, bytes]:
-    """Make a random file key and wrap it for each recipient; return header and payload key.
+    """Make a random file key and wrap it for each recipient.
 
     :return: the file key and the whole header.
     :raises ConfigError: there is no recipient, or a passphrase is not alone, or there are too many.

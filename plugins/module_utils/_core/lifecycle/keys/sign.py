@@ -142,8 +142,8 @@ def _other_signature(location: Location, request: SignRequest) -> LocationError:
         location.name,
         STEP,
         f"{request.id} has a {SIGNATURE} there that this key did not make",
-        hint="where it is that of an earlier key of yours, let readers have that key in verify_key, too, or give it as "
-        "revoked_key if it was stolen; where it is nobody's, delete it there and run this again",
+        hint="if it was made with an earlier key of yours, add that key to verify_key, or give it as "
+        "revoked_key if it was stolen; if it is not yours, delete it there and run this again",
     )
 
 

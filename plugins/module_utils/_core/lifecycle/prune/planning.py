@@ -105,9 +105,7 @@ def _going_alone(
 def _refuse_partial(catalogue: Catalogue) -> None:
     if catalogue.failures:
         told = "; ".join(str(error) for error in catalogue.failures.values())
-        raise PruneRefused(
-            f"not every location could be looked at: {told}", hint="run it again when all of them answer"
-        )
+        raise PruneRefused(f"not every location could be read: {told}", hint="run it again when all of them answer")
     if catalogue.foreign:
         raise PruneRefused(
             f"below '{catalogue.label}' lies what is damaged or does not belong there: "

@@ -15,7 +15,7 @@ from .planning import PrunePlan
 ALONE = "it is released there, by a record that no record_verify_key vouches for elsewhere"
 _DOUBTS_SHOWN = 20
 _SHOWN = 100
-"""Of sets that stay, and of those that go, no more are told one by one."""
+"""Of sets that stay, and of those that go, no more are listed one by one."""
 
 
 def report_planned(plan: PrunePlan) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def report_cleaned(plan: PrunePlan, cleaned: Sequence[Cleaned]) -> dict[str, Any
 def _doubtful(plan: PrunePlan) -> list[str]:
     shown = [*plan.unseen, *(f"{doubt.location}: {doubt}" for doubt in plan.doubts[:_DOUBTS_SHOWN])]
     more = len(plan.doubts) - _DOUBTS_SHOWN
-    return [*shown, f"and {more:,} more records are in doubt; backup_check tells of them"] if more > 0 else shown
+    return [*shown, f"and {more:,} more records are in doubt; backup_check lists them"] if more > 0 else shown
 
 
 def _report(

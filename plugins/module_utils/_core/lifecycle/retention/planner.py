@@ -116,7 +116,7 @@ def _decide(one: Candidate, classes: tuple[str, ...], policy: Policy, now: datet
     if one.held is not None:
         return decision(True, "held", f"held: {one.held}")
     if time > now:
-        return decision(True, "future", f"it is of {time:%Y-%m-%d %H:%M} UTC, which is still to come")
+        return decision(True, "future", f"it is of {time:%Y-%m-%d %H:%M} UTC, which is in the future")
     if open_end:
         return decision(True, "until_released", f"{kind} sets stay until they are released")
     if expires is None:

@@ -171,7 +171,7 @@ class RcloneStore:
         if self.entries(step, f".nothing-{uuid4().hex}") is not None:
             raise self.error(
                 step,
-                f"what answers for {self.shown} has a directory of any name: it is not the store",
+                f"{self.shown} answers with a directory for any name: it is not the store",
                 hint="a proxy, or a page to log in, answers in its place: correct the remote's url, or the network",
                 transient=True,
             )

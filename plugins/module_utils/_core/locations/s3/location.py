@@ -217,7 +217,7 @@ class S3Location(Location):
                 # The store knows the first version of this request only, and has answered that.
                 operation, following = "list_objects", {"Marker": marker}
             if not following or following == marks:
-                raise self._store.error(step, "the store says there is more and not where")
+                raise self._store.error(step, "the store says that the listing goes on, but not where")
             marks = following
 
 

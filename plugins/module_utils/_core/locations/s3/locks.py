@@ -103,12 +103,12 @@ def confirm_lock(store: Store, step: str, key: str) -> str:
     if kept is None:
         raise store.error(
             step,
-            f"the store locked {key!r} otherwise than object_lock asks for: it tells {told}",
+            f"the store locked {key!r} not as object_lock asks for: it reports {told}",
             hint="the bucket needs Object Lock, and the credentials s3:PutObjectRetention and s3:GetObjectRetention",
         )
     if kept <= datetime.now(timezone.utc) + own.period + _LONGER:
         return ""
-    return f"object_lock asks for {own.period.days} days, and the store keeps this until {kept:%Y-%m-%d} UTC"
+    return f"object_lock asks for {own.period.days} days, but the store locks it until {kept:%Y-%m-%d} UTC"
 
 
 def _kept(store: Store, step: str, key: str, own: ObjectLock) -> tuple[datetime | None, str]:

@@ -86,7 +86,7 @@ def _listed(store: Store, step: str, directory: str) -> Iterator[tuple[str, str]
         if not page.get("IsTruncated"):
             return
         if not following or {"ContinuationToken": following} == marks:
-            raise store.error(step, "the store says there is more and not where")
+            raise store.error(step, "the store says that the listing goes on, but not where")
         marks = {"ContinuationToken": following}
 
 

@@ -23,7 +23,7 @@ def parse_channel(options: Mapping[str, Any]) -> Channel:
     if strange := sorted(given - _COMMON - set(kind.options)):
         raise ConfigError(
             STEP,
-            f"{', '.join(strange)} is nothing that a channel of type {kind.type} takes",
+            f"a channel of type {kind.type} does not take {', '.join(strange)}",
             hint=f"it takes {', '.join(sorted(kind.options))}",
         )
     return kind.parse(options)

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...findings import FAILED, PASSED, STATUSES, WARNING, Finding, ended_badly, verdict
 
-_UNKNOWN = "ended before it could tell why (see the output of the run)"
+_UNKNOWN = "ended without a message (see the output of the run)"
 
 Result = Mapping[str, Any]
 
@@ -15,7 +15,7 @@ Result = Mapping[str, Any]
 def findings_of(results: Sequence[Result], source: str) -> list[Finding]:
     """What the registered results of a procedure's tasks say.
 
-    :param results: as Ansible registers them; an empty one is that of a task that never came to its end. A task that
+    :param results: as Ansible registers them; an empty one is that of a task that never ended. A task that
         was skipped, or a backup that was because another one is running, says nothing.
     :param source: the procedure that they belong to.
     """
@@ -42,7 +42,7 @@ def read_findings(given: Sequence[object]) -> list[Finding]:
                 check=str(fields.get("check") or "unknown"),
                 subject=str(fields.get("subject") or ""),
                 status=status if status in STATUSES else FAILED,
-                message=str(fields.get("message") or "no more is told"),
+                message=str(fields.get("message") or "no details are given"),
             )
         )
     return found
@@ -62,11 +62,11 @@ def _job(result: Result, source: str, own: Sequence[Finding]) -> Finding:
     """Whether the task did its work. One that failed because of what it found has done it, and its findings say why."""
     if ended_badly(result):
         if own and verdict(own) == FAILED:
-            told = "came to its end; what it found is told apart"
+            told = "ended; its findings are reported separately"
             return Finding(check="job", subject=source, status=PASSED, message=told)
         return Finding(check="job", subject=source, status=FAILED, message=_reason(result))
     summary = result.get("summary")
-    first = str(summary[0]) if isinstance(summary, list) and summary else "came to its end"
+    first = str(summary[0]) if isinstance(summary, list) and summary else "ended"
     return Finding(check="job", subject=source, status=PASSED, message=first)
 
 

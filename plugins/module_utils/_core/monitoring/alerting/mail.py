@@ -115,7 +115,7 @@ class EmailChannel(Channel):
             raise _failure(error, server) from error
         if refused:
             told = ", ".join(f"{address} ({_reply(*reply)})" for address, reply in refused.items())
-            raise DeliveryError(f"{server} took the message for some, but not for {told}")
+            raise DeliveryError(f"{server} accepted the message for some recipients, but not for {told}")
 
     def _connect(self, seconds: float) -> smtplib.SMTP:
         context = client_context(self.ca_cert)
@@ -159,7 +159,7 @@ def _failure(error: Exception, server: str) -> DeliveryError:
         replies = list(error.recipients.items())
         told = ", ".join(f"{address} ({_reply(*reply)})" for address, reply in replies)
         transient = all(400 <= reply[0] < 500 for _address, reply in replies)
-        return DeliveryError(f"{server} takes the message for nobody: {told}", transient=transient)
+        return DeliveryError(f"{server} accepts the message for none of the recipients: {told}", transient=transient)
     if isinstance(error, smtplib.SMTPResponseException):
         told = f"{server} answered {_reply(error.smtp_code, error.smtp_error)}"
         # -1 is what the library has for an answer that is none.

@@ -43,7 +43,9 @@ def _alert(params: Mapping[str, Any], redaction: Redaction) -> Alert:
     announcement = _announcement(params["announcement"], redaction)
     if result is None and not params["findings"] and announcement is None:
         raise ConfigError(
-            "check the options", "there is nothing to tell", hint="give result: what a task has registered, or findings"
+            "check the options",
+            "there is nothing to send",
+            hint="give result (the variable that a task has registered) or findings",
         )
     found = read_findings(params["findings"] or ())
     if result is not None:

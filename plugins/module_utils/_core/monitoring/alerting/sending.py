@@ -29,7 +29,7 @@ def send_all(alert: Alert, channels: Sequence[Mapping[str, Any]], check_mode: bo
         outcomes[number] = _through_one(alert, options, check_mode)
 
     _at_once([partial(work, number, options) for number, options in enumerate(channels)], BUDGET_SECONDS + _GRACE)
-    late = DeliveryError(f"there was no end of it after {BUDGET_SECONDS + _GRACE:.0f} s")
+    late = DeliveryError(f"it did not finish within {BUDGET_SECONDS + _GRACE:.0f} s")
     return [
         outcome or Outcome(str(options.get("name") or options["type"]), str(options["type"]), error=str(late))
         for outcome, options in zip(outcomes, channels, strict=True)
@@ -81,7 +81,7 @@ def _send(messages: Sequence[Message]) -> tuple[int, list[Exception]]:
             end.ended = True
 
     _at_once([work] * min(_EVENTS_AT_ONCE, len(messages)), BUDGET_SECONDS + _GRACE / 2)
-    errors = [end.error or DeliveryError("there was no end of it") for end in ends if end.error or not end.ended]
+    errors = [end.error or DeliveryError("it did not finish in time") for end in ends if end.error or not end.ended]
     return len(ends) - len(errors), errors
 
 

@@ -100,7 +100,7 @@ def _recovery(
     """With point-in-time recovery: how near to now it comes, and how far back it goes."""
     earliest, latest = backups.earliest, backups.latest
     if earliest is None or latest is None:
-        message = "point-in-time recovery is on, and the API tells no moment to which it can go"
+        message = "point-in-time recovery is on, and the API reports no time that can be restored"
         yield Finding(check=NEWEST, status=FAILED, message=f"{message}: has its first backup been made?")
         return
     age = now - latest

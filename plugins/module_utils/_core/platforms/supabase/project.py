@@ -91,7 +91,7 @@ def require_usable(project: Project) -> None:
     elif project.status == RESTORING:
         told, hint = "it is being restored", "wait until it is ACTIVE_HEALTHY again: supabase_backup_info shows it"
     else:
-        told, hint = "something is done with it", "wait until it is ACTIVE_HEALTHY: supabase_backup_info shows it"
+        told, hint = "it is being changed", "wait until it is ACTIVE_HEALTHY: supabase_backup_info shows it"
     raise PreflightError(STEP, f"project {project} is {project.status}: {told}; nothing was changed", hint=hint)
 
 

@@ -50,7 +50,7 @@ class RestoreRequest:
             raise ConfigError(OPTIONS, told, hint="give one of to, backup_id and restore_point; nothing was changed")
         expected, environment = params["expect_environment"], params["environment"]
         if not expected:
-            hint = "say which environment you take the project for: expect_environment: staging, say"
+            hint = "say which environment the project belongs to: expect_environment: staging, say"
             raise ConfigError(OPTIONS, "expect_environment is missing", hint=hint)
         if environment and environment != expected:
             told = f"the project is of environment {environment!r}, and expect_environment is {expected!r}"
@@ -129,7 +129,7 @@ def make_plan(client: Client, request: RestoreRequest, now: datetime) -> Plan:
     )
     warnings: tuple[str, ...] = ()
     if request.environment is None:
-        warnings = (f"nothing but the caller says that project {project} is of {request.expect_environment!r}",)
+        warnings = (f"only the caller says that project {project} is of {request.expect_environment!r}",)
     return Plan(project, f"{PATH}{order.path}", order.document, order.target, reached, order.what, lines, warnings)
 
 

@@ -100,8 +100,8 @@ def _order(client: Client, plan: Plan, waiting: Callable[[float], Waiting]) -> b
         with after_change():
             if not _begins(client, waiting(60.0)):
                 error.explain(
-                    f"{error.message}: it is not known whether the platform took the order, of which nothing is seen",
-                    f"look at {client.access.dashboard} before you try again: an order is not given twice",
+                    f"{error.message}: it is not known whether the platform accepted the request: no restore is seen",
+                    f"look at {client.access.dashboard} before you try again: the restore must not be requested twice",
                 )
                 raise
         return True
@@ -140,20 +140,20 @@ def _await_end(client: Client, plan: Plan, waiting: Waiting, *, begun: bool) -> 
             if begun and seen == HEALTHY:
                 return seen
             if not begun and waiting.passed > _BEGINS_WITHIN:
-                told = f"the platform took the order, and the project is {seen} as if nothing had been asked"
+                told = f"the platform accepted the request, but the project is {seen} as if nothing had been requested"
                 raise BackupError(STEP, f"{told}: {plan.what} has not begun, or was over at once", hint=look)
             if not waiting.pause():
                 passed = readable_duration(timedelta(seconds=waiting.passed))
                 told = (
                     f"{plan.what} has not ended after {passed}: project {plan.project} is {seen}, and it goes on there"
                 )
-                hint = f"{look}, and give no second order meanwhile; wait_timeout waits longer"
+                hint = f"{look}, and do not request another restore meanwhile; wait_timeout waits longer"
                 raise BackupError(STEP, told, hint=hint)
     except ApiError as error:
-        told = f"{plan.what} was ordered, the project was {seen}, and how it goes on cannot be seen: {error.message}"
+        told = f"{plan.what} was requested, the project was {seen}, but its progress cannot be read: {error.message}"
         raise BackupError(STEP, told, hint=look) from error
     except KeyboardInterrupt:
-        told = f"interrupted while waiting: {plan.what} was ordered, the project was {seen}, and the platform goes on"
+        told = f"interrupted while waiting: {plan.what} was requested, the project was {seen}, and the platform goes on"
         raise BackupError(STEP, told, hint=look) from None
 
 
@@ -161,7 +161,7 @@ def _report(plan: Plan, state: str, seconds: float, *, check_mode: bool, waited:
     if check_mode:
         told = f"{plan.project}: would be restored: {plan.what}"
     elif not waited:
-        told = f"{plan.project}: ordered, and not waited for: {plan.what}"
+        told = f"{plan.project}: requested, and not waited for: {plan.what}"
     else:
         told = f"{plan.project}: restored: {plan.what}, in {readable_duration(timedelta(seconds=seconds))}"
     return {

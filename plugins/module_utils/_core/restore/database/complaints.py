@@ -157,10 +157,10 @@ def _advice(one: Complaint) -> str:
     if _NO_EXTENSION.search(one.message):
         return f"install the extension on this server; or {expected}"
     if "nothing is sent here" in one.message:
-        return f"outbound: active lets it call; or {expected}"
+        return f"outbound: active allows the call; or {expected}"
     if _NOT_FOUND.search(one.message):
         return (
-            "where the database has that, it is found by a search_path only, and a dump has none: "
+            "if the database has it, it is found by a search_path only, which a dump does not set: "
             f"entry_search_path: {{'{without_data(one.name)}': [public]}} gives it one, {expected}; "
             "for later backups ALTER FUNCTION ... SET search_path at the source"
         )

@@ -85,4 +85,4 @@ class FileContents:
         self.marked = _SCRIPT.search(head) is not None
         if self.marked and not _COMPLETE.search(tail):
             raise FormatError(STEP, "the script has no end: the dump was cut off", hint="take another copy")
-        self.warnings.append("a script tells nothing of its rows: nothing could be compared")
+        self.warnings.append("a script does not say how many rows it has, so nothing could be compared")

@@ -55,7 +55,7 @@ def lock_target(connection: Connection, name: str) -> list[str]:
     if not lock.passed_over:
         return []
     told = describe(lock.passed_over)
-    return [f"the lock of a restore of {name!r} is held by who could make none, and was passed over: {told}"]
+    return [f"the lock of a restore of {name!r} is held by a session that cannot make one, and was ignored: {told}"]
 
 
 def refuse_running_backup(connection: Connection, options: ConnectionOptions, name: str) -> None:

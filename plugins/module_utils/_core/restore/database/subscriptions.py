@@ -51,10 +51,10 @@ def warn_before(found: Sequence[Subscription], database: str, *, replaced: bool)
     names = bounded_list([one.name for one in found])
     told = f"database {database!r} subscribes to another ({names})"
     if not replaced:
-        return [f"{told}: its subscriptions stay: what was sent since the backup is to be copied anew"]
+        return [f"{told}: its subscriptions stay, and changes sent since the backup have to be copied again"]
     return [
         f"{told}: its subscriptions are disabled when it is replaced, and those of the restored database, which have "
-        "the same slots, are not enabled: what was sent since the backup is to be copied anew"
+        "the same slots, are not enabled: changes sent since the backup have to be copied again"
     ]
 
 
@@ -77,7 +77,7 @@ def disable(options: ConnectionOptions, database: str, found: Sequence[Subscript
         ]
     return [
         f"the subscriptions {names} are disabled in the replaced database {database!r} and in the restored one: there "
-        "ALTER SUBSCRIPTION ... ENABLE when what was sent since the backup has been copied"
+        "ALTER SUBSCRIPTION ... ENABLE when the changes sent since the backup have been copied"
     ]
 
 

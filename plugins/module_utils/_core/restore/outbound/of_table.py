@@ -141,9 +141,9 @@ class TableCalls:
         if wrong := [*self.stored, *(self.views if refreshes else ())]:
             raise PreflightError(
                 "check the table",
-                f"to fill it the server would have to call out, and a restore sends nothing: {table} has "
+                f"to fill it the server would have to call out, which a restore does not allow: {table} has "
                 f"{bounded_list(wrong)}",
-                hint="nothing was touched; outbound: active lets it call",
+                hint="nothing was touched; outbound: active allows the call",
             )
 
     def before(self, server_version_num: int) -> Iterator[str]:

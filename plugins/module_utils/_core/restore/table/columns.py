@@ -71,7 +71,7 @@ def match_columns(source: Sequence[str], target: Target, column_map: Mapping[str
     if missing := [column.name for column in added if not column.optional]:
         raise PreflightError(
             STEP,
-            f"{target.name} has columns that the backup has not and that need a value: {', '.join(missing)}",
+            f"{target.name} has columns that the backup does not have and that need a value: {', '.join(missing)}",
             hint="give them a default for the time of the restore; nothing was touched",
         )
     return Matching(

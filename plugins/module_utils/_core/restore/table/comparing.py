@@ -20,7 +20,7 @@ def compare_rows(session: Session, table: TableName, rows: int, backup: Backup, 
     """
     expected = backup.expected
     if expected is None:
-        return ["a file tells nothing of its rows: they could not be compared"]
+        return ["a file does not say how many rows it has, so they could not be compared"]
     if rows != expected.rows:
         raise FormatError(
             STEP,

@@ -17,7 +17,7 @@ from .swap.schema_dump import Tools
 from .swap.swap import Swapped, SwapPlan, plan_swap, swap
 from .target import Target, describe
 
-STEP = "settle the restore"
+STEP = "finalize or revert the restore"
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def report_finalized(request: TableRequest, target: Target, outcome: FinalizeOut
         "warnings": [],
     }
     if not outcome.changed:
-        report["summary"] = [f"nothing of {target.name} was left to settle"]
+        report["summary"] = [f"{target.name} has nothing to finalize or revert"]
     elif request.state == "finalized":
         told = (
             [f"{target.name} was brought back, and stays: nothing was kept beside it"] if outcome.brought_back else []
@@ -63,5 +63,5 @@ def report_absent(request: TableRequest, missing: NoSuchTableError) -> dict[str,
         "state": request.state,
         "dropped": [],
         "warnings": [f"{missing.message} ({missing.hint})"],
-        "summary": [f"nothing of {request.table} was left to settle"],
+        "summary": [f"{request.table} has nothing to finalize or revert"],
     }

@@ -93,7 +93,7 @@ class TableRequest(SourceOptions):
         :raises ConfigError: an option is about the rows of a table that is there.
         """
         gone = f"there is no table {self.table!r} in the database"
-        hint = "strategy: swap with a set brings back a table that is gone; nothing was touched"
+        hint = "strategy: swap with a set brings a dropped table back; nothing was touched"
         if not makes_tables:
             raise ConfigError(STEP, f"{gone}, and strategy {self.strategy} changes the rows of one", hint=hint)
         for option in ("source_table", "column_map"):

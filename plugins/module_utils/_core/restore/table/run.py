@@ -94,7 +94,7 @@ def _return(
     adopted = refuse_other(good.manifest, _here(connection), request.adopt, missing=what)
     good = replace(good, warnings=(*good.warnings, *adopted))
     if not good.manifest.id.is_backup:
-        told = f"{missing.message}, and {good.manifest.id} is an export, which has rows only"
+        told = f"{missing.message}, and {good.manifest.id} is an export, which contains only rows"
         raise ConfigError(missing.step, told, hint="take a backup, or make the table first; nothing was touched")
     archive = open_set_archive(good, access.decryption)
     try:

@@ -65,7 +65,7 @@ class Session:
             raise SourceError(
                 "commit the restore",
                 f"the connection was lost before the server answered: {error.message}",
-                hint="everything was changed or nothing, never a part; look which, or run again, which does no harm",
+                hint="either everything was changed or nothing; check which, or run it again, which does no harm",
             ) from None
 
     def execute(self, statement: str | bytes | Composable, parameters: Parameters = None) -> Cursor:

@@ -92,7 +92,7 @@ def judge(rows: Sequence[Sequence[Any]], expect: Any) -> tuple[str, str]:
             return FAILED, f"{len(rows)} rows instead of {len(wanted)}"
         for number, (row, other) in enumerate(zip(rows, wanted, strict=True), start=1):
             if len(row) != len(other) or not all(map(_same, row, other)):
-                return FAILED, f"row {number} is another than was expected"
+                return FAILED, f"row {number} is not the expected one"
         return PASSED, f"{len(rows)} rows as expected"
     if len(rows) != 1 or len(rows[0]) != 1:
         return (

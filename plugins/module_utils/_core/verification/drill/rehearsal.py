@@ -274,7 +274,7 @@ def _add_outbound_findings(forecast: Forecast, told: Rehearsal) -> None:
     if forecast.checked:
         told.add_finding("outbound", WARNING, f"was loaded without the calls of {joined(forecast.checked)}")
     if forecast.stored:
-        refused = "a restore refuses that unless it is told outbound: active"
+        refused = "a restore refuses that unless outbound: active is set"
         told.add_finding("outbound", WARNING, f"was filled without the calls of {joined(forecast.stored)}: {refused}")
 
 

@@ -23,7 +23,9 @@ from .request import THROWAWAY, DrillRequest
 
 STEP = "verify the backup"
 _BAD = "do not count on this copy; take a new backup, and look into the report"
-_UNREPLAYABLE = "the copy is what was backed up, and a new backup would fail alike: it is the object that is named"
+_UNREPLAYABLE = (
+    "the copy is what was backed up, and a new backup would fail in the same way: correct the object that is named"
+)
 
 
 class DrillFailed(BackupError):

@@ -447,7 +447,7 @@ def test_a_set_that_goes_while_it_is_being_held_is_an_error(store: Store) -> Non
 def test_an_unreadable_hold_gives_way_with_a_warning(store: Store) -> None:
     store.add(HOLD, b"{")
     result = hold([store])
-    assert result["warnings"] == ["location 'store': hold.json could not be read and gives way"]
+    assert result["warnings"] == ["location 'store': hold.json could not be read and is replaced"]
     assert held(store) is not None
 
 

@@ -231,7 +231,7 @@ def test_what_waits_for_its_release_goes_with_it_and_not_before(kind: str) -> No
         ("yearly", 2600, {}, "its 7y as the yearly set of 2019 ended on 2026-10-10"),
         ("daily", 400, {"held": "INC-7, until 2027-01-01 00:00 UTC"}, "held: INC-7, until 2027-01-01 00:00 UTC"),
         ("manual", 400, {}, "manual sets stay until they are released"),
-        ("daily", -1, {}, "it is of 2026-11-23 12:00 UTC, which is still to come"),
+        ("daily", -1, {}, "it is of 2026-11-23 12:00 UTC, which is in the future"),
     ],
 )  # fmt: skip
 def test_a_reason_tells_the_period_what_the_set_is_kept_as_and_its_end(

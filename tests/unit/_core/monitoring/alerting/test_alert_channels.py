@@ -41,7 +41,7 @@ def test_the_port_of_a_mail_server_follows_its_tls(tls: str | None, port: int) -
         ({**EMAIL, "to": ["b@example.com", "ops"]}, "'ops' is no mail address"),
         ({**EMAIL, "to": ["two words"]}, "no mail address"),
         ({**EMAIL, "to": ["b@example.com, c@example.com"]}, "no mail address"),
-        ({**EMAIL, "webhook_url": "https://canary.example.com"}, "webhook_url is nothing that a channel of type email"),
+        ({**EMAIL, "webhook_url": "https://canary.example.com"}, "a channel of type email does not take webhook_url"),
         ({**SLACK, "webhook_url": "http://hooks.slack.com/canary"}, "webhook_url is not https"),
         ({**SLACK, "webhook_url": "hooks.slack.com/canary"}, "webhook_url is no address"),
         ({**SLACK, "webhook_url": "https://hooks.slack.com/canary\nx"}, "webhook_url is no address"),

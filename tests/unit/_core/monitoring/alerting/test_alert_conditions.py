@@ -72,7 +72,7 @@ def test_what_was_skipped_says_nothing(result: dict[str, Any]) -> None:
 def test_each_item_of_a_loop_counts() -> None:
     loop = {"results": [{"changed": False}, {"failed": True, "msg": "second"}], "failed": True, "msg": "One or more"}
     assert [(one.status, one.message) for one in findings_of([loop], "verify")] == [
-        ("passed", "came to its end"),
+        ("passed", "ended"),
         ("failed", "second"),
     ]
 

@@ -49,9 +49,9 @@ def test_an_answer_as_expected_passes(rows: list[list[Any]], expect: Any) -> Non
         ([[2**53 + 1]], 2**53, f"{2**53 + 1} instead of {2**53}"),
         ([["007"]], "7", "another value instead of 7"),
         ([["Ann"]], "Bob", "another value instead of Bob"),
-        ([["Ann"], ["Eve"]], ["Ann", "Bob"], "row 2 is another than was expected"),
+        ([["Ann"], ["Eve"]], ["Ann", "Bob"], "row 2 is not the expected one"),
         ([["Ann"]], ["Ann", "Bob"], "1 rows instead of 2"),
-        ([["Ann", 1]], [["Ann"]], "row 1 is another than was expected"),
+        ([["Ann", 1]], [["Ann"]], "row 1 is not the expected one"),
     ],
 )
 def test_another_answer_fails_and_shows_no_text_of_a_row(rows: list[list[Any]], expect: Any, told: str) -> None:

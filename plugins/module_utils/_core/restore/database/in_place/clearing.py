@@ -234,9 +234,9 @@ def _ended(statement: Composable) -> Composable:
 
 def _warnings(extra_objects: ExtraObjects) -> Iterator[str]:
     if extra_objects.kept:
-        yield f"not in the backup, and made again around it: {_named(extra_objects.kept)}"
+        yield f"not in the backup, and created again after the restore: {_named(extra_objects.kept)}"
     if gone := (*extra_objects.lost, *extra_objects.replaced):
-        yield f"not in the backup, and gone with what belongs to it: {_named(gone)}"
+        yield f"not in the backup, and dropped with the objects that they belong to: {_named(gone)}"
 
 
 def _names_of(entry: TocEntry) -> tuple[str, str]:
@@ -247,7 +247,7 @@ def _names_of(entry: TocEntry) -> tuple[str, str]:
 def _left_out(backup: Toc, dump_ids: Sequence[int]) -> Iterator[str]:
     if dump_ids:
         names = _named([backup.by_id[dump_id] for dump_id in dump_ids])
-        yield f"expected, and so left out with all that depends on it: {names}"
+        yield f"left out as expected_differences says, with all that depends on them: {names}"
 
 
 def _named(entries: Sequence[TocEntry]) -> str:

@@ -86,7 +86,7 @@ def find_extra_objects(backup: Toc, present: Toc, left: Collection[str]) -> Extr
     if refused:
         raise PreflightError(
             STEP,
-            f"what is not in the backup depends on what is, and has rows: {_titles(refused)}",
+            f"objects that are not in the backup depend on objects that are, and have rows: {_titles(refused)}",
             hint="nothing was touched; move it away or drop it first, or use strategy side_by_side",
         )
     return ExtraObjects(tuple(kept), tuple(replaced), tuple(lost))

@@ -67,7 +67,9 @@ class _Transaction:
         except BackupError as error:
             if "ERROR:" in error.message:
                 raise
-            error.hint = "the session was lost at the end: the database is the old or the restored one as a whole; look"
+            error.hint = (
+                "the session was lost at the end: the database is either the old or the restored one; check which"
+            )
             with after_change():
                 raise
 
@@ -219,13 +221,13 @@ class InPlace:
             if entry.dump_id not in clearing.left and self._share.is_about(entry) and entry.namespace
         ]:
             return (
-                f"; is it about what hangs on the platform's own tables: {bounded_list(hung)}? expected_differences: "
+                f"; it may be about objects on the platform's own tables: {bounded_list(hung)}? expected_differences: "
                 f"['{hung[0]}'] leaves it as it is"
             )
         if not clearing.extra_objects.kept:
             return ""
         names = bounded_list([object_name(entry) for entry in clearing.extra_objects.kept])
-        return f"; is it about what came after the backup and is made again around it: {names}?"
+        return f"; it may be about objects that came after the backup and are created again: {names}"
 
     def _units(self) -> list[ExpectedRows]:
         """What can be proven, which is all but what is expected to be different."""
@@ -293,7 +295,8 @@ class InPlace:
         warnings = [*found.warnings, *doubts(found), *_extra(found)]
         if unsaid:
             warnings.append(
-                f"said of the platform's own otherwise than in the backup, and left so: {bounded_list(unsaid)}"
+                "rights on the platform's objects that differ from the backup, left as they are: "
+                f"{bounded_list(unsaid)}"
             )
         warnings += [f"expected: {bounded_list(others)}"] if others else []
         return replace(

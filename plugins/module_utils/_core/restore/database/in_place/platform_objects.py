@@ -240,7 +240,7 @@ def _warnings(
 ) -> Iterator[str]:
     if found.lost:
         names = bounded_list([object_name(one) for one in found.lost])
-        yield f"{profile.title}'s own, which this project does not have, and what hangs on that: left out: {names}"
+        yield f"{profile.title}'s own, which this project does not have, and what depends on that: left out: {names}"
     if found.adopted:
         names = bounded_list([object_name(one) for one in found.adopted])
         yield f"belonged to roles of {profile.title}'s in the backup, and becomes the role's own: {names}"

@@ -129,7 +129,7 @@ class _Busy(Exception):
             for name in names
             for pid, user, application in sessions(connection, name)
         ]
-        told = bounded_list(who) if who else "whoever was there has left by now"
+        told = bounded_list(who) if who else "the other sessions have ended by now"
         return BackupError(
             STEP,
             f"{self.args[0]}: {told}",
@@ -152,7 +152,7 @@ def _in_one_transaction(connection: Connection, plan: DatabaseRename) -> None:
                 raise BackupError(
                     STEP,
                     f"the connection was lost: {message}",
-                    hint=f"look which databases there are: {plan.current!r} is the old or the restored one as a whole",
+                    hint=f"look which databases there are: {plan.current!r} is either the old or the restored one",
                 ) from None
             cursor.execute("ROLLBACK")
             if code in (_IN_USE, _LOCKED):

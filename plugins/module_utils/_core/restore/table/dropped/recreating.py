@@ -34,7 +34,7 @@ _ATTACH = "TABLE ATTACH"
 _INDEX_ATTACH = "INDEX ATTACH"
 _MODES = ("", "SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE")
 _HINT = (
-    "nothing was changed; bring that in order first, or name the object in expected_differences to leave it out, or in "
+    "nothing was changed; correct that first, or name the object in expected_differences to leave it out, or in "
     "entry_search_path where it does not find what is there"
 )
 _OWNED = """

@@ -50,7 +50,7 @@ def report_undone(request: TableRequest, name: str, memory: UndoRecord, taken: U
         "dropped": [name],
         "plan": list(taken.dropped),
         "warnings": list(taken.warnings),
-        "summary": [f"{name} is gone again, as it was before it was brought back from {memory.backup}"],
+        "summary": [f"{name} was dropped again, as it had been brought back from {memory.backup}"],
     }
 
 

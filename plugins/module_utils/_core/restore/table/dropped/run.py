@@ -93,12 +93,12 @@ def _verify(plan: RecreatePlan, tools: Tools) -> list[str]:
     if strange := sorted([*found.missing, *found.extra]):
         raise FormatError(
             "compare the schema",
-            f"{plan.name} was brought back, but there is not what should be: {bounded_list(strange)}",
+            f"{plan.name} was brought back, but the schema differs from the backup: {bounded_list(strange)}",
             hint=_BACK,
         )
     given_back = {lost.name for lost in plan.lost_objects.changed}
     otherwise = sorted({*found.changed, *found.moved, *found.rewritten, *found.doubtful} - given_back)
-    return [f"not written as in the backup: {bounded_list(otherwise)}"] if otherwise else []
+    return [f"written in another form than in the backup: {bounded_list(otherwise)}"] if otherwise else []
 
 
 def _wanted(plan: RecreatePlan) -> Toc:

@@ -25,7 +25,7 @@ from ..waiting import in_turns
 from .lost_objects import FOUNDATIONS, dependents_of, entry_title
 from .undo_record import UndoRecord
 
-STEP = "take the restore back"
+STEP = "undo the restore"
 _HINT = "drop it by hand if it is not needed any more; nothing was touched"
 
 
@@ -115,7 +115,9 @@ def _tables(toc: Toc, gone: Collection[int], memory: UndoRecord) -> list[TableNa
     going = {(one.namespace, one.tag) for one in toc.entries if one.dump_id in gone and one.desc == "TABLE"}
     tables = [(schema, name) for schema, name, _value in memory.rows]
     if others := [display_name(table) for table in tables if table not in going]:
-        raise PreflightError(STEP, f"what came with it is not there any more: {bounded_list(others)}", hint=_HINT)
+        raise PreflightError(
+            STEP, f"tables that were brought back with it are gone: {bounded_list(others)}", hint=_HINT
+        )
     return tables
 
 

@@ -72,7 +72,7 @@ class Watch:
         if self._digest() != self._before:
             raise PreflightError(
                 STEP,
-                f"somebody has changed what belongs to {self._target.name} or depends on it, meanwhile",
+                f"somebody has changed {self._target.name}, or what depends on it, meanwhile",
                 hint="nothing was changed; run again",
             )
 
