@@ -12,7 +12,7 @@ version_added: 0.1.0
 short_description: Show how far the tasks of all hosts are, redrawn in place
 description:
   - The modules of this collection say how far they are, as lines that come ever more rarely. On a terminal this
-    callback keeps one line for each host at the bottom instead, and brings it up to date every second.
+    callback keeps one line for each host at the bottom instead, and updates it every second.
   - Everything else is shown as it would be without. Where standard error is no terminal, and in ansible-runner, it does
     nothing.
 requirements:

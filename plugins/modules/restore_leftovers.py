@@ -90,7 +90,7 @@ kept:
        time: '2026-11-24T21:34:55Z'}
 findings:
   description:
-    - Findings as of M(mobul.backup.backup_check), C(kept) and C(maintenance). That it could not be looked at is one.
+    - Findings as of M(mobul.backup.backup_check), C(kept) and C(maintenance). That it could not be read is one.
   returned: success
   type: list
   elements: dict

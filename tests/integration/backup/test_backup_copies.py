@@ -237,4 +237,4 @@ def test_a_store_that_locks_for_longer_than_was_asked_for_is_told(
         through = {**as_asked, "endpoint_url": proxy.endpoint_url}
         told = bench.backup(postgres17, database, locations=[through, bench.location()])["warnings"]
     (line,) = {text.rpartition(" until ")[0] for text in told if "object_lock" in text}
-    assert line == "s3: object_lock asks for 1 days, and the store keeps this"
+    assert line == "s3: object_lock asks for 1 days, but the store locks it"

@@ -203,7 +203,7 @@ def test_no_forged_drill_silences_the_failed_one_of_another_location(bench: Benc
     assert "from location 'a'" in found["drill"]["message"]
     assert found["integrity b"]["status"] == "warning"
     assert "from the future" in found["integrity b"]["message"]
-    assert "tells of location 'a'" in found["integrity b"]["message"]
+    assert "is about location 'a'" in found["integrity b"]["message"]
     # Nor does it get into a: its own drill alone makes up for the failed one.
     shutil.rmtree(directory_of(bench.places["a"], NEW))
     bench.run("backup_replicate", **keys)

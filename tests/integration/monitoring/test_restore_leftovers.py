@@ -101,4 +101,4 @@ def test_a_database_that_lets_nobody_in_is_told_to_who_may_not_enter_either(
 def test_what_cannot_be_looked_at_is_a_finding(server: PostgresServer, database: str) -> None:
     (found,) = look(server, database, login_password="wrong")["findings"]
     assert (found["check"], found["status"]) == ("kept", "warning")
-    assert "it could not be looked at: connect to the database" in found["message"]
+    assert "it could not be read: connect to the database" in found["message"]

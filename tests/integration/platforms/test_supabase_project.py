@@ -325,7 +325,7 @@ def test_what_the_role_may_not_read_of_the_platform_is_named_and_nothing_of_the_
         before = state_of(server)
         server.as_role("DELETE FROM public.notes; UPDATE auth.users SET encrypted_password = 'lost'")
         # Policies and triggers on the platform's tables take its own rights, which its library gives.
-        with pytest.raises(BackupError, match=r"what hangs on the platform's own tables: .*TRIGGER auth"):
+        with pytest.raises(BackupError, match=r"objects on the platform's own tables: .*TRIGGER auth"):
             bench.restore(server, DATABASE, **server.options())
         server.query(DATABASE, "GRANT supabase_auth_admin, supabase_storage_admin TO postgres")
         bench.restore(server, DATABASE, **server.options(), outbound="active")

@@ -83,7 +83,7 @@ def test_a_daily_backup_and_a_restore_point_are_restored_by_their_names(api: Sup
     told = restore(api, clock, restore_point="before-upgrade")
     assert api.project.restored == [("/restore", {"id": 998}), ("/undo", {"name": "before-upgrade"})]
     assert told["moment"] == "2026-11-23T04:00:01Z"
-    assert "nothing but the caller says" in told["warnings"][0]
+    assert "only the caller says" in told["warnings"][0]
 
 
 @pytest.mark.parametrize("options", [{"to": ""}, {"backup_id": 998}, {"restore_point": "before-upgrade"}])
@@ -218,7 +218,7 @@ def test_a_token_that_expires_meanwhile_is_told_with_the_order(api: SupabaseApi,
     clock.on_sleep = api.tokens.clear
     error = refused(api, clock, backup_id=998)
     assert error.changed
-    assert "was ordered" in str(error)
+    assert "was requested" in str(error)
 
 
 @pytest.mark.parametrize("reply", [Reply(0, carried_out=True), Reply(500, carried_out=True)])
@@ -236,7 +236,7 @@ def test_an_order_that_may_be_lost_is_told_as_such_and_not_given_again(api: Supa
     api.before_post = lambda: api.replies.append(Reply(503))
     error = refused(api, clock, backup_id=998)
     assert error.changed
-    assert "it is not known whether the platform took the order" in str(error)
+    assert "it is not known whether the platform accepted the request" in str(error)
     assert len(api.posts) == 1
 
 

@@ -72,7 +72,7 @@ class Leftover:
 def run_restore_leftovers(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Look, as the parameters of ``restore_leftovers`` say; changes nothing.
 
-    :return: what the module returns. That it could not be looked at is a finding, too.
+    :return: what the module returns. That it could not be read is a finding, too.
     """
     options, now = ConnectionOptions.parse(params), datetime.now(timezone.utc)
     name, found = options.database, list[Leftover]()
@@ -81,7 +81,7 @@ def run_restore_leftovers(params: Mapping[str, Any], check_mode: bool) -> dict[s
             found = [*_databases(connection, name, set(params["named"]), now), *_tables(connection, name)]
             maintenance = _maintenance(connection, name)
     except BackupError as error:
-        findings = [Finding(check="kept", status=WARNING, message=f"it could not be looked at: {error}")]
+        findings = [Finding(check="kept", status=WARNING, message=f"it could not be read: {error}")]
     else:
         findings = [_kept(found, now), maintenance]
     return {

@@ -154,7 +154,7 @@ def test_what_a_mail_server_refuses_is_told_without_the_password(desk: Desk) -> 
         {**channel, "to": ["gone@example.com"]}
     )
     told = failure({**channel, "to": ["gone@example.com", "ops@example.com"]})
-    assert "for some, but not for gone@example.com" in told
+    assert "for some recipients, but not for gone@example.com" in told
     assert desk.mail.mailbox.envelopes[0].rcpt_tos == ["ops@example.com"]
 
 

@@ -76,8 +76,8 @@ CASES = [
     (DRILL, AROUND, UNCHECKED, THERE, ""),
     (replace(DRILL, finished=NOW + HOUR), AROUND, GOOD, NOWHERE, "from the future"),
     (replace(DRILL, location="a"), AROUND, GOOD, EVERYWHERE, ""),
-    (replace(DRILL, location="a"), AROUND, UNSIGNED, NOWHERE, "tells of location 'a'"),
-    (replace(DRILL, location="a"), AROUND, UNCHECKED, NOWHERE, "tells of location 'a'"),
+    (replace(DRILL, location="a"), AROUND, UNSIGNED, NOWHERE, "is about location 'a'"),
+    (replace(DRILL, location="a"), AROUND, UNCHECKED, NOWHERE, "is about location 'a'"),
     (replace(DRILL, location="its old name"), AROUND, UNCHECKED, THERE, ""),
     (replace(DRILL, manifest=OTHER), AROUND, GOOD, NOWHERE, "about another manifest"),
     (replace(DRILL, manifest=OTHER), AROUND, UNCHECKED, NOWHERE, "about another manifest"),
@@ -171,7 +171,7 @@ def test_an_old_drill_that_was_copied_to_another_location_is_no_news() -> None:
     record = claim(replace(DRILL, location="a"), UNCHECKED)
     assert count({"a": [record], "b": [record]}, "ab", {"a": OURS, "b": OURS}, NOW).doubts == ()
     (doubt,) = count({"a": [], "b": [record]}, "ab", {"a": OURS, "b": OURS}, NOW).doubts
-    assert str(doubt).startswith(f"{SET_ID}/verified_20261124_0600.json tells of location 'a'")
+    assert str(doubt).startswith(f"{SET_ID}/verified_20261124_0600.json is about location 'a'")
 
 
 def test_a_hold_that_says_it_is_from_the_future_does_not_undo_every_release() -> None:

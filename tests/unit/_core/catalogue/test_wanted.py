@@ -90,5 +90,5 @@ def test_an_id_that_is_not_there_is_told_with_the_nearest() -> None:
 
 
 def test_an_id_and_a_time_exclude_each_other() -> None:
-    with pytest.raises(ConfigError, match="before goes with backup: latest"):
+    with pytest.raises(ConfigError, match="before belongs to backup: latest"):
         BackupSelector.parse(OLD, "2026-01-01")

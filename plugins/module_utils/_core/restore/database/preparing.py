@@ -123,14 +123,15 @@ def refuse_calls(forecast: Forecast, request: RestoreRequest, contents: Contents
     if contents.archive is None and (calling := [*forecast.called_at_load, *map(str, forecast.unfilled)]):
         raise PreflightError(
             STEP,
-            f"to load it the server would have to call out, which only a set is kept from: {bounded_list(calling)}",
+            "to load it the server would have to call out, which can be prevented for a set only: "
+            f"{bounded_list(calling)}",
             hint=f"nothing was touched; {HINT}",
         )
     stored = [name for name in forecast.stored if not request.expected(name)]
     if stored and not request.scratch:
         raise PreflightError(
             STEP,
-            f"to fill it the server would have to call out, and a restore sends nothing: {bounded_list(stored)}",
+            f"to fill it the server would have to call out, which a restore does not allow: {bounded_list(stored)}",
             hint=f"nothing was touched; {HINT}, expected_differences: ['{stored[0]}'] restores the rest without it",
         )
 

@@ -14,7 +14,7 @@ from ..outbound.forecast import how_it_calls, is_callable_out
 from ..outbound.muting import giving_back_script, muting_script
 from .script_statements import ScriptStatements
 
-HINT = "outbound: active (restore_outbound) lets everything call"
+HINT = "outbound: active (restore_outbound) allows all calls"
 _DEFINING = re.compile(
     r"(?:CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE|EXTENSION)|ALTER (?:FUNCTION|PROCEDURE|ROUTINE|EXTENSION)|DROP)\b"
 )

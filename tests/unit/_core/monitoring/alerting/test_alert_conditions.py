@@ -54,8 +54,8 @@ def test_in_check_mode_no_copy_is_said_to_be_there() -> None:
             "python: not found",
         ),
         ({"failed": True, "censored": "the output has been hidden"}, "hidden"),
-        ({"failed": True}, "ended before it could tell why"),
-        ({}, "ended before it could tell why"),
+        ({"failed": True}, "ended without a message"),
+        ({}, "ended without a message"),
     ],
 )
 def test_a_task_that_failed_or_never_ran_is_a_job_that_failed(result: dict[str, Any], reason: str) -> None:
