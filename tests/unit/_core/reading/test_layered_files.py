@@ -58,7 +58,7 @@ def test_what_lies_below_more_layers_than_any_procedure_makes_is_no_text(tmp_pat
         data = gzip.compress(data)
     with opened(tmp_path / "old", data) as file:
         unwrapped = LayeredFile(file, Decryption.parse()).unwrap_layers()
-    assert unwrapped.stranger == "it is gzip"
+    assert unwrapped.problem == "it is gzip"
     assert len(unwrapped.layers) == 4
 
 
@@ -79,7 +79,7 @@ def test_only_one_layer_may_take_much_memory(tmp_path: Path) -> None:
     with opened(tmp_path / "old", lzma.compress(gzip.compress(lzma.compress(SCRIPT)))) as file:
         unwrapped = LayeredFile(file, Decryption.parse()).unwrap_layers()
     assert unwrapped.layers == (XZ, GZIP)
-    assert unwrapped.stranger == "it is xz"
+    assert unwrapped.problem == "it is xz"
 
 
 def test_a_script_in_an_envelope_is_read_for_a_database(tmp_path: Path) -> None:
