@@ -79,7 +79,7 @@ def backup_of(result: Mapping[str, Any], *, reused: bool) -> Backup | None:
                 type=str(one.get("type")),
                 status=str(one.get("status")),
                 proof=one.get("proof"),
-                error=one.get("error"),
+                error=None if one.get("error") is None else visible(str(one["error"])),
             )
             for one in copies
         ),

@@ -90,6 +90,14 @@ def assert_sound(document: Procedure) -> dict[str, Any]:
     return told
 
 
+def test_the_error_of_a_copy_is_one_visible_line() -> None:
+    copy = {"name": "s3", "type": "s3", "status": "failed", "proof": None, "error": "cut\0off\nthere"}
+    result = {"id": "a", "label": "shop", "directory": "shop/a", "locations": [copy], "signed": False}
+    backup = outcome_of(result, check_mode=False).backup
+    assert backup is not None
+    assert backup.copies[0].error == r"cut\x00off\nthere"
+
+
 @given(
     which=st.sampled_from(sorted(_MIDDLES, key=str)),
     told=st.booleans(),
