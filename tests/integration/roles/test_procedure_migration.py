@@ -76,7 +76,7 @@ def test_a_migration_is_begun_found_to_lose_something_verified_and_reverted(
     assert statuses(told["keyless"]) | {"compare": "done", "release": "failed"} == statuses(told["keyless"])
     assert not list(tmp_path.rglob("released.json"))
     assert statuses(told["other"])["find"] == "failed"
-    assert "of kind pre_migration with migration 2026/11-add (has it begun?" in told["other"]["reason"]
+    assert "of kind pre_migration with migration 2026/11-add (was the backup started?" in told["other"]["reason"]
     assert statuses(told["shop"]) | {"compare": "failed", "release": "pending"} == statuses(told["shop"])
     assert told["shop"]["differences"] == [
         "CONSTRAINT public.old_orders old_orders_pkey: it was there before and is gone",
