@@ -21,6 +21,9 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.run 
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.values import VALUES, values_of
 from ansible_collections.mobul.backup.plugins.plugin_utils.failure import Failure
 
+_UNSEEN = "diff"
+"""What a failure leaves for the calls after it, as Ansible registers that, and shows it only where asked by -vvv."""
+
 
 class ActionModule(ActionBase):
     """Runs on the controller, and asks no host for anything."""
@@ -33,13 +36,15 @@ class ActionModule(ActionBase):
         """Do what the task says, with the caller's variables as they stand."""
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validated, params = self.validate_argument_spec(argument_spec=PROCEDURE_RECORD)
+        params["record"] = _whole(params["record"])
         try:
             told = run_procedure_record(
                 params, self._given(params["procedure"], task_vars or {}), self._task.check_mode
             )
         except BackupError as error:
-            told = {**(error.report or {}), "failed": True, "msg": str(error), "step": error.step}
-            raise Failure({**result, "changed": False, **shown(told)}) from None
+            told = {"changed": False, "failed": True, "msg": str(error), "step": error.step}
+            report = {} if error.report is None else {_UNSEEN: shown(error.report)}
+            raise Failure({**result, **shown(told), **report}) from None
         except AnsibleError:
             raise
         except Exception as error:
@@ -71,6 +76,11 @@ class ActionModule(ActionBase):
             found = _plain(self._templar.template(task_vars[name])) if name in task_vars else None
         # An answer that is empty is none.
         return os.environ.get(variable) if found in (None, "") else found
+
+
+def _whole(record: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """What a call has returned, that of a failed one, too."""
+    return record if not record or "document" in record else record.get(_UNSEEN, record)
 
 
 def _plain(value: object) -> object:

@@ -95,3 +95,34 @@ def test_a_failed_check_is_told_once_and_kept_for_those_who_register_it(playbook
         f"copies (here): {told} (create it, or mount its file system)",
         "registered": "daily_check_result",
     }
+
+
+@pytest.mark.next
+def test_a_step_that_failed_is_one_line_and_leaves_the_document_to_those_after_it(playbooks: Playbooks) -> None:
+    recorded = {"state": "recorded", "record": "{{ record }}"}
+    bad = {"failed": True, "msg": "no space"}
+    play = {
+        "hosts": "databases",
+        "gather_facts": False,
+        "tasks": [
+            record(state="begun", procedure="pre_deploy", host="shop", label="shop"),
+            {
+                "block": [record(**recorded, step="backup", result=bad)],
+                "rescue": [record(**recorded, step="prove", result={"skipped": True}), record(**recorded)],
+            },
+            {"ansible.builtin.debug": {"msg": "{{ record.document.reason }}"}},
+        ],
+    }
+    path = playbooks.directory / "play.yml"
+    path.write_text(json.dumps([play]))
+    run = playbooks.run(path, playbooks.inventory({"shop": {}}), "--diff", "-e", "deployment_id=v1")
+    assert run.status == 0, run.output
+    told = "record the procedure: pre_deploy v1: step 'backup' failed: no space"
+    assert shown(run)["shop"] == {"changed": False, "msg": told, "step": "record the procedure"}
+    assert "thread" not in run.output
+    assert '"msg": "step \'backup\' failed: no space"' in run.output
+
+
+def record(**options: Any) -> dict[str, Any]:
+    """A task that goes on with the record."""
+    return {"mobul.backup.procedure_record": options, "register": "record"}

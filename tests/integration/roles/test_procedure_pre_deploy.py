@@ -88,6 +88,9 @@ def test_each_database_ends_in_go_or_in_no_go_at_the_step_that_failed(
     assert statuses(told["forged"])["backup"] == "done"
     assert statuses(told["forged"])["prove"] == "failed"
     assert "0 of 2 copies of" in told["forged"]["reason"]
+    line = f"record the procedure: pre_deploy release/v1.2: {told['forged']['reason']}"
+    assert run.failure("forged") == {"changed": False, "msg": line, "step": "record the procedure"}
+    assert "document" not in run.output.partition("CUSTOM STATS")[0]
     assert statuses(told["unheard"])["announce"] == "failed"
     assert statuses(told["unheard"])["backup"] == "pending"
 
