@@ -126,3 +126,19 @@ def test_a_step_that_failed_is_one_line_and_leaves_the_document_to_those_after_i
 def record(**options: Any) -> dict[str, Any]:
     """A task that goes on with the record."""
     return {"mobul.backup.procedure_record": options, "register": "record"}
+
+
+def test_a_failed_restore_says_what_is_intact(playbooks: Playbooks, login: dict[str, Any]) -> None:
+    place = playbooks.directory / "here"
+    place.mkdir()
+    location = {"name": "here", "type": "local", "path": str(place)}
+    inventory = playbooks.inventory({"shop": {**login, "backup_locations": [location]}}, backup_environment="test")
+    given = ("-e", "expect_environment=test", "-e", f"expect_database={login['backup_login_db']}")
+    run = playbooks.run("mobul.backup.restore", inventory, *given)
+    assert run.status == 2
+    assert run.failure("shop") == {
+        "changed": False,
+        "msg": "find the backup: there is no backup of 'shop' in 'here' (is the label right? A safety backup and a set "
+        "from the future are taken by their ids only); the database is intact",
+        "step": "find the backup",
+    }
