@@ -86,7 +86,7 @@ def test_a_failed_check_is_told_once_and_kept_for_those_who_register_it(playbook
     inventory = playbooks.inventory({"shop": {"backup_locations": [location]}})
     run = playbooks.run("mobul.backup.daily_check", inventory)
     assert run.status == 2
-    told = f"it could not be looked at: open the location: location 'here': {gone} does not exist"
+    told = f"it could not be read: open the location: location 'here': {gone} does not exist"
     assert run.output.count(told) == 1
     assert "[ERROR]" not in run.output
     assert shown(run)["shop"] == {
