@@ -56,9 +56,9 @@ class ActionModule(ActionBase):
             "summary": lines,
             "registered": next((name for name, one in results.items() if failure_of(one)), ""),
         }
-        raise Failure(
-            {**result, "failed": True, "changed": False, **{name: value for name, value in told.items() if value}}
-        )
+        told = {name: value for name, value in told.items() if value}
+        # Lines are read one below the other.
+        raise Failure({**result, "failed": True, "changed": False, "_ansible_verbose_always": bool(lines), **told})
 
     def _of_run(self, params: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         found = {host: task_vars["hostvars"].get(host) or {} for host in task_vars["ansible_play_hosts_all"]}

@@ -136,6 +136,7 @@ def test_a_failed_restore_says_what_is_intact(playbooks: Playbooks, login: dict[
     given = ("-e", "expect_environment=test", "-e", f"expect_database={login['backup_login_db']}")
     run = playbooks.run("mobul.backup.restore", inventory, *given)
     assert run.status == 2
+    assert "[ERROR]" not in run.output
     assert run.failure("shop") == {
         "changed": False,
         "msg": "find the backup: there is no backup of 'shop' in 'here' (is the label right? A safety backup and a set "
