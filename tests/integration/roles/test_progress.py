@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import ansible_runner
 import pyte
 import pytest
 from support.backup_bench import Bench, Keys
@@ -77,6 +78,44 @@ def test_a_line_is_on_standard_error_and_the_result_is_as_without(
     assert re.search(r"changed=1 .*failed=0", output)
     assert "mobul.backup: [" not in output
     assert list(folder.iterdir()) == []
+
+
+def test_ansible_runner_has_each_line_as_an_event_of_its_task(
+    playbooks: Playbooks, bench: Bench, postgres17: PostgresServer, large: str, tmp_path: Path
+) -> None:
+    private = tmp_path / "runner"
+    private.mkdir()
+    events: list[dict[str, Any]] = []
+    with FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=12 * MIB) as programs:
+
+        def look(event: dict[str, Any]) -> None:
+            events.append(event)
+            if LINE.search(event["stdout"]):
+                programs.open()
+
+        options = bench.options(postgres17, large, compress="none", pg_bin_dir=programs)
+        run = ansible_runner.run(
+            private_data_dir=str(private),
+            playbook=str(playbooks.task("mobul.backup.pg_backup", options)),
+            inventory=str(playbooks.inventory({"shop": {}}, backup_progress=2)),
+            envvars=playbooks.environment,
+            event_handler=look,
+            timeout=120,
+            quiet=True,
+        )
+    assert (run.status, run.rc) == ("successful", 0), run.stdout.read()
+    kinds = [event["event"] for event in events]
+    (begun,) = [event for event in events if event["event"] == "playbook_on_task_start"]
+    (result,) = [event for event in events if event["event"] == "runner_on_ok"]
+    lines = [event for event in events if "mobul.backup: [" in event["stdout"]]
+    assert lines, kinds
+    task = begun["event_data"]["task_uuid"]
+    for line in lines:
+        assert (line["event"], line["parent_uuid"], line["event_data"]["task_uuid"]) == ("verbose", task, task)
+        assert LINE.search(line["stdout"])
+    # They come while the task is under way, and its result is as without.
+    assert kinds.index("playbook_on_task_start") < kinds.index("verbose") < kinds.index("runner_on_ok")
+    assert result["event_data"]["res"]["changed"] is True
 
 
 class UsersTerminal:
