@@ -20,8 +20,8 @@ HEIGHT = 12
 class Terminal:
     """A terminal of a user, to which Ansible's display writes."""
 
-    def __init__(self, columns: int = 40) -> None:
-        self.screen = pyte.HistoryScreen(columns, HEIGHT, history=1000)
+    def __init__(self, columns: int = 40, rows: int = HEIGHT) -> None:
+        self.screen = pyte.HistoryScreen(columns, rows, history=1000)
         self.screen.set_mode(pyte.modes.LNM)
         self._stream = pyte.Stream(self.screen)
         self._lock = threading.RLock()
@@ -36,7 +36,11 @@ class Terminal:
         (sys.stderr if stderr else sys.stdout).write(f"{msg}\n")
 
     def size(self) -> os.terminal_size:
-        return os.terminal_size((self.screen.columns, HEIGHT))
+        return os.terminal_size((self.screen.columns, self.screen.lines))
+
+    def on_screen(self) -> list[str]:
+        """What can be seen, without what is empty at the end."""
+        return "\n".join(line.rstrip() for line in self.screen.display).rstrip("\n").split("\n")
 
     def shown(self) -> list[str]:
         """All that was ever written and was not erased, without what is empty at the end."""
@@ -74,13 +78,47 @@ def test_each_host_has_one_line_below_all_else(attached: Callable[[Terminal], Sc
     assert terminal.shown() == ["ok: [c]"]
 
 
-def test_more_hosts_than_lines_are_counted(attached: Callable[[Terminal], Screen]) -> None:
-    terminal = Terminal()
-    attached(terminal)
-    for number in range(20):
-        terminal.display(progress(f"host{number}", "dump"), stderr=True)
-    assert len(terminal.shown()) == HEIGHT - 3
-    assert terminal.shown()[-1] == "and 12 more hosts"
+@pytest.mark.parametrize(("rows", "after", "seen"), [(30, 30, 20), (10, 10, 6), (30, 10, 6), (10, 30, 20)], ids=str)
+def test_twenty_hosts_with_long_names_never_break_the_screen(
+    attached: Callable[[Terminal], Screen], rows: int, after: int, seen: int
+) -> None:
+    hosts = [f"database-{number:02}.a-very-long-name.example.org" for number in range(20)]
+    terminal = Terminal(60, rows)
+    screen = attached(terminal)
+    results = ["PLAY [databases]", ""]
+    for result in results:
+        terminal.display(result)
+    for second in range(2):
+        if second == 1:
+            resize(terminal, after)
+        for host in hosts:
+            terminal.display(progress(host, f"dump the database: {second}.0 GiB of about 98.0 GiB"), stderr=True)
+        results.append(f"ok: [other{second}]")
+        terminal.display(results[-1])
+    expected = [f"[{host}] pg_backup: dump the database: 1.0 GiB of about 98.0 GiB"[:59].rstrip() for host in hosts]
+    if seen < len(hosts):
+        expected = [*expected[:seen], f"and {20 - seen} more hosts"]
+    assert terminal.on_screen()[-len(expected) - 1 :] == [results[-1], *expected]
+    # Nothing of what scrolls is lost. Of what a lower screen has pushed out nothing can be erased.
+    assert [line for line in terminal.shown() if not line.startswith(("[database-", "and "))] == results
+    if after >= rows:
+        assert terminal.shown() == [*results, *expected]
+    for host in hosts:
+        screen.forget(host)
+    assert terminal.on_screen()[-1] == results[-1]
+    if after >= rows:
+        assert terminal.shown() == results
+
+
+def resize(terminal: Terminal, rows: int) -> None:
+    """Make it lower or higher, as terminals do: lines at the top go into the history or come back from it."""
+    screen = terminal.screen
+    lines = terminal.shown()
+    screen.reset()
+    screen.history.top.clear()
+    screen.resize(rows, screen.columns)
+    screen.set_mode(pyte.modes.LNM)
+    terminal.write("".join(f"{line}\n" for line in lines))
 
 
 def test_a_terminal_that_became_narrower_is_left_clean(attached: Callable[[Terminal], Screen]) -> None:
