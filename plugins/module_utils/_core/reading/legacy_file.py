@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from .. import progress
 from ..encryption.cipher import TAIL_BYTES, Format
 from ..encryption.detect import GZIP, HEAD_BYTES, PGDUMP, UNKNOWN, XZ, ZSTD, detect
 from ..encryption.identities import Decryption
@@ -68,11 +69,17 @@ class LayeredFile:
         self._file = file
         self._decryption = decryption
 
+    @property
+    def size(self) -> int:
+        """Bytes of the file as it is stored."""
+        return self._file.size
+
     @contextlib.contextmanager
-    def named(self) -> Iterator[None]:
-        """Put the file's path before the message of an error."""
+    def first_reading(self) -> Iterator[None]:
+        """A stage of the work: the file is read to its end. Puts the file's path before the message of an error."""
         try:
-            yield
+            with progress.stage(STEP, self.size):
+                yield
         except BackupError as error:
             error.message = f"{self.path}: {error.message}"
             raise
@@ -101,6 +108,7 @@ class LayeredFile:
         offset = 0
         while chunk := self._file.read_at(offset, READ_BYTES):
             offset += len(chunk)
+            progress.advance(len(chunk))
             yield chunk
         # What was proven in an earlier reading is what has been read now.
         self._file.check_unchanged()

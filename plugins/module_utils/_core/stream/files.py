@@ -8,6 +8,7 @@ import os
 import stat
 from types import TracebackType
 
+from .. import progress
 from ..errors import BackupError, ConfigError, PreflightError, SourceError
 from .partial import partial_name
 from .pipeline import Emit
@@ -200,6 +201,7 @@ def file_digest(file: RegularFile) -> str:
 
     def take(chunk: bytes) -> None:
         digest.update(chunk)
+        progress.advance(len(chunk))
 
     FileSource(file).run(take)
     return digest.hexdigest()

@@ -154,8 +154,8 @@ class Pipeline:
     :param source: where the bytes come from.
     :param transforms: applied in order. Cheap ones share one thread, which keeps hand-overs few.
     :param sinks: all receive the same bytes.
-    :param counted: whether what the source gives counts as the work's progress: where it comes from a location, that
-        has been counted there.
+    :param counted: whether what the source gives counts as the work's progress: where it comes from a location
+        or is inside of a file, that has been counted there.
     """
 
     def __init__(

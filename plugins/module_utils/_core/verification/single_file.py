@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..encryption.detect import detect
 from ..errors import BackupError
 from ..findings import FAILED, PASSED, WARNING, Finding
+from ..progress import stage
 from ..reading.access import Access
 from ..reading.legacy_file import LayeredFile
 from ..restore.database.file_contents import FileContents
@@ -53,9 +54,10 @@ def verify_file(request: VerifyRequest, access: Access) -> list[Finding]:
 def _check_contents(layers: LayeredFile, access: Access, add_finding: Tell) -> None:
     unpacker = Unpacker(access.decryption.max_toc)
     try:
-        for piece in layers.unwrap_layers().pieces:
-            unpacker.feed(piece)
-        unpacker.finish()
+        with stage("unpack the file", layers.size):
+            for piece in layers.unwrap_layers().pieces:
+                unpacker.feed(piece)
+            unpacker.finish()
     except BackupError as error:
         add_finding("contents", FAILED, str(error))
         return

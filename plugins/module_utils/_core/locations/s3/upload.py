@@ -135,7 +135,8 @@ def plan_upload(request: UploadRequest, store: Store, file: RegularFile) -> Uplo
     """
     step = f"look for {request.key}"
     found = _look(store, step, request.key)
-    sha256 = file_digest(file)
+    with stage("read the file", file.size):
+        sha256 = file_digest(file)
     if found is None:
         return UploadPlan(sha256, file.size, None, same=False, told_by=None)
     same, told_by = same_bytes(store, request.key, found, file, sha256, step=step)

@@ -26,6 +26,8 @@ from ...texts import bounded_list
 from .expected_rows import ExpectedRows, add_fingerprints
 
 STEP = "compare with the backup"
+COMPARING = "compare it with the backup"
+"""The stage of the work."""
 _SEQUENCE_SET = "SEQUENCE SET"
 _SETVAL = re.compile(
     r"SELECT pg_catalog\.setval\('(?P<name>.*)', (?P<value>-?\d+), (?P<called>true|false)\);\s*", re.DOTALL

@@ -45,6 +45,13 @@ class Contents:
         return None if self.good is None else self.good.manifest
 
     @property
+    def stored_size(self) -> int | None:
+        """Bytes of the stored dump, or of the file; None where there is neither."""
+        if self.archive is not None:
+            return self.archive.stored_size
+        return None if self.file is None else self.file.size
+
+    @property
     def passed_over(self) -> list[str]:
         """Why reading went on in another location, as far as it has come."""
         return [] if self.good is None else self.good.passed_over

@@ -25,6 +25,7 @@ _TAIL_BYTES = 4096
 class FileContents:
     """A file whose contents were read once from beginning to end, and so are known to be whole.
 
+    :param size: bytes as it is stored.
     :param toc: the table of contents of a dump; None for a script.
     :param direct: whether programs can read the file as it is.
     :param commits: whether a script ends transactions by itself, as it does around large objects.
@@ -36,12 +37,13 @@ class FileContents:
         self._file = LayeredFile(file, decryption)
         self.name = self._file.name
         self.path = self._file.path
+        self.size = self._file.size
         self.toc: Toc | None = None
         self.direct = False
         self.commits = False
         self.marked = False
         self.acts: tuple[str, ...] = ()
-        with self._file.named():
+        with self._file.first_reading():
             unwrapped = self._file.unwrap_layers()
             self.warnings = unwrapped.warnings
             self._prove(unwrapped, decryption.max_toc)

@@ -17,6 +17,7 @@ from ...postgres.names import TableName, display_name
 from ...postgres.preflight import system_identifier
 from ...postgres.standby import refuse_standby
 from ...postgres.tables import NoSuchTableError, resolve_table
+from ...progress import stage
 from ...reading.access import open_access
 from ...reading.set_archive import open_set_archive
 from ..environments import unknown_environment
@@ -188,7 +189,8 @@ def _open(
 ) -> Backup:
     access = open_access(params, stack)
     if access.file is not None:
-        return open_file(access.file, access.decryption, request, target, strategy.tools.pg_restore)
+        with stage("look for the rows"):
+            return open_file(access.file, access.decryption, request, target, strategy.tools.pg_restore)
     good = find_set(request, access)
     adopted = refuse_other(good.manifest, _here(connection), request.adopt)
     unknown = [*unknown_environment(good.manifest.environment, request.expect_environment), *adopted]

@@ -23,7 +23,7 @@ from ....stream.process import ProcessFilter
 from ....stream.stages import Transform
 from ....texts import bounded_list
 from ..children import Child
-from ..comparing import Comparison, compare_schema, compared_fingerprints, doubts, schema_of
+from ..comparing import COMPARING, Comparison, compare_schema, compared_fingerprints, doubts, schema_of
 from ..complaints import divide
 from ..event_triggers import in_order, listed
 from ..expected_rows import ExpectedRows
@@ -120,7 +120,8 @@ class InPlace:
                 self._execute(environment, stack)
             with after_change(), database_errors("look at what was restored"):
                 self._outbound.look()
-                comparison = self._compare(environment)
+                with stage(COMPARING):
+                    comparison = self._compare(environment)
                 told = self._analyze()
         comparison = replace(comparison, warnings=(*comparison.warnings, *told))
         return Restored(comparison, outbound=self._outbound.paused)
@@ -162,10 +163,8 @@ class InPlace:
             child.feed(begin)
             self._put_rows(child, environment, stack)
             source, transforms = self._stream(environment, stack)
-            archive = plan.contents.archive
-            with stage("load the database", None if archive is None else archive.stored_size, estimated=True):
-                sinks = [_Transaction(child, clear, end)]
-                Pipeline(source, transforms, sinks, counted=archive is None).run()
+            with stage("load the database", plan.contents.stored_size, estimated=True):
+                Pipeline(source, transforms, [_Transaction(child, clear, end)]).run()
         except BackupError as error:
             error.hint = explained(error).hint or f"the database is as it was before{self._suspects()}"
             raise

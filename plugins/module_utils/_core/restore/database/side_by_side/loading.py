@@ -107,11 +107,11 @@ class _Running:
 def feed(source: Source, tools: Tools, toc: Toc) -> None:
     """A whole archive, a file of this host, as one stream into one program."""
     with private_file(listed(in_order(toc))) as names:
-        _feed(source, tools.start(STEP, f"--use-list={names}", fed=True), _Running(), counted=True)
+        _feed(source, tools.start(STEP, f"--use-list={names}", fed=True), _Running())
 
 
-def _feed(source: Source, child: Child, running: _Running, *, counted: bool = False) -> None:
-    pipeline = Pipeline(source, [], [ChildSink(child)], counted=counted)
+def _feed(source: Source, child: Child, running: _Running) -> None:
+    pipeline = Pipeline(source, [], [ChildSink(child)])
 
     def end() -> None:
         pipeline.cancel()

@@ -22,6 +22,7 @@ from ...outbound.paused_objects import paused_in
 from ...outbound.pausing import Pausing, pause
 from ..children import Child, ChildSink
 from ..comparing import (
+    COMPARING,
     Comparison,
     compare_large_objects,
     compare_schema,
@@ -113,7 +114,7 @@ class NewDatabase:
                 with stage(LOADING):
                     read_file(contents.file.path, tools, jobs, contents.toc)
             elif contents.file is not None and contents.toc is not None:
-                with stage(LOADING):
+                with stage(LOADING, contents.file.size):
                     feed(contents.file.source(), tools, contents.toc)
 
     @contextlib.contextmanager
@@ -166,8 +167,8 @@ class NewDatabase:
         try:
             quiet = [] if plan.request.outbound == "active" else [QuietScript(within=False)]
             transforms: list[Transform] = [KnownSettings(plan.target.version_num), *quiet, Restricted()]
-            with stage(LOADING):
-                Pipeline(plan.contents.file.source(), transforms, [ChildSink(child)], counted=True).run()
+            with stage(LOADING, plan.contents.file.size):
+                Pipeline(plan.contents.file.source(), transforms, [ChildSink(child)]).run()
             if quiet:
                 self._check_muted()
         except BackupError as error:
@@ -184,7 +185,7 @@ class NewDatabase:
 
     def compare(self) -> Comparison:
         """Compare what has not been compared yet, several things at the same time."""
-        with stage("compare it with the backup"), ThreadPoolExecutor(3, thread_name_prefix="compare") as pool:
+        with stage(COMPARING), ThreadPoolExecutor(3, thread_name_prefix="compare") as pool:
             futures = [pool.submit(self._finished_tables.check_remaining), pool.submit(self._compare_others)]
             found = pool.submit(self._compare_schema).result()
             for future in futures:

@@ -29,7 +29,7 @@ class PlainFile:
         self._file = LayeredFile(file, decryption)
         self.name = self._file.name
         self.max_toc = decryption.max_toc
-        with self._file.named():
+        with self._file.first_reading():
             unwrapped = self._file.unwrap_layers()
             self.format = _recognise(unwrapped)
             for _piece in unwrapped.pieces:
