@@ -29,7 +29,7 @@ from ansible.errors import AnsibleError
 from ansible.utils.display import Display
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.progress import VARIABLE
 from ansible_collections.mobul.backup.plugins.module_utils._core.durations import readable_duration
-from ansible_collections.mobul.backup.plugins.module_utils._core.texts import readable_size
+from ansible_collections.mobul.backup.plugins.module_utils._core.texts import readable_size, visible
 
 SWITCH = "backup_progress"
 """The variable of a host: false for no lines, or how many seconds after the beginning of a task the first one comes."""
@@ -169,7 +169,8 @@ def line(module: str, host: str, found: dict[str, Any], seconds: float) -> str:
     if rate >= 1 and total and total > done:
         parts.append(f"about {readable_duration(timedelta(seconds=(total - done) / rate))} left")
     parts.append(f"{readable_duration(timedelta(seconds=seconds))} so far")
-    return f"{MARK}[{host}] {module}: {found['name']}: {', '.join(part for part in parts if part)}"
+    # A host may tell what it likes, and a file be called what it likes.
+    return visible(f"{MARK}[{host}] {module}: {found['name']}: {', '.join(part for part in parts if part)}")
 
 
 def _bytes(found: dict[str, Any]) -> str:

@@ -47,6 +47,12 @@ def test_a_line_says_what_is_known(found: dict[str, Any], expected: str) -> None
     assert told == f"mobul.backup: [shop] pg_backup: dump the database: {expected}"
 
 
+def test_what_a_host_tells_is_one_line_without_control_characters() -> None:
+    told = line("restore_table", "shop", {**STAGE, "name": "load\x1b[2J\na", "table": "\u202eb\r", "tables": 1}, 12.5)
+    assert told.isprintable()
+    assert "restore_table: load\\x1b[2J\\na: table 1 (\\u202eb\\r), " in told
+
+
 def test_the_page_shows_a_line_as_it_is() -> None:
     (block,) = blocks("docs/progress.md")[:1]
     found = {
