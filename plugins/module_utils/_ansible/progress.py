@@ -20,8 +20,9 @@ from .._core.texts import visible
 VARIABLE = "MOBUL_BACKUP_PROGRESS"
 """Names the file, in the environment of the module."""
 _STEP_SECONDS = 1.0
-_LINE_BYTES = 2048
+_LINE_BYTES = 3072
 _LONGEST_NAME = 100
+"""Characters, each of which takes up to 12 bytes of the line."""
 
 
 @contextlib.contextmanager
@@ -50,7 +51,8 @@ def _write(path: str, over: threading.Event) -> None:
         try:
             while not over.wait(_STEP_SECONDS):
                 if (found := progress.snapshot()) is not None:
-                    found["table"] = visible(found["table"])[:_LONGEST_NAME]
+                    for text in ("name", "table"):
+                        found[text] = visible(found[text])[:_LONGEST_NAME]
                     data = json.dumps(found).encode("ascii")
                     # One line, always at the same place: a reader sees a whole one, or one that it cannot parse.
                     os.pwrite(file, data.ljust(_LINE_BYTES) + b"\n", 0)
