@@ -23,6 +23,11 @@ options:
 EXAMPLES = r"""
 - name: Inventory
   hosts: "{{ lookup('mobul.backup.whole_run') }}localhost"
+  gather_facts: false
+  tasks:
+    - name: Take part only in runs that are run from their beginning
+      ansible.builtin.debug:
+        msg: Nothing was left out.
 """
 
 RETURN = r"""

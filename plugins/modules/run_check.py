@@ -14,6 +14,8 @@ description:
   - Fails where a variable of a host has almost the name of one of the collection's, C(backup_recipient) say. What it is
     to set is not set then. Names that are a letter or two away are refused, and all others are the user's own.
   - The playbooks call it first. It runs where C(ansible-playbook) does, and needs the tag C(always).
+requirements:
+  - Python >= 3.11 on the host that runs the module
 author:
   - The mobul.backup maintainers (@mobul)
 attributes:

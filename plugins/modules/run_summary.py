@@ -17,6 +17,8 @@ description:
     C(good), and the names of those that C(failed), are C(unreachable) or C(not_reached). It never fails. The playbooks
     call it at their end.
   - It runs where C(ansible-playbook) does, and asks no host for anything.
+requirements:
+  - Python >= 3.11 on the host that runs the module
 author:
   - The mobul.backup maintainers (@mobul)
 attributes:

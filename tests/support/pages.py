@@ -12,7 +12,7 @@ from .programs import PROJECT
 
 _FENCE = re.compile(r"```(\w*)$")
 _ENTRY = re.compile(r"([-*]|\d+\.) ")
-_VARIES = re.compile(r"\d[\d,.]*\d|\d|[KMG]iB")
+_VARIES = re.compile(r"\d[\d,.]*\d|\d|[KMG]iB|(?<=\d )B\b")
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,14 @@ class Run:
         found: dict[str, Any] = json.JSONDecoder().raw_decode(self.output, match.end())[0]
         return found
 
+    def result(self, host: str, key: str) -> dict[str, Any]:
+        """The first result of a host that has a key, as a run with ``-vvv`` shows each."""
+        for match in re.finditer(rf"^\w+: \[{re.escape(host)}\](?:: \w+!)? => (?={{)", self.output, re.MULTILINE):
+            found: dict[str, Any] = json.JSONDecoder().raw_decode(self.output, match.end())[0]
+            if key in found:
+                return found
+        raise AssertionError(self.output)
+
     def recap(self) -> dict[str, dict[str, int]]:
         """Host -> counts of the recap."""
         lines = self.output.partition("PLAY RECAP")[2].splitlines()

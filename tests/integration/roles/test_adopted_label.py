@@ -30,7 +30,7 @@ def test_the_weekly_run_takes_over_a_label_only_where_it_is_told_to(
         assert refused.status == 2
         message = refused.failure("shop")["msg"]
         assert "the label 'shop' belongs to another database" in message
-        assert f"adopt: '{system}' (backup_adopt)" in message
+        assert f"backup_adopt: '{system}'" in message
     inventory = playbooks.inventory({"shop": {}}, **common, **({} if by_line else {"backup_adopt": int(system)}))
     run = playbooks.run("mobul.backup.weekly", inventory, *(["-e", f"backup_adopt={system}"] if by_line else []))
     assert run.status == 0, run.output

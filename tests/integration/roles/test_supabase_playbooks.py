@@ -81,7 +81,8 @@ def test_the_daily_check_tells_what_supabase_lacks_and_shows_no_token(
             # Its first failure is that of the question, which ends nothing.
             assert f"  failed: {check}: look at the project: {words}" in run.output
             continue
-        told = {one["check"]: one["message"] for one in run.failure(name)["findings"] if one["status"] == "failed"}
+        findings = run.result(name, "findings")["findings"]
+        told = {one["check"]: one["message"] for one in findings if one["status"] == "failed"}
         assert words in told[check], name
         assert set(told) <= {check, "supabase_newest"}
     own = 'environment="",label="{}"'

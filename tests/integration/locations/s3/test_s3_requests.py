@@ -238,7 +238,7 @@ def test_a_lock_that_is_shorter_or_of_another_mode_is_no_lock(moto_server: MotoS
         return reply
 
     proxy.inject("HeadObject", otherwise)
-    with pytest.raises(LocationError, match="it tells COMPLIANCE until 20"):
+    with pytest.raises(LocationError, match="it reports COMPLIANCE until 20"):
         location.put("set/object", SMALL)
 
 

@@ -85,6 +85,6 @@ def test_what_would_store_an_answer_is_refused_by_name(
     assert postgres17.query(name, "SELECT to_regclass('by_answer'), (SELECT count(*) FROM people)") == [(None, 2)]
     path = tmp_path / "shop.dump"
     path.write_bytes(pg_dump(postgres17, name, "-Fc"))
-    with pytest.raises(PreflightError, match=r"only a set.*TABLE public\.people.*outbound: active"):
+    with pytest.raises(PreflightError, match=r"a set only.*TABLE public\.people.*outbound: active"):
         bench.restore(postgres17, name, label=None, src=path)
     drop_versions(postgres17, name)

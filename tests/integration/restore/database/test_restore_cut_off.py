@@ -94,7 +94,7 @@ SIDE_BY_SIDE = [
     (loading.SetLoader, "_carry_out"),
     (new_database, "schema_of"),
     (side_by_side, "refuse_differences"),
-    (side_by_side, "exchange"),
+    (side_by_side, "rename_databases"),
 ]
 
 
