@@ -27,10 +27,11 @@ class Run:
         self.output = result.stdout + result.stderr
 
     def failure(self, host: str) -> dict[str, Any]:
-        """What was reported of a host that failed."""
+        """What was reported of a host that failed, without ``failed``, which only some versions of Ansible show."""
         match = re.search(rf"^fatal: \[{re.escape(host)}\]: \w+! => ", self.output, re.MULTILINE)
         assert match, self.output
         found: dict[str, Any] = json.JSONDecoder().raw_decode(self.output, match.end())[0]
+        found.pop("failed", None)
         return found
 
     def result(self, host: str, key: str) -> dict[str, Any]:

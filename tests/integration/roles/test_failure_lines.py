@@ -49,7 +49,10 @@ def shown(run: Run) -> dict[str, dict[str, Any]]:
     decoder, found = json.JSONDecoder(), {}
     for match in re.finditer(r"^fatal: \[(\w+)[^\]]*\]: FAILED! => ", run.output, re.MULTILINE):
         assert match[1] not in found, "a failure is told once"
-        found[match[1]] = decoder.raw_decode(run.output, match.end())[0]
+        result = decoder.raw_decode(run.output, match.end())[0]
+        # Some versions of Ansible show this, too.
+        result.pop("failed", None)
+        found[match[1]] = result
     return found
 
 
