@@ -17,10 +17,18 @@ _LONG = 6
 def near_misses(names: Iterable[str], known: Collection[str]) -> dict[str, str]:
     """Name -> the known one that was meant, for those that no variable has and that are close to one."""
     found = {}
+    letters = {one: frozenset(one) for one in known}
     for name in sorted(set(names) - set(known)):
         if len(name) < _SHORTEST or "__" in name or name.startswith("ansible_"):
             continue
-        close = [(distance(name, one), one) for one in known if abs(len(one) - len(name)) <= DISTANCE]
+        own = frozenset(name)
+        # With each letter that differs no more than two come or go: nearly all names are told apart by that.
+        alike = (
+            one
+            for one in known
+            if abs(len(one) - len(name)) <= DISTANCE and len(letters[one] ^ own) <= 2 * DISTANCE
+        )
+        close = [(distance(name, one), one) for one in alike]
         far, meant = min(close, default=(DISTANCE + 1, ""))
         if len(meant) >= _SHORTEST and far <= (DISTANCE if len(meant.partition("_")[2]) >= _LONG else 1):
             found[name] = meant

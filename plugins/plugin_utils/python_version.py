@@ -14,7 +14,8 @@ import re
 import shlex
 from typing import Any
 
-_NEEDED = (3, 11)
+from ansible_collections.mobul.backup.plugins.module_utils._ansible import NEEDED_PYTHON
+
 _ASK = "import sys; sys.stdout.write('python %d.%d.%d at %s' % (tuple(sys.version_info[:3]) + (sys.executable,)))"
 _TOLD = re.compile(r"python ((\d+)\.(\d+)\.\d+) at (\S[^\r\n]*)")
 
@@ -25,9 +26,9 @@ def named(action: Any, result: dict[str, Any]) -> dict[str, Any]:
     if not result.get("failed") or "step" in result or action._task.async_val:
         return result
     told = _asked(action)
-    if told is None or (int(told[2]), int(told[3])) >= _NEEDED:
+    if told is None or (int(told[2]), int(told[3])) >= NEEDED_PYTHON:
         return result
-    step, needed = "start the module", ".".join(map(str, _NEEDED))
+    step, needed = "start the module", ".".join(map(str, NEEDED_PYTHON))
     problem = f"needs Python >= {needed}; this is {told[1]} at {told[4]}"
     hint = f"install Python {needed} or newer on the host, and name it as ansible_python_interpreter"
     return {"failed": True, "changed": False, "msg": f"{step}: {problem} ({hint})", "step": step, "hint": hint}

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-import yaml
+from ansible.module_utils.common.yaml import yaml_load
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.values import VALUES
 from jinja2 import nodes
 
@@ -28,7 +28,7 @@ def known_variables() -> frozenset[str]:
     """The variables that are documented: those of the roles, and the answers that the playbooks take."""
     found = {value.name for values in VALUES.values() for value in values}
     for path in _COLLECTION.glob("roles/*/meta/argument_specs.yml"):
-        for entry in yaml.safe_load(path.read_text("utf-8"))["argument_specs"].values():
+        for entry in yaml_load(path.read_text("utf-8"))["argument_specs"].values():
             found |= set(entry.get("options") or ())
     return frozenset(found)
 
