@@ -24,9 +24,7 @@ def near_misses(names: Iterable[str], known: Collection[str]) -> dict[str, str]:
         own = frozenset(name)
         # With each letter that differs no more than two come or go: nearly all names are told apart by that.
         alike = (
-            one
-            for one in known
-            if abs(len(one) - len(name)) <= DISTANCE and len(letters[one] ^ own) <= 2 * DISTANCE
+            one for one in known if abs(len(one) - len(name)) <= DISTANCE and len(letters[one] ^ own) <= 2 * DISTANCE
         )
         close = [(distance(name, one), one) for one in alike]
         far, meant = min(close, default=(DISTANCE + 1, ""))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import codecs
 from typing import Any
 
+from .names import identifier
 from .types import Connection, Identifier
 
 CODEC = "mobul_any_bytes"
@@ -43,9 +44,9 @@ def script_encoding(*encodings: str) -> str:
     return _RAW if _RAW in encodings else "UTF8"
 
 
-def _quoted(identifier: Identifier, context: object) -> str:
+def _quoted(names: Identifier, context: object) -> str:
     """The names as SQL; the server refuses what is no text of its encoding before it reads a quote in it."""
-    return ".".join('"' + name.replace('"', '""') + '"' for name in identifier.strings)
+    return identifier(*names.strings)
 
 
 def _encode(text: str, errors: str = "strict") -> tuple[bytes, int]:

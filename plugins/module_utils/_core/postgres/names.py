@@ -22,11 +22,16 @@ def display_name(table: TableName) -> str:
     return ".".join(quoted(part) for part in table)
 
 
+def identifier(*names: str) -> str:
+    """A name, with those that it belongs to before it, as a program writes it into SQL: always quoted."""
+    return ".".join('"' + name.replace('"', '""') + '"' for name in names)
+
+
 def quoted(name: str) -> str:
     """One name, of a role say, for a statement that a person is to execute."""
     if _PLAIN.fullmatch(name):
         return name
-    text = '"' + name.replace('"', '""') + '"'
+    text = identifier(name)
     # Stricter than a text for people: a blank that is not the common one is told apart from it.
     return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from ..errors import PreflightError
+from .names import identifier
 
 
 def dump_pattern(schema: str, table: str, *, encoding: str = "UTF8") -> str:
@@ -17,7 +18,7 @@ def dump_pattern(schema: str, table: str, *, encoding: str = "UTF8") -> str:
     :param encoding: the database's; pg_dump takes its arguments as text of that encoding, whatever the locale.
     :return: text that becomes bytes of *encoding* when it is passed to a program.
     """
-    pattern = f"{_quote(schema)}.{_quote(table)}"
+    pattern = identifier(schema, table)
     return os.fsdecode(pattern.encode(python_codec(encoding), "surrogateescape"))
 
 
@@ -31,7 +32,3 @@ def python_codec(encoding: str) -> str:
     if encoding not in encodings:
         raise PreflightError("name the tables", f"the database's encoding {encoding} is not known here")
     return encodings[encoding]
-
-
-def _quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from ..errors import PreflightError
-from ..postgres.names import TableName, display_name
+from ..postgres.names import TableName, display_name, identifier
 from ..postgres.types import Composable, Cursor
 from ..texts import bounded_list
 
@@ -120,9 +120,5 @@ def check_foreign_keys(tables: Collection[TableName]) -> Composable:
 def _with_tables(statement: str, tables: Collection[TableName]) -> Composable:
     from psycopg2 import sql
 
-    names = (sql.SQL("{}::pg_catalog.regclass").format(sql.Literal(_name(table))) for table in tables)
+    names = (sql.SQL("{}::pg_catalog.regclass").format(sql.Literal(identifier(*table))) for table in tables)
     return sql.SQL(statement).format(tables=sql.SQL("ARRAY[{}]").format(sql.SQL(", ").join(names)))
-
-
-def _name(table: TableName) -> str:
-    return ".".join('"' + part.replace('"', '""') + '"' for part in table)

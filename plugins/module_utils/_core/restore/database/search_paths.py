@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from ...errors import ConfigError
+from ...postgres.names import identifier
 from .expected_differences import without_data
 
 
@@ -45,7 +46,7 @@ class SearchPaths:
         """
         for pattern, schemas in self.paths:
             if any(one == pattern or fnmatchcase(one, pattern) for one in (name, without_data(name))):
-                return ", ".join('"' + schema.replace('"', '""') + '"' for schema in schemas)
+                return ", ".join(map(identifier, schemas))
         return ""
 
 

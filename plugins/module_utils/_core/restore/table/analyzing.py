@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from ...errors import SourceError
 from ...postgres.connection import Connection
-from ...postgres.names import TableName, display_name
+from ...postgres.names import TableName, display_name, identifier
 from ..outbound.of_table import NO_CALLS, TableCalls
 from .session import Session
-from .source.sources import quoted
 
 _OVER_SEVERAL_COLUMNS = """
 SELECT EXISTS (SELECT FROM pg_catalog.pg_statistic_ext WHERE stxrelid = pg_catalog.to_regclass(%s))
@@ -24,7 +23,7 @@ def analyze(connection: Connection, table: TableName, calls: TableCalls = NO_CAL
 
     session = Session(connection)
     try:
-        if calls.analyzed and (not swapped or session.value(_OVER_SEVERAL_COLUMNS, [quoted(table)])):
+        if calls.analyzed and (not swapped or session.value(_OVER_SEVERAL_COLUMNS, [identifier(*table)])):
             session.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
     except SourceError as error:
         raise SourceError(

@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from ....postgres.archive import ArchiveWalker, Toc
 from ....postgres.archive.toc import TABLE_DATA
 from ....postgres.environment import private_file
-from ....postgres.names import TableName, display_name
+from ....postgres.names import TableName, display_name, identifier
 from ....postgres.programs import Program
 from .copy_statement import copy_of_entry
 from .plain_file import PlainFile
 from .rows import CopiedRows, copy_data, restored_text
-from .sources import find_in_backup, quoted
+from .sources import find_in_backup
 
 
 def rows_of_archive(plain: PlainFile, table: TableName, wanted: str | None, pg_restore: Program) -> CopiedRows:
     """The rows of *wanted*, or else of the table that is called like the one to restore."""
     toc = _read_toc(plain)
     entries = {(entry.schema, entry.table): entry for entry in toc.entries if entry.desc == TABLE_DATA}
-    name = find_in_backup(wanted or quoted(table), list(entries))
+    name = find_in_backup(wanted or identifier(*table), list(entries))
     copy = copy_of_entry(entries[name], toc)
     shown = display_name(name)
     text = _listed(pg_restore, plain, entries[name].dump_id)

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 from ....errors import FormatError
 from ....postgres.archive.encodings import codec_of
-from ....postgres.names import TableName, display_name
+from ....postgres.names import TableName, display_name, identifier
 from ....reading.legacy_file import STEP
 from .copy_statement import OTHERWISE, Copy, copy_of
 from .plain_file import PlainFile
 from .rows import CopiedRows, copy_data
-from .sources import find_in_backup, quoted
+from .sources import find_in_backup
 
 _COPY, _FROM, _END = b"\nCOPY ", b" FROM stdin;\n", b"\n\\.\n"
 _INSERT = b"\nINSERT INTO "
@@ -34,7 +34,7 @@ def rows_of_script(plain: PlainFile, table: TableName, wanted: str | None) -> Co
         copies[copy.table] = copy
     if not copies:
         raise _without_copies(plain)
-    name = find_in_backup(wanted or quoted(table), list(copies))
+    name = find_in_backup(wanted or identifier(*table), list(copies))
     shown = display_name(name)
     if name in doubled:
         raise FormatError(

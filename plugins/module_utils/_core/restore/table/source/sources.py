@@ -11,7 +11,7 @@ from ....backupset.manifest import Table as ManifestTable
 from ....catalogue.good_set import GoodSet, find_good_set
 from ....errors import ConfigError
 from ....postgres.archive import Toc, TocEntry
-from ....postgres.names import TableName, display_name, parse_name
+from ....postgres.names import TableName, display_name, identifier, parse_name
 from ....postgres.programs import Program
 from ....postgres.tables import TableInfo
 from ....reading.access import Access
@@ -131,17 +131,12 @@ def find_in_backup(name: str, known: Sequence[TableName]) -> TableName:
     raise ConfigError(STEP, f"the backup has no rows of a table {name!r}", hint=hint)
 
 
-def quoted(table: TableName) -> str:
-    """The table's name as a quoted SQL identifier with its schema."""
-    return ".".join('"' + part.replace('"', '""') + '"' for part in table)
-
-
 def _entries(archive: SetArchive, table: TableName) -> list[TocEntry]:
     known = archive.tables()
     if leaves := [known[one] for one in _partitions(archive.toc, table) if one in known]:
         return leaves
     if table not in known:
-        table = find_in_backup(quoted(table), list(known))
+        table = find_in_backup(identifier(*table), list(known))
     return [known[table]]
 
 
