@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import string
+
 import pytest
 from ansible_collections.mobul.backup.plugins.plugin_utils.near_misses import near_misses, selects
 from ansible_collections.mobul.backup.plugins.plugin_utils.role_names import known_variables, own_names
+from hypothesis import given
+from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(
@@ -25,6 +29,24 @@ from ansible_collections.mobul.backup.plugins.plugin_utils.role_names import kno
 )
 def test_a_name_that_is_a_letter_or_two_away_was_meant_to_be_another(name: str, meant: str | None) -> None:
     assert near_misses([name], known_variables()).get(name) == meant
+
+
+LETTERS = st.sampled_from(string.ascii_lowercase)
+
+
+@given(st.data())
+def test_no_two_mistakes_in_a_long_name_are_overlooked(data: st.DataObject) -> None:
+    right = data.draw(st.text(LETTERS, min_size=12, max_size=20).map("backup_{}".format))
+    name = right
+    # Apart from each other, as what is between two letters that were swapped counts for more.
+    for first, last in [(0, 7), (11, 16)][: data.draw(st.integers(1, 2))]:
+        place = data.draw(st.integers(first, last))
+        one, other, rest = name[place], name[place + 1], name[place + 2 :]
+        new = data.draw(LETTERS)
+        edited = data.draw(st.sampled_from([other, new + one + other, new + other, other + one]))
+        name = name[:place] + edited + rest
+    found = near_misses([name], [right])
+    assert found == ({} if name == right or "__" in name else {name: right})
 
 
 def test_no_name_of_the_collections_own_is_a_mistake() -> None:
