@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleError
-from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import PROCEDURE_RECORD
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.showing import shown
@@ -19,32 +18,27 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.errors import B
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.custody import names
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.run import run_procedure_record
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.values import VALUES, values_of
+from ansible_collections.mobul.backup.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.mobul.backup.plugins.plugin_utils.failure import Failure
 
 _UNSEEN = "diff"
 """What a failure leaves for the calls after it, as Ansible registers that, and shows it only where asked by -vvv."""
 
 
-class ActionModule(ActionBase):
-    """Runs on the controller, and asks no host for anything."""
+class ActionModule(ControllerAction):
+    """See :class:`ControllerAction`."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
+    options = PROCEDURE_RECORD
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def work(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Do what the task says, with the caller's variables as they stand."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _validated, params = self.validate_argument_spec(argument_spec=PROCEDURE_RECORD)
         params["record"] = _whole(params["record"])
         try:
-            told = run_procedure_record(
-                params, self._given(params["procedure"], task_vars or {}), self._task.check_mode
-            )
+            told = run_procedure_record(params, self._given(params["procedure"], task_vars), self._task.check_mode)
         except BackupError as error:
             told = {"changed": False, "failed": True, "msg": str(error), "step": error.step}
             report = {} if error.report is None else {_UNSEEN: shown(error.report)}
-            raise Failure({**result, **shown(told), **report}) from None
+            raise Failure({**shown(told), **report}) from None
         except AnsibleError:
             raise
         except Exception as error:
@@ -53,7 +47,7 @@ class ActionModule(ActionBase):
                 "msg": f"unexpected error: {type(error).__name__}: {error}",
                 "exception": traceback.format_exc(),
             }
-        return {**result, **shown(told)}
+        return shown(told)
 
     def _given(self, procedure: str, task_vars: Mapping[str, Any]) -> dict[str, object]:
         """The variables of *procedure*, and what tells who runs it, by name."""

@@ -8,36 +8,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import RUN_CHECK
+from ansible_collections.mobul.backup.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.mobul.backup.plugins.plugin_utils.failure import Failure
 from ansible_collections.mobul.backup.plugins.plugin_utils.near_misses import near_misses, selects
 from ansible_collections.mobul.backup.plugins.plugin_utils.role_names import known_variables, own_names
 
 
-class ActionModule(ActionBase):
-    """Runs on the controller, and asks no host for anything."""
+class ActionModule(ControllerAction):
+    """See :class:`ControllerAction`."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
+    options = RUN_CHECK
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def work(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Fail where something is wrong, in one line."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _validated, params = self.validate_argument_spec(argument_spec=RUN_CHECK)
-        variables = task_vars or {}
-        only, without = list(variables["ansible_run_tags"]), list(variables["ansible_skip_tags"])
+        only, without = list(task_vars["ansible_run_tags"]), list(task_vars["ansible_skip_tags"])
         if not selects(self._task.tags, only, without):
             raise _refused("check the tags", _tags_told(only, without))
-        names = {name for host in params["hosts"] for name in variables["hostvars"].raw_get(host)}
+        names = {name for host in params["hosts"] for name in task_vars["hostvars"].raw_get(host)}
         if found := near_misses(names - set(params["own"]), known_variables() | own_names()):
             told = "; ".join(f"{name} is no variable, and {meant} is one" for name, meant in found.items())
             raise _refused(
                 "check the variables",
                 f"{told} (rename it, or name it in backup_own_variables if it is your own); nothing was done",
             )
-        return {**result, "changed": False}
+        return {"changed": False}
 
 
 def _refused(step: str, message: str) -> Failure:

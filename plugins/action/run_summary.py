@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants
-from ansible.plugins.action import ActionBase
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import RUN_SUMMARY
+from ansible_collections.mobul.backup.plugins.plugin_utils.controller_action import ControllerAction
 from ansible_collections.mobul.backup.plugins.plugin_utils.failure import Failure
 from ansible_collections.mobul.backup.plugins.plugin_utils.run_table import (
     UNREACHABLE,
@@ -29,27 +29,23 @@ from ansible_collections.mobul.backup.plugins.plugin_utils.run_table import (
 STATISTICS = "backup_run"
 
 
-class ActionModule(ActionBase):
-    """Runs on the controller, and asks no host for anything."""
+class ActionModule(ControllerAction):
+    """See :class:`ControllerAction`."""
 
-    TRANSFERS_FILES = False
-    _requires_connection = False
-    _supports_check_mode = True
+    options = RUN_SUMMARY
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def work(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Tell what the task asks for."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        _validated, params = self.validate_argument_spec(argument_spec=RUN_SUMMARY)
         if params["state"] == "noted":
-            return {**result, "changed": False}
+            return {"changed": False}
         if params["state"] == "run":
-            return {**result, **self._of_run(params, task_vars or {})}
-        results = _registered(params["registered"], task_vars or {})
+            return self._of_run(params, task_vars)
+        results = _registered(params["registered"], task_vars)
         lines = [*params["lines"], *(line for one in results.values() for line in lines_of(one))]
         failure = "; ".join(filter(None, [*map(failure_of, results.values()), params["failure"]]))
         if not failure:
             told = {"msg": lines, "_ansible_verbose_always": True}
-            return {**result, "changed": False, **(told if lines else {"skipped": True})}
+            return {"changed": False, **(told if lines else {"skipped": True})}
         # Who goes on with the failure finds what was returned under the name.
         told = {
             "msg": failure,
@@ -58,7 +54,7 @@ class ActionModule(ActionBase):
         }
         told = {name: value for name, value in told.items() if value}
         # Lines are read one below the other.
-        raise Failure({**result, "failed": True, "changed": False, "_ansible_verbose_always": bool(lines), **told})
+        raise Failure({"failed": True, "changed": False, "_ansible_verbose_always": bool(lines), **told})
 
     def _of_run(self, params: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         found = {host: task_vars["hostvars"].get(host) or {} for host in task_vars["ansible_play_hosts_all"]}

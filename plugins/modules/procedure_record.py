@@ -186,21 +186,12 @@ summary:
   sample: ["pre_deploy v1.2 of shop: GO"]
 """
 
-from collections.abc import Mapping
-from typing import Any
-
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import only_by_action, run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import PROCEDURE_RECORD
-from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
-
-
-def refuse(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """The action plugin of this name does the work: a module knows nothing of the caller's variables."""
-    raise ConfigError("record the procedure", "the action plugin is missing", hint="install the collection as a whole")
 
 
 def main() -> None:
-    run_module(PROCEDURE_RECORD, refuse)
+    run_module(PROCEDURE_RECORD, only_by_action("record the procedure"))
 
 
 if __name__ == "__main__":

@@ -49,21 +49,12 @@ EXAMPLES = r"""
 RETURN = r"""
 """
 
-from collections.abc import Mapping
-from typing import Any
-
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import only_by_action, run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import RUN_CHECK
-from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
-
-
-def refuse(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """The action plugin of this name does the work: a module knows nothing of tags and of other hosts' variables."""
-    raise ConfigError("check the run", "the action plugin is missing", hint="install the collection as a whole")
 
 
 def main() -> None:
-    run_module(RUN_CHECK, refuse)
+    run_module(RUN_CHECK, only_by_action("check the run"))
 
 
 if __name__ == "__main__":

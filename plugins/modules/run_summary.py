@@ -96,21 +96,12 @@ summary:
   sample: ["shop: weekly_20261123_000000, 1 of 2 copies good"]
 """
 
-from collections.abc import Mapping
-from typing import Any
-
-from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import run_module
+from ansible_collections.mobul.backup.plugins.module_utils._ansible.module import only_by_action, run_module
 from ansible_collections.mobul.backup.plugins.module_utils._ansible.options import RUN_SUMMARY
-from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
-
-
-def refuse(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
-    """The action plugin of this name does the work: a module knows nothing of other hosts."""
-    raise ConfigError("sum the run up", "the action plugin is missing", hint="install the collection as a whole")
 
 
 def main() -> None:
-    run_module(RUN_SUMMARY, refuse)
+    run_module(RUN_SUMMARY, only_by_action("sum the run up"))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 
-from .._core.errors import BackupError
+from .._core.errors import BackupError, ConfigError
 from .._core.stream.process import lower_priority
 from .._core.texts import page, visible
 from .interruption import interruptible
@@ -78,6 +78,15 @@ def run_module(argument_spec: Mapping[str, Any], operation: Operation, **options
         trace = page(traceback.format_exc().splitlines())
         _fail(module, msg=f"unexpected error: {type(error).__name__}: {error}", step="run", exception=trace)
     module.exit_json(**shown(_visible_result(module, result)))
+
+
+def only_by_action(step: str) -> Operation:
+    """The operation of a module whose work is its action plugin's, as it needs what only ansible-playbook knows."""
+
+    def refuse(_params: Mapping[str, Any], _check_mode: bool) -> dict[str, Any]:
+        raise ConfigError(step, "the action plugin is missing", hint="install the collection as a whole")
+
+    return refuse
 
 
 def _drop_empty(params: dict[str, Any], spec: Mapping[str, Any]) -> None:
