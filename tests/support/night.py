@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 import subprocess
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,8 @@ class Night:
             str(path.relative_to(self.local)): path.read_bytes() for path in self.local.rglob("*") if path.is_file()
         }
         (self.manifest,) = (data for name, data in self._kept.items() if name.endswith("/manifest.json"))
-        self.moment = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        # The backup may have been begun within this very second, and is not from before it then.
+        self.moment = (datetime.now(timezone.utc) + timedelta(seconds=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
         self._blocks: list[Block] = []
 
     def begin(self, section: str) -> None:
