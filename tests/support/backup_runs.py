@@ -18,7 +18,7 @@ from ansible_collections.mobul.backup.plugins.modules import pg_backup
 
 from .module_parameters import parameters
 from .processes import die_with_parent
-from .programs import Child, LabError
+from .programs import PATIENCE, Child, LabError
 
 # Ansible gives a module its parameters and the way it wants them told by these two.
 _DRIVER = """\
@@ -62,7 +62,7 @@ def backup_under_way(**options: Any) -> Iterator[Future[dict[str, Any]]]:
     try:
         yield future
     finally:
-        thread.join(120)
+        thread.join(PATIENCE)
         if thread.is_alive():
             raise LabError("the backup did not end")
 
@@ -126,7 +126,7 @@ class ModuleProcess(Child):
 
     def result(self) -> dict[str, Any]:
         """Wait for its end; what it tells Ansible."""
-        stdout, stderr = self.process.communicate(timeout=120)
+        stdout, stderr = self.process.communicate(timeout=PATIENCE)
         self.output = stdout + stderr
         try:
             result: dict[str, Any] = json.loads(stdout)

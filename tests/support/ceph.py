@@ -13,7 +13,7 @@ import urllib.request
 from pathlib import Path
 from uuid import uuid4
 
-from .programs import TOOLS, LabError, Program, find_tool, free_port, require_tool, wait_until
+from .programs import PATIENCE, TOOLS, LabError, Program, find_tool, free_port, require_tool, wait_until
 from .stores import S3Store
 
 PROGRAMS = ("ceph-mon", "ceph-osd", "radosgw", "radosgw-admin", "monmaptool", "osdmaptool")
@@ -142,7 +142,7 @@ class CephServer(S3Store):
             if not program.running:
                 raise LabError(f"{program.name} ended: {program.output[-2000:]}")
         try:
-            with urllib.request.urlopen(self.endpoint_url, timeout=5):
+            with urllib.request.urlopen(self.endpoint_url, timeout=PATIENCE):
                 return True
         except (urllib.error.URLError, OSError):
             return False

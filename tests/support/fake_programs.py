@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from .processes import is_running
-from .programs import LabError, wait_until
+from .programs import PATIENCE, LabError, wait_until
 
 _SCRIPT = """\
 #!{python} -IS
@@ -123,7 +123,7 @@ class FakePrograms:
         return bool(self._held(0))
 
     def wait_until_held(
-        self, count: int = 1, *, gate: int = 0, seconds: float = 30, unless: Callable[[], bool] = lambda: False
+        self, count: int = 1, *, gate: int = 0, seconds: float = PATIENCE, unless: Callable[[], bool] = lambda: False
     ) -> list[int]:
         """Wait until *count* runs have come to a gate, and return their process ids; raise if *unless* holds before."""
 

@@ -19,7 +19,7 @@ from .data_directories import new_data_directory
 from .installations import accessible, installations
 from .postgres_client import PostgresClient
 from .processes import children, is_running
-from .programs import LabError, Program, free_port, unprivileged_user, wait_until
+from .programs import PATIENCE, LabError, Program, free_port, unprivileged_user, wait_until
 
 _SETTINGS = {
     "fsync": "off",
@@ -106,7 +106,7 @@ class PostgresServer(PostgresClient):
                 stop_signal=signal.SIGINT,
                 environment={"LC_ALL": "C", "PGTZ": "UTC"},
             )
-            wait_until(functools.partial(self._settled, program), what=f"PostgreSQL {self.major}", seconds=60)
+            wait_until(functools.partial(self._settled, program), what=f"PostgreSQL {self.major}")
             if program.running:
                 self._program, self._fixed_port = program, True
                 return self
@@ -121,7 +121,7 @@ class PostgresServer(PostgresClient):
         if self._program is not None:
             if immediate and self._program.running:
                 self._program.process.send_signal(signal.SIGQUIT)
-                self._program.process.wait(20)
+                self._program.process.wait(PATIENCE)
             self._program.stop()
             self._program = None
 

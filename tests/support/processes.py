@@ -9,7 +9,7 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from .programs import wait_until
+from .programs import PATIENCE, wait_until
 
 _PR_SET_PDEATHSIG = 1
 
@@ -57,7 +57,7 @@ def command_line(pid: int) -> list[str]:
         return []
 
 
-def find_child(program: str, *, of: int | None = None, seconds: float = 30) -> int:
+def find_child(program: str, *, of: int | None = None, seconds: float = PATIENCE) -> int:
     """Wait for a child (of this process, or of another) that runs *program*, and return its process id."""
     found: list[int] = []
 

@@ -21,6 +21,9 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parents[2]
 TOOLS = PROJECT / ".cache" / "tools"
 
+PATIENCE = 240
+"""Seconds after which something has gone wrong, even on a busy machine: what is right takes two or three."""
+
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -67,7 +70,7 @@ def unprivileged_user() -> pwd.struct_passwd | None:
     raise LabError("running as root, and neither 'postgres' nor 'nobody' exists to run a server as")
 
 
-def wait_until(condition: Callable[[], object], *, what: str, seconds: float = 30) -> None:
+def wait_until(condition: Callable[[], object], *, what: str, seconds: float = PATIENCE) -> None:
     """Poll *condition* until it holds; raise :class:`LabError` naming *what* after *seconds*."""
     deadline = time.monotonic() + seconds
     pause = 0.005
@@ -141,7 +144,7 @@ class Program(Child):
             log.seek(self._log_start)
             return log.read().decode("utf-8", "replace")
 
-    def wait_for_output(self, pattern: str, *, seconds: float = 60) -> re.Match[str]:
+    def wait_for_output(self, pattern: str, *, seconds: float = PATIENCE) -> re.Match[str]:
         """Wait until the child has written something that matches *pattern*."""
         found: list[re.Match[str]] = []
 
@@ -155,7 +158,7 @@ class Program(Child):
         wait_until(appeared, what=f"{self.name} to write {pattern!r}", seconds=seconds)
         return found[0]
 
-    def stop(self, *, seconds: float = 20) -> None:
+    def stop(self, *, seconds: float = 60) -> None:
         """Ask the child to end, and kill it if it does not."""
         if self.running:
             self.process.send_signal(self._stop_signal)

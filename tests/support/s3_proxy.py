@@ -21,6 +21,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from .programs import PATIENCE
+
 _HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "content-length", "expect"}
 
 
@@ -221,7 +223,7 @@ class S3Proxy:
         return None
 
     def _forward(self, request: Request) -> Reply:
-        connection = http.client.HTTPConnection(*self._upstream, timeout=30)
+        connection = http.client.HTTPConnection(*self._upstream, timeout=PATIENCE)
         with contextlib.closing(connection):
             method = request.headers[":method"]
             headers = {name: value for name, value in request.headers.items() if name not in (*_HOP_HEADERS, ":method")}

@@ -25,7 +25,7 @@ class StandbyServer(PostgresServer):
         # Also writes what is to follow the head of a page: nobody can replay up to there before something does.
         self._primary.query("postgres", "CHECKPOINT")
         ((position,),) = self._primary.query("postgres", "SELECT pg_current_wal_flush_lsn()::text")
-        wait_until(functools.partial(self._has_replayed, position), what="the standby", seconds=30)
+        wait_until(functools.partial(self._has_replayed, position), what="the standby")
 
     def _has_replayed(self, position: str) -> bool:
         return self.query("postgres", "SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", [position]) == [(True,)]

@@ -17,8 +17,6 @@ from support.processes import children, is_running
 from support.programs import wait_until
 
 MIB = 1024 * 1024
-SECONDS = 120
-"""A bound for what has gone wrong."""
 
 
 def ask_thrice(module: ModuleProcess) -> None:
@@ -49,8 +47,8 @@ def test_a_backup_that_is_asked_to_end_or_not_listened_to_leaves_nothing(
             wait_until(bench.files, what="something to be written")
             below = children(module.pid)
             end(module)
-            wait_until(lambda: not module.running, what="the module to end", seconds=SECONDS)
-        wait_until(lambda: not any(map(is_running, below)), what="what it has started to end", seconds=SECONDS)
+            wait_until(lambda: not module.running, what="the module to end")
+        wait_until(lambda: not any(map(is_running, below)), what="what it has started to end")
     assert bench.files() == set()
 
 
@@ -63,7 +61,7 @@ def test_a_backup_that_waits_for_the_server_ends_when_it_is_asked_to(
         other.autocommit = False
         cursor.execute("LOCK TABLE busy")
         with ModuleProcess(tmp_path, bench.options(postgres17, database, lock_timeout=3600)) as module:
-            wait_until(lambda: postgres17.query(database, waits) == [(1,)], what="the backup to wait", seconds=SECONDS)
+            wait_until(lambda: postgres17.query(database, waits) == [(1,)], what="the backup to wait")
             module.process.send_signal(signal.SIGTERM)
             result = module.result()
     assert result["msg"].startswith("interrupted: ")

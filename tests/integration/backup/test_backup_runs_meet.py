@@ -152,9 +152,9 @@ def run_and_kill(
         wait_until(reached, what="the run to come so far")
         left = children(module.pid)
         module.process.send_signal(signal.SIGKILL)
-        module.process.wait(10)
+        module.process.wait()
         programs.open()
-        wait_until(lambda: not any(map(is_running, left)), what="the children of a killed module to end", seconds=20)
+        wait_until(lambda: not any(map(is_running, left)), what="the children of a killed module to end")
 
 
 @pytest.mark.usefixtures("age")

@@ -61,7 +61,7 @@ def storm(server: PostgresServer, database: str) -> Iterator[list[int]]:
         yield written
     finally:
         stop.set()
-        thread.join(30)
+        thread.join()
 
 
 def exported(stored: StoredSet, name: str) -> list[dict[str, str]]:

@@ -151,7 +151,7 @@ def killed_during_an_upload(options: dict[str, object], size: int, *, with_rclon
         if with_rclone:
             os.kill(helper, signal.SIGKILL)
         child.send_signal(signal.SIGKILL)
-    wait_until(lambda: not alive(helper), what="rclone to end with its parent", seconds=10)
+    wait_until(lambda: not alive(helper), what="rclone to end with its parent")
 
 
 @pytest.mark.parametrize("with_rclone", [False, True])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -265,9 +264,9 @@ def test_counting_is_cancelled_from_another_thread(session17: Connection) -> Non
 
     thread = threading.Thread(target=count)
     thread.start()
-    time.sleep(0.2)
-    session17.cancel()
-    thread.join()
+    while thread.is_alive():
+        session17.cancel()
+        thread.join(0.05)
     assert "canceling statement" in str(failure[0])
 
 

@@ -28,6 +28,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.lab import PostgresServer, wait_until
+from support.programs import PATIENCE
 
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=12) | st.sampled_from(
     ["", "\\.", "\n", "\r\n", '"', ",", "\x01", "\x02", "NULL", "\\N", "[", "],"]
@@ -328,7 +329,7 @@ def test_a_running_export_is_cancelled_at_once(options17: ConnectionOptions, ses
     thread.start()
     wait_until(lambda: running(session17), what="the query")
     pipeline.cancel(SourceError("test", "the reason"))
-    thread.join(120)
+    thread.join(PATIENCE)
     assert failure[0].message == "the reason"
     wait_until(lambda: not running(session17), what="the query's end")
 

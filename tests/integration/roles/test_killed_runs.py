@@ -17,22 +17,19 @@ from support.fake_programs import FakePrograms
 from support.lab import PostgresServer, RcloneRemote, S3Server
 from support.playbooks import Playbooks
 from support.processes import children, command_line, is_running
-from support.programs import LabError, find_tool, wait_until
+from support.programs import PATIENCE, LabError, find_tool, wait_until
 from support.restore_runs import RestoreBench, databases
 from support.sshd import SshServer
 from support.throwaway import as_root, bin_dir, scratch
 
 MIB = 1024 * 1024
-SECONDS = 240
-"""A bound for what has gone wrong; what is right takes two or three."""
-
 LOCAL: dict[str, Any] = {}
 BECOME = {
     "ansible_become": True,
     "ansible_become_method": "su",
     "ansible_become_exe": "/bin/su",
     # By default Ansible gives a busy machine ten seconds for it.
-    "ansible_local_become_success_timeout": SECONDS,
+    "ansible_local_become_success_timeout": PATIENCE,
 }
 
 
@@ -74,7 +71,7 @@ class Victim:
                 started = self._started(run.pid)
                 run.send_signal(number)
                 try:
-                    wait_until(lambda: not any(map(is_running, started)), what=f"{module} to end", seconds=SECONDS)
+                    wait_until(lambda: not any(map(is_running, started)), what=f"{module} to end")
                 except LabError as error:
                     left = [command_line(pid) for pid in started if is_running(pid)]
                     raise LabError(f"{error}; still there: {left}") from None
@@ -85,7 +82,7 @@ class Victim:
     def _wait_until_held(self, run: subprocess.Popen[str]) -> None:
         """Wait until the program is at its gate; a run that ends before is told with all that it said."""
         try:
-            self._programs.wait_until_held(seconds=SECONDS, unless=lambda: run.poll() is not None)
+            self._programs.wait_until_held(unless=lambda: run.poll() is not None)
         except LabError as error:
             run.kill()
             raise LabError(f"{error}: {run.communicate()[0]}") from None
@@ -148,12 +145,11 @@ def test_a_module_that_is_to_outlive_its_run_does(
         playbook = playbooks.task("mobul.backup.pg_backup", options, **{"async": 3600, "poll": 0})
         run = playbooks.run(playbook, playbooks.inventory({"shop": {}}))
         assert run.status == 0, run.output
-        programs.wait_until_held(seconds=SECONDS)
+        programs.wait_until_held()
         programs.open()
         wait_until(
             lambda: any(name.endswith("manifest.json.sig") for name in bench.bench.files()),
             what="the backup to be made",
-            seconds=SECONDS,
         )
 
 

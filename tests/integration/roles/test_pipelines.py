@@ -19,16 +19,13 @@ from support.backup_bench import Keys
 from support.fake_programs import FakePrograms
 from support.lab import PROJECT, PostgresServer
 from support.playbooks import Playbooks
-from support.programs import wait_until
+from support.programs import PATIENCE, wait_until
 from support.throwaway import bin_dir, scratch
 from support.workflows import Job, github, gitlab
 
 EXAMPLES = PROJECT / "examples"
 PAGE = PROJECT / "docs" / "ansible-runner.md"
 SCHEMA = json.loads((PROJECT / "docs" / "procedure.schema.json").read_text())
-SECONDS = 240
-"""A bound for what has gone wrong."""
-
 EVIL = "main backup_login_host=evil.example.com"
 NOBODY = ["unshare", "--user", "--map-user=54321", "--map-group=54321", "--"]
 """Before a command that shall run as a user whom the system does not know, as execution environments do."""
@@ -312,15 +309,15 @@ def test_a_run_that_takes_too_long_says_no_go_at_its_step_and_leaves_nothing(
             suppress_env_files=True,
             quiet=True,
         )
-        programs.wait_until_held(seconds=SECONDS, unless=lambda: not thread.is_alive())
+        programs.wait_until_held(unless=lambda: not thread.is_alive())
         # What env/settings says, but for the hours.
         assert run.config.job_timeout == load("runner/env/settings")["job_timeout"]
         run.config.job_timeout = 1
-        thread.join(SECONDS)
+        thread.join(PATIENCE)
         assert (run.status, run.rc) == ("timeout", 254)
         programs.wait_until_gone()
         query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
-        wait_until(lambda: postgres17.query("postgres", query) == [(0,)], what="the lock", seconds=SECONDS)
+        wait_until(lambda: postgres17.query("postgres", query) == [(0,)], what="the lock")
     told = document(tmp_path / "result.json")
     assert (told["verdict"], told["reason"]) == ("no_go", "it has not ended: it is at step 'backup'")
     assert [path for path in (tmp_path / "sets").rglob("*") if path.is_file()] == []

@@ -22,8 +22,6 @@ from support.processes import children, command_line
 from support.programs import wait_until
 from support.sshd import SshServer
 
-SECONDS = 240
-"""A bound for what has gone wrong."""
 TOLD = ("good", "nowhere", "leaves")
 """Of these databases somebody is told."""
 
@@ -103,13 +101,13 @@ def test_each_database_of_an_incident_ends_at_its_own_step_and_the_team_hears_of
             MOBUL_PROCEDURE_RESULT_PATH=str(tmp_path / "results"),
             ANSIBLE_FORKS="6",
         ) as run:
-            programs.wait_until_held(seconds=SECONDS, unless=lambda: run.poll() is not None)
+            programs.wait_until_held(unless=lambda: run.poll() is not None)
             end_session(ssh_server)
             output = run.communicate()[0]
         print(output)
         programs.wait_until_gone()
         query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
-        wait_until(lambda: postgres17.query("postgres", query) == [(0,)], what="the lock", seconds=SECONDS)
+        wait_until(lambda: postgres17.query("postgres", query) == [(0,)], what="the lock")
         posts = sorted(post["text"] for post in desk.services.posts)
 
     assert run.returncode == 2

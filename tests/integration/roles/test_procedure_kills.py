@@ -19,12 +19,10 @@ from support.fake_programs import FakePrograms
 from support.lab import PROJECT, PostgresServer, S3Server
 from support.playbooks import Playbooks
 from support.processes import children, command_line, is_running
-from support.programs import wait_until
+from support.programs import PATIENCE, wait_until
 from support.slow_store import SlowLine
 
 SCHEMA = json.loads((PROJECT / "docs" / "procedure.schema.json").read_text())
-SECONDS = 240
-"""A bound for what has gone wrong."""
 
 
 class Cancelled:
@@ -69,17 +67,17 @@ class Cancelled:
         )
         started: list[int] = []
         try:
-            wait_until(lambda: stands_still() or not thread.is_alive(), what="the run to stand still", seconds=SECONDS)
+            wait_until(lambda: stands_still() or not thread.is_alive(), what="the run to stand still")
             (playbook,) = [pid for pid in children(os.getpid()) if self._playbook in command_line(pid)][:1]
             started = children(playbook)
         finally:
             enough.set()
-            thread.join(SECONDS)
+            thread.join(PATIENCE)
             print(run.stdout.read())
         assert (run.status, run.rc) == ("canceled", 254)
         assert not [event for event in run.events if event["event"] == "playbook_on_stats"]
         cancelled()
-        wait_until(lambda: not any(map(is_running, started)), what="the run's processes to end", seconds=SECONDS)
+        wait_until(lambda: not any(map(is_running, started)), what="the run's processes to end")
 
 
 def locks(server: PostgresServer) -> int:
@@ -148,7 +146,7 @@ def test_each_database_of_an_incident_is_left_at_its_own_step(
         given = {"incident_reference": "INC-1"}
         cancelled.run(stands_still, given, connections.close, ANSIBLE_STRATEGY="free", ANSIBLE_FORKS="4")
         assert {host: cancelled.step(host) for host in hosts} == steps
-        wait_until(lambda: locks(postgres17) == 0, what="the locks", seconds=SECONDS)
+        wait_until(lambda: locks(postgres17) == 0, what="the locks")
         # Nothing counts as a copy, or as held, that is not.
         assert not list((s3_server.root / s3_bucket / "copy").rglob("manifest.json"))
         assert not list(s3_server.root.rglob("hold.json"))
@@ -194,6 +192,6 @@ def test_a_migration_is_left_at_its_step_and_the_database_as_it_was(
 
         cancelled.run(stands_still, given)
     assert cancelled.step("shop") == step
-    wait_until(lambda: locks(postgres17) == 0, what="the locks", seconds=SECONDS)
+    wait_until(lambda: locks(postgres17) == 0, what="the locks")
     assert postgres17.query(database, "SELECT count(*) FROM orders") == [(10,)]
     assert not list(bench.root.rglob("released.json"))

@@ -68,7 +68,7 @@ def test_a_line_is_on_standard_error_and_the_result_is_as_without(
         pipelining = {"ANSIBLE_PIPELINING": "1"} if "pipelining" in way else {}
         with playbooks.start(playbook, inventory, errors=errors, **pipelining) as run:
             try:
-                wait_until(lambda: LINE.search(log.read_text()) or run.poll() is not None, what="a line", seconds=120)
+                wait_until(lambda: LINE.search(log.read_text()) or run.poll() is not None, what="a line")
             finally:
                 programs.open()
             output = run.communicate()[0]
@@ -149,7 +149,6 @@ def test_on_a_terminal_each_host_has_a_line_that_is_gone_in_the_end(
                 wait_until(
                     lambda: "[shop] pg_backup: dump the database" in terminal.look() or run.poll() is not None,
                     what="a line",
-                    seconds=120,
                 )
                 if ended == "by Ctrl-C":
                     run.send_signal(signal.SIGINT)

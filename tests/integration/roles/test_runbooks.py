@@ -153,7 +153,7 @@ def test_the_runner_died_in_a_restore(night: Night, tmp_path: Path) -> None:
         path = night.directory / "databases.yml"
         with night.playbooks.start("mobul.backup.restore", path, *arguments, *given) as run:
             try:
-                programs.wait_until_held(seconds=240, unless=lambda: run.poll() is not None)
+                programs.wait_until_held(unless=lambda: run.poll() is not None)
             finally:
                 run.kill()
     limit = "SELECT datconnlimit FROM pg_database WHERE datname = 'shop'"

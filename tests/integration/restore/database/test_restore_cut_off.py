@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import itertools
-import threading
+import os
 import time
 from collections.abc import Callable, Iterator
 
@@ -51,7 +51,7 @@ def state_of(server: PostgresServer, database: str) -> tuple[int, int]:
             found[:] = server.query(database, STATE)
         return bool(found)
 
-    wait_until(reached, what="the database to be reached", seconds=30)
+    wait_until(reached, what="the database to be reached")
     return found[0]
 
 
@@ -170,12 +170,12 @@ def test_killing_the_client_at_any_time_leaves_the_old_or_the_new_state(
         if number >= len(delays) and OLD in seen:
             break
         process = ForkedModule("restore_database", options)
-        wait_until(lambda: not is_quiet(postgres17), what="the restore to begin", seconds=30)
+        wait_until(lambda: not is_quiet(postgres17), what="the restore to begin")
         time.sleep(delay)
         process.kill()
         process.communicate()
         # A database that is being dropped or exchanged by what the client had still sent is settled first.
-        wait_until(functools.partial(is_quiet, postgres17), what="the sessions to end", seconds=30)
+        wait_until(functools.partial(is_quiet, postgres17), what="the sessions to end")
         state = state_of(postgres17, damaged)
         seen.add(state)
         assert state in (OLD, RESTORED)
@@ -255,8 +255,8 @@ def test_a_program_that_is_killed_in_the_middle_of_a_load_fails_the_restore(
     original = loading.Child.feed
 
     def killing(child: loading.Child, chunk: bytes) -> None:
-        threading.Thread(target=child._process.kill).start()
-        time.sleep(0.1)
+        child._process.kill()
+        os.waitid(os.P_PID, child._process.pid, os.WEXITED | os.WNOWAIT)
         original(child, chunk)
 
     monkeypatch.setattr(loading.Child, "feed", killing)

@@ -58,7 +58,7 @@ def _runs_after_restart(server: PostgresServer) -> set[str]:
         "shop", "TRUNCATE runs; SELECT cron.schedule('looks', '@reboot', 'INSERT INTO runs VALUES (''looks'')')"
     )
     server.restart()
-    wait_until(lambda: ("looks",) in server.query("shop", "SELECT job FROM runs"), what="pg_cron", seconds=30)
+    wait_until(lambda: ("looks",) in server.query("shop", "SELECT job FROM runs"), what="pg_cron")
     server.query("shop", "SELECT cron.unschedule('looks')")
     return {job for (job,) in server.query("shop", "SELECT job FROM runs")} - {"looks"}
 

@@ -33,7 +33,7 @@ class Replicated:
     def wait_for(self, value: int) -> None:
         """Until it has arrived."""
         arrived = lambda: (value,) in self.subscriber.query(self.database, _ROWS)  # noqa: E731
-        wait_until(arrived, what="the subscriber", seconds=30)
+        wait_until(arrived, what="the subscriber")
 
 
 @pytest.fixture(scope="module")

@@ -186,7 +186,7 @@ def test_a_cancelled_run_raises_the_reason_and_commits_nothing() -> None:
 def test_a_source_that_waits_for_ever_is_released_by_a_cancellation() -> None:
     class Silent(Chunks):
         def run(self, emit: Emit) -> None:
-            assert self.cancelled.wait(30)
+            assert self.cancelled.wait(240)
             raise Cancelled
 
     error = run_and_cancel(Silent([]), [Memory()], lambda: True)
