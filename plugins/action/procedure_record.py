@@ -34,20 +34,20 @@ class ActionModule(ControllerAction):
         """Do what the task says, with the caller's variables as they stand."""
         params["record"] = _whole(params["record"])
         try:
-            told = run_procedure_record(params, self._given(params["procedure"], task_vars), self._task.check_mode)
+            result = run_procedure_record(params, self._given(params["procedure"], task_vars), self._task.check_mode)
         except BackupError as error:
-            told = {"changed": False, "failed": True, "msg": str(error), "step": error.step}
+            result = {"changed": False, "failed": True, "msg": str(error), "step": error.step}
             report = {} if error.report is None else {_UNSEEN: shown(error.report)}
-            raise Failure({**shown(told), **report}) from None
+            raise Failure({**shown(result), **report}) from None
         except AnsibleError:
             raise
         except Exception as error:
-            told = {
+            result = {
                 "failed": True,
                 "msg": f"unexpected error: {type(error).__name__}: {error}",
                 "exception": traceback.format_exc(),
             }
-        return shown(told)
+        return shown(result)
 
     def _given(self, procedure: str, task_vars: Mapping[str, Any]) -> dict[str, object]:
         """The variables of *procedure*, and what tells who runs it, by name."""

@@ -24,13 +24,13 @@ class ActionModule(ControllerAction):
         """Fail where something is wrong, in one line."""
         only, without = list(task_vars["ansible_run_tags"]), list(task_vars["ansible_skip_tags"])
         if not selects(self._task.tags, only, without):
-            raise _refused("check the tags", _tags_told(only, without))
+            raise _refused("check the tags", _refused_tags(only, without))
         names = {name for host in params["hosts"] for name in task_vars["hostvars"].raw_get(host)}
         if found := near_misses(names - set(params["own"]), known_variables() | own_names()):
-            told = "; ".join(f"{name} is no variable, and {meant} is one" for name, meant in found.items())
+            mistakes = "; ".join(f"{name} is no variable, and {meant} is one" for name, meant in found.items())
             raise _refused(
                 "check the variables",
-                f"{told} (rename it, or name it in backup_own_variables if it is your own); nothing was done",
+                f"{mistakes} (rename it, or name it in backup_own_variables if it is your own); nothing was done",
             )
         return {"changed": False}
 
@@ -39,8 +39,10 @@ def _refused(step: str, message: str) -> Failure:
     return Failure({"failed": True, "changed": False, "msg": f"{step}: {message}", "step": step})
 
 
-def _tags_told(only: Sequence[str], without: Sequence[str]) -> str:
+def _refused_tags(only: Sequence[str], without: Sequence[str]) -> str:
     given = [f"--tags {','.join(only)}"] if list(only) != ["all"] else []
     given += [f"--skip-tags {','.join(without)}"] if without else []
-    told = " and ".join(given)
-    return f"{told} selects nothing of this playbook (leave it out, and choose databases by --limit); nothing was done"
+    options = " and ".join(given)
+    return (
+        f"{options} selects nothing of this playbook (leave it out, and choose databases by --limit); nothing was done"
+    )

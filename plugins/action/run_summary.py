@@ -44,17 +44,17 @@ class ActionModule(ControllerAction):
         lines = [*params["lines"], *(line for one in results.values() for line in lines_of(one))]
         failure = "; ".join(filter(None, [*map(failure_of, results.values()), params["failure"]]))
         if not failure:
-            told = {"msg": lines, "_ansible_verbose_always": True}
-            return {"changed": False, **(told if lines else {"skipped": True})}
+            result = {"msg": lines, "_ansible_verbose_always": True}
+            return {"changed": False, **(result if lines else {"skipped": True})}
         # Who goes on with the failure finds what was returned under the name.
-        told = {
+        result = {
             "msg": failure,
             "summary": lines,
             "registered": next((name for name, one in results.items() if failure_of(one)), ""),
         }
-        told = {name: value for name, value in told.items() if value}
+        result = {name: value for name, value in result.items() if value}
         # Lines are read one below the other.
-        raise Failure({"failed": True, "changed": False, "_ansible_verbose_always": bool(lines), **told})
+        raise Failure({"failed": True, "changed": False, "_ansible_verbose_always": bool(lines), **result})
 
     def _of_run(self, params: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         found = {host: task_vars["hostvars"].get(host) or {} for host in task_vars["ansible_play_hosts_all"]}
@@ -69,10 +69,10 @@ class ActionModule(ControllerAction):
         if self._runs_apart():
             gone = {host for host in found if outcomes[host].status == UNREACHABLE}
             gone |= {host for host in found if host not in batch and not results[host]}
-            told = self._arrived(outcomes[task_vars["inventory_hostname"]], set(found) - gone - to_come)
-            if not told:
+            complete = self._arrived(outcomes[task_vars["inventory_hostname"]], set(found) - gone - to_come)
+            if not complete:
                 return {"changed": False, "skipped": True, "skip_reason": "other hosts are still at work"}
-            outcomes |= told
+            outcomes |= complete
         return {
             "changed": False,
             "msg": table(params["title"], list(outcomes.values())),
@@ -101,9 +101,9 @@ class ActionModule(ControllerAction):
             before = [json.loads(line) for line in file]
             file.write(json.dumps([own.host, own.status, own.why]) + "\n")
         came = {one[0]: Outcome(*one) for one in before}
-        told = bool(before) and set(wanted) <= set(came)
+        complete = bool(before) and set(wanted) <= set(came)
         came[own.host] = own
-        return came if set(wanted) <= set(came) and not told else {}
+        return came if set(wanted) <= set(came) and not complete else {}
 
 
 def _registered(names: Sequence[str], variables: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:

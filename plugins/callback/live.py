@@ -104,8 +104,8 @@ class Screen:
         with self._display._lock:
             self._erase()
             if msg.startswith(progress.MARK):
-                told = msg[len(progress.MARK) :]
-                self._lines[told[1:].partition("]")[0]] = told
+                payload = msg[len(progress.MARK) :]
+                self._lines[payload[1:].partition("]")[0]] = payload
             else:
                 self._original(msg, *args, **kwargs)
             self._draw()

@@ -72,8 +72,8 @@ class LookupModule(LookupBase):
             found = raw.get("backup_locations") or []
             # A list is not templated as a whole: it has the secrets that lead to its locations.
             locations = found if isinstance(found, list) else value("backup_locations")
-            told = [self._where(one, templar.template) for one in locations if isinstance(one, Mapping)]
-            return ListedDatabase(host, str(value("backup_label") or host), self._runs_on(host, value), told)
+            places = [self._where(one, templar.template) for one in locations if isinstance(one, Mapping)]
+            return ListedDatabase(host, str(value("backup_label") or host), self._runs_on(host, value), places)
         except Exception:
             # Whatever a template says that cannot be filled in; the play of that host tells it, if it is run.
             return None
@@ -81,9 +81,9 @@ class LookupModule(LookupBase):
     @staticmethod
     def _where(location: Mapping[str, Any], template: Callable[[Any], Any]) -> dict[str, Any]:
         """The options that say where a location is, without any others."""
-        told = {key: template(location.get(key)) for key in ("name", "type")}
-        kind = location_type(told)
-        return told | {key: template(location.get(key)) for key in (kind.where if kind else ())}
+        options = {key: template(location.get(key)) for key in ("name", "type")}
+        kind = location_type(options)
+        return options | {key: template(location.get(key)) for key in (kind.where if kind else ())}
 
     @staticmethod
     def _runs_on(host: str, value: Any) -> str:

@@ -75,8 +75,8 @@ def objects_of(plan: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[O
 def _credentials(plan: Mapping[str, Any], wanted: Mapping[str, Any], organization: str) -> Iterator[Object]:
     made = {one["name"] for one in plan["types"]}
     for name in sorted({one["type"] for one in plan["credentials"]} - made):
-        told = "credentials of awx_environments"
-        yield {"kind": "credential_types", "name": name, "exists": True, "told": told}
+        option = "credentials of awx_environments"
+        yield {"kind": "credential_types", "name": name, "exists": True, "named_by": option}
     for one in plan["credentials"]:
         found = {
             "kind": "credentials",
@@ -88,13 +88,13 @@ def _credentials(plan: Mapping[str, Any], wanted: Mapping[str, Any], organizatio
             found |= {"fields": {"description": wanted["mark"], "inputs": one["inputs"]}, "secret": "inputs"}
             found["hidden"] = one["hidden"]
         else:
-            found |= {"exists": True, "told": "credentials of awx_environments"}
+            found |= {"exists": True, "named_by": "credentials of awx_environments"}
         yield found
     known = {one["name"] for one in plan["credentials"]}
-    for told, name in not_of_jobs(wanted).items():
+    for option, name in not_of_jobs(wanted).items():
         if name not in known:
             known.add(name)
-            yield {"kind": "credentials", "name": name, "exists": True, "told": told}
+            yield {"kind": "credentials", "name": name, "exists": True, "named_by": option}
 
 
 def not_of_jobs(wanted: Mapping[str, Any]) -> dict[str, str]:
@@ -105,7 +105,7 @@ def not_of_jobs(wanted: Mapping[str, Any]) -> dict[str, str]:
     }
     for one in wanted["environments"]:
         named[f"instance_group of {one['name']}"] = (one.get("instance_group") or {}).get("credential")
-    return {told: name for told, name in named.items() if name}
+    return {option: name for option, name in named.items() if name}
 
 
 def _credential(name: str | None) -> str | None:
@@ -118,7 +118,7 @@ def _image(image: Mapping[str, Any], mark: str, organization: str) -> Object:
             "kind": "execution_environments",
             "name": image["name"],
             "exists": True,
-            "told": "awx_execution_environment",
+            "named_by": "awx_execution_environment",
         }
     return {
         "kind": "execution_environments",
@@ -139,10 +139,10 @@ def _instance_group(environment: Mapping[str, Any]) -> Iterator[Object]:
     group = environment.get("instance_group") or {}
     found: Object = {"kind": "instance_groups", "name": group_of(environment)}
     if not group.get("create", True):
-        yield {**found, "exists": True, "told": "awx_environments"}
+        yield {**found, "exists": True, "named_by": "awx_environments"}
         return
     for instance in group.get("instances") or []:
-        yield {"kind": "instances", "name": instance, "exists": True, "told": "awx_environments"}
+        yield {"kind": "instances", "name": instance, "exists": True, "named_by": "awx_environments"}
     container = bool(group.get("container"))
     found["fields"] = {name: group.get(name) or 0 for name in ("max_concurrent_jobs", "max_forks")}
     found["fields"]["is_container_group"] = container

@@ -33,8 +33,8 @@ def read_settings(given: Settings) -> tuple[dict[str, Any], list[str]]:
     checked = ArgumentSpecValidator(specs).validate({name: given[name.removeprefix("awx_")] for name in specs})
     settings = {**given, **{name.removeprefix("awx_"): value for name, value in checked.validated_parameters.items()}}
     # What Ansible says of a part is only understood with what it says of the whole.
-    told = [message for message in checked.error_messages if "awx_" in message] or checked.error_messages
-    wrong = [f"{'there is no ' * ('Supported param' in one)}{one.rstrip('.')} (correct it)" for one in told]
+    messages = [message for message in checked.error_messages if "awx_" in message] or checked.error_messages
+    wrong = [f"{'there is no ' * ('Supported param' in one)}{one.rstrip('.')} (correct it)" for one in messages]
     # What is looked at next relies on what was looked at before.
     return settings, wrong or list(islice(_problems(settings), 1))
 
@@ -99,8 +99,8 @@ def _problems_of_names(wanted: Settings) -> Iterator[str]:
             if names.count(name) > 1:
                 yield f"{option} has the name {name} twice (give each a name of its own)"
             if not 1 <= len(name.strip()) == len(name) <= _LONGEST_NAME or not name.isprintable():
-                told = f"a name has 1 to {_LONGEST_NAME} characters on one line, and no blanks at its ends"
-                yield f"{option} has the name {name!r} ({told})"
+                rule = f"a name has 1 to {_LONGEST_NAME} characters on one line, and no blanks at its ends"
+                yield f"{option} has the name {name!r} ({rule})"
 
 
 def _problems_of_project(wanted: Settings) -> Iterator[str]:
@@ -141,42 +141,42 @@ def _problems_of_credentials(environment: Settings, wanted: Settings) -> Iterato
     types = {one["name"]: one for one in wanted["credential_types"]}
     kinds = [one["type"] for one in credentials]
     for one in credentials:
-        told = f"credential {one['name']} of {environment['name']}"
+        place = f"credential {one['name']} of {environment['name']}"
         if not one["type"]:
-            yield f"{told} has no type (give it one)"
+            yield f"{place} has no type (give it one)"
         if one["type"] != "Vault" and kinds.count(one["type"]) > 1:
-            yield f"{told}: there is another of the type {one['type']} (a job takes one; leave one of them out)"
+            yield f"{place}: there is another of the type {one['type']} (a job takes one; leave one of them out)"
         inputs = one.get("inputs")
         if inputs is None:
             continue
         for name, value in inputs.items():
             if value is not None and not isinstance(value, str | bool):
-                yield f"{told}: {name} is no text (write it in quotes)"
+                yield f"{place}: {name} is no text (write it in quotes)"
         if one["type"] in types:
             fields = [field["id"] for field in types[one["type"]]["fields"]]
             if unknown := sorted(set(inputs) - set(fields)):
-                yield f"{told} has {unknown[0]}, which is no input of {one['type']} (there are {', '.join(fields)})"
+                yield f"{place} has {unknown[0]}, which is no input of {one['type']} (there are {', '.join(fields)})"
             for name in types[one["type"]].get("required", []):
                 if not inputs.get(name):
-                    yield f"{told} has no {name} (give it one, or leave out inputs and fill it in on the controller)"
+                    yield f"{place} has no {name} (give it one, or leave out inputs and fill it in on the controller)"
 
 
 def _problems_of_schedule(one: Settings, environments: list[str]) -> Iterator[str]:
-    told = f"schedule {one['name']}"
+    place = f"schedule {one['name']}"
     if unknown := sorted(set(one.get("environments") or []) - set(environments)):
-        yield f"{told} names the environment {unknown[0]}, which is none (there are {', '.join(environments)})"
+        yield f"{place} names the environment {unknown[0]}, which is none (there are {', '.join(environments)})"
     if not _TIME.fullmatch(one["time"]):
-        yield f"{told} has the time {one['time']} (write hours and minutes in quotes, '02:00' say)"
+        yield f"{place} has the time {one['time']} (write hours and minutes in quotes, '02:00' say)"
     if one["time_zone"] != "UTC" and one["time_zone"] not in (zoneinfo.available_timezones() or {one["time_zone"]}):
-        yield f"{told} has the time zone {one['time_zone']}, which is none (Europe/Berlin say)"
+        yield f"{place} has the time zone {one['time_zone']}, which is none (Europe/Berlin say)"
     if one.get("month_day") is not None and not 1 <= one["month_day"] <= 31:
-        yield f"{told} has the month_day {one['month_day']} (1 to 31)"
+        yield f"{place} has the month_day {one['month_day']} (1 to 31)"
     if one.get("days") and one.get("month_day"):
-        yield f"{told} has days and month_day (leave one of them out)"
+        yield f"{place} has days and month_day (leave one of them out)"
     rule = one.get("rrule")
     if rule and (not _RULE.fullmatch(" ".join(rule.split())) or _NAIVE_UNTIL.search(rule)):
         yield (
-            f"{told} has an rrule that a controller does not keep as it is (write "
+            f"{place} has an rrule that a controller does not keep as it is (write "
             f"'DTSTART;TZID=Europe/Berlin:20260101T020000 RRULE:FREQ=DAILY;INTERVAL=1' say, and UNTIL with a Z)"
         )
 
@@ -189,18 +189,18 @@ def _problems_of_answers(one: Settings, wanted: Settings) -> Iterator[str]:
         if template["name"] == one["template"]
         for question in template.get("survey", [])
     ]
-    told, answers = f"schedule {one['name']}", one.get("answers") or {}
+    place, answers = f"schedule {one['name']}", one.get("answers") or {}
     asked = [question["variable"] for question in survey]
     if unknown := sorted(set(answers) - set(asked)):
         asks = ", ".join(asked) or "nothing"
-        yield f"{told} answers {unknown[0]}, which {one['template']} does not ask for (it asks for {asks})"
+        yield f"{place} answers {unknown[0]}, which {one['template']} does not ask for (it asks for {asks})"
     for question in survey:
         name, answer = question["variable"], answers.get(question["variable"])
         is_number = question["type"] == "integer"
         if answer is None:
             if question.get("required"):
-                yield f"{told} does not answer {name}, which {one['template']} asks for (say it in answers)"
+                yield f"{place} does not answer {name}, which {one['template']} asks for (say it in answers)"
         elif isinstance(answer, bool) or not isinstance(answer, int if is_number else str):
-            yield f"{told}: {name} is no {'number' if is_number else 'text (write it in quotes)'}"
+            yield f"{place}: {name} is no {'number' if is_number else 'text (write it in quotes)'}"
         elif answer not in question.get("choices", [answer]):
-            yield f"{told}: {name} is {answer} (there are {', '.join(question['choices'])})"
+            yield f"{place}: {name} is {answer} (there are {', '.join(question['choices'])})"

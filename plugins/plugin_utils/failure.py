@@ -18,13 +18,13 @@ from ansible.errors import AnsibleAction
 from ansible.utils.display import Display
 from ansible_collections.mobul.backup.plugins.plugin_utils.role_names import variables_by_option
 
-TOLD_LATER = "backup__told_later"
+REPORTED_LATER = "backup__reported_later"
 """Variable of a task of a role: a failure that comes with a report is told by the role's last task, and fails there."""
 OPTIONS_STEP = "check the options"
 _CRASHED = ("module_stdout", "module_stderr", "rc")
 """Of these a result has one where the module did not come to its own words."""
 _KEPT = ("failed", "changed", "msg", "step", "invocation", "diff", "warnings", "deprecations", "exception")
-_STATE_TOLD = re.compile(
+_NAMES_STATE = re.compile(
     r"\bnothing (?:was|is) |\bas (?:it|they) (?:was|were)\b|\b(?:intact|unchanged|stays?)\b|\bwas restored\b"
 )
 _CLAUSE = r"(?:(?<=^)|(?<=\()|(?<=; )|(?<=: )|(?<=, ))"
@@ -49,7 +49,7 @@ class Failure(AnsibleAction):  # type: ignore[misc]
         return True
 
 
-def told(result: dict[str, Any], action: Any, task_vars: Mapping[str, Any], intact: str) -> dict[str, Any]:
+def reported(result: dict[str, Any], action: Any, task_vars: Mapping[str, Any], intact: str) -> dict[str, Any]:
     """*result* as it is returned: that of a failure has its line, and what is worth it to be shown.
 
     :param result: of the module.
@@ -66,7 +66,7 @@ def told(result: dict[str, Any], action: Any, task_vars: Mapping[str, Any], inta
         found.pop("exception", None)
         found["msg"] = line(str(result.get("msg", "")), step, names, "" if result.get("changed") else intact)
         found.setdefault("step", OPTIONS_STEP)
-    if "summary" in found and action._templar.template(action._task.vars.get(TOLD_LATER, False)):
+    if "summary" in found and action._templar.template(action._task.vars.get(REPORTED_LATER, False)):
         return {**found, "failed": False}
     if not action._task.register and not Display().verbosity:
         found = {name: value for name, value in found.items() if name in _KEPT or name.startswith("_ansible")}
@@ -85,7 +85,7 @@ def line(message: str, step: str | None, names: Mapping[str, str], intact: str) 
     else:
         head = f"{step}: " if message.startswith(f"{step}: ") else ""
         rest = renamed(message.removeprefix(head), names)
-    return f"{head}{rest}" + (f"; {intact}" if intact and not _STATE_TOLD.search(rest) else "")
+    return f"{head}{rest}" + (f"; {intact}" if intact and not _NAMES_STATE.search(rest) else "")
 
 
 def in_words_of_the_user(value: Any, names: Mapping[str, str], *, name: str = "") -> Any:

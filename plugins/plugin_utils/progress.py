@@ -125,9 +125,9 @@ class _Watcher:
         pause = self._first
         while not self._over.wait(pause):
             with contextlib.suppress(Exception):
-                told = line(self._name, self._host, json.loads(self._read()), time.monotonic() - self._began)
+                text = line(self._name, self._host, json.loads(self._read()), time.monotonic() - self._began)
                 if not self._over.is_set():
-                    Display().display(told, stderr=True)
+                    Display().display(text, stderr=True)
             pause = live_seconds or min(pause * _FACTOR, _LONGEST_SECONDS)
 
     def _read(self) -> str:
@@ -135,9 +135,9 @@ class _Watcher:
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
             with open(os.open(self._path, flags), encoding="ascii") as file:
                 return file.read(_MOST_BYTES)
-        told = self._command(f"head -c {_MOST_BYTES} {shlex.quote(self._path)}")
+        content = self._command(f"head -c {_MOST_BYTES} {shlex.quote(self._path)}")
         self._read_once = True
-        return told
+        return content
 
     @property
     def _is_here(self) -> bool:

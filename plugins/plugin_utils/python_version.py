@@ -17,7 +17,7 @@ from typing import Any
 from ansible_collections.mobul.backup.plugins.module_utils._ansible import NEEDED_PYTHON
 
 _ASK = "import sys; sys.stdout.write('python %d.%d.%d at %s' % (tuple(sys.version_info[:3]) + (sys.executable,)))"
-_TOLD = re.compile(r"python ((\d+)\.(\d+)\.\d+) at (\S[^\r\n]*)")
+_VERSION_LINE = re.compile(r"python ((\d+)\.(\d+)\.\d+) at (\S[^\r\n]*)")
 
 
 def named(action: Any, result: dict[str, Any]) -> dict[str, Any]:
@@ -25,11 +25,11 @@ def named(action: Any, result: dict[str, Any]) -> dict[str, Any]:
     # A module of this collection that fails says at which step.
     if not result.get("failed") or "step" in result or action._task.async_val:
         return result
-    told = _asked(action)
-    if told is None or (int(told[2]), int(told[3])) >= NEEDED_PYTHON:
+    version = _asked(action)
+    if version is None or (int(version[2]), int(version[3])) >= NEEDED_PYTHON:
         return result
     step, needed = "start the module", ".".join(map(str, NEEDED_PYTHON))
-    problem = f"needs Python >= {needed}; this is {told[1]} at {told[4]}"
+    problem = f"needs Python >= {needed}; this is {version[1]} at {version[4]}"
     hint = f"install Python {needed} or newer on the host, and name it as ansible_python_interpreter"
     return {"failed": True, "changed": False, "msg": f"{step}: {problem} ({hint})", "step": step, "hint": hint}
 
@@ -40,5 +40,5 @@ def _asked(action: Any) -> re.Match[str] | None:
         interpreter = (action._used_interpreter or "").lstrip("#!").strip()
         if interpreter:
             found = action._low_level_execute_command(f"{interpreter} -c {shlex.quote(_ASK)}")
-            return _TOLD.search(str(found["stdout"]))
+            return _VERSION_LINE.search(str(found["stdout"]))
     return None

@@ -65,8 +65,8 @@ def variable_of(option: str, text: object, task_vars: Mapping[str, Any]) -> str:
 
 def _variable(option: str, text: object, task_vars: Mapping[str, Any], known: Collection[str], steps: int) -> str:
     names = list(dict.fromkeys(_names(text))) if steps else []
-    told = [name for name in names if name in known]
-    found = next((name for name in told if name.endswith(f"_{option}")), told[0] if told else "")
+    known_names = [name for name in names if name in known]
+    found = next((name for name in known_names if name.endswith(f"_{option}")), known_names[0] if known_names else "")
     if found:
         inherited = _variable(option, task_vars.get(found), task_vars, known, steps - 1)
         return inherited if inherited.endswith(f"_{option}") or inherited == option else found

@@ -36,7 +36,7 @@ class GuardedAction(NormalAction):  # type: ignore[misc]
         """Run the module with the action's name and return its result, a failure in one line."""
         with _ends_with_run(), progress.shown(self, task_vars):
             result = python_version.named(self, super().run(tmp, task_vars))
-        return failure.told(result, self, task_vars or {}, self.intact)
+        return failure.reported(result, self, task_vars or {}, self.intact)
 
 
 @contextlib.contextmanager

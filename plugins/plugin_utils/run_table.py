@@ -14,7 +14,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.texts import vi
 
 GOOD, FAILED, UNREACHABLE, PENDING = "good", "failed", "unreachable", "not reached"
 _WORST_FIRST = (FAILED, UNREACHABLE, PENDING, GOOD)
-_TOLD = 80
+_SHOWN = 80
 """So many characters of why; all of it was told where it failed."""
 
 
@@ -61,7 +61,7 @@ def outcome_of(host: str, noted: bool, results: Sequence[Mapping[str, Any]], *, 
     if any(result.get("unreachable") for result in results):
         return Outcome(host, UNREACHABLE)
     bad = next((result for result in results if ended_badly(result)), {})
-    return Outcome(host, FAILED, visible(str(bad.get("step") or "see above"))[:_TOLD])
+    return Outcome(host, FAILED, visible(str(bad.get("step") or "see above"))[:_SHOWN])
 
 
 def table(title: str, outcomes: Sequence[Outcome]) -> list[str]:

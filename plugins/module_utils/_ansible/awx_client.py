@@ -75,8 +75,8 @@ class AwxClient:
         if answer is None:
             return None
         if answer["status_code"] >= 400:
-            told = answer.get("json", answer.get("text", ""))
-            raise ControllerError(self._step, f"the controller refuses it: {_plain(told)}")
+            body = answer.get("json", answer.get("text", ""))
+            raise ControllerError(self._step, f"the controller refuses it: {_plain(body)}")
         if method == "POST" and isinstance(answer["json"], dict) and "results" in answer["json"]:
             redirected = f"{self._host} leads elsewhere, where what is sent gets lost"
             raise ControllerError("connect to the controller", redirected, hint="begin it with https://, say")
@@ -88,8 +88,8 @@ class AwxClient:
         """Give the token back that a name and a password were exchanged for."""
         self._module.logout()
 
-    def _fail(self, **told: Any) -> NoReturn:
-        message = str(told.get("msg"))
+    def _fail(self, **result: Any) -> NoReturn:
+        message = str(result.get("msg"))
         for part, meaning, hint in _CAUSES:
             if part in message:
                 where = "" if meaning.startswith("takes") else f": {message}"
@@ -114,10 +114,10 @@ def _read_authorities_once() -> None:
     urls.make_context = make_once
 
 
-def _plain(told: Any) -> str:
+def _plain(body: Any) -> str:
     """The text of an error answer, in one line."""
-    if isinstance(told, dict):
-        return "; ".join(f"{name}: {_plain(value)}" for name, value in told.items())
-    if isinstance(told, list):
-        return ", ".join(map(_plain, told))
-    return str(told)
+    if isinstance(body, dict):
+        return "; ".join(f"{name}: {_plain(value)}" for name, value in body.items())
+    if isinstance(body, list):
+        return ", ".join(map(_plain, body))
+    return str(body)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from .documents.values import Choice, Text
 from .texts import bounded_list
 
-_TOLD = 20
+_SHOWN = 20
 PASSED, WARNING, FAILED = "passed", "warning", "failed"
 STATUSES = (PASSED, WARNING, FAILED)
 
@@ -45,7 +45,7 @@ def ended_badly(result: Mapping[str, Any]) -> bool:
     return not result or held_back or bool(result.get("failed") or result.get("unreachable"))
 
 
-def joined(texts: Sequence[str], *, limit: int = _TOLD) -> str:
+def joined(texts: Sequence[str], *, limit: int = _SHOWN) -> str:
     """What is to be said of several things, in the one line of a finding: ``a; b and 3 more``."""
     return bounded_list(texts, limit=limit, separator="; ")
 

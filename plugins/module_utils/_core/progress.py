@@ -38,8 +38,8 @@ class Stage:
 
     def as_dict(self) -> dict[str, Any]:
         """What can be told of it; ``seconds`` is for how long it has been under way."""
-        told = {name: value for name, value in vars(self).items() if name != "began"}
-        return {**told, "seconds": time.monotonic() - self.began}
+        fields = {name: value for name, value in vars(self).items() if name != "began"}
+        return {**fields, "seconds": time.monotonic() - self.began}
 
 
 _stages: list[Stage] = []

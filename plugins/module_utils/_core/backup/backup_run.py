@@ -115,8 +115,8 @@ class BackupRun:
         except BaseException as error:
             self._writer.abandon()
             if isinstance(error, BackupError):
-                for told in self._writer.kept:
-                    error.add(told)
+                for warning in self._writer.kept:
+                    error.add(warning)
             raise
         self._writer.clean_failed()
         failures = {**self._plan.failures, **self._writer.failures}
@@ -274,8 +274,8 @@ class BackupRun:
     def _check_fingerprinted(self, tables: Sequence[TableName]) -> None:
         self._check_unchanged(tables)
         if refused := planned_code(self._plan.look, tables):
-            told = bounded_list(list(map(display_name, refused)))
-            raise SourceError("fingerprint the tables", f"somebody has just given indexes with functions to {told}")
+            names = bounded_list(list(map(display_name, refused)))
+            raise SourceError("fingerprint the tables", f"somebody has just given indexes with functions to {names}")
 
     def _wants_fingerprint(self, table: TableName) -> bool:
         if self._request.fingerprint == "marked":

@@ -145,20 +145,20 @@ def manifest_within_limits(manifest: Manifest, *, signed: bool) -> tuple[Manifes
         objects = manifest.schema.objects
         schemas = Counter(found[1] for found in map(_IN_SCHEMA.match, objects) if found)
         largest = ", ".join(f"{name} ({count:,})" for name, count in schemas.most_common(3))
-        told = (
+        message = (
             f"{len(objects):,} objects are not named in the manifest, which would be too large, and are compared as a "
             f"whole; most of them are in the schemas {largest}"
         )
         schema = replace(manifest.schema, objects={})
-        smaller = replace(manifest, schema=schema, warnings=(*manifest.warnings, told))
+        smaller = replace(manifest, schema=schema, warnings=(*manifest.warnings, message))
         try:
             return smaller, _readable(smaller, signed=signed)
         except FormatError:
             hint = "move some of its schemas to a database of their own"
             if not signed:
                 hint += ", or give a signing_key, and its public key as verify_key to whoever reads"
-            told = f"the manifest of {len(manifest.tables):,} tables {error.message}"
-            raise FormatError(error.step, told, hint=hint) from None
+            message = f"the manifest of {len(manifest.tables):,} tables {error.message}"
+            raise FormatError(error.step, message, hint=hint) from None
 
 
 def _readable(manifest: Manifest, *, signed: bool) -> bytes:

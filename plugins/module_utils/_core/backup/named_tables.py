@@ -107,22 +107,22 @@ def refuse_missing(request: BackupRequest, missing: Sequence[MissingTable], prev
     """
     fatal = [one for one in missing if _is_fatal(request, one)]
     if fatal:
-        told = [
+        messages = [
             f"{one.message(previous)} [priority {one.priority}]" if one.priority else one.message(previous)
             for one in fatal
         ]
         raise PreflightError(
             STEP,
-            "; ".join(dict.fromkeys(told)),
+            "; ".join(dict.fromkeys(messages)),
             hint="bring it back, or take it out of tables and exports; missing_tables: warn makes a backup without it",
         )
 
 
 def missing_finding(missing: Sequence[MissingTable], previous: LoadedSet | None) -> Finding:
     """One finding about all missing tables: a warning, or ``passed`` if there are none."""
-    told = [one.message(previous) for one in missing]
-    if told:
-        return Finding(check="missing_tables", status=WARNING, message="; ".join(told))
+    messages = [one.message(previous) for one in missing]
+    if messages:
+        return Finding(check="missing_tables", status=WARNING, message="; ".join(messages))
     return Finding(check="missing_tables", status=PASSED, message="every table that is named is there")
 
 

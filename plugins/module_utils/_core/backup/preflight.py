@@ -150,8 +150,8 @@ def check_surveys(surveys: Sequence[Survey], *, wanted: int, expected_bytes: int
     reasons = [reason for survey in surveys if (reason := reason_against(survey, expected_bytes))]
     usable = len(surveys) - len(reasons)
     if usable < wanted:
-        told = "; ".join(str(reason) for reason in reasons)
-        message = f"{usable} of {len(surveys)} locations can be used, {wanted} are needed: {told}"
+        joined_reasons = "; ".join(str(reason) for reason in reasons)
+        message = f"{usable} of {len(surveys)} locations can be used, {wanted} are needed: {joined_reasons}"
         if all(isinstance(reason, ConfigError) for reason in reasons):
             raise ConfigError(STEP, message)
         raise PreflightError(STEP, message)

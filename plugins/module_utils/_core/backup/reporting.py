@@ -101,11 +101,11 @@ def _lock_finding(plan: Plan) -> Finding:
 def _locations(
     ends: Ends, failures: Mapping[str, BackupError], *, good: str, proofs: Mapping[str, str] | None = None
 ) -> list[dict[str, Any]]:
-    told: list[dict[str, Any]] = []
+    rows: list[dict[str, Any]] = []
     for location in ends.locations:
         error = failures.get(location.name)
         status = good if error is None else "failed"
-        told.append(
+        rows.append(
             {
                 "name": location.name,
                 "type": location.type,
@@ -114,7 +114,7 @@ def _locations(
                 "error": None if error is None else str(error),
             }
         )
-    return told
+    return rows
 
 
 def _missing(failures: Mapping[str, BackupError]) -> list[str]:

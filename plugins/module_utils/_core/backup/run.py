@@ -60,9 +60,9 @@ def run_pg_backup(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]
         report = report_written(request, ends, plan, written, cleared, time.monotonic() - began)
     wanted = request.copies_wanted(len(ends.locations))
     if report["copies"] < wanted:
-        told = "; ".join(str(error) for error in written.failures.values())
+        message = "; ".join(str(error) for error in written.failures.values())
         raise TooFewCopies(
-            f"{report['copies']} of {len(ends.locations)} copies are good, {wanted} needed: {told}", report
+            f"{report['copies']} of {len(ends.locations)} copies are good, {wanted} needed: {message}", report
         )
     return report
 

@@ -124,13 +124,13 @@ class SetWriter:
 
     def notices(self) -> list[str]:
         """What the stores do otherwise than was asked for, with the location's name."""
-        told = (
+        notices = (
             f"{location.name}: {receipt.notice}"
             for location in self.live
             for receipt in self.receipts[location.name]
             if receipt.notice
         )
-        return list(dict.fromkeys(told))
+        return list(dict.fromkeys(notices))
 
     def clean_failed(self) -> None:
         """Remove what the failed locations had received, as far as they let us."""
@@ -177,8 +177,8 @@ class SetWriter:
 
     def _require_one(self) -> None:
         if not self.live:
-            told = "; ".join(str(error) for error in self.failures.values() if not isinstance(error, Cancelled))
-            raise BackupError("write the set", f"no location is left: {told}")
+            message = "; ".join(str(error) for error in self.failures.values() if not isinstance(error, Cancelled))
+            raise BackupError("write the set", f"no location is left: {message}")
 
     def _remove(self, location: Location) -> None:
         self.receipts[location.name].clear()
@@ -199,11 +199,11 @@ class SetWriter:
                     location.delete(key)
 
     def _keep(self, location: Location, reason: str) -> None:
-        told = f"nothing was removed from {self.directory} in location '{location.name}', because {reason}: check it"
+        message = f"nothing was removed from {self.directory} in location '{location.name}', because {reason}: check it"
         with self._lock:
-            self.kept.append(told)
+            self.kept.append(message)
             if location.name in self.failures:
-                self.failures[location.name].add(told)
+                self.failures[location.name].add(message)
 
 
 def _strength(proof: str) -> int:

@@ -20,13 +20,13 @@ def report_skipped(request: BackupRequest, reason: BackupError, notes: Sequence[
 
     :param notes: warnings about locations in which it could not be noted.
     """
-    told = f"{request.label}: no backup was made: {reason.message}"
+    message = f"{request.label}: no backup was made: {reason.message}"
     return {
         "changed": False,
         "label": request.label,
         "skipped_because": reason.message,
-        "summary": [told],
-        "warnings": [f"{told} ({reason.hint})", *notes],
+        "summary": [message],
+        "warnings": [f"{message} ({reason.hint})", *notes],
     }
 
 

@@ -75,10 +75,10 @@ class KnownSet:
     @cached_property
     def problems(self) -> tuple[str, ...]:
         """The problems of all copies, each with the name of its location."""
-        told = [f"{name}: {problem}" for name, copy in self.copies.items() for problem in copy.problems]
+        problems = [f"{name}: {problem}" for name, copy in self.copies.items() for problem in copy.problems]
         if len(self._digests) > 1:
-            told.append("its copies have different manifests: one of them is not what was written")
-        return tuple(told)
+            problems.append("its copies have different manifests: one of them is not what was written")
+        return tuple(problems)
 
     @property
     def has_records(self) -> bool:
@@ -147,7 +147,7 @@ class Catalogue:
     @property
     def unseen(self) -> tuple[str, ...]:
         """What is to be known of sets that were not looked at, with the location's name."""
-        return tuple(f"{name}: {told}" for name, index in self.indexes.items() for told in index.unseen_locations())
+        return tuple(f"{name}: {path}" for name, index in self.indexes.items() for path in index.unseen_locations())
 
     def doubts(self, now: datetime) -> Iterator[RecordWarning]:
         """What somebody should look at of the records beside its sets."""

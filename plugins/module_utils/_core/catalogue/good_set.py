@@ -192,6 +192,6 @@ def _no_good_copy(failures: Sequence[BackupError]) -> BackupError:
     """One error with the reasons of all locations."""
     if len(failures) == 1:
         return failures[0]
-    told = "; ".join(error.message for error in failures)
+    message = "; ".join(error.message for error in failures)
     kind = CryptoError if any(isinstance(error, CryptoError) for error in failures) else BackupError
-    return kind(STEP, f"no location has a good copy: {told}", hint="nothing was changed")
+    return kind(STEP, f"no location has a good copy: {message}", hint="nothing was changed")

@@ -93,7 +93,7 @@ def databases_of(catalogue: Catalogue, adopt: str | None = None) -> list[Row]:
 
     :param adopt: sets of this one are not counted.
     """
-    told = (
+    identities = (
         (one.id, Identity(*whose))
         for one in catalogue.finished
         if not is_ahead(one.id)
@@ -103,13 +103,13 @@ def databases_of(catalogue: Catalogue, adopt: str | None = None) -> list[Row]:
             if copy.summary is not None
         )
     )
-    return rows((set_id, identity) for set_id, identity in told if not is_adopted(identity, adopt))
+    return rows((set_id, identity) for set_id, identity in identities if not is_adopted(identity, adopt))
 
 
-def rows(told: Iterable[tuple[SetId, Identity]]) -> list[Row]:
+def rows(identities: Iterable[tuple[SetId, Identity]]) -> list[Row]:
     """The same of sets, oldest first, and what each of them tells."""
     found: list[Row] = []
-    for set_id, identity in told:
+    for set_id, identity in identities:
         if not found or identity.is_other(found[-1].identity):
             found.append(Row(identity, set_id, set_id))
             continue

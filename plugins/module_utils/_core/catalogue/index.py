@@ -158,17 +158,17 @@ def objects_stay() -> Iterator[None]:
 
 
 def _copy(directory: SetDirectory, read: Read) -> SetCopy:
-    told = [*directory.foreign.messages(), *read.problems.messages()]
+    problems = [*directory.foreign.messages(), *read.problems.messages()]
     if MANIFEST not in directory.objects:
         state = "unfinished"
     else:
-        told += [read.distrust] if read.distrust else []
-        told += _wrong(directory, read.summary)
-        state = "damaged" if read.summary is None or told else "good"
+        problems += [read.distrust] if read.distrust else []
+        problems += _wrong(directory, read.summary)
+        state = "damaged" if read.summary is None or problems else "good"
     return SetCopy(
         directory.id,
         state,
-        tuple(told),
+        tuple(problems),
         directory.objects,
         read.summary,
         tuple(read.claims),

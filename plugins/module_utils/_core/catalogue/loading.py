@@ -159,5 +159,5 @@ def manifest_limit(keys: Sequence[VerifyKey]) -> int:
 
 def too_large(size: int, keys: Sequence[VerifyKey]) -> str:
     """What is told of a manifest above :func:`manifest_limit`."""
-    told = f"its manifest is too large: {size} bytes, of which {manifest_limit(keys)} are read"
-    return told if keys else f"{told} without a verify_key"
+    message = f"its manifest is too large: {size} bytes, of which {manifest_limit(keys)} are read"
+    return message if keys else f"{message} without a verify_key"

@@ -89,15 +89,15 @@ def no_such_set(
     :param unfinished: the locations that have a directory of it without a manifest.
     :param failures: the locations that could not be asked.
     """
-    told = f"the backup {set_id} of '{label}' is in none of the locations"
+    message = f"the backup {set_id} of '{label}' is in none of the locations"
     if isinstance(set_id, str):
-        told = f"{set_id!r} is not the id of a backup"
+        message = f"{set_id!r} is not the id of a backup"
     if unfinished:
         places = ", ".join(f"'{name}'" for name in unfinished)
-        told = f"the backup {set_id} of '{label}' was never finished: it has no manifest in {places}"
+        message = f"the backup {set_id} of '{label}' was never finished: it has no manifest in {places}"
     near = _nearest(locations, label, set_id)
     hint = f"the nearest: {', '.join(map(str, near))}" if near else f"there is no backup of '{label}'"
-    return ConfigError(STEP, f"{told}{_unasked(failures)}", hint=hint)
+    return ConfigError(STEP, f"{message}{_unasked(failures)}", hint=hint)
 
 
 def _nearest(locations: Sequence[Location], label: str, set_id: SetId | str) -> list[SetId]:

@@ -152,8 +152,8 @@ class Reader:
                     continue
                 count, size = count + 1, size + info.size
                 if size > _RECORD_BYTES:
-                    told = f"is not read: the records have more than {_RECORD_BYTES} bytes together"
-                    read.problems.append(Problem(info.key, told))
+                    message = f"is not read: the records have more than {_RECORD_BYTES} bytes together"
+                    read.problems.append(Problem(info.key, message))
                 elif count > MAX_RECORDS:
                     read.problems.append(Problem(info.key, f"is not read: there are more than {MAX_RECORDS} records"))
                 elif self._is_unknown(wanted := _Wanted(directory, info, name, read)):
@@ -210,8 +210,8 @@ class Reader:
         """What the cache keeps of one object, or what is wrong with it."""
         limit = manifest_limit(self._keys) if one.name == MANIFEST else MAX_RECORD_BYTES
         if one.info.size > limit:
-            told = f"is too large: {one.info.size} bytes"
-            return Problem(one.info.key, too_large(one.info.size, self._keys) if one.name == MANIFEST else told)
+            message = f"is too large: {one.info.size} bytes"
+            return Problem(one.info.key, too_large(one.info.size, self._keys) if one.name == MANIFEST else message)
         with self._reading.hold(one.info.size):
             try:
                 # No more than the listing promised, which is what was made room for.

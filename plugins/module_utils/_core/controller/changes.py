@@ -28,7 +28,7 @@ class Change:
     :param links: what belongs to it from now on, by keys, where that is something else.
     :param survey: whether its questions are sent.
     :param approval: whether what it waits for is.
-    :param told: a line for each of these, without secrets.
+    :param differences: a line for each of these, without secrets.
     """
 
     wanted: DesiredObject
@@ -38,14 +38,14 @@ class Change:
     links: Mapping[str, Sequence[str]] = field(default_factory=dict)
     survey: bool = False
     approval: bool = False
-    told: Sequence[str] = ()
+    differences: Sequence[str] = ()
 
     @property
     def line(self) -> str:
         """The change in one line of text."""
         if self.record is None:
             return f"make {self.wanted.title}"
-        return f"change {self.wanted.title}: {'; '.join(self.told)}"
+        return f"change {self.wanted.title}: {'; '.join(self.differences)}"
 
 
 def plan_changes(wanted: Sequence[DesiredObject], state: State, *, update_secrets: bool) -> list[Change]:
@@ -55,7 +55,7 @@ def plan_changes(wanted: Sequence[DesiredObject], state: State, *, update_secret
         if one.key not in state.found:
             links = {part: keys for part, keys in one.links.items() if keys}
             found.append(Change(one, None, one.fields, one.references, links, bool(one.survey), bool(one.approval)))
-        elif (change := _change(one, state, update_secrets)).told:
+        elif (change := _change(one, state, update_secrets)).differences:
             found.append(change)
     return found
 
@@ -69,29 +69,29 @@ def _fitting(one: DesiredObject, state: State) -> DesiredObject:
 
 def _change(one: DesiredObject, state: State, update_secrets: bool) -> Change:
     record = state.found[one.key]
-    fields, told = {}, []
+    fields, differing = {}, []
     for name, value in one.fields.items():
         if name in one.once or _same(name, record.get(name), value, update_secrets and name == one.secret):
             continue
         fields[name] = value
-        told += [name] if name == one.secret else _differences(name, record.get(name), value)
+        differing += [name] if name == one.secret else _differences(name, record.get(name), value)
     references = {}
     for name, key in one.references.items():
         still_to_be_made = key is not None and key not in state.found
         if name not in one.once and (still_to_be_made or record.get(name) != state.id_of(key)):
             references[name] = key
-            told.append(f"{name} -> {_name(key)}")
+            differing.append(f"{name} -> {_name(key)}")
     links = {}
     for part, keys in one.links.items():
         there, ids = state.links(one, part), [state.id_of(key) for key in keys]
         if None in ids or (there != ids if part == "instance_groups" else set(there) != set(ids)):
             links[part] = keys
-            told.append(f"{part} -> {', '.join(map(_name, keys)) or 'none'}")
+            differing.append(f"{part} -> {', '.join(map(_name, keys)) or 'none'}")
     there_is = state.survey(one) if one.survey else {}
     survey = there_is != one.survey
     approval = bool(one.approval) and not _approves(record, one.approval)
-    told += _questions(there_is, one.survey) * survey + ["approval"] * approval
-    return Change(one, record, fields, references, links, survey, approval, told)
+    differing += _questions(there_is, one.survey) * survey + ["approval"] * approval
+    return Change(one, record, fields, references, links, survey, approval, differing)
 
 
 def _approves(record: Record, approval: Mapping[str, Any]) -> bool:
@@ -107,8 +107,8 @@ def _same(name: str, there: Any, value: Any, sent_again: bool) -> bool:
         # Of a credential nothing else is kept; a channel has defaults that nobody named.
         named = set(value) == set(there) if name == "inputs" and "fields" not in value else set(value) <= set(there)
         hidden = [key for key in value if there.get(key) == ENCRYPTED]
-        told = all(there[key] == value[key] for key in value if key not in hidden) if named else False
-        return told and not (sent_again and hidden)
+        equal = all(there[key] == value[key] for key in value if key not in hidden) if named else False
+        return equal and not (sent_again and hidden)
     return bool(there == value) or (there in (None, "") and value in (None, ""))
 
 

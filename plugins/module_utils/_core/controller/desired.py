@@ -25,7 +25,7 @@ class DesiredObject:
     :param secret: the field that holds secrets.
     :param hidden: the names in it whose values are some.
     :param exists: whether somebody else has made it, so that it is only looked up.
-    :param told: the option that names it, for who looks for it in vain.
+    :param named_by: the option that names it, for who looks for it in vain.
     """
 
     kind: str
@@ -41,7 +41,7 @@ class DesiredObject:
     secret: str = ""
     hidden: Sequence[str] = ()
     exists: bool = False
-    told: str = ""
+    named_by: str = ""
 
     @property
     def key(self) -> str:

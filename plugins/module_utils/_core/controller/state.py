@@ -71,7 +71,7 @@ class State:
             # Schedules of different templates may have one name.
             matching = [record for record in matching if self._is_ours(record)] or matching
         if len(matching) > 1 or (one.exists and not matching):
-            named = f"{one.told} names the {one.title}, " if one.told else f"there is to be one {one.title}, "
+            named = f"{one.named_by} names the {one.title}, " if one.named_by else f"there is to be one {one.title}, "
             raise ControllerError(
                 "look at the controller",
                 named + ("which is not there" if not matching else f"of which there are {len(matching)}"),
@@ -129,11 +129,11 @@ class State:
     def _notifications(self, kind: str, part: str) -> dict[int, list[int]]:
         """Template -> what it notifies; asked from the other end, of which there are few."""
         if (kind, part) not in self._notified:
-            told: dict[int, list[int]] = {}
+            by_event: dict[int, list[int]] = {}
             for channel in self.records("notification_templates"):
                 for template in all_of(self._client, f"{kind}/", {f"{part}__id": channel["id"]}):
-                    told.setdefault(template["id"], []).append(channel["id"])
-            self._notified[kind, part] = told
+                    by_event.setdefault(template["id"], []).append(channel["id"])
+            self._notified[kind, part] = by_event
         return self._notified[kind, part]
 
     def survey(self, one: DesiredObject) -> Any:

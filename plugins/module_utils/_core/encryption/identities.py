@@ -105,10 +105,10 @@ class Decryption:
         """
         found = detect(head)
         if found.scheme is None:
-            told = {EMPTY: "it is empty", UNKNOWN: "no known format"}.get(found, f"it is {found.title}")
+            reason = {EMPTY: "it is empty", UNKNOWN: "no known format"}.get(found, f"it is {found.title}")
             raise FormatError(
                 DECRYPT,
-                f"the file is not encrypted: {told}",
+                f"the file is not encrypted: {reason}",
                 hint=f"these are read: {', '.join(cipher.formats[0].title for cipher in CIPHERS.values())}",
             )
         return self._ciphers[found.scheme].open(found, tail, others)

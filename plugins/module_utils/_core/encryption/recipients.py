@@ -41,8 +41,8 @@ def parse_encryption(
     named = [each for number, text in enumerate(recipients, start=1) for each in _read(text, f"recipient {number}")]
     schemes = {name for name, _value in named}
     if len(schemes) > 1:
-        told = " and of ".join(name for name in CIPHERS if name in schemes)
-        raise ConfigError(STEP, f"recipients of {told} cannot be combined", hint="use one kind for all")
+        kinds = " and of ".join(name for name in CIPHERS if name in schemes)
+        raise ConfigError(STEP, f"recipients of {kinds} cannot be combined", hint="use one kind for all")
     if scheme is not None and schemes != {scheme}:
         raise ConfigError(STEP, f"the recipients are not of the format {scheme}", hint=f"give {scheme} recipients")
     values = list(dict.fromkeys(value for _name, value in named))

@@ -26,7 +26,7 @@ STEP = "read the catalogue"
 _DOUBTS_SHOWN = 20
 _PROBLEMS = 5
 _HEADS = ("set", "when (UTC)", "kind", "state", "size", "copies", "held", "verified", "goes", "why it stays or goes")
-_TOLD = 50
+_SHOWN = 50
 """Of what is damaged or unfinished no more is told one by one: whoever can write there can make any number."""
 
 
@@ -48,8 +48,8 @@ def run_backup_info(params: Mapping[str, Any], check_mode: bool) -> dict[str, An
             locations, params["label"], cache_dir=cache_dir, verify_keys=keys, record_keys=record_keys
         )
         if not catalogue.indexes:
-            told = "; ".join(str(error) for error in catalogue.failures.values())
-            raise LocationError(locations[0].name, STEP, f"no location could be read: {told}")
+            message = "; ".join(str(error) for error in catalogue.failures.values())
+            raise LocationError(locations[0].name, STEP, f"no location could be read: {message}")
         return report_catalogue(catalogue, policy, datetime.now(timezone.utc), kinds, params["limit"])
 
 
@@ -63,8 +63,8 @@ def report_catalogue(
     """
     decisions = {one.id: one for one in plan_retention([candidate_of(s, now) for s in catalogue.finished], policy, now)}
     shown = [one for one in catalogue.finished if not kinds or one.id.kind in kinds]
-    told = _sets_shown(shown[-limit:] if limit else shown)
-    sets = [_describe(one, decisions[one.id], now) for one in reversed(told)]
+    shown_sets = _sets_shown(shown[-limit:] if limit else shown)
+    sets = [_describe(one, decisions[one.id], now) for one in reversed(shown_sets)]
     unfinished = [
         {"id": str(one.id), "location": name, "bytes": copy.size, "modified": _time(copy.modified)}
         for one in catalogue.sets
@@ -83,10 +83,10 @@ def report_catalogue(
         "damaged": sum(not one.good for one in shown),
         "newest_good": _newest(one for one in catalogue.backups if one.good),
         "newest_verified": _newest(one for one in catalogue.backups if one.counted(now).verified),
-        "unfinished": unfinished[-_TOLD:],
+        "unfinished": unfinished[-_SHOWN:],
         "unfinished_count": len(unfinished),
-        "skipped": skipped[-_TOLD:],
-        "databases": [_describe_row(one) for one in databases[-_TOLD:]],
+        "skipped": skipped[-_SHOWN:],
+        "databases": [_describe_row(one) for one in databases[-_SHOWN:]],
         "foreign": list(catalogue.foreign),
         "locations": locations,
         "policy": policy.to_dict(),
@@ -104,7 +104,7 @@ def report_catalogue(
 def _sets_shown(sets: Sequence[KnownSet]) -> list[KnownSet]:
     """Those that are shown: all that are good, and of the damaged ones the newest."""
     damaged = [one.id for one in sets if not one.good]
-    left_out = frozenset(damaged[:-_TOLD])
+    left_out = frozenset(damaged[:-_SHOWN])
     return [one for one in sets if one.id not in left_out]
 
 
@@ -227,6 +227,6 @@ def _summary(
     if skipped:
         lines.append(f"{len(skipped)} skipped because another backup was running")
     damaged = sum(not one.good for one in sets)
-    if damaged > _TOLD:
-        lines.append(f"{damaged} damaged, of which the newest {_TOLD} are listed one by one")
-    return [*lines, *(f"damaged or foreign: {told}" for told in catalogue.foreign)]
+    if damaged > _SHOWN:
+        lines.append(f"{damaged} damaged, of which the newest {_SHOWN} are listed one by one")
+    return [*lines, *(f"damaged or foreign: {problem}" for problem in catalogue.foreign)]

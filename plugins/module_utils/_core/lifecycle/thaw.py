@@ -62,8 +62,8 @@ def _find(locations: Sequence[Location], label: str, backup: str) -> SetId:
     set_id = SetId.parse(backup)
     found, failures = ask_all(locations, lambda location: set_exists(location, label, set_id))
     if not any(found.values()):
-        told = "".join(f"; {error}" for error in failures.values())
-        raise LocationError(locations[0].name, STEP, f"there is no backup {set_id} of '{label}'{told}")
+        problems = "".join(f"; {error}" for error in failures.values())
+        raise LocationError(locations[0].name, STEP, f"there is no backup {set_id} of '{label}'{problems}")
     return set_id
 
 
@@ -84,9 +84,9 @@ def _describe(name: str, thaws: Sequence[Thaw]) -> dict[str, Any]:
 
 def _line(set_id: SetId, copy: Mapping[str, Any], *, asked: bool, check_mode: bool) -> str:
     state, end = copy["state"], f" until {copy['until']}" if copy["until"] else ""
-    told = {
+    outcome = {
         "available": f"can be read{end}",
         "thawing": "is thawing: try again in some hours",
         "archived": "is archived, and would be asked for" if check_mode and asked else "is archived",
     }[state]
-    return f"{copy['location']}: {set_id} {told}"
+    return f"{copy['location']}: {set_id} {outcome}"

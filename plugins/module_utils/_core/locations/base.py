@@ -131,8 +131,10 @@ class Location(ABC):
     @classmethod
     def place_of(cls, options: Mapping[str, object]) -> str:
         """Where a location with these options is, as seen from the host that uses it."""
-        told = ((key, str(options[key]).rstrip("/")) for key in cls.where if options.get(key) not in (None, ""))
-        return "\n".join(f"{key}: {value}" for key, value in (("type", cls.type), *told))
+        options_of_place = (
+            (key, str(options[key]).rstrip("/")) for key in cls.where if options.get(key) not in (None, "")
+        )
+        return "\n".join(f"{key}: {value}" for key, value in (("type", cls.type), *options_of_place))
 
     @classmethod
     def place_everywhere(cls, options: Mapping[str, object], runs_on: str) -> str:
@@ -270,8 +272,8 @@ class Location(ABC):
             pieces.append(piece)
             size += len(piece)
             if size > limit:
-                told = f"{key!r} in location '{self.name}' has more than {limit} bytes"
-                raise FormatError("read a small object", told)
+                message = f"{key!r} in location '{self.name}' has more than {limit} bytes"
+                raise FormatError("read a small object", message)
         return b"".join(pieces)
 
     def put(self, key: str, data: bytes) -> Receipt:

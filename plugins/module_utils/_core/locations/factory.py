@@ -56,8 +56,8 @@ def open_location(options: Mapping[str, object]) -> Location:
     kind = location_type(options)
     if kind is None:
         found = options.get("type")
-        told = "has no type" if found is None else f"has the unknown type {found!r}"
-        raise ConfigError(STEP, f"location {options.get('name')!r} {told}", hint=f"one of {', '.join(TYPES)}")
+        message = "has no type" if found is None else f"has the unknown type {found!r}"
+        raise ConfigError(STEP, f"location {options.get('name')!r} {message}", hint=f"one of {', '.join(TYPES)}")
     location = kind.create(options)
     location.place = kind.place_of(options)
     return location

@@ -36,10 +36,10 @@ def shared_labels(databases: Sequence[ListedDatabase], about: Sequence[str]) -> 
                 continue
             names = found.setdefault((one.label, kind.place_everywhere(options, one.runs_on)), {})
             names.setdefault(one.host, str(options.get("name")))
-    told: dict[str, str] = {}
+    warnings: dict[str, str] = {}
     for (label, _place), names in found.items():
         if len(names) > 1 and not names.keys().isdisjoint(about):
             hosts = sorted(names)
             where = " and ".join(f"'{name}'" for name in dict.fromkeys(names[host] for host in hosts))
-            told.setdefault(label, f"{', '.join(hosts)} have the label '{label}' in one location, {where}")
-    return list(told.values())
+            warnings.setdefault(label, f"{', '.join(hosts)} have the label '{label}' in one location, {where}")
+    return list(warnings.values())

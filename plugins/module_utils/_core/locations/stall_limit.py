@@ -33,8 +33,8 @@ class Stalled(BaseException):
     :param silent: no byte came; asking again over another connection may help.
     """
 
-    def __init__(self, told: str, *, silent: bool) -> None:
-        super().__init__(told)
+    def __init__(self, message: str, *, silent: bool) -> None:
+        super().__init__(message)
         self.silent = silent
 
 
@@ -79,8 +79,8 @@ class Rate:
         self._moved.append(now - self._begin)
         self._begin, self._waited = now, 0.0
         if len(self._moved) == PERIODS and sum(self._moved) < LEAST_RATE * period * PERIODS:
-            told = f"fewer than {LEAST_RATE // 1000} kB a second over {period * PERIODS:g} s (stall_timeout)"
-            raise Stalled(f"it trickles: {told}", silent=False)
+            message = f"fewer than {LEAST_RATE // 1000} kB a second over {period * PERIODS:g} s (stall_timeout)"
+            raise Stalled(f"it trickles: {message}", silent=False)
 
 
 class Wait:

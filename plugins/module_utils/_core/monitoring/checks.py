@@ -151,10 +151,10 @@ def check_integrity(catalogue: Catalogue, request: CheckRequest, now: datetime) 
             for one in index.copies.values()
             if one.state == "unfinished" and not one.skipped and now - (one.modified or now) > _UNFINISHED_AFTER
         ]
-        told = (
+        report = (
             f"left by runs that were cut off: {_joined(left)} (the clean-up removes it)" if left else "nothing is left"
         )
-        yield Finding(check="unfinished", subject=name, status=WARNING if left else PASSED, message=told)
+        yield Finding(check="unfinished", subject=name, status=WARNING if left else PASSED, message=report)
 
 
 def check_sizes(catalogue: Catalogue, request: CheckRequest) -> Iterator[Finding]:
@@ -175,9 +175,9 @@ def check_drills(catalogue: Catalogue, request: CheckRequest, now: datetime) -> 
     drills = all_drills(catalogue, now)
     failed = [drill for drill in _last_of_each_location(drills) if drill.verdict != PASSED]
     if failed:
-        told = [f"{one.id} from location '{one.location}' on {one.finished:%Y-%m-%d %H:%M} UTC" for one in failed]
+        failures = [f"{one.id} from location '{one.location}' on {one.finished:%Y-%m-%d %H:%M} UTC" for one in failed]
         reasons = [str(finding) for one in failed for finding in one.findings if finding.status == FAILED]
-        status, message = FAILED, f"the last drill failed: {_joined([*told, *reasons])}"
+        status, message = FAILED, f"the last drill failed: {_joined([*failures, *reasons])}"
     else:
         status, message = _last_good(catalogue, drills, now, limit, young=now - first.id.time <= limit)
     yield Finding(check="drill", status=status, message=message)
@@ -203,8 +203,10 @@ def _last_good(
     places = [name for name in catalogue.indexes if any(name in one.good for one in catalogue.backups)]
     unproven = [name for name in places if name not in last or now - last[name] > limit]
     if catalogue.vouching and unproven and not young:
-        told = f"no record of it is signed with a record_verify_key, so that it proves nothing in {', '.join(unproven)}"
-        return FAILED, f"{message}; {told} (restore_drill signs with a record_signing_key)"
+        reason = (
+            f"no record of it is signed with a record_verify_key, so that it proves nothing in {', '.join(unproven)}"
+        )
+        return FAILED, f"{message}; {reason} (restore_drill signs with a record_signing_key)"
     old = [name for name in unproven if name in last]
     if old:
         return (

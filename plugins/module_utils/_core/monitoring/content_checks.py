@@ -75,13 +75,13 @@ def _check_location(location: Location, label: str, sets: Sequence[KnownSet]) ->
             except NotAsWritten:
                 wrong.append(f"{one.id}/{artifact.name}")
     if wrong:
-        told = (
+        message = (
             f"not what was written: {', '.join(wrong)} (backup_replicate with repair: true and backup: "
             f"{wrong[0].partition('/')[0]} replaces it by a good copy)"
         )
-        return Finding(check="checksum", subject=location.name, status=FAILED, message=told)
-    told = f"{files} files, {readable_size(total)}, read and as they were written"
-    return Finding(check="checksum", subject=location.name, status=PASSED, message=told)
+        return Finding(check="checksum", subject=location.name, status=FAILED, message=message)
+    message = f"{files} files, {readable_size(total)}, read and as they were written"
+    return Finding(check="checksum", subject=location.name, status=PASSED, message=message)
 
 
 def check_rows(catalogue: Catalogue, locations: Sequence[Location]) -> Iterator[Finding]:

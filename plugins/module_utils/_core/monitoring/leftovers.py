@@ -62,7 +62,7 @@ class Leftover:
     backup: str
     time: datetime | None
 
-    def told(self, now: datetime) -> str:
+    def describe(self, now: datetime) -> str:
         """For a person."""
         age = "" if self.time is None else f" {readable_duration(now - self.time)} ago"
         how = {"replaced": "replaced by", "undone": "taken back after", LOADING: "half made by"}.get(self.state, "of")
@@ -156,7 +156,7 @@ def _kept(found: Sequence[Leftover], now: datetime) -> Finding:
     if any(one.state == LOADING for one in found):
         ways.append("the next restore drops what is half made")
     return Finding(
-        check="kept", status=WARNING, message=f"{joined([one.told(now) for one in found])}: {', and '.join(ways)}"
+        check="kept", status=WARNING, message=f"{joined([one.describe(now) for one in found])}: {', and '.join(ways)}"
     )
 
 

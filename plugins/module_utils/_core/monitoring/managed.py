@@ -14,8 +14,8 @@ def failure_of(result: Mapping[str, Any]) -> Finding | None:
     """The finding that the platform's backups could not be read; None if they could."""
     if not result.get("failed") and not result.get("unreachable"):
         return None
-    told = str(result.get("msg") or "it could not be read")
-    return Finding(check=API, status=FAILED, message=told)
+    message = str(result.get("msg") or "it could not be read")
+    return Finding(check=API, status=FAILED, message=message)
 
 
 def is_asked(result: Mapping[str, Any]) -> bool:

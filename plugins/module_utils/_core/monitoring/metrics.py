@@ -54,8 +54,8 @@ def run_backup_metrics(params: Mapping[str, Any], check_mode: bool) -> dict[str,
             record_keys=record_verify_keys(params),
         )
         if not catalogue.indexes:
-            told = "; ".join(str(error) for error in catalogue.failures.values())
-            raise LocationError(locations[0].name, STEP, f"no location could be read: {told}")
+            message = "; ".join(str(error) for error in catalogue.failures.values())
+            raise LocationError(locations[0].name, STEP, f"no location could be read: {message}")
         text = metrics_text(catalogue, params["environment"], datetime.now(timezone.utc))
     files: dict[str, str | None] = {path: text}
     if params.get("supabase") is not None:

@@ -96,7 +96,7 @@ def report_findings(label: str, findings: Sequence[Finding]) -> dict[str, Any]:
     """The result of ``backup_check``."""
     ordered = worst_first(findings)
     counts = {status: sum(one.status == status for one in findings) for status in ("failed", "warning", PASSED)}
-    told = ", ".join(f"{count} {status}" for status, count in counts.items())
+    counted = ", ".join(f"{count} {status}" for status, count in counts.items())
     return {
         "changed": False,
         "label": label,
@@ -107,7 +107,7 @@ def report_findings(label: str, findings: Sequence[Finding]) -> dict[str, Any]:
             [(one.check, one.subject, one.status, one.message) for one in ordered],
         ),
         "summary": [
-            f"{label}: {verdict(findings)}: {told}",
+            f"{label}: {verdict(findings)}: {counted}",
             *(f"  {finding}" for finding in ordered if finding.status != PASSED),
         ],
     }

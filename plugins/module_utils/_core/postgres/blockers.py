@@ -37,9 +37,9 @@ def blockers_named(connection: Connection) -> Iterator[None]:
     try:
         yield
     except SourceError as error:
-        if (told := _naming_blocker(connection, error)) is None:
+        if (blocked := _naming_blocker(connection, error)) is None:
             raise
-        raise told from error
+        raise blocked from error
 
 
 def _naming_blocker(connection: Connection, error: SourceError) -> SourceError | None:
@@ -50,8 +50,8 @@ def _naming_blocker(connection: Connection, error: SourceError) -> SourceError |
         blockers = describe_blockers(connection)
     except SourceError:
         return None
-    told = f"{error.message} [{'; '.join(blockers)}]" if blockers else error.message
-    return SourceError(error.step, told, hint="end that session, or raise lock_timeout")
+    message = f"{error.message} [{'; '.join(blockers)}]" if blockers else error.message
+    return SourceError(error.step, message, hint="end that session, or raise lock_timeout")
 
 
 def describe_blockers(connection: Connection) -> list[str]:

@@ -97,6 +97,6 @@ def _ipc_objects(kind: str, uid: int) -> list[int]:
 def _check_none(*sets: str) -> None:
     """A process that keeps root's capabilities as another user would end everybody's, or be root after all."""
     with open("/proc/self/status", encoding="utf-8", errors="replace") as file:
-        told = dict(line.split(":", 1) for line in file if line.startswith("Cap"))
-    if any(int(told[name], 16) != 0 for name in sets):
+        capabilities = dict(line.split(":", 1) for line in file if line.startswith("Cap"))
+    if any(int(capabilities[name], 16) != 0 for name in sets):
         raise SystemExit("root keeps its capabilities as another user (secure bits)")

@@ -89,6 +89,6 @@ def _lock_all(connection: Connection, tables: Sequence[TableName], *, trees: boo
                 return str(error.pgcode)
             cursor.execute("RELEASE SAVEPOINT mobul_lock")
     except Error as error:
-        told = bounded_list(list(map(display_name, tables)), limit=1)
-        raise SourceError(STEP, f"{server_message(error)} (at {told})") from None
+        shown = bounded_list(list(map(display_name, tables)), limit=1)
+        raise SourceError(STEP, f"{server_message(error)} (at {shown})") from None
     return None

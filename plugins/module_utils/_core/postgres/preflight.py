@@ -121,8 +121,8 @@ def check_server(
         raise SourceError(STEP, f"{options.target}: {server_message(error)}") from None
     if problems:
         remedies = "; ".join(dict.fromkeys(problem.remedy for problem in problems))
-        told = "; ".join(problem.problem for problem in problems)
-        raise PreflightError(STEP, f"role {facts.user!r} cannot dump {options.target}: {told}", hint=remedies)
+        message = "; ".join(problem.problem for problem in problems)
+        raise PreflightError(STEP, f"role {facts.user!r} cannot dump {options.target}: {message}", hint=remedies)
     if size > MAX_BYTES:
         raise PreflightError(
             STEP,

@@ -37,8 +37,8 @@ def refuse_standby(cursor: Cursor, step: str) -> None:
     :raises PreflightError: nothing can be changed there.
     """
     if in_recovery(cursor):
-        told = "the server is a standby, in which nothing can be changed"
-        raise PreflightError(step, told, hint="nothing was touched; connect to its primary")
+        message = "the server is a standby, in which nothing can be changed"
+        raise PreflightError(step, message, hint="nothing was touched; connect to its primary")
 
 
 def standby_warnings(cursor: Cursor) -> list[str]:

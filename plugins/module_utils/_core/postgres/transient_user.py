@@ -122,8 +122,10 @@ class TransientUser:
         self._end_once()
         while pids := self.processes():
             if time.monotonic() > deadline:
-                told = ", ".join(map(str, pids))
-                raise BackupError(STEP, f"processes {told} of user {self.number} cannot be ended", hint="end them")
+                pids_named = ", ".join(map(str, pids))
+                raise BackupError(
+                    STEP, f"processes {pids_named} of user {self.number} cannot be ended", hint="end them"
+                )
             time.sleep(0.02)
         # For what they have made on the way to their end.
         self._end_once()
@@ -201,5 +203,5 @@ def _processes() -> Iterator[tuple[int, str, set[int]]]:
     for path in glob.iglob("/proc/[0-9]*/status"):
         # One that ends meanwhile has no status any more.
         with contextlib.suppress(OSError), open(path, encoding="utf-8", errors="replace") as file:
-            told = dict(line.split(":", 1) for line in file if line.startswith(("State:", "Uid:")))
-            yield int(path.split("/")[2]), told["State"].split()[0], set(map(int, told["Uid"].split()))
+            fields = dict(line.split(":", 1) for line in file if line.startswith(("State:", "Uid:")))
+            yield int(path.split("/")[2]), fields["State"].split()[0], set(map(int, fields["Uid"].split()))

@@ -26,8 +26,8 @@ def announcement(document: Procedure) -> dict[str, Any]:
 def findings(document: Procedure) -> list[Finding]:
     """The condition that an alert tells of: that the procedure did its work, or not."""
     if document.verdict == NO_GO and document.finished is not None:
-        told = f"{title(document)}: no go: {document.reason}"
-        return [Finding(check="job", subject=document.procedure, status=BAD, message=told)]
+        message = f"{title(document)}: no go: {document.reason}"
+        return [Finding(check="job", subject=document.procedure, status=BAD, message=message)]
     return [Finding(check="job", subject=document.procedure, status=PASSED, message=f"{title(document)}: go")]
 
 
@@ -54,5 +54,5 @@ def _by(custody: Custody) -> str:
 
 
 def _line(step: Step) -> str:
-    told = f": {step.evidence[0]}" if step.evidence else ""
-    return f"- {_MARKS[step.status]}: {step.title}{told}"
+    evidence = f": {step.evidence[0]}" if step.evidence else ""
+    return f"- {_MARKS[step.status]}: {step.title}{evidence}"

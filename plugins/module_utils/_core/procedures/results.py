@@ -54,8 +54,8 @@ def outcome_of(result: Mapping[str, Any], *, check_mode: bool, reused: bool = Fa
 
 def evidence_of(result: Mapping[str, Any]) -> tuple[str, ...]:
     """The lines that a module told, and what one should know of it."""
-    told = _lines(result.get("summary")) or _lines(result.get("msg"))
-    return tuple(first_lines([*told, *_lines(result.get("warnings"))], limit=_LINES))
+    lines = _lines(result.get("summary")) or _lines(result.get("msg"))
+    return tuple(first_lines([*lines, *_lines(result.get("warnings"))], limit=_LINES))
 
 
 def backup_of(result: Mapping[str, Any], *, reused: bool) -> Backup | None:
@@ -112,13 +112,13 @@ def _files(result: Mapping[str, Any]) -> list[File]:
 
 
 def _reason(result: Mapping[str, Any]) -> str:
-    told = str(result.get("msg") or result.get("censored") or "").strip() or _UNKNOWN
-    return visible(f"the host cannot be reached: {told}" if result.get("unreachable") else told)
+    message = str(result.get("msg") or result.get("censored") or "").strip() or _UNKNOWN
+    return visible(f"the host cannot be reached: {message}" if result.get("unreachable") else message)
 
 
-def _lines(told: object) -> tuple[str, ...]:
-    if isinstance(told, str):
-        told = [told]
-    if not isinstance(told, Sequence):
+def _lines(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, Sequence):
         return ()
-    return tuple(visible(str(line)) for line in told if str(line).strip())
+    return tuple(visible(str(line)) for line in value if str(line).strip())

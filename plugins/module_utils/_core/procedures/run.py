@@ -42,8 +42,10 @@ def run_procedure_record(params: Mapping[str, Any], given: Mapping[str, object],
     values = params["record"].get("given") or {}
     if params["state"] == FINISHED:
         key, unsigned = _document_key(params)
-        told = _kept(path if path is None or key is None else f"{path}, signed by the key {key.key_id}", unsigned)
-        ended = finish(document, told, now)
+        custody_line = _kept(
+            path if path is None or key is None else f"{path}, signed by the key {key.key_id}", unsigned
+        )
+        ended = finish(document, custody_line, now)
         return _written(ended, path, check_mode, values, ended, key)
     name = params["step"] or blamed(document)
     # A failure ends the checklist: what comes of it later is no matter of the steps that follow.
@@ -137,27 +139,27 @@ def _written(
     path: str | None,
     check_mode: bool,
     values: Mapping[str, str],
-    told: Procedure,
+    announced: Procedure,
     key: SigningKey | None = None,
 ) -> dict[str, Any]:
     """Write the document; return what the module does.
 
-    :param told: the document that the team is to hear of.
+    :param announced: the document that the announcement describes.
     :raises BackupError: it cannot be written; its report has the document, which is no go then.
     """
     if path is None or check_mode:
-        return _report(document, path, False, values, told)
+        return _report(document, path, False, values, announced)
     try:
         write_result(path, document, key)
     except BackupError as error:
         failed = replace(document, verdict=NO_GO, reason=str(error))
         error.report = _report(failed, path, False, values, failed)
         raise
-    return _report(document, path, True, values, told)
+    return _report(document, path, True, values, announced)
 
 
 def _report(
-    document: Procedure, path: str | None, changed: bool, values: Mapping[str, str], told: Procedure
+    document: Procedure, path: str | None, changed: bool, values: Mapping[str, str], announced: Procedure
 ) -> dict[str, Any]:
     written = SHAPE.write(document)
     return {
@@ -166,8 +168,8 @@ def _report(
         "path": path,
         "given": dict(values),
         "verdict": document.verdict,
-        "announcement": announcement(told),
-        "findings": [finding.to_dict() for finding in findings(told)],
+        "announcement": announcement(announced),
+        "findings": [finding.to_dict() for finding in findings(announced)],
         "ansible_stats": {"data": {"procedure_result": {document.host: written}}, "per_host": False, "aggregate": True},
         "summary": [] if document.finished is None else _summary(document, path),
     }

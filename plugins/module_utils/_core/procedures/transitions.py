@@ -109,8 +109,8 @@ def finish(document: Procedure, evidence: tuple[str, ...], now: datetime) -> Pro
     """
     # What failed after all other steps is kept as this one's failure.
     if _next(document.steps[-1:]) is not None:
-        told = Outcome(PENDING if document.check_mode else DONE, evidence)
-        document = advance(document, RECORD, told, now)
+        outcome = Outcome(PENDING if document.check_mode else DONE, evidence)
+        document = advance(document, RECORD, outcome, now)
     if document.check_mode:
         failed = _why(document.steps, of=(FAILED,))
         return replace(document, finished=now, verdict=NO_GO if failed else CHECKED, reason=failed)
@@ -143,8 +143,8 @@ def _why(steps: Sequence[Step], of: tuple[str, ...] = (FAILED, SKIPPED)) -> str 
     """The first required step that went wrong, with its reason; None if none did."""
     for step in steps:
         if step.required and step.status in of:
-            told = step.evidence[0] if step.evidence else "no reason is given"
-            return f"step '{step.name}' {'failed' if step.status == FAILED else 'was left out'}: {told}"
+            reason = step.evidence[0] if step.evidence else "no reason is given"
+            return f"step '{step.name}' {'failed' if step.status == FAILED else 'was left out'}: {reason}"
     return None
 
 

@@ -218,8 +218,8 @@ def _check_until(value: Value, text: str, now: datetime) -> None:
         parse_until(text, now)
     except ConfigError as error:
         # It is the same time under the name that the caller knows.
-        told = error.message.removeprefix("until")
-        raise ConfigError(error.step, f"{value.name}{told}", hint=error.hint) from None
+        message = error.message.removeprefix("until")
+        raise ConfigError(error.step, f"{value.name}{message}", hint=error.hint) from None
 
 
 def _is_template(given: object) -> bool:

@@ -22,14 +22,14 @@ def refuse_other(
     here = Identity(origin.name if any_name else there.name, there.system if missing is None else None)
     if not origin.is_other(here):
         return []
-    told = f"{manifest.id} is of database {origin}, and this is {there}"
+    message = f"{manifest.id} is of database {origin}, and this is {there}"
     if is_adopted(origin, adopt):
-        return [told]
+        return [message]
     if missing is not None:
-        told = f"there is no {missing} in the database {there.name!r}, and the backup is of {origin.name!r}"
+        message = f"there is no {missing} in the database {there.name!r}, and the backup is of {origin.name!r}"
     raise ConfigError(
         STEP,
-        told,
+        message,
         hint="nothing was touched; are the label, the host and login_db right? If this set is meant all the same, "
         f"after an upgrade or a move for example, say adopt: '{origin.adopted_as}' (backup_adopt)",
     )

@@ -260,8 +260,8 @@ class Pipeline:
     def _all_failed(self, outcomes: list[SinkOutcome]) -> BackupError:
         if len(outcomes) == 1 and outcomes[0].error is not None:
             return outcomes[0].error
-        told = "; ".join(str(outcome.error) for outcome in outcomes if outcome.error is not None)
-        return BackupError("write the stream", f"no sink is left: {told}")
+        message = "; ".join(str(outcome.error) for outcome in outcomes if outcome.error is not None)
+        return BackupError("write the stream", f"no sink is left: {message}")
 
     def _fail(self, error: BackupError) -> None:
         with self._lock:

@@ -62,9 +62,9 @@ class Lost(BackupError):
     """Objects or rows are gone. ``report`` tells of all differences."""
 
     def __init__(self, losses: Sequence[Change], report: dict[str, Any]) -> None:
-        told = "; ".join(first_lines([str(one) for one in losses], limit=10))
+        message = "; ".join(first_lines([str(one) for one in losses], limit=10))
         hint = f"if that is meant, expect it by name: {', '.join(first_lines([one.name for one in losses], limit=10))}"
-        super().__init__(STEP, f"the database has lost something: {told}", hint=hint)
+        super().__init__(STEP, f"the database has lost something: {message}", hint=hint)
         self.report = report
 
 

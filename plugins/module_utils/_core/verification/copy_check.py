@@ -161,8 +161,8 @@ class CopyCheck:
                 continue
             count = len(artifact.recipients)
             fewest = count if fewest is None else min(count, fewest)
-            if artifact.encryption == "age" and (told := self._wrong_header(good, artifact)):
-                self._add_finding("recipients", FAILED, told)
+            if artifact.encryption == "age" and (problem := self._wrong_header(good, artifact)):
+                self._add_finding("recipients", FAILED, problem)
                 return
         if fewest is not None and fewest < _ENOUGH_RECIPIENTS:
             problems.append("there is one recipient: who loses that key loses the backup")
@@ -190,8 +190,8 @@ class CopyCheck:
             return True
         recipients = sorted({one for artifact in _measured(good) for one in artifact.recipients})
         status = FAILED if self._request.content else WARNING
-        told = f"not opened: no key was given; it was encrypted for {', '.join(recipients)}"
-        self._add_finding("contents", status, told)
+        message = f"not opened: no key was given; it was encrypted for {', '.join(recipients)}"
+        self._add_finding("contents", status, message)
         return False
 
     def _open(self, good: GoodSet) -> SetArchive | None:
@@ -224,8 +224,10 @@ class CopyCheck:
             else:
                 found.size += artifact.size
         if found.wrong:
-            told = f"not what was written: {', '.join(found.wrong)} (restore from another copy, and replace this one)"
-            self._add_finding("checksum", FAILED, told)
+            message = (
+                f"not what was written: {', '.join(found.wrong)} (restore from another copy, and replace this one)"
+            )
+            self._add_finding("checksum", FAILED, message)
         else:
             self._add_finding("checksum", PASSED, f"{readable_size(found.size)} read, each file has its SHA-256")
         return found
@@ -242,8 +244,8 @@ class CopyCheck:
         except (LocationError, NotAsWritten):
             raise
         except BackupError as error:
-            told = error.message
-            found.broken.append(told if told.startswith(artifact.name) else f"{artifact.name}: {told}")
+            message = error.message
+            found.broken.append(message if message.startswith(artifact.name) else f"{artifact.name}: {message}")
             return
         if unpacker is None:
             return
@@ -261,8 +263,8 @@ class CopyCheck:
             self._add_finding("contents", FAILED, joined(read.broken))
             return
         if read.packed:
-            told = f"decrypted to the end; what {', '.join(sorted(read.packed))} has compressed was not unpacked"
-            self._add_finding("contents", WARNING, told)
+            message = f"decrypted to the end; what {', '.join(sorted(read.packed))} has compressed was not unpacked"
+            self._add_finding("contents", WARNING, message)
             return
         self._add_finding(
             "contents", PASSED, f"every block was decrypted, unpacked and read to its end: {len(read.rows):,} tables"

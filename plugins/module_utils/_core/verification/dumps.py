@@ -11,7 +11,7 @@ from ..postgres.names import TableName, display_name
 from ..texts import readable_size
 from .request import VerifyRequest
 
-Tell = Callable[[str, str, str], None]
+AddFinding = Callable[[str, str, str], None]
 """Takes a check, a status and a message of a finding."""
 
 
@@ -20,7 +20,7 @@ def tables_of(toc: Toc) -> set[TableName]:
     return {(entry.schema, entry.table) for entry in toc.entries if entry.desc == TABLE_DATA}
 
 
-def check_tables(there: Collection[TableName], request: VerifyRequest, add_finding: Tell, source: str) -> None:
+def check_tables(there: Collection[TableName], request: VerifyRequest, add_finding: AddFinding, source: str) -> None:
     """Whether there are any, and the critical ones by their exact names.
 
     :param source: where they are told of.
@@ -35,7 +35,7 @@ def check_tables(there: Collection[TableName], request: VerifyRequest, add_findi
         add_finding("critical_tables", PASSED, f"all {len(request.critical_tables)} are in {source}")
 
 
-def check_size(size: int, request: VerifyRequest, add_finding: Tell) -> None:
+def check_size(size: int, request: VerifyRequest, add_finding: AddFinding) -> None:
     """Add the finding whether the dump has the required number of bytes."""
     enough = size >= request.min_size
     limit = f", {readable_size(request.min_size)} are expected" if request.min_size else ""

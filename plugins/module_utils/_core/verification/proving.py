@@ -211,21 +211,21 @@ def _prove(request: ProofRequest, known: KnownSet, access: Access, catalogue: Ca
     proof = _Proof(known)
     for check, error in zip(checks, errors, strict=True):
         proof.findings += check.findings
-        told = error
+        problem = error
         if error is None and check.loaded is not None:
             proof.sha256 = proof.sha256 or check.loaded.sha256
             # Copies with different manifests are not copies of one set: the first one counts.
-            told = None if check.loaded.sha256 == proof.sha256 else "it has another manifest than the copy before it"
+            problem = None if check.loaded.sha256 == proof.sha256 else "it has another manifest than the copy before it"
             proof.manifest = proof.manifest or check.loaded.manifest
             proof.signature = proof.signature or check.loaded.signature
         proof.locations.append(
             {
                 "name": check.location.name,
                 "type": check.location.type,
-                "status": "good" if told is None else "failed",
-                "proof": None if told else "read_back" if request.read_back else "listed",
-                "protection": None if told else _protection(check.location, known.id.directory(request.label)),
-                "error": told,
+                "status": "good" if problem is None else "failed",
+                "proof": None if problem else "read_back" if request.read_back else "listed",
+                "protection": None if problem else _protection(check.location, known.id.directory(request.label)),
+                "error": problem,
             }
         )
     return proof
@@ -276,9 +276,9 @@ def _summary(request: ProofRequest, proof: _Proof, wanted: int, now: datetime, s
     )
     for one in proof.locations:
         good = "read back, each file has its SHA-256" if request.read_back else "listed, not read back"
-        told = f"{readable_size(size)} {good}" if one["error"] is None else one["error"]
-        told += f"; {one['protection']}" if one["protection"] else ""
-        yield f"{one['name']} ({one['type']}): {one['status']}: {told}"
+        message = f"{readable_size(size)} {good}" if one["error"] is None else one["error"]
+        message += f"; {one['protection']}" if one["protection"] else ""
+        yield f"{one['name']} ({one['type']}): {one['status']}: {message}"
 
 
 def _nothing(request: ProofRequest, catalogue: Catalogue, access: Access, passed: Sequence[str]) -> dict[str, Any]:
@@ -287,9 +287,9 @@ def _nothing(request: ProofRequest, catalogue: Catalogue, access: Access, passed
         raise no_such_set(access.locations, request.label, request.backup, failures=catalogue.failures)
     failures = "".join(f"; {error}" for error in catalogue.failures.values())
     if request.within is None:
-        told = " and ".join(f"{name} {value}" for name, value in request.labels.items())
+        labels = " and ".join(f"{name} {value}" for name, value in request.labels.items())
         kinds = f" of kind {' or '.join(sorted(request.kinds))}" if request.kinds else ""
-        what = f"there is no backup of '{request.label}'{kinds}{f' with {told}' if told else ''}{failures}"
+        what = f"there is no backup of '{request.label}'{kinds}{f' with {labels}' if labels else ''}{failures}"
         raise ConfigError(STEP, what, hint="was the backup started? Nothing was changed")
     age = readable_duration(request.within)
     summary = f"{request.label}: no backup of the last {age} can be used in place of a new one{failures}"

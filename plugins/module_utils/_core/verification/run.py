@@ -117,7 +117,7 @@ def _report(name: str, request: VerifyRequest, findings: Sequence[Finding]) -> d
     counts = ", ".join(
         f"{sum(one.status == status for one in findings)} {status}" for status in (FAILED, WARNING, PASSED)
     )
-    told = f"{request.label}: " if request.label else ""
+    prefix = f"{request.label}: " if request.label else ""
     return {
         "changed": False,
         "label": request.label,
@@ -126,7 +126,7 @@ def _report(name: str, request: VerifyRequest, findings: Sequence[Finding]) -> d
         "verdict": verdict(findings),
         "findings": [finding.to_dict() for finding in ordered],
         "summary": [
-            f"{told}{name} {verdict(findings)}: {counts}",
+            f"{prefix}{name} {verdict(findings)}: {counts}",
             *(f"  {finding}" for finding in ordered if finding.status != PASSED),
         ],
     }

@@ -9,7 +9,7 @@ from ..progress import stage
 from ..reading.access import Access
 from ..reading.legacy_file import LayeredFile
 from ..restore.database.file_contents import FileContents
-from .dumps import Tell, check_size, check_tables, tables_of
+from .dumps import AddFinding, check_size, check_tables, tables_of
 from .request import VerifyRequest
 from .unpacking import Unpacker
 
@@ -51,7 +51,7 @@ def verify_file(request: VerifyRequest, access: Access) -> list[Finding]:
     return findings
 
 
-def _check_contents(layers: LayeredFile, access: Access, add_finding: Tell) -> None:
+def _check_contents(layers: LayeredFile, access: Access, add_finding: AddFinding) -> None:
     unpacker = Unpacker(access.decryption.max_toc)
     try:
         with stage("unpack the file", layers.size):

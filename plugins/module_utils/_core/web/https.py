@@ -135,13 +135,13 @@ def client_context(ca_cert: str | None) -> ssl.SSLContext:
 
 def unreached(error: object, server: str, *, arrived: bool = True) -> Unreached:
     """What the network, or the system's TLS, says of *server*."""
-    told = " ".join(visible(str(error)).split()) or type(error).__name__
+    reason = " ".join(visible(str(error)).split()) or type(error).__name__
     if isinstance(error, ssl.SSLCertVerificationError):
-        message, hint = f"{server} does not prove who it is: {told}", "ca_cert names the file of another authority"
+        message, hint = f"{server} does not prove who it is: {reason}", "ca_cert names the file of another authority"
         return Unreached(message, hint=hint, transient=False, arrived=arrived)
     # A connection that is cut while it is made is no matter of TLS, whoever notices it.
     lasting = isinstance(error, ssl.SSLError | ValueError) and not isinstance(error, ssl.SSLEOFError)
-    return Unreached(f"{server} cannot be reached: {told}", transient=not lasting, arrived=arrived)
+    return Unreached(f"{server} cannot be reached: {reason}", transient=not lasting, arrived=arrived)
 
 
 def ask(

@@ -150,8 +150,8 @@ def open_identity_file(data: bytes, path: str, passphrase: str | None) -> bytes:
     try:
         return decryptor.update(data) + decryptor.finalize()
     except BackupError as error:
-        told = f"{path} cannot be opened: {error.message}"
-        raise ConfigError(IDENTITIES_STEP, told, hint="is the passphrase right?") from None
+        message = f"{path} cannot be opened: {error.message}"
+        raise ConfigError(IDENTITIES_STEP, message, hint="is the passphrase right?") from None
 
 
 def _checked(text: str, where: str) -> str:

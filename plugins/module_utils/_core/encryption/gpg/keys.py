@@ -73,8 +73,10 @@ class Keyring:
             raise ConfigError(
                 STEP, f"there is no usable public key for {address} in {self._source}", hint="import it, or name a file"
             )
-        told = ", ".join(key.fingerprint for key in usable)
-        raise ConfigError(STEP, f"{address} has several keys: {told}", hint="name the right one by its fingerprint")
+        fingerprints = ", ".join(key.fingerprint for key in usable)
+        raise ConfigError(
+            STEP, f"{address} has several keys: {fingerprints}", hint="name the right one by its fingerprint"
+        )
 
     def add_key(self, data: bytes, name: str) -> list[str]:
         """Import public keys, binary or armored; return their fingerprints.

@@ -236,5 +236,5 @@ def _has_aead(fields: dict[str, list[list[str]]]) -> bool:
 
 
 def _describe_keys(key_ids: Sequence[str]) -> str:
-    told = ["a hidden recipient" if not key_id.strip("0") else key_id for key_id in dict.fromkeys(key_ids)]
-    return " and ".join(filter(None, (", ".join(told[:-1]), *told[-1:])))
+    titles = ["a hidden recipient" if not key_id.strip("0") else key_id for key_id in dict.fromkeys(key_ids)]
+    return " and ".join(filter(None, (", ".join(titles[:-1]), *titles[-1:])))

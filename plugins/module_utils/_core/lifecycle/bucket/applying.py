@@ -37,7 +37,7 @@ def apply(store: Store, declared: Declared, plan: Plan) -> BucketState:
             if done:
                 error.add(f"done before: {', '.join(done)}")
             raise
-        done.append(step.told)
+        done.append(step.description)
     state, left = _look_again(store, declared, plan)
     if left:
         raise _not_kept(store, plan, state, left)
@@ -105,8 +105,8 @@ def _hint(step: Step, error: S3Error) -> str | None:
             "a bucket is best made with Object Lock, which create: true does; a store may allow it afterwards where "
             "versioning is enabled; leave object_lock out to go without"
         )
-    if step.feature is LIFECYCLE and error.status in (400, 501) and (told := _archiving(step)):
-        return f"{told}; lifecycle: false leaves all rules as they are"
+    if step.feature is LIFECYCLE and error.status in (400, 501) and (consequence := _archiving(step)):
+        return f"{consequence}; lifecycle: false leaves all rules as they are"
     return None
 
 
@@ -159,7 +159,9 @@ def _others(state: BucketState) -> list[Any]:
 def _not_kept(store: Store, plan: Plan, state: BucketState, left: list[Feature]) -> S3Error:
     names = ", ".join(dict.fromkeys(feature.name for feature in left))
     options = ", ".join(dict.fromkeys(feature.leave_out for feature in left))
-    archiving = next((told for step in plan.steps if step.feature is LIFECYCLE and (told := _archiving(step))), "")
+    archiving = next(
+        (consequence for step in plan.steps if step.feature is LIFECYCLE and (consequence := _archiving(step))), ""
+    )
     if archiving and LIFECYCLE in left:
         options = f"{archiving}; and {options}"
     error = store.error(

@@ -50,22 +50,22 @@ class BucketState:
 
     def shown(self) -> dict[str, Any]:
         """The state as a dict for results and diffs."""
-        told: dict[str, Any] = {"state": "present" if self.exists else "absent"}
+        result: dict[str, Any] = {"state": "present" if self.exists else "absent"}
         if self.versioning is not None:
-            told["versioning"] = self.versioning or "never enabled"
+            result["versioning"] = self.versioning or "never enabled"
         if self.encryption is not None:
-            told["encryption"] = dict(self.encryption.get("ApplyServerSideEncryptionByDefault") or {}) or "none"
+            result["encryption"] = dict(self.encryption.get("ApplyServerSideEncryptionByDefault") or {}) or "none"
         if self.public_access is not None:
-            told["public_access_block"] = {name: self.public_access.get(name, False) for name in PUBLIC_FLAGS}
+            result["public_access_block"] = {name: self.public_access.get(name, False) for name in PUBLIC_FLAGS}
         if self.lock is not None:
             retention = {"mode": self.lock.mode, "days": self.lock.days} if self.lock.mode else "none"
-            told["object_lock"] = {"enabled": self.lock.enabled, "default_retention": retention}
+            result["object_lock"] = {"enabled": self.lock.enabled, "default_retention": retention}
         if self.rules is not None:
             named = {str(rule.get("ID", "")): canonical(rule) for rule in self.rules}
-            told["lifecycle"] = {
+            result["lifecycle"] = {
                 name: {key: value for key, value in rule.items() if key != "ID"} for name, rule in named.items()
             }
-        return told
+        return result
 
 
 def read_state(store: Store, declared: Declared) -> BucketState:

@@ -75,12 +75,12 @@ class Declared:
         return declared
 
 
-def check_lock(days: int, kept: KeptDays, told: str) -> None:
+def check_lock(days: int, kept: KeptDays, subject: str) -> None:
     """Raise :class:`ConfigError` where *days* of Object Lock outlast what a policy lets go."""
     if kept.shortest is not None and days > kept.shortest:
         raise ConfigError(
             "compare Object Lock with the policy",
-            f"{told} every object for {days} days, but the policy lets sets go after {kept.shortest} days: what "
+            f"{subject} every object for {days} days, but the policy lets sets go after {kept.shortest} days: what "
             "is pruned then could not be removed, and COMPLIANCE cannot be shortened by anybody",
             hint=f"lock for {kept.shortest} days at most, or lengthen the policy's shortest period",
         )

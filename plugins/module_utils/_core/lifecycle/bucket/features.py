@@ -53,10 +53,10 @@ class Feature:
             store.call(step, operation, **parameters)
         except S3Error as error:
             unknown = error.code in _TAKEN_FOR_CREATION
-            told = self._explained(store, step, error, self.actions[1], unknown=unknown)
-            if told is error and error.status in _REFUSED:
+            explained = self._explained(store, step, error, self.actions[1], unknown=unknown)
+            if explained is error and error.status in _REFUSED:
                 error.advise(f"{self.leave_out} leaves it as it is")
-            raise told from error
+            raise explained from error
 
     def unknown(self, error: S3Error) -> bool:
         """Whether *error* says that the store does not know this setting."""

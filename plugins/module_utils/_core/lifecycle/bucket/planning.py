@@ -22,12 +22,12 @@ class Step:
     """One request that changes the bucket.
 
     :param feature: what it sets; None where it makes the bucket.
-    :param told: for a person.
+    :param description: for a person.
     :param operation: the client's method.
     """
 
     feature: Feature | None
-    told: str
+    description: str
     operation: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
@@ -187,8 +187,8 @@ class _Planner:
             )
         self.warnings += [*hidings(foreign, prefixes), *late_endings(foreign, prefixes, kept)]
 
-    def _add(self, feature: Feature | None, told: str, operation: str, parameters: Mapping[str, Any]) -> None:
-        self.steps.append(Step(feature, told, operation, parameters))
+    def _add(self, feature: Feature | None, description: str, operation: str, parameters: Mapping[str, Any]) -> None:
+        self.steps.append(Step(feature, description, operation, parameters))
 
 
 def lifecycle_call(state: BucketState, rules: tuple[dict[str, Any], ...]) -> tuple[str, dict[str, Any]]:
@@ -223,8 +223,8 @@ def _describe_rules(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     added = [name for name in after if name not in before]
     changed = [name for name in after if name in before and before[name] != after[name]]
     removed = [name for name in before if name not in after]
-    told = [f"{verb} {', '.join(names)}" for verb, names in _verbs(added, changed, removed) if names]
-    return f"change the lifecycle rules: {'; '.join(told)}"
+    changes = [f"{verb} {', '.join(names)}" for verb, names in _verbs(added, changed, removed) if names]
+    return f"change the lifecycle rules: {'; '.join(changes)}"
 
 
 def _verbs(added: list[str], changed: list[str], removed: list[str]) -> tuple[tuple[str, list[str]], ...]:

@@ -36,7 +36,7 @@ def run_bucket_policy(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
 
 def _result(declared: Declared, plan: Plan, state: BucketState, check_mode: bool) -> dict[str, Any]:
     name = declared.settings.bucket
-    changes = [step.told for step in plan.steps]
+    changes = [step.description for step in plan.steps]
     lines = [f"{'would' if check_mode else 'done:'} {change}" for change in changes] or ["is as declared"]
     header = f"s3://{name}"
     return {

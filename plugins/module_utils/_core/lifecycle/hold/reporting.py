@@ -103,8 +103,8 @@ def _line(copy: Copy, request: HoldRequest, check_mode: bool) -> str:
 
 def _warnings(copy: Copy) -> list[str]:
     unreadable = [name for name, hold in (copy.before.holds if copy.before else {}).items() if hold is None]
-    told = [f"location '{copy.location}': {name} could not be read and is replaced" for name in unreadable]
-    return [*copy.warnings, *told]
+    warnings = [f"location '{copy.location}': {name} could not be read and is replaced" for name in unreadable]
+    return [*copy.warnings, *warnings]
 
 
 def _stands(standing: Standing | None) -> str:

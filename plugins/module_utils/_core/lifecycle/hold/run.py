@@ -30,9 +30,9 @@ class HoldIncomplete(BackupError):
     :ivar report: what was done.
     """
 
-    def __init__(self, step: str, message: str, told: dict[str, Any], *, hint: str) -> None:
+    def __init__(self, step: str, message: str, result: dict[str, Any], *, hint: str) -> None:
         super().__init__(step, message, hint=hint)
-        self.report = told
+        self.report = result
 
 
 def run_backup_hold(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -73,19 +73,19 @@ def hold_in(
         copies |= _carried_out(
             request, set_id, [(one, copy) for one, copy in wanted if copy.steps or copy.state == "held"]
         )
-    told = report(request, set_id, [copies[location.name] for location in locations], check_mode)
-    told["warnings"] += [f"{one} is newer than {set_id}, and no good copy of it is known" for one in found.passed_by]
-    told["warnings"] += keys.warnings()
+    result = report(request, set_id, [copies[location.name] for location in locations], check_mode)
+    result["warnings"] += [f"{one} is newer than {set_id}, and no good copy of it is known" for one in found.passed_by]
+    result["warnings"] += keys.warnings()
     failed = [copy.error for copy in copies.values() if copy.error is not None]
     if failed:
         done = "" if check_mode else "the others are done and nothing is lost; "
         raise HoldIncomplete(
             f"{'hold' if request.held else 'release'} the set",
             f"{len(failed)} of {len(locations)} locations failed: {'; '.join(map(str, failed))}",
-            told,
+            result,
             hint=f"{done}run it again with backup: {set_id} to finish",
         )
-    return told
+    return result
 
 
 def _look_all(
@@ -164,6 +164,6 @@ def _finished(copy: Copy, outcome: Outcome) -> Copy:
             error=outcome.error,
         )
     if outcome.denied is not None:
-        told = f"there is no legal hold beside the hold: {outcome.denied}"
-        return replace(copy, legal=False, steps=outcome.done, warnings=(*copy.warnings, told))
+        message = f"there is no legal hold beside the hold: {outcome.denied}"
+        return replace(copy, legal=False, steps=outcome.done, warnings=(*copy.warnings, message))
     return replace(copy, steps=outcome.done)

@@ -45,9 +45,9 @@ class KeysIncomplete(BackupError):
     :ivar report: what was done.
     """
 
-    def __init__(self, step: str, message: str, told: dict[str, Any], *, hint: str) -> None:
+    def __init__(self, step: str, message: str, result: dict[str, Any], *, hint: str) -> None:
         super().__init__(step, message, hint=hint)
-        self.report = told
+        self.report = result
 
 
 def which_set(params: Mapping[str, Any], locations: Sequence[Location]) -> SetId:
@@ -64,16 +64,16 @@ def absent(location: Location, directory: str) -> str:
 
 
 def report(
-    step: str, set_id: SetId, copies: Sequence[Copy], head: str, told: Mapping[str, Any], check_mode: bool
+    step: str, set_id: SetId, copies: Sequence[Copy], head: str, details: Mapping[str, Any], check_mode: bool
 ) -> dict[str, Any]:
     """The module's result.
 
     :param head: the first line of the summary.
-    :param told: what only this module returns.
+    :param details: what only this module returns.
     :raises KeysIncomplete: a location failed.
     """
     result = {
-        **told,
+        **details,
         "changed": any(copy.changed for copy in copies),
         "id": str(set_id),
         "copies": [

@@ -118,7 +118,7 @@ def rekey_in(locations: Sequence[Location], request: RekeyRequest, check_mode: b
     copies = [
         done.get(location.name) or Copy(location.name, FAILED, error=failed[location.name]) for location in locations
     ]
-    told = {
+    result = {
         "record": None if record is None else record.name,
         "signed_by": request.key.key_id if request.key and record else None,
         "recipients": sorted(request.names),
@@ -126,7 +126,7 @@ def rekey_in(locations: Sequence[Location], request: RekeyRequest, check_mode: b
     }
     would = "could be" if check_mode and any(copy.changed for copy in copies) else "can be"
     head = f"{request.label}: {request.id} {would} decrypted by {', '.join(sorted(request.names))}"
-    return report(STEP, request.id, copies, head, told, check_mode)
+    return report(STEP, request.id, copies, head, result, check_mode)
 
 
 def _recipients(given: Sequence[str]) -> tuple[X25519Recipient, ...]:
@@ -161,15 +161,15 @@ def _agreed(
     :raises BackupError: there is none, or they have different ones.
     """
     if not found:
-        told = [str(error) for error in failures.values()]
-        told += [f"location '{one.location}': {one.state}" for one in answers.values() if isinstance(one, Copy)]
-        raise ConfigError(STEP, f"no location has {request.id} of '{request.label}': {'; '.join(told)}")
+        problems = [str(error) for error in failures.values()]
+        problems += [f"location '{one.location}': {one.state}" for one in answers.values() if isinstance(one, Copy)]
+        raise ConfigError(STEP, f"no location has {request.id} of '{request.label}': {'; '.join(problems)}")
     digests = {name: answer.loaded.sha256 for name, answer in found.items()}
     if len(set(digests.values())) > 1:
-        told = [f"{digest} in location '{name}'" for name, digest in digests.items()]
+        problems = [f"{digest} in location '{name}'" for name, digest in digests.items()]
         raise CryptoError(
             STEP,
-            f"the locations have different manifests of {request.id}: {'; '.join(told)}",
+            f"the locations have different manifests of {request.id}: {'; '.join(problems)}",
             hint="nothing was changed; give a verify_key that tells them apart, or only locations that you trust",
         )
     return next(iter(found.values())).loaded

@@ -90,8 +90,8 @@ def sign_in(locations: Sequence[Location], request: SignRequest, check_mode: boo
     ]
     would = "would be" if check_mode else "is"
     head = f"{request.label}: {request.id} {would} signed by {request.key.key_id}"
-    told = {"digest": request.digest, "signed_by": request.key.key_id}
-    return report(STEP, request.id, copies, head, told, check_mode)
+    result = {"digest": request.digest, "signed_by": request.key.key_id}
+    return report(STEP, request.id, copies, head, result, check_mode)
 
 
 def _look(location: Location, request: SignRequest) -> bytes | Copy:
@@ -151,12 +151,12 @@ def _nowhere(
     request: SignRequest, answers: Mapping[str, bytes | Copy], failures: Mapping[str, BackupError]
 ) -> ConfigError:
     copies = [answer for answer in answers.values() if isinstance(answer, Copy)]
-    told = [str(error) for error in failures.values()]
-    told += [copy.error.message if copy.error else f"location '{copy.location}': {copy.before}" for copy in copies]
+    problems = [str(error) for error in failures.values()]
+    problems += [copy.error.message if copy.error else f"location '{copy.location}': {copy.before}" for copy in copies]
     hint = "is the id right?" if all(copy.state == MISSING for copy in copies) else "nothing was changed"
     return ConfigError(
         STEP,
         f"no location has a manifest of {request.id} of '{request.label}' with the digest {request.digest}: "
-        f"{'; '.join(told)}",
+        f"{'; '.join(problems)}",
         hint=hint,
     )

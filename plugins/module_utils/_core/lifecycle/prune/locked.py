@@ -20,8 +20,10 @@ def keep_locked(plan: PrunePlan, locations: Sequence[Location]) -> PrunePlan:
     """
     answers, failures = ask_all(locations, lambda location: _locked(location, plan.goes[location.name]))
     if failures:
-        told = "; ".join(str(error) for error in failures.values())
-        raise PruneRefused(f"not every location could be asked for locks: {told}", hint="run it again when all answer")
+        message = "; ".join(str(error) for error in failures.values())
+        raise PruneRefused(
+            f"not every location could be asked for locks: {message}", hint="run it again when all answer"
+        )
     goes = {name: tuple(copy for copy in copies if copy.id not in answers[name]) for name, copies in plan.goes.items()}
     decisions = tuple(_decide(one, plan, goes, answers) for one in plan.decisions)
     return replace(plan, decisions=decisions, goes=goes, locked=answers)
@@ -55,7 +57,7 @@ def _decide(
     reasons = [f"{name}: {found[decision.id]}" for name, found in locked.items() if decision.id in found]
     if not reasons or decision.keep:
         return decision
-    told = "; ".join(reasons)
+    message = "; ".join(reasons)
     if any(copy.id == decision.id for copies in goes.values() for copy in copies):
-        return replace(decision, reason=f"{decision.reason}; stays in {told}")
-    return replace(decision, keep=True, rule="locked", reason=f"{told}, although {decision.reason}")
+        return replace(decision, reason=f"{decision.reason}; stays in {message}")
+    return replace(decision, keep=True, rule="locked", reason=f"{message}, although {decision.reason}")

@@ -19,7 +19,7 @@ from ..retention import Candidate, Decision, Policy, plan_retention
 from ..retention.candidates import candidate_of
 
 STEP = "plan the clean-up"
-_TOLD = 10
+_SHOWN = 10
 
 
 class PruneRefused(BackupError):
@@ -104,12 +104,12 @@ def _going_alone(
 
 def _refuse_partial(catalogue: Catalogue) -> None:
     if catalogue.failures:
-        told = "; ".join(str(error) for error in catalogue.failures.values())
-        raise PruneRefused(f"not every location could be read: {told}", hint="run it again when all of them answer")
+        message = "; ".join(str(error) for error in catalogue.failures.values())
+        raise PruneRefused(f"not every location could be read: {message}", hint="run it again when all of them answer")
     if catalogue.foreign:
         raise PruneRefused(
             f"below '{catalogue.label}' lies what is damaged or does not belong there: "
-            f"{'; '.join(first_lines(catalogue.foreign, catalogue.foreign_count, limit=_TOLD))}",
+            f"{'; '.join(first_lines(catalogue.foreign, catalogue.foreign_count, limit=_SHOWN))}",
             hint="look at it, and remove it or move it elsewhere",
         )
 

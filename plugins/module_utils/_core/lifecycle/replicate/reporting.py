@@ -11,7 +11,7 @@ from ...texts import first_lines, page, readable_size
 from .copying import Copied, Outcome
 from .planning import ReplicationRequest, SetPlan
 
-_TOLD = 100
+_SHOWN = 100
 """Of what is missing or damaged no more is told one by one: whoever can write there can make any number."""
 
 
@@ -19,9 +19,9 @@ class StillMissing(BackupError):
     """Not every location has every set. ``report`` tells what was done and what is missing."""
 
     def __init__(self, report: dict[str, Any]) -> None:
-        told = "; ".join(first_lines([_missing_line(one) for one in report["missing"]], report["missing_count"]))
+        message = "; ".join(first_lines([_missing_line(one) for one in report["missing"]], report["missing_count"]))
         hint = "the copies that were made are kept; running it again finishes what is left"
-        super().__init__("replicate the backups", told, hint=hint)
+        super().__init__("replicate the backups", message, hint=hint)
         self.report = report
 
 
@@ -87,9 +87,9 @@ class Report:
             "label": self.request.label,
             "sets": self.sets,
             "copied": self.copied,
-            "missing": self.missing[:_TOLD],
+            "missing": self.missing[:_SHOWN],
             "missing_count": len(self.missing),
-            "damaged": self.damaged[:_TOLD],
+            "damaged": self.damaged[:_SHOWN],
             "damaged_count": len(self.damaged),
             "warnings": first_lines([*self.warnings, *warnings]),
             "summary": summary,

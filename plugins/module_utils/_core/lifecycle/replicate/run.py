@@ -45,8 +45,8 @@ def run_backup_replicate(params: Mapping[str, Any], check_mode: bool, *, now: da
         cache_dir = params["cache_dir"] or default_directory()
         catalogue = survey(locations, request, cache_dir=cache_dir, trial=check_mode)
         if not catalogue.indexes:
-            told = "; ".join(str(error) for error in catalogue.failures.values())
-            raise BackupError(STEP, f"no location can be read: {told}")
+            message = "; ".join(str(error) for error in catalogue.failures.values())
+            raise BackupError(STEP, f"no location can be read: {message}")
         plans = _plan(locations, catalogue, request, now or datetime.now(timezone.utc))
         if request.repair and request.backup != ALL:
             plans = tuple(verify_copies(plan, request) for plan in plans)

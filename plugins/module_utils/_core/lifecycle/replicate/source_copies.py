@@ -59,9 +59,9 @@ class Sources:
                 self.damaged[self._left.pop(0)] = error.message
             except BackupError as error:
                 self.failures[self._left.pop(0).name] = error
-        told = [f"'{location.name}': {problem}" for location, problem in self.damaged.items()]
-        told += [str(error) for error in self.failures.values()]
-        raise BackupError(f"copy {self._plan.id}", f"no good copy is left: {'; '.join(told)}")
+        problems = [f"'{location.name}': {problem}" for location, problem in self.damaged.items()]
+        problems += [str(error) for error in self.failures.values()]
+        raise BackupError(f"copy {self._plan.id}", f"no good copy is left: {'; '.join(problems)}")
 
     def contents(self, location: Location) -> Contents:
         """Read everything small of the copy in *location*.

@@ -30,11 +30,11 @@ def verify_copies(plan: SetPlan, request: ReplicationRequest) -> SetPlan:
         looks = list(zip(plan.sources, pool.map(look, plan.sources), strict=True))
     bad = {location: found for location, found in looks if found[1]}
     good = tuple(location for location in plan.sources if location not in bad)
-    damaged = {**(plan.damaged or {}), **{location.name: told for location, (_size, told) in bad.items()}}
+    damaged = {**(plan.damaged or {}), **{location.name: problem for location, (_size, problem) in bad.items()}}
     if not good:
-        told = "; ".join(f"{name}: {problem}" for name, problem in damaged.items())
-        return replace(plan, sources=(), targets=(), damaged=damaged, problem=f"no copy can be trusted: {told}")
-    targets = (*plan.targets, *(Target(location, True, size) for location, (size, _told) in bad.items()))
+        problems = "; ".join(f"{name}: {problem}" for name, problem in damaged.items())
+        return replace(plan, sources=(), targets=(), damaged=damaged, problem=f"no copy can be trusted: {problems}")
+    targets = (*plan.targets, *(Target(location, True, size) for location, (size, _problem) in bad.items()))
     return replace(plan, sources=good, targets=targets, damaged=damaged)
 
 

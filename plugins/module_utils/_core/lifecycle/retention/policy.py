@@ -112,9 +112,11 @@ def _check_growing(weekly: Period | None, classes: Mapping[str, Period], given: 
     for shorter, longer in itertools.pairwise(names):
         first, second = found[shorter], found[longer]
         if second is not None and (first is None or first.shortest_days > second.longest_days):
-            told = [f"{name}: {found[name] or UNTIL_RELEASED}{'' if name in given else ' (default)'}" for name in names]
+            periods = [
+                f"{name}: {found[name] or UNTIL_RELEASED}{'' if name in given else ' (default)'}" for name in names
+            ]
             raise ConfigError(
                 STEP,
-                f"the policy contradicts itself: {longer} sets would go before {shorter} ones ({', '.join(told)})",
+                f"the policy contradicts itself: {longer} sets would go before {shorter} ones ({', '.join(periods)})",
                 hint=f"make {longer} longer, or null for none",
             )

@@ -71,11 +71,11 @@ def explain(message: str, *, confidential: str = "") -> Meaning:
 
     :param confidential: text that must not be shown, such as the parameters of a connection string.
     """
-    told = _shown(message, confidential)
+    shown_message = _shown(message, confidential)
     for pattern, meaning in _MEANINGS:
         if re.search(pattern, message, re.IGNORECASE):
-            return Meaning(f"{meaning.message}: {told}", meaning.hint, meaning.transient)
-    return Meaning(told)
+            return Meaning(f"{meaning.message}: {shown_message}", meaning.hint, meaning.transient)
+    return Meaning(shown_message)
 
 
 def _shown(message: str, confidential: str) -> str:

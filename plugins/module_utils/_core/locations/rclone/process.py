@@ -41,12 +41,12 @@ def find_program(given: str | None) -> str | None:
 def program_version(program: str) -> tuple[int, ...] | None:
     """What *program* says its version is; None if it says nothing of the kind."""
     try:
-        told = subprocess.run(
+        result = subprocess.run(
             [program, "version"], env=rclone_environment(), capture_output=True, text=True, timeout=30, check=False
         )
     except (OSError, subprocess.SubprocessError):
         return None
-    match = re.match(r"rclone v(\d+)\.(\d+)\.(\d+)", told.stdout)
+    match = re.match(r"rclone v(\d+)\.(\d+)\.(\d+)", result.stdout)
     return tuple(map(int, match.groups())) if match else None
 
 
@@ -54,8 +54,8 @@ def bytes_moved(pid: int) -> tuple[int, int] | None:
     """How many bytes a process has read and written so far, sockets included; None where the kernel does not tell."""
     try:
         with open(f"/proc/{pid}/io", encoding="ascii") as counts:
-            told = dict(line.split(": ") for line in counts.read().splitlines())
-        return int(told["rchar"]), int(told["wchar"])
+            counters = dict(line.split(": ") for line in counts.read().splitlines())
+        return int(counters["rchar"]), int(counters["wchar"])
     except (OSError, ValueError, KeyError):
         return None
 
@@ -127,8 +127,8 @@ class Helper:
         status = self._process.returncode if self._process is not None else None
         ended = describe_status("rclone", status) if status is not None else "rclone runs"
         # Another thread may have stopped it meanwhile, and closed its messages.
-        told = "" if self._errors.closed else read_tail(self._errors)
-        return f"{ended}: {told or 'no message'}"
+        message = "" if self._errors.closed else read_tail(self._errors)
+        return f"{ended}: {message or 'no message'}"
 
     def stop(self) -> None:
         """Ask the child to end, kill it if it does not, and release its messages."""

@@ -139,7 +139,7 @@ class RcloneStore:
             try:
                 answer = daemon.call("operations/list", fs=remote or self.remote, remote=directory, opt=wanted)
             except RcloneError as error:
-                if any(told in str(error) for told in _NO_DIRECTORY):
+                if any(message in str(error) for message in _NO_DIRECTORY):
                     return None
                 raise
         return [_entry(item) for item in answer.get("list") or ()]
@@ -242,8 +242,8 @@ class RcloneStore:
         with self._lock:
             # A hundred files shall not wait for the store one after the other.
             if time.monotonic() < self._silent_until:
-                told = "the store was given up a moment ago: it did not answer"
-                raise self.error(_OPEN, told, hint="look after the store and the network", transient=True)
+                message = "the store was given up a moment ago: it did not answer"
+                raise self.error(_OPEN, message, hint="look after the store and the network", transient=True)
             if self._open is None:
                 program = self._find_program()
                 daemon = RcloneDaemon(program, self._config, self.stall_timeout)
@@ -278,9 +278,9 @@ class RcloneStore:
         wanted = remote_name(self.remote)
         known = sorted(str(name).rstrip(":") for name in daemon.call("config/listremotes").get("remotes") or ())
         if wanted not in known:
-            told = f"it knows {', '.join(known)}" if known else "it knows no remote at all"
+            message = f"it knows {', '.join(known)}" if known else "it knows no remote at all"
             where = self._config or "rclone's configuration"
-            raise self.error(_OPEN, f"there is no remote '{wanted}' in {where}", hint=told)
+            raise self.error(_OPEN, f"there is no remote '{wanted}' in {where}", hint=message)
 
 
 def remote_name(remote: str) -> str:
@@ -295,7 +295,7 @@ def parent_of(key: str) -> str:
 
 def _is_no_object(error: RcloneError) -> bool:
     """Whether rclone says that there is no such object."""
-    return any(told in str(error) for told in _NO_OBJECT)
+    return any(message in str(error) for message in _NO_OBJECT)
 
 
 def _parameters(remote: str) -> str:

@@ -136,7 +136,7 @@ class RcloneWriter(Writer):
     def _compare(self) -> str:
         """Hold what the store says about the object against what was sent; return the proof's name."""
         digest = self._traits.digest
-        told: dict[str, str] = {}
+        digests: dict[str, str] = {}
 
         def problem(entries: list[Entry]) -> str | None:
             if self._traits.moves and _named(entries, self._key):
@@ -147,19 +147,19 @@ class RcloneWriter(Writer):
                 return "the store took it and does not have it"
             # Whatever abort() finds under the name from here on came from this upload.
             self._touched = True
-            told.update(found[0].hashes)
+            digests.update(found[0].hashes)
             return self._difference(found[0])
 
         step = f"verify {self._key}"
         self._wait_until_fine(step, problem)
-        return digest if digest in told and digest is not None else "size"
+        return digest if digest in digests and digest is not None else "size"
 
     def _difference(self, entry: Entry) -> str | None:
         """What tells the stored object from what was sent."""
         if entry.size != self._size:
             return f"{entry.size} bytes arrived, {self._size} were sent"
-        told = entry.hashes.get(self._traits.digest or "")
-        if told and self._digest is not None and told.lower() != self._digest.hexdigest():
+        digest = entry.hashes.get(self._traits.digest or "")
+        if digest and self._digest is not None and digest.lower() != self._digest.hexdigest():
             return f"its {self._traits.digest} in the store is not that of what was sent"
         return None
 
@@ -216,11 +216,11 @@ class RcloneWriter(Writer):
     def _wait_until_fine(self, step: str, problem: Callable[[list[Entry]], str | None]) -> None:
         """Look at the object's directory until *problem* finds none: some stores list what is new a little late."""
         for pause in (*_PAUSES, None):
-            told = problem(self._entries(step))
-            if told is None:
+            reason = problem(self._entries(step))
+            if reason is None:
                 return
             if pause is None:
-                raise self._store.error(step, told, hint="run it again; if it happens again, check the remote")
+                raise self._store.error(step, reason, hint="run it again; if it happens again, check the remote")
             time.sleep(pause)
 
     def _refuse_existing(self) -> None:

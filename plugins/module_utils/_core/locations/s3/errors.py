@@ -203,13 +203,13 @@ def _is_library_error(error: Exception, *names: str) -> bool:
 
 
 def _skew(headers: Mapping[str, str]) -> str:
-    told = "this host's clock differs too much from the store's"
+    message = "this host's clock differs too much from the store's"
     try:
         ahead = datetime.now(timezone.utc) - parsedate_to_datetime(headers["date"])
     except (KeyError, ValueError, TypeError):
-        return told
+        return message
     amount = timedelta(seconds=round(abs(ahead.total_seconds())))
-    return f"{told}: it is {amount} {'ahead' if ahead > timedelta(0) else 'behind'}"
+    return f"{message}: it is {amount} {'ahead' if ahead > timedelta(0) else 'behind'}"
 
 
 def _redirected(headers: Mapping[str, str]) -> str:

@@ -193,8 +193,8 @@ def is_listing(page: Mapping[str, Any], bucket: str, prefix: str) -> bool:
     # An access point answers by the bucket's name or its own; a tenant stands before the name in requests only.
     any_name = bucket.startswith("arn:") or bucket.endswith("-s3alias")
     same_bucket = bool(name) and (any_name or name in (bucket, bucket.rpartition(":")[2]))
-    told = page.get("Prefix") or ""
-    same_prefix = told == prefix or unquote_plus(told) == unquote_plus(prefix)
+    answered_prefix = page.get("Prefix") or ""
+    same_prefix = answered_prefix == prefix or unquote_plus(answered_prefix) == unquote_plus(prefix)
     return same_bucket and same_prefix and "IsTruncated" in page
 
 

@@ -93,17 +93,17 @@ def confirm_lock(store: Store, step: str, key: str) -> str:
     if own is None:
         return ""
     state = require_lock(store, step)
-    kept, told = _kept(store, step, key, own)
+    kept, reported = _kept(store, step, key, own)
     # Only where it is known: to a store that does not know the request it is a new object.
     if kept is None and state.enabled:
         until = datetime.now(timezone.utc) + own.period
         with contextlib.suppress(S3Error):
             store.call(step, "put_object_retention", key, Retention={"Mode": own.mode, "RetainUntilDate": until})
-        kept, told = _kept(store, step, key, own)
+        kept, reported = _kept(store, step, key, own)
     if kept is None:
         raise store.error(
             step,
-            f"the store locked {key!r} not as object_lock asks for: it reports {told}",
+            f"the store locked {key!r} not as object_lock asks for: it reports {reported}",
             hint="the bucket needs Object Lock, and the credentials s3:PutObjectRetention and s3:GetObjectRetention",
         )
     if kept <= datetime.now(timezone.utc) + own.period + _LONGER:

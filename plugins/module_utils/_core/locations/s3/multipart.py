@@ -22,12 +22,12 @@ _ABORT_SECONDS = 3.0
 class DamagedPart(Exception):
     """A part did not arrive, or was not kept, as it was; another try may help.
 
-    :param told: what to say if it does not.
+    :param error: what to say if it does not.
     """
 
-    def __init__(self, told: S3Error) -> None:
-        super().__init__(told)
-        self.told = told
+    def __init__(self, error: S3Error) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 class MultipartUpload:
@@ -142,7 +142,7 @@ class MultipartUpload:
                 break
         if failure is None:
             raise AssertionError("no attempt was made")
-        raise failure.told
+        raise failure.error
 
     def _try(self, number: int, buffer: PartBuffer, digests: Digests) -> PartProof:
         try:

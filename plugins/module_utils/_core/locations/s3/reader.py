@@ -58,9 +58,9 @@ def read_object(store: Store, key: str, offset: int = 0, length: int | None = No
                 raise store.stalled(step, stalled) from None
         except Exception as error:
             failures += 1
-            told = explain(error, store.settings, step, key)
-            if not told.transient or failures == _ATTEMPTS:
-                raise told from error
+            explained = explain(error, store.settings, step, key)
+            if not explained.transient or failures == _ATTEMPTS:
+                raise explained from error
         finally:
             body.close()
 

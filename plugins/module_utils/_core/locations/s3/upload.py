@@ -91,14 +91,14 @@ class UploadPlan:
 
     :param found: what a HEAD request says of the object that is there; None if there is none, or none to be seen.
     :param same: whether it has the file's bytes already.
-    :param told_by: how that is known, see :func:`same_bytes`.
+    :param compared_by: how that is known, see :func:`same_bytes`.
     """
 
     sha256: str
     size: int
     found: Mapping[str, Any] | None
     same: bool
-    told_by: str | None
+    compared_by: str | None
 
     @property
     def changed(self) -> bool:
@@ -138,16 +138,20 @@ def plan_upload(request: UploadRequest, store: Store, file: RegularFile) -> Uplo
     with stage("read the file", file.size):
         sha256 = file_digest(file)
     if found is None:
-        return UploadPlan(sha256, file.size, None, same=False, told_by=None)
-    same, told_by = same_bytes(store, request.key, found, file, sha256, step=step)
+        return UploadPlan(sha256, file.size, None, same=False, compared_by=None)
+    same, compared_by = same_bytes(store, request.key, found, file, sha256, step=step)
     if not same and request.if_exists == "verify":
-        told = f"{found['ContentLength']} instead of {file.size} bytes" if told_by == "size" else f"another {told_by}"
+        message = (
+            f"{found['ContentLength']} instead of {file.size} bytes"
+            if compared_by == "size"
+            else f"another {compared_by}"
+        )
         raise store.error(
             step,
-            f"{request.key!r} is there with other contents ({told})",
+            f"{request.key!r} is there with other contents ({message})",
             hint="if_exists: replace overwrites it; or choose another name",
         )
-    return UploadPlan(sha256, file.size, found, same, told_by)
+    return UploadPlan(sha256, file.size, found, same, compared_by)
 
 
 def run_upload(request: UploadRequest, plan: UploadPlan, store: Store, file: RegularFile) -> S3Receipt:
@@ -229,7 +233,7 @@ def _check_tags(tags: Mapping[str, str]) -> None:
 def _result(request: UploadRequest, plan: UploadPlan, receipt: S3Receipt | None, duration: float) -> dict[str, Any]:
     found = plan.found or {}
     etag, version = found.get("ETag"), found.get("VersionId")
-    proof: str | None = plan.told_by if plan.same else None
+    proof: str | None = plan.compared_by if plan.same else None
     warnings = []
     if receipt is not None:
         etag, version, proof = receipt.etag, receipt.version_id, receipt.proof

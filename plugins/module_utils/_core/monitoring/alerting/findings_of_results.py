@@ -62,8 +62,8 @@ def _job(result: Result, source: str, own: Sequence[Finding]) -> Finding:
     """Whether the task did its work. One that failed because of what it found has done it, and its findings say why."""
     if ended_badly(result):
         if own and verdict(own) == FAILED:
-            told = "ended; its findings are reported separately"
-            return Finding(check="job", subject=source, status=PASSED, message=told)
+            message = "ended; its findings are reported separately"
+            return Finding(check="job", subject=source, status=PASSED, message=message)
         return Finding(check="job", subject=source, status=FAILED, message=_reason(result))
     summary = result.get("summary")
     first = str(summary[0]) if isinstance(summary, list) and summary else "ended"

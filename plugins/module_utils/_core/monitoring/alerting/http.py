@@ -44,8 +44,8 @@ def post_json(url: str, document: dict[str, Any], *, ca_cert: str | None, second
 
 
 def _refused(answer: Answer, host: str | None) -> DeliveryError:
-    told = _text(answer.body)
-    message = f"{host} answered {answer.status}{f': {told}' if told else ''}"
+    body = _text(answer.body)
+    message = f"{host} answered {answer.status}{f': {body}' if body else ''}"
     hint = "a message is never sent on to another address: give the final one" if answer.status < 400 else None
     transient = answer.status == 429 or answer.status >= 500
     return DeliveryError(message, hint=hint, transient=transient, pause=_pause(answer.headers.get("Retry-After")))

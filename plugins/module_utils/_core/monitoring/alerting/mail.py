@@ -114,8 +114,8 @@ class EmailChannel(Channel):
         except (smtplib.SMTPException, OSError, ValueError) as error:
             raise _failure(error, server) from error
         if refused:
-            told = ", ".join(f"{address} ({_reply(*reply)})" for address, reply in refused.items())
-            raise DeliveryError(f"{server} accepted the message for some recipients, but not for {told}")
+            refusals = ", ".join(f"{address} ({_reply(*reply)})" for address, reply in refused.items())
+            raise DeliveryError(f"{server} accepted the message for some recipients, but not for {refusals}")
 
     def _connect(self, seconds: float) -> smtplib.SMTP:
         context = client_context(self.ca_cert)
@@ -157,21 +157,21 @@ def _leave(smtp: smtplib.SMTP) -> None:
 def _failure(error: Exception, server: str) -> DeliveryError:
     if isinstance(error, smtplib.SMTPRecipientsRefused):
         replies = list(error.recipients.items())
-        told = ", ".join(f"{address} ({_reply(*reply)})" for address, reply in replies)
+        message = ", ".join(f"{address} ({_reply(*reply)})" for address, reply in replies)
         transient = all(400 <= reply[0] < 500 for _address, reply in replies)
-        return DeliveryError(f"{server} accepts the message for none of the recipients: {told}", transient=transient)
+        return DeliveryError(f"{server} accepts the message for none of the recipients: {message}", transient=transient)
     if isinstance(error, smtplib.SMTPResponseException):
-        told = f"{server} answered {_reply(error.smtp_code, error.smtp_error)}"
+        message = f"{server} answered {_reply(error.smtp_code, error.smtp_error)}"
         # -1 is what the library has for an answer that is none.
-        return DeliveryError(told, transient=400 <= error.smtp_code < 500 or error.smtp_code == -1)
+        return DeliveryError(message, transient=400 <= error.smtp_code < 500 or error.smtp_code == -1)
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return DeliveryError(f"{server} does not offer it: {one_line(str(error))}", hint=_FITTING)
     if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLCertVerificationError):
-        told = f"{server} speaks no TLS that fits: {one_line(str(error))}"
-        return DeliveryError(told, hint=_FITTING)
+        message = f"{server} speaks no TLS that fits: {one_line(str(error))}"
+        return DeliveryError(message, hint=_FITTING)
     return unreached(error, server)
 
 
 def _reply(code: int, text: bytes | str) -> str:
-    told = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
-    return cut(one_line(f"{code} {told}"), 500)
+    message = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
+    return cut(one_line(f"{code} {message}"), 500)

@@ -18,11 +18,11 @@ from .sending import send_all
 class AlertFailed(BackupError):
     """Not every channel has taken the alert. ``report`` tells which have."""
 
-    def __init__(self, told: dict[str, Any]) -> None:
-        failed = [one for one in told["channels"] if one["status"] == "failed"]
+    def __init__(self, result: dict[str, Any]) -> None:
+        failed = [one for one in result["channels"] if one["status"] == "failed"]
         reasons = "; ".join(f"{one['name']}: {one['error']}" for one in failed)
-        super().__init__(STEP, f"{len(failed)} of {len(told['channels'])} channels failed: {reasons}")
-        self.report = told
+        super().__init__(STEP, f"{len(failed)} of {len(result['channels'])} channels failed: {reasons}")
+        self.report = result
 
 
 def run_backup_alert(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -32,10 +32,10 @@ def run_backup_alert(params: Mapping[str, Any], check_mode: bool) -> dict[str, A
     """
     channels, must_deliver = params["channels"] or (), params["must_deliver"]
     alert = _alert(params, Redaction(channels, close=False))
-    told = report(alert, send_all(alert, channels, check_mode), check_mode, must_deliver=must_deliver)
-    if must_deliver and any(one["status"] == "failed" for one in told["channels"]):
-        raise AlertFailed(told)
-    return told
+    result = report(alert, send_all(alert, channels, check_mode), check_mode, must_deliver=must_deliver)
+    if must_deliver and any(one["status"] == "failed" for one in result["channels"]):
+        raise AlertFailed(result)
+    return result
 
 
 def _alert(params: Mapping[str, Any], redaction: Redaction) -> Alert:

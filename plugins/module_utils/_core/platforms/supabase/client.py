@@ -123,10 +123,10 @@ class Client:
                 limit=_ANSWER_LIMIT,
             )
         except Unreached as error:
-            told = ApiError(
+            refused = ApiError(
                 step, self._hide(str(error)), hint=error.hint, transient=error.transient, arrived=error.arrived
             )
-            raise _Again(told) from error
+            raise _Again(refused) from error
         if not 200 <= answer.status < 300:
             raise _Again(self._refused(step, answer), _reset(answer))
         return self._document(step, method, answer)
@@ -146,7 +146,7 @@ class Client:
             raise ApiError(step, f"the answer of {self._host} {error.message}", hint=hint) from None
 
     def _refused(self, step: str, answer: Answer) -> ApiError:
-        told, ref = self._hide(_message(answer)), self.access.ref
+        reported, ref = self._hide(_message(answer)), self.access.ref
         message, hint = _MEANT.get(answer.status, ("the API refused it", None))
         if 300 <= answer.status < 400:
             message, hint = (
@@ -155,7 +155,7 @@ class Client:
             )
         return ApiError(
             step,
-            f"{message.format(ref=ref)} ({self._host} answered {answer.status}{f': {told}' if told else ''})",
+            f"{message.format(ref=ref)} ({self._host} answered {answer.status}{f': {reported}' if reported else ''})",
             hint=hint and hint.format(ref=ref),
             status=answer.status,
             transient=answer.status == 429 or answer.status >= 500,
@@ -204,11 +204,11 @@ class _Again(Exception):
 
 def _message(answer: Answer) -> str:
     with contextlib.suppress(ValueError, UnicodeDecodeError, AttributeError, RecursionError):
-        told = json.loads(answer.body).get("message")
-        if isinstance(told, list):
-            told = "; ".join(map(str, told))
-        if told:
-            return str(told)[:_SHOWN]
+        message = json.loads(answer.body).get("message")
+        if isinstance(message, list):
+            message = "; ".join(map(str, message))
+        if message:
+            return str(message)[:_SHOWN]
     return answer.text[:_SHOWN]
 
 

@@ -158,8 +158,8 @@ def _gaps(good: list[ManagedBackup], days: int, now: datetime) -> Finding:
     gaps = [(older, newer) for newer, older in itertools.pairwise(times) if newer - older > _LONGEST_DAY]
     if not gaps:
         return Finding(check=GAPS, status=PASSED, message="no day was left out")
-    told = joined([f"between {moment(older)} and {moment(newer)}" for older, newer in gaps], limit=_SHOWN)
-    return Finding(check=GAPS, status=WARNING, message=f"there is no completed backup {told}")
+    spans = joined([f"between {moment(older)} and {moment(newer)}" for older, newer in gaps], limit=_SHOWN)
+    return Finding(check=GAPS, status=WARNING, message=f"there is no completed backup {spans}")
 
 
 def _named(one: ManagedBackup) -> str:

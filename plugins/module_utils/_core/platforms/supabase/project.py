@@ -87,12 +87,12 @@ def require_usable(project: Project) -> None:
     if project.status in USABLE:
         return
     if project.status in PAUSED:
-        told, hint = "it is paused", "start it again in Supabase's dashboard"
+        reason, hint = "it is paused", "start it again in Supabase's dashboard"
     elif project.status == RESTORING:
-        told, hint = "it is being restored", "wait until it is ACTIVE_HEALTHY again: supabase_backup_info shows it"
+        reason, hint = "it is being restored", "wait until it is ACTIVE_HEALTHY again: supabase_backup_info shows it"
     else:
-        told, hint = "it is being changed", "wait until it is ACTIVE_HEALTHY: supabase_backup_info shows it"
-    raise PreflightError(STEP, f"project {project} is {project.status}: {told}; nothing was changed", hint=hint)
+        reason, hint = "it is being changed", "wait until it is ACTIVE_HEALTHY: supabase_backup_info shows it"
+    raise PreflightError(STEP, f"project {project} is {project.status}: {reason}; nothing was changed", hint=hint)
 
 
 def moment(time: datetime) -> str:

@@ -46,15 +46,15 @@ class RestoreRequest:
         """From the module's parameters; raise :class:`ConfigError` if one of them cannot be right."""
         given = [name for name in ("to", "backup_id", "restore_point") if params[name] not in (None, "")]
         if len(given) != 1:
-            told = " and ".join(given) + " were given" if given else "nothing says what to restore to"
-            raise ConfigError(OPTIONS, told, hint="give one of to, backup_id and restore_point; nothing was changed")
+            message = " and ".join(given) + " were given" if given else "nothing says what to restore to"
+            raise ConfigError(OPTIONS, message, hint="give one of to, backup_id and restore_point; nothing was changed")
         expected, environment = params["expect_environment"], params["environment"]
         if not expected:
             hint = "say which environment the project belongs to: expect_environment: staging, say"
             raise ConfigError(OPTIONS, "expect_environment is missing", hint=hint)
         if environment and environment != expected:
-            told = f"the project is of environment {environment!r}, and expect_environment is {expected!r}"
-            raise ConfigError(OPTIONS, told, hint="nothing was changed")
+            message = f"the project is of environment {environment!r}, and expect_environment is {expected!r}"
+            raise ConfigError(OPTIONS, message, hint="nothing was changed")
         point = params["restore_point"] or None
         return cls(
             to=_moment(params["to"], now) if "to" in given else None,
@@ -109,10 +109,10 @@ def make_plan(client: Client, request: RestoreRequest, now: datetime) -> Plan:
     """
     project = read_project(client)
     if request.expect_project is not None and project.name != request.expect_project:
-        told = (
+        message = (
             f"project_ref {project.ref} is project {project.name!r}, and expect_project is {request.expect_project!r}"
         )
-        raise ConfigError(OPTIONS, told, hint="nothing was changed")
+        raise ConfigError(OPTIONS, message, hint="nothing was changed")
     require_usable(project)
     backups = read_backups(client)
     if request.to is not None:
@@ -152,11 +152,11 @@ def _to_moment(project: Project, backups: Backups, to: datetime) -> _Order:
         )
     earliest, latest = backups.earliest, backups.latest
     if earliest is None or latest is None:
-        told = f"project {project} has point-in-time recovery, and no moment to go to yet: nothing was changed"
-        raise PreflightError(STEP, told, hint=_ASK)
+        message = f"project {project} has point-in-time recovery, and no moment to go to yet: nothing was changed"
+        raise PreflightError(STEP, message, hint=_ASK)
     if not earliest <= to <= latest:
-        told = f"to is {moment(to)}, and the recovery goes from {moment(earliest)} to {moment(latest)}"
-        raise PreflightError(STEP, f"{told}: nothing was changed", hint="give a moment between them, in UTC")
+        message = f"to is {moment(to)}, and the recovery goes from {moment(earliest)} to {moment(latest)}"
+        raise PreflightError(STEP, f"{message}: nothing was changed", hint="give a moment between them, in UTC")
     what = f"point-in-time recovery to {moment(to)}"
     return _Order("/restore-pitr", {"recovery_time_target_unix": int(to.timestamp())}, {"to": moment(to)}, to, what)
 
@@ -175,12 +175,12 @@ def _to_backup(project: Project, backups: Backups, backup_id: int) -> _Order:
 
 def _check_backup(project: Project, found: ManagedBackup) -> None:
     if not found.good:
-        told = f"backup {found.id} of project {project} is {found.status}: nothing was changed"
-        raise PreflightError(STEP, told, hint=f"take one that is COMPLETED: {_ASK}")
+        message = f"backup {found.id} of project {project} is {found.status}: nothing was changed"
+        raise PreflightError(STEP, message, hint=f"take one that is COMPLETED: {_ASK}")
     if not found.is_physical_backup:
-        told = f"backup {found.id} of project {project} is a logical one, and the API restores physical ones"
+        message = f"backup {found.id} of project {project} is a logical one, and the API restores physical ones"
         hint = "Supabase's dashboard restores it; mobul.backup.restore restores one of your own"
-        raise PreflightError(STEP, f"{told}: nothing was changed", hint=hint)
+        raise PreflightError(STEP, f"{message}: nothing was changed", hint=hint)
 
 
 def _to_point(client: Client, project: Project, backups: Backups, name: str) -> _Order:
@@ -196,8 +196,8 @@ def _to_point(client: Client, project: Project, backups: Backups, name: str) -> 
     if found is None:
         raise PreflightError(STEP, f"project {project} has no restore point {name!r}: nothing was changed", hint=_ASK)
     if found.status != AVAILABLE:
-        told = f"restore point {name!r} of project {project} is {found.status}: nothing was changed"
-        raise PreflightError(STEP, told, hint=f"{_ASK}; to goes back to any moment of point-in-time recovery")
+        message = f"restore point {name!r} of project {project} is {found.status}: nothing was changed"
+        raise PreflightError(STEP, message, hint=f"{_ASK}; to goes back to any moment of point-in-time recovery")
     what = f"restore point {name!r}"
     if found.completed_on is not None:
         what += f" of {moment(found.completed_on)}"

@@ -61,8 +61,8 @@ def make_point(
     project = read_project(client)
     require_usable(project)
     if not read_backups(client).pitr_enabled:
-        told = f"point-in-time recovery is off in project {project}, and restore points need it"
-        return _not_offered(told, must)
+        outcome = f"point-in-time recovery is off in project {project}, and restore points need it"
+        return _not_offered(outcome, must)
     point = _find(client, name)
     made = point is None
     if point is None and check_mode:
@@ -76,19 +76,19 @@ def make_point(
             return _not_offered(f"the platform offers no restore point here: {error.message}", must)
     with after_change(made):
         point = _await(client, name, clock() + seconds, clock, sleep) if not check_mode else point
-    told = "made" if made else "was there"
+    outcome = "made" if made else "was there"
     return {
         "changed": made,
         "restore_point": None if point is None else point.to_dict(),
-        "summary": [f"{project}: restore point {name!r} {told}"],
+        "summary": [f"{project}: restore point {name!r} {outcome}"],
     }
 
 
-def _not_offered(told: str, must: bool) -> dict[str, Any]:
+def _not_offered(message: str, must: bool) -> dict[str, Any]:
     if must:
         hint = "it is an add-on of Supabase's dashboard; mobul.backup.backup makes a backup of your own"
-        raise BackupError(STEP, f"{told}: nothing was changed", hint=hint)
-    return {"changed": False, "restore_point": None, "not_needed": told, "summary": [told]}
+        raise BackupError(STEP, f"{message}: nothing was changed", hint=hint)
+    return {"changed": False, "restore_point": None, "not_needed": message, "summary": [message]}
 
 
 def _find(client: Client, name: str) -> RestorePoint | None:
@@ -120,8 +120,8 @@ def _await(
             return point
         status = status if point is None else point.status
         if status != _PENDING:
-            told = f"restore point {name!r} is {status}"
-            raise BackupError(STEP, told, hint="give another name; supabase_backup_info tells what there is")
+            message = f"restore point {name!r} is {status}"
+            raise BackupError(STEP, message, hint="give another name; supabase_backup_info tells what there is")
         if clock() >= end:
             hint = "it may be there later: the same name again waits for it; wait_timeout waits longer"
             raise BackupError(STEP, f"restore point {name!r} is still {status}", hint=hint)

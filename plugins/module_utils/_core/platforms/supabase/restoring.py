@@ -140,30 +140,34 @@ def _await_end(client: Client, plan: Plan, waiting: Waiting, *, begun: bool) -> 
             if begun and seen == HEALTHY:
                 return seen
             if not begun and waiting.passed > _BEGINS_WITHIN:
-                told = f"the platform accepted the request, but the project is {seen} as if nothing had been requested"
-                raise BackupError(STEP, f"{told}: {plan.what} has not begun, or was over at once", hint=look)
+                message = (
+                    f"the platform accepted the request, but the project is {seen} as if nothing had been requested"
+                )
+                raise BackupError(STEP, f"{message}: {plan.what} has not begun, or was over at once", hint=look)
             if not waiting.pause():
                 passed = readable_duration(timedelta(seconds=waiting.passed))
-                told = (
+                message = (
                     f"{plan.what} has not ended after {passed}: project {plan.project} is {seen}, and it goes on there"
                 )
                 hint = f"{look}, and do not request another restore meanwhile; wait_timeout waits longer"
-                raise BackupError(STEP, told, hint=hint)
+                raise BackupError(STEP, message, hint=hint)
     except ApiError as error:
-        told = f"{plan.what} was requested, the project was {seen}, but its progress cannot be read: {error.message}"
-        raise BackupError(STEP, told, hint=look) from error
+        message = f"{plan.what} was requested, the project was {seen}, but its progress cannot be read: {error.message}"
+        raise BackupError(STEP, message, hint=look) from error
     except KeyboardInterrupt:
-        told = f"interrupted while waiting: {plan.what} was requested, the project was {seen}, and the platform goes on"
-        raise BackupError(STEP, told, hint=look) from None
+        message = (
+            f"interrupted while waiting: {plan.what} was requested, the project was {seen}, and the platform goes on"
+        )
+        raise BackupError(STEP, message, hint=look) from None
 
 
 def _report(plan: Plan, state: str, seconds: float, *, check_mode: bool, waited: bool) -> dict[str, Any]:
     if check_mode:
-        told = f"{plan.project}: would be restored: {plan.what}"
+        message = f"{plan.project}: would be restored: {plan.what}"
     elif not waited:
-        told = f"{plan.project}: requested, and not waited for: {plan.what}"
+        message = f"{plan.project}: requested, and not waited for: {plan.what}"
     else:
-        told = f"{plan.project}: restored: {plan.what}, in {readable_duration(timedelta(seconds=seconds))}"
+        message = f"{plan.project}: restored: {plan.what}, in {readable_duration(timedelta(seconds=seconds))}"
     return {
         "changed": True,
         "project": {**plan.project.to_dict(), "status": state},
@@ -171,7 +175,7 @@ def _report(plan: Plan, state: str, seconds: float, *, check_mode: bool, waited:
         "moment": plan.moment,
         "seconds": round(seconds),
         "plan": list(plan.lines),
-        "summary": [told],
+        "summary": [message],
         "warnings": list(plan.warnings),
         "diff": {
             "before": page([f"{plan.project}: as it is now"]),

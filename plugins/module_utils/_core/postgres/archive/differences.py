@@ -65,12 +65,12 @@ def schema_differences(
     there = [name for name in own[0] if name in own[1]]
     different = [name for name in there if own[0][name] != own[1][name]]
     moved = [name for name in different if where[0].get(name) != where[1].get(name)]
-    told = [name for name in different if name not in moved]
+    names = [name for name in different if name not in moved]
     if not same_version:
-        told = [name for name in told if loose[0].get(name) != loose[1].get(name)]
-    given = both(grantors=False) if told else own
-    rewritten = [name for name in told if name.startswith(_PARSED) or given[0].get(name) == given[1].get(name)]
-    rest = [name for name in told if name not in rewritten]
+        names = [name for name in names if loose[0].get(name) != loose[1].get(name)]
+    given = both(grantors=False) if names else own
+    rewritten = [name for name in names if name.startswith(_PARSED) or given[0].get(name) == given[1].get(name)]
+    rest = [name for name in names if name not in rewritten]
     changed = [name for name in rest if same_version or name.startswith(_ALIKE_IN_ALL_VERSIONS)]
     return SchemaDifferences(
         missing=tuple(name for name in own[0] if name not in own[1]),

@@ -145,8 +145,8 @@ class _Header:
                 )
         self.version = (cursor.byte(), cursor.byte(), cursor.byte())
         if not OLDEST <= self.version <= NEWEST:
-            told = ".".join(map(str, self.version))
-            raise broken(f"the archive is of version {told}", hint="known are 1.12 to 1.16, of pg_dump 9.0 to 18")
+            version = ".".join(map(str, self.version))
+            raise broken(f"the archive is of version {version}", hint="known are 1.12 to 1.16, of pg_dump 9.0 to 18")
         self.int_size, self.off_size, archive_format = cursor.byte(), cursor.byte(), cursor.byte()
         if self.int_size not in INTEGERS or self.off_size not in INTEGERS:
             raise broken(f"the archive has integers of {self.int_size} and offsets of {self.off_size} bytes")
@@ -311,8 +311,8 @@ class TocReader:
         if length > MAX_DEFINITION_BYTES:
             raise broken(f"the table of contents has a definition of {length} bytes")
         if length > (LONG_TEXT_BYTES if desc in VERBATIM else LONGEST_FORMED):
-            told = LongDefinition(length, self._codec, compared=desc not in ONLY_FORMED)
-            raise _Long(begin, cursor.position, told)
+            definition = LongDefinition(length, self._codec, compared=desc not in ONLY_FORMED)
+            raise _Long(begin, cursor.position, definition)
         cursor.position = begin
         raw = cursor.string() or b""
         if length <= LONG_TEXT_BYTES:

@@ -13,7 +13,7 @@ from ...errors import BackupError, Cancelled
 from ...stream.process import describe_status, read_tail, widen_pipe
 from .complaints import Complaints
 
-_WORTH_TELLING = re.compile(r"error:|ERROR:|FATAL:|PANIC:|warning: errors ignored")
+_ERROR_LINE = re.compile(r"error:|ERROR:|FATAL:|PANIC:|warning: errors ignored")
 _NOISE = re.compile(r"^(?:DETAIL|CONTEXT|HINT|STATEMENT|LINE \d+|Command was)\b")
 _QUOTED_VALUE = re.compile(r'((?:invalid|malformed|out of range|too long)[^:]*: )".*"')
 _MAX_LINES = 4
@@ -23,9 +23,10 @@ def tool_message(stderr: str) -> str:
     """What a program complains of, without what may quote rows: details, contexts and values."""
     lines = [line.strip() for line in stderr.splitlines()]
     lines = [line for line in lines if line and not _NOISE.match(line)]
-    told = [line for line in lines if _WORTH_TELLING.search(line)] or lines[-1:]
+    errors = [line for line in lines if _ERROR_LINE.search(line)] or lines[-1:]
     return (
-        "; ".join(_QUOTED_VALUE.sub(r"\1(a value)", line) for line in dict.fromkeys(told[:_MAX_LINES])) or "no message"
+        "; ".join(_QUOTED_VALUE.sub(r"\1(a value)", line) for line in dict.fromkeys(errors[:_MAX_LINES]))
+        or "no message"
     )
 
 

@@ -237,8 +237,10 @@ def _borrowed(names: Sequence[str]) -> tuple[str, ...]:
     """A warning about grants on objects of extensions; empty if there are none."""
     if not names:
         return ()
-    told = bounded_list(list(names), limit=_DOUBTS_SHOWN)
-    return (f"of an extension, which belongs to whoever makes it, so that the owner is another than before: {told}",)
+    names_shown = bounded_list(list(names), limit=_DOUBTS_SHOWN)
+    return (
+        f"of an extension, which belongs to whoever makes it, so that the owner is another than before: {names_shown}",
+    )
 
 
 def first_of_each(differences: Iterable[Difference]) -> tuple[Difference, ...]:

@@ -111,8 +111,8 @@ class Complaints:
         found = [one for one in self._read(stderr) or () if not self._harmless(one)]
         if not found:
             return None
-        told = [f"{one.name}: {_QUOTED_VALUE.sub(_ANY_VALUE, one.message)}" for one in found]
-        return ReplayError(step, bounded_list(told, limit=4), hint=_advice(found[0]))
+        messages = [f"{one.name}: {_QUOTED_VALUE.sub(_ANY_VALUE, one.message)}" for one in found]
+        return ReplayError(step, bounded_list(messages, limit=4), hint=_advice(found[0]))
 
     def _without_unknown(self, stderr: str) -> tuple[str, int]:
         """Without what comes of settings, which is before any entry: what is quoted behind that is the archive's."""

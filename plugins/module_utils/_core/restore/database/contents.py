@@ -79,9 +79,9 @@ def open_set(request: RestoreRequest, access: Access) -> Contents:
     request.check_origin(manifest.environment, manifest.database.name)
     unknown = unknown_environment(manifest.environment, request.expect_environment)
     contents = open_contents(good, access.decryption)
-    told = describe_left_out(manifest)
+    warning = describe_left_out(manifest)
     after = "they stay as they are in the project" if request.is_projects else "they are empty after the restore"
-    left_out = [f"{contents.name} was {told}: {after}"] if told else []
+    left_out = [f"{contents.name} was {warning}: {after}"] if warning else []
     return replace(contents, warnings=(*contents.warnings, *unknown, *left_out))
 
 

@@ -46,10 +46,10 @@ def without_extensions(
     names |= set(_parts(toc, request.profile))
     expected = replace(request.expected, names=frozenset(names) | request.expected.names)
     others = sorted(names - {object_name(one) for one in lacking})
-    told = f"the server does not have the extensions {bounded_list([one.tag for one in lacking])}"
+    message = f"the server does not have the extensions {bounded_list([one.tag for one in lacking])}"
     if others:
-        told += f", so that this is not restored either: {bounded_list(others)}"
-    return replace(request, expected=expected), [told]
+        message += f", so that this is not restored either: {bounded_list(others)}"
+    return replace(request, expected=expected), [message]
 
 
 def _parts(toc: Toc, profile: Profile) -> Iterator[str]:
@@ -91,5 +91,5 @@ def check_extensions(plan: RestorePlan) -> RestorePlan:
     doubtful = [name for name in wanted if untrusted[name] and not plan.target.superuser]
     if not doubtful:
         return plan
-    told = f"only a superuser makes the extensions {bounded_list(doubtful)}, unless this server allows it otherwise"
-    return replace(plan, warnings=(*plan.warnings, told))
+    message = f"only a superuser makes the extensions {bounded_list(doubtful)}, unless this server allows it otherwise"
+    return replace(plan, warnings=(*plan.warnings, message))

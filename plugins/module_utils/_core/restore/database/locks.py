@@ -54,8 +54,8 @@ def lock_target(connection: Connection, name: str) -> list[str]:
         ) from None
     if not lock.passed_over:
         return []
-    told = describe(lock.passed_over)
-    return [f"the lock of a restore of {name!r} is held by a session that cannot make one, and was ignored: {told}"]
+    holder = describe(lock.passed_over)
+    return [f"the lock of a restore of {name!r} is held by a session that cannot make one, and was ignored: {holder}"]
 
 
 def refuse_running_backup(connection: Connection, options: ConnectionOptions, name: str) -> None:

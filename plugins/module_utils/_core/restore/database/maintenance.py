@@ -73,8 +73,8 @@ def run_maintenance_mode(params: Mapping[str, Any], check_mode: bool) -> dict[st
         if not check_mode:
             _execute(connection, statements)
             ended = sum(end_session(connection, pid) for pid, _user, _application in there)
-        told = f"maintenance mode of {name!r} is {params['state']}, {ended} sessions ended"
-        return {"changed": bool(statements or there), "ended": ended, "summary": [told], "warnings": warnings}
+        message = f"maintenance mode of {name!r} is {params['state']}, {ended} sessions ended"
+        return {"changed": bool(statements or there), "ended": ended, "summary": [message], "warnings": warnings}
     finally:
         connection.close()
 

@@ -65,7 +65,7 @@ class Note:
     def parse(cls, text: str | None) -> Note | None:
         """The note in a database's comment; None if the comment is not one of this product's."""
         try:
-            told = json.loads(text or "")[MARK]
-            return cls(**{**told, "subscriptions": tuple(map(str, told.get("subscriptions", ())))})
+            fields = json.loads(text or "")[MARK]
+            return cls(**{**fields, "subscriptions": tuple(map(str, fields.get("subscriptions", ())))})
         except (ValueError, TypeError, KeyError, AttributeError):
             return None

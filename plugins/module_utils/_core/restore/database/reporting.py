@@ -86,8 +86,8 @@ def report_resumed(request: RestoreRequest, resumed: Resumed, *, check_mode: boo
     """The result of ``state: resumed``."""
     names = [str(one) for one in resumed.resumed]
     word = "would be started again" if check_mode else "started again"
-    told = f"database {request.database!r}: {word}: {', '.join(names)}" if names else ""
-    summary = [told or f"database {request.database!r}: nothing is paused"]
+    message = f"database {request.database!r}: {word}: {', '.join(names)}" if names else ""
+    summary = [message or f"database {request.database!r}: nothing is paused"]
     return {
         "changed": bool(resumed.resumed or resumed.gone),
         "database": request.database,
@@ -102,13 +102,13 @@ def report_resumed(request: RestoreRequest, resumed: Resumed, *, check_mode: boo
 def report_kept(request: RestoreRequest, kept: Kept) -> dict[str, Any]:
     """The result of ``state: finalized`` or ``state: reverted``."""
     if kept.returned is not None:
-        told = f"database {request.database!r} is again what it was before the restore"
+        message = f"database {request.database!r} is again what it was before the restore"
         if kept.aside is not None:
-            told += f"; the restored one is kept as {kept.aside!r}"
+            message += f"; the restored one is kept as {kept.aside!r}"
     elif kept.dropped:
-        told = f"dropped: {', '.join(kept.dropped)}"
+        message = f"dropped: {', '.join(kept.dropped)}"
     else:
-        told = f"database {request.database!r}: nothing to do"
+        message = f"database {request.database!r}: nothing to do"
     return {
         "changed": kept.changed,
         "database": request.database,
@@ -116,8 +116,8 @@ def report_kept(request: RestoreRequest, kept: Kept) -> dict[str, Any]:
         "dropped": list(kept.dropped),
         "kept": kept.aside,
         "warnings": list(kept.warnings),
-        "summary": [told],
-        "diff": _diff([told] if kept.changed else []),
+        "summary": [message],
+        "diff": _diff([message] if kept.changed else []),
     }
 
 

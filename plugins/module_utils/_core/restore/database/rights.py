@@ -88,12 +88,12 @@ def check_settings(connection: Connection, target: Target, toc: Toc | None) -> N
     with connection.cursor() as cursor:
         reserved = _reserved(cursor, {name for _role, name in settings})
         others = _unalterable(cursor, target, {role for role, _name in settings if role is not None})
-    told = [
+    names = [
         name if role is None else f"{name} of role {role}"
         for role, name in settings
         if name in reserved or role in others
     ]
-    if not told:
+    if not names:
         return
     ways = ["nothing was touched"]
     if target.database is not None:
@@ -102,7 +102,7 @@ def check_settings(connection: Connection, target: Target, toc: Toc | None) -> N
         ways.append(f"GRANT SET ON PARAMETER {', '.join(sorted(reserved))} TO {quoted(target.role)}")
     raise PreflightError(
         STEP,
-        f"role {target.role!r} cannot give a new database settings that it is to have: {bounded_list(told)}",
+        f"role {target.role!r} cannot give a new database settings that it is to have: {bounded_list(names)}",
         hint="; ".join([*ways, "or connect as a superuser"]),
     )
 

@@ -44,10 +44,10 @@ def without_denials(plan: RolePlan) -> RolePlan:
 
 def locked_out(plan: RolePlan) -> list[str]:
     """Roles that may log in and have no password, where the backup has none of any role."""
-    told = [one for one in plan.statements if _ALTER.match(one.text)]
-    if any(_PASSWORD.search(one.text) for one in told):
+    statements = [one for one in plan.statements if _ALTER.match(one.text)]
+    if any(_PASSWORD.search(one.text) for one in statements):
         return []
-    return sorted({one.role for one in told if _LOGIN.search(one.text)})
+    return sorted({one.role for one in statements if _LOGIN.search(one.text)})
 
 
 def given(plan: RolePlan, attributes: Collection[str]) -> Iterator[tuple[str, str]]:

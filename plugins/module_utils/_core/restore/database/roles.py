@@ -84,11 +84,12 @@ def _as_far_as_allowed(plan: RolePlan, target: Target, named: Collection[str]) -
     if not target.may_make_roles:
         beyond = dict.fromkeys(plan.roles, "")
     if refused := [role for role in plan.roles if role in beyond and role in named]:
-        told = [f"{role} with {beyond[role]}" if beyond[role] else role for role in refused]
+        names = [f"{role} with {beyond[role]}" if beyond[role] else role for role in refused]
         own = "" if target.may_make_roles else f"ALTER ROLE {quoted(target.role)} CREATEROLE, or "
         raise PreflightError(
             STEP,
-            f"role {target.role!r} may not make roles that the backup names and the server lacks: {bounded_list(told)}",
+            f"role {target.role!r} may not make roles that the backup names and the server lacks: "
+            f"{bounded_list(names)}",
             hint=f"nothing was touched; {own}have them made first, or connect as a superuser",
         )
     return RolePlan(

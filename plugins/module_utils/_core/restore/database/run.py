@@ -116,9 +116,9 @@ def _check_origin(plan: RestorePlan) -> RestorePlan:
         return plan
     there = Identity(target.name, system_identifier(plan.maintenance))
     try:
-        told = refuse_other(manifest, there, plan.request.adopt, any_name=True)
+        warnings = refuse_other(manifest, there, plan.request.adopt, any_name=True)
     except ConfigError:
         if is_empty(elsewhere(plan.options, target.name), plan.request.profile):
             return plan
         raise
-    return replace(plan, warnings=(*plan.warnings, *told))
+    return replace(plan, warnings=(*plan.warnings, *warnings))

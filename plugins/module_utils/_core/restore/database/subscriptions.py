@@ -49,12 +49,12 @@ def warn_before(found: Sequence[Subscription], database: str, *, replaced: bool)
     if not found:
         return []
     names = bounded_list([one.name for one in found])
-    told = f"database {database!r} subscribes to another ({names})"
+    message = f"database {database!r} subscribes to another ({names})"
     if not replaced:
-        return [f"{told}: its subscriptions stay, and changes sent since the backup have to be copied again"]
+        return [f"{message}: its subscriptions stay, and changes sent since the backup have to be copied again"]
     return [
-        f"{told}: its subscriptions are disabled when it is replaced, and those of the restored database, which have "
-        "the same slots, are not enabled: changes sent since the backup have to be copied again"
+        f"{message}: its subscriptions are disabled when it is replaced, and those of the restored database, which "
+        "have the same slots, are not enabled: changes sent since the backup have to be copied again"
     ]
 
 

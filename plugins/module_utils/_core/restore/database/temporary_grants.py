@@ -37,7 +37,7 @@ class TemporaryGrants:
     :param in_schemas: roles that may create in all other schemas of the dump.
     :param there: those of these schemas that are there already; the dump makes the others.
     :param owners: schema -> its owner, who needs nothing.
-    :param told: the entries of the dump that say who has rights in schemas.
+    :param grants_of_dump: the entries of the dump that say who has rights in schemas.
     """
 
     database: str = ""
@@ -46,7 +46,7 @@ class TemporaryGrants:
     in_schemas: tuple[str, ...] = ()
     there: tuple[str, ...] = ()
     owners: tuple[tuple[str, str], ...] = ()
-    told: tuple[TocEntry, ...] = ()
+    grants_of_dump: tuple[TocEntry, ...] = ()
 
     def grant_in_database(self) -> Iterator[Composable]:
         """The GRANT statements for :attr:`in_database`, run as the restoring role like all others here."""
@@ -89,7 +89,7 @@ class TemporaryGrants:
         """The dump's own grants on schemas, some of which may have just been revoked."""
         from psycopg2 import sql
 
-        for entry in self.told if self.in_schemas or self.in_public else ():
+        for entry in self.grants_of_dump if self.in_schemas or self.in_public else ():
             yield sql.SQL(entry.defn.rstrip().removesuffix(";"))
 
     def _schemas(self, others: Collection[str]) -> Iterator[tuple[str, Composable, tuple[str, ...]]]:
@@ -132,7 +132,7 @@ def plan_temporary_grants(
         in_schemas=tuple(in_schemas),
         there=tuple(sorted(set(there) - {_PUBLIC})),
         owners=tuple(sorted(owners.items())),
-        told=tuple(entry for entry in entries if _is_grant_on_schemas(entry)),
+        grants_of_dump=tuple(entry for entry in entries if _is_grant_on_schemas(entry)),
     )
 
 

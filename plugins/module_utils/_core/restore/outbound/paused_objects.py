@@ -67,13 +67,13 @@ class Paused:
         return {"kind": self.kind, "name": str(self).removeprefix(f"{self.kind} "), "why": self.why}
 
     @classmethod
-    def parse(cls, told: Any) -> Paused:
+    def parse(cls, fields: Any) -> Paused:
         """Read it from JSON of the server or of a comment.
 
         :raises ValueError: it is none of ours.
         """
-        texts = {name: str(told[name]) for name in ("kind", "schema", "relation", "name", "state", "why")}
-        found = cls(oid=int(told.get("oid", 0)), **texts)
+        texts = {name: str(fields[name]) for name in ("kind", "schema", "relation", "name", "state", "why")}
+        found = cls(oid=int(fields.get("oid", 0)), **texts)
         if found.kind in _SWITCHED and found.state not in _STATES:
             raise ValueError(f"no state of a {found.kind}: {found.state}")
         return found
@@ -83,8 +83,8 @@ def paused_in_comment(comment: str | None) -> tuple[Paused, ...]:
     """What the comment of a database says is paused; nothing where it does not, or somebody has spoiled it."""
     line = (comment or "").rpartition(MARK)[2] if MARK in (comment or "") else ""
     try:
-        told, _end = json.JSONDecoder().raw_decode(line)
-        return tuple(map(Paused.parse, told))
+        document, _end = json.JSONDecoder().raw_decode(line)
+        return tuple(map(Paused.parse, document))
     except (ValueError, TypeError, KeyError, AttributeError):
         return ()
 

@@ -31,7 +31,7 @@ SELECT s.subname, s.subslotname, s.oid::bigint FROM pg_catalog.pg_subscription s
 JOIN pg_catalog.pg_database d ON d.oid = s.subdbid
 WHERE d.datname = pg_catalog.current_database() AND NOT s.subenabled ORDER BY s.subname
 """
-_TOLD = "SELECT pg_catalog.current_setting('mobul.paused'), pg_catalog.current_setting('mobul.awake')"
+_PAUSED_AND_AWAKE = "SELECT pg_catalog.current_setting('mobul.paused'), pg_catalog.current_setting('mobul.awake')"
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _set(cursor: Cursor, name: str, value: str) -> None:
 
 def _run(cursor: Cursor, block: str) -> Pausing:
     cursor.execute(block)
-    cursor.execute(_TOLD)
+    cursor.execute(_PAUSED_AND_AWAKE)
     row = cursor.fetchone()
     paused, awake = ("[]", "[]") if row is None else row
     return Pausing(tuple(map(Paused.parse, json.loads(paused))), tuple(map(Paused.parse, json.loads(awake))))

@@ -102,9 +102,9 @@ def resume(
                 hint="nothing was started; connect as a role that owns it, or as a superuser",
             ) from None
     gone = tuple(other for other in wanted if other not in found and other not in empty)
-    told = [f"not paused any more, or gone: {names_of(gone)}"] if gone else []
-    told += [f"{other} stays empty and paused, as it cannot be filled: {why}" for other, why in empty.items()]
-    return Resumed(tuple(found), gone, (*told, *left))
+    warnings = [f"not paused any more, or gone: {names_of(gone)}"] if gone else []
+    warnings += [f"{other} stays empty and paused, as it cannot be filled: {why}" for other, why in empty.items()]
+    return Resumed(tuple(found), gone, (*warnings, *left))
 
 
 def _start(cursor: Cursor, one: Paused, check_mode: bool) -> bool:

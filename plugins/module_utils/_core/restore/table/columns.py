@@ -101,8 +101,8 @@ def _check_map(
         if old not in source:
             raise ConfigError(STEP, f"column_map: the backup has no column {old!r}", hint=f"it has {', '.join(source)}")
         if new and new not in known:
-            told = f"column_map: {target.name} has no column {new!r}"
-            raise ConfigError(STEP, told, hint=f"it has {', '.join(known)}")
+            message = f"column_map: {target.name} has no column {new!r}"
+            raise ConfigError(STEP, message, hint=f"it has {', '.join(known)}")
 
 
 def _check_ambiguous(dropped: Sequence[str], added: Sequence[Column], target: Target) -> None:

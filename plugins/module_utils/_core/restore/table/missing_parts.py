@@ -19,5 +19,5 @@ def describe_missing(backup: Backup, target: Target, present: Toc) -> list[str]:
     missing = missing_around(backup.toc, target.table, Present(present, loose=True))
     if not missing:
         return []
-    told = f"{backup.name} has with {target.name} what the database has not, and a swap does not make: "
-    return [f"{told}{bounded_list(missing)} (to bring it back, rename the table and run again)"]
+    message = f"{backup.name} has with {target.name} what the database has not, and a swap does not make: "
+    return [f"{message}{bounded_list(missing)} (to bring it back, rename the table and run again)"]

@@ -32,5 +32,5 @@ def mute_calls(session: Session, calls: TableCalls) -> None:
 
 def report_muted(report: dict[str, Any], calls: TableCalls) -> dict[str, Any]:
     """The report with the names of the objects that were muted."""
-    told = [f"would call out, and is muted meanwhile: {bounded_list(calls.names)}"] if calls.names else []
-    return {**report, "silenced": calls.names, "summary": [*report["summary"], *told]}
+    warnings = [f"would call out, and is muted meanwhile: {bounded_list(calls.names)}"] if calls.names else []
+    return {**report, "silenced": calls.names, "summary": [*report["summary"], *warnings]}

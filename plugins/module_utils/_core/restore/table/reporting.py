@@ -14,10 +14,12 @@ from .source.sources import Backup
 from .target import Target
 
 
-def report_restored(request: TableRequest, target: Target, backup: Backup, told: Mapping[str, Any]) -> dict[str, Any]:
+def report_restored(
+    request: TableRequest, target: Target, backup: Backup, details: Mapping[str, Any]
+) -> dict[str, Any]:
     """The result of ``restore_table`` after a restore or in check mode.
 
-    :param told: by the strategy.
+    :param details: what only the strategy returns.
     """
     return {
         "table": target.name,
@@ -25,8 +27,8 @@ def report_restored(request: TableRequest, target: Target, backup: Backup, told:
         "state": request.state,
         "id": backup.name,
         "snapshot_time": None if backup.time is None else f"{backup.time:%Y-%m-%dT%H:%M:%SZ}",
-        **told,
-        "warnings": [*backup.warnings, *backup.passed_over, *told.get("warnings", ())],
+        **details,
+        "warnings": [*backup.warnings, *backup.passed_over, *details.get("warnings", ())],
     }
 
 
@@ -43,10 +45,10 @@ def report_finalized(request: TableRequest, target: Target, outcome: FinalizeOut
     if not outcome.changed:
         report["summary"] = [f"{target.name} has nothing to finalize or revert"]
     elif request.state == "finalized":
-        told = (
+        lines = (
             [f"{target.name} was brought back, and stays: nothing was kept beside it"] if outcome.brought_back else []
         )
-        report["summary"] = told + ([f"dropped {bounded_list(dropped)}"] if dropped else [])
+        report["summary"] = lines + ([f"dropped {bounded_list(dropped)}"] if dropped else [])
     else:
         report["summary"] = [f"{target.name} has the rows of {dropped[0]} again"]
     if outcome.swapped is not None:

@@ -95,15 +95,15 @@ def _return(
     adopted = refuse_other(good.manifest, _here(connection), request.adopt, missing=what)
     good = replace(good, warnings=(*good.warnings, *adopted))
     if not good.manifest.id.is_backup:
-        told = f"{missing.message}, and {good.manifest.id} is an export, which contains only rows"
-        raise ConfigError(missing.step, told, hint="take a backup, or make the table first; nothing was touched")
+        message = f"{missing.message}, and {good.manifest.id} is an export, which contains only rows"
+        raise ConfigError(missing.step, message, hint="take a backup, or make the table first; nothing was touched")
     archive = open_set_archive(good, access.decryption)
     try:
         table = resolve_table(request.table, defined_tables(archive.toc))
     except NoSuchTableError as unknown:
-        told = f"there is no table {request.table!r} in the database, and none in {good.manifest.id}"
+        message = f"there is no table {request.table!r} in the database, and none in {good.manifest.id}"
         hints = dict.fromkeys(hint for hint in (missing.hint, unknown.hint) if hint)
-        raise ConfigError(missing.step, told, hint=" or, in the backup, ".join(hints)) from None
+        raise ConfigError(missing.step, message, hint=" or, in the backup, ".join(hints)) from None
     request.check_return(makes_tables=find_strategy(request).makes_tables)
     return recreate_table(connection, table, (good, archive), tools, request, check_mode)
 

@@ -121,12 +121,12 @@ def explained(error: Error, step: str) -> BackupError:
     hint = None
     if error.pgcode == "42501":
         hint = "connect as the owner of the table, or as a superuser; nothing was changed"
-    told = server_message(error)
+    message = server_message(error)
     if constraint := (error.diag.constraint_name if error.pgcode else None):
-        told += f" (constraint {constraint})" if constraint not in told else ""
+        message += f" (constraint {constraint})" if constraint not in message else ""
     if error.pgcode == _FOREIGN_KEY:
-        broken = BrokenKey(step, told, hint=hint)
+        broken = BrokenKey(step, message, hint=hint)
         broken.table = (error.diag.schema_name or "", error.diag.table_name or "")
         broken.constraint = constraint or ""
         return broken
-    return SourceError(step, told, hint=hint)
+    return SourceError(step, message, hint=hint)

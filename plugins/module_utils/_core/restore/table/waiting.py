@@ -47,9 +47,9 @@ def set_lock_timeout(session: Session, seconds: int) -> None:
 
 
 def _give_up(error: LockedError, what: str, lock_timeout: int, holders: str) -> NoReturn:
-    told = f"{what} could not be locked within {lock_timeout} s: {error.message}"
+    message = f"{what} could not be locked within {lock_timeout} s: {error.message}"
     raise LockedError(
         error.step,
-        f"{told} [{holders}]" if holders else told,
+        f"{message} [{holders}]" if holders else message,
         hint="nothing was changed; end that session, or raise lock_timeout",
     ) from None

@@ -12,21 +12,21 @@ from .rehearsal import Rehearsal
 _TRIES = 100
 
 
-def record_of(told: Rehearsal, label: str) -> Drill | None:
+def record_of(rehearsal: Rehearsal, label: str) -> Drill | None:
     """What is written; None where no manifest was proven, so that there is nothing that it could be about."""
-    if told.manifest_sha256 is None:
+    if rehearsal.manifest_sha256 is None:
         return None
     return Drill(
-        id=told.set_id,
+        id=rehearsal.set_id,
         label=label,
-        manifest=told.manifest_sha256,
-        started=told.started,
-        finished=told.finished,
-        verdict=told.verdict,
-        location=told.location,
-        server_version=told.server_version or "none",
-        restore_seconds=round(told.restore_seconds or 0),
-        findings=tuple(told.findings),
+        manifest=rehearsal.manifest_sha256,
+        started=rehearsal.started,
+        finished=rehearsal.finished,
+        verdict=rehearsal.verdict,
+        location=rehearsal.location,
+        server_version=rehearsal.server_version or "none",
+        restore_seconds=round(rehearsal.restore_seconds or 0),
+        findings=tuple(rehearsal.findings),
     )
 
 

@@ -99,9 +99,9 @@ class Drill:
         :raises BackupError: the server cannot be used, so that nothing is known of the set.
         """
         now = datetime.now(timezone.utc)
-        told = Rehearsal(self._id, location.name, now, now)
+        rehearsal = Rehearsal(self._id, location.name, now, now)
         began = time.monotonic()
-        contents = self._open(location, told, only_check)
+        contents = self._open(location, rehearsal, only_check)
         if contents is not None and contents.good is not None:
             opened = time.monotonic()
             options = self._server(contents.good.manifest.database.server_version_num)
@@ -109,26 +109,28 @@ class Drill:
             began += time.monotonic() - opened
             with contextlib.ExitStack() as stack:
                 plan = self._prepare(contents, contents.good.manifest, options, stack)
-                told.server_version = plan.target.version
-                told.warnings += [one for one in plan.warnings if one not in contents.warnings]
+                rehearsal.server_version = plan.target.version
+                rehearsal.warnings += [one for one in plan.warnings if one not in contents.warnings]
                 own = contents.good.manifest.database.system_identifier
                 if own is not None and own == system_identifier(plan.maintenance):
-                    told.warnings.append("this is the very server that was backed up: use another one, staging say")
+                    rehearsal.warnings.append(
+                        "this is the very server that was backed up: use another one, staging say"
+                    )
                 if only_check:
                     for line in plan.forecast.lines():
-                        told.add_finding("outbound", PASSED, line)
+                        rehearsal.add_finding("outbound", PASSED, line)
                 else:
-                    self._restore(plan, contents.good.manifest, told, began)
-                    self._prove_exports(contents.good, told)
-        told.finished = datetime.now(timezone.utc)
-        return told
+                    self._restore(plan, contents.good.manifest, rehearsal, began)
+                    self._prove_exports(contents.good, rehearsal)
+        rehearsal.finished = datetime.now(timezone.utc)
+        return rehearsal
 
-    def _open(self, location: Location, told: Rehearsal, only_check: bool) -> Contents | None:
+    def _open(self, location: Location, rehearsal: Rehearsal, only_check: bool) -> Contents | None:
         """The set, proven and open; None where it is bad, which *told* then says."""
         request, access = self._request, self._access
         try:
             good = find_good_set([location], request.label, BackupSelector(self._id), access.verify_keys)
-            told.manifest_sha256, told.signature = good.loaded.sha256, good.loaded.signature
+            rehearsal.manifest_sha256, rehearsal.signature = good.loaded.sha256, good.loaded.signature
             found = good.manifest.environment or ""
             if request.environment is not None and found != request.environment:
                 raise ConfigError(
@@ -140,17 +142,17 @@ class Drill:
             # A restore reads every byte of the dump, and each of its pieces is proven before it is used.
             _prove(good, good.manifest.artifacts if only_check else ())
         except BackupError as error:
-            told.add_finding("source", FAILED, str(error))
+            rehearsal.add_finding("source", FAILED, str(error))
             return None
-        told.warnings += contents.warnings
+        rehearsal.warnings += contents.warnings
         count = len(good.manifest.artifacts)
         status = PASSED if good.loaded.signature == "good" else WARNING
-        told.add_finding(
+        rehearsal.add_finding(
             "source", status, f"{count} files of the sizes that were written, signature {good.loaded.signature}"
         )
         return contents
 
-    def _prove_exports(self, good: GoodSet, told: Rehearsal) -> None:
+    def _prove_exports(self, good: GoodSet, rehearsal: Rehearsal) -> None:
         """Compare the SHA-256 of what no restore of the database reads."""
         exports = [artifact for artifact in good.manifest.artifacts if artifact.role in ("export", "attachment")]
         wrong = []
@@ -161,7 +163,7 @@ class Drill:
                 wrong.append(error.message)
         if exports:
             sound = f"{len(exports)} table exports are as they were written"
-            told.add_finding("exports", FAILED if wrong else PASSED, joined(wrong) if wrong else sound)
+            rehearsal.add_finding("exports", FAILED if wrong else PASSED, joined(wrong) if wrong else sound)
 
     def _prepare(
         self, contents: Contents, manifest: Manifest, options: ConnectionOptions, stack: contextlib.ExitStack
@@ -187,37 +189,37 @@ class Drill:
         )
         return prepare(restore, options, contents, stack)
 
-    def _restore(self, plan: RestorePlan, manifest: Manifest, told: Rehearsal, began: float) -> None:
+    def _restore(self, plan: RestorePlan, manifest: Manifest, rehearsal: Rehearsal, began: float) -> None:
         reap_unfinished(plan.maintenance, plan.options, plan.target)
-        now = told.started
+        now = rehearsal.started
         note = Note(plan.target.name, LOADING, plan.contents.name, now.isoformat(timespec="seconds"))
         name = beside(plan.target.name, "new", now, plan.target.names)
         scratch = NewDatabase(plan, name, note)
         made: tuple[str, ...] = ()
         try:
-            told.warnings += make_roles(plan.maintenance, plan.target, plan.roles)
+            rehearsal.warnings += make_roles(plan.maintenance, plan.target, plan.roles)
             made = plan.roles.roles
-            _add_outbound_findings(plan.forecast, told)
-            self._load(scratch, told)
+            _add_outbound_findings(plan.forecast, rehearsal)
+            self._load(scratch, rehearsal)
             comparison = scratch.compare()
-            told.restore_seconds = time.monotonic() - began
-            self._judge(comparison, manifest, plan, scratch.tolerated, told)
-            _silence(scratch, told)
-            self._ask(scratch, told)
+            rehearsal.restore_seconds = time.monotonic() - began
+            self._judge(comparison, manifest, plan, scratch.tolerated, rehearsal)
+            _silence(scratch, rehearsal)
+            self._ask(scratch, rehearsal)
         except BackupError as error:
-            told.unreplayable = isinstance(error, ReplayError)
-            told.add_finding("restore", FAILED, str(error))
+            rehearsal.unreplayable = isinstance(error, ReplayError)
+            rehearsal.add_finding("restore", FAILED, str(error))
         finally:
             scratch.drop()
-            told.warnings += drop_roles(plan.maintenance, made)
+            rehearsal.warnings += drop_roles(plan.maintenance, made)
 
-    def _load(self, scratch: NewDatabase, told: Rehearsal) -> None:
+    def _load(self, scratch: NewDatabase, rehearsal: Rehearsal) -> None:
         try:
             scratch.create()
         except BackupError as error:
             if _NO_LOCALE not in error.message:
                 raise
-            told.add_finding("locale", WARNING, f"restored with the server's own locale: {error.message}")
+            rehearsal.add_finding("locale", WARNING, f"restored with the server's own locale: {error.message}")
             scratch.create(any_locale=True)
         scratch.load()
 
@@ -227,68 +229,80 @@ class Drill:
         manifest: Manifest,
         plan: RestorePlan,
         overlooked: Sequence[Complaint],
-        told: Rehearsal,
+        rehearsal: Rehearsal,
     ) -> None:
-        seconds = told.restore_seconds or 0
-        told.add_finding("restore", PASSED, f"restored into PostgreSQL {plan.target.version} in {seconds:.1f} s")
+        seconds = rehearsal.restore_seconds or 0
+        rehearsal.add_finding("restore", PASSED, f"restored into PostgreSQL {plan.target.version} in {seconds:.1f} s")
         limit = self._request.recovery_time
         if limit is not None:
             allowed = limit.total_seconds()
             status = PASSED if seconds <= allowed else FAILED
-            told.add_finding("recovery_time", status, f"{seconds:.0f} s of {allowed:.0f} s that a restore may take")
+            rehearsal.add_finding(
+                "recovery_time", status, f"{seconds:.0f} s of {allowed:.0f} s that a restore may take"
+            )
         tolerated = {one.name for one in overlooked}
         unexpected, expected = divide(comparison.differences, plan.request.expected, overlooked)
-        told.differences += unexpected
+        rehearsal.differences += unexpected
         for check in CHECKS:
-            wrong = [one for one in told.differences if one.check == check]
-            told.add_finding(check, FAILED if wrong else PASSED, listed(wrong) if wrong else compared(check, manifest))
+            wrong = [one for one in rehearsal.differences if one.check == check]
+            rehearsal.add_finding(
+                check, FAILED if wrong else PASSED, listed(wrong) if wrong else compared(check, manifest)
+            )
         if left_out := describe_left_out(manifest):
-            told.add_finding("left_out", PASSED, left_out)
-        told_of = [f"{one.name}: {one.message}" for one in overlooked]
-        told_of += [one.message for one in expected if one.name not in tolerated]
-        if told_of:
-            told.add_finding("expected_differences", WARNING, f"harmless or expected: {joined(told_of)}")
+            rehearsal.add_finding("left_out", PASSED, left_out)
+        harmless = [f"{one.name}: {one.message}" for one in overlooked]
+        harmless += [one.message for one in expected if one.name not in tolerated]
+        if harmless:
+            rehearsal.add_finding("expected_differences", WARNING, f"harmless or expected: {joined(harmless)}")
         if comparison.doubtful:
-            told.add_finding("definitions", WARNING, listed(comparison.doubtful))
-        told.warnings += comparison.warnings
+            rehearsal.add_finding("definitions", WARNING, listed(comparison.doubtful))
+        rehearsal.warnings += comparison.warnings
         if comparison.extra:
-            told.warnings.append(f"not in the backup, but in the scratch database: {joined(comparison.extra)}")
+            rehearsal.warnings.append(f"not in the backup, but in the scratch database: {joined(comparison.extra)}")
 
-    def _ask(self, scratch: NewDatabase, told: Rehearsal) -> None:
+    def _ask(self, scratch: NewDatabase, rehearsal: Rehearsal) -> None:
         if not self._request.queries:
             return
         connection = connect(scratch.options)
         try:
             for query in self._request.queries:
                 status, message = run_query(connection, query, _QUERY_SECONDS)
-                subject = f"{told.location}: {query.name}"
-                told.findings.append(Finding(check="query", subject=subject, status=status, message=message))
+                subject = f"{rehearsal.location}: {query.name}"
+                rehearsal.findings.append(Finding(check="query", subject=subject, status=status, message=message))
         finally:
             connection.close()
 
 
-def _add_outbound_findings(forecast: Forecast, told: Rehearsal) -> None:
+def _add_outbound_findings(forecast: Forecast, rehearsal: Rehearsal) -> None:
     """Add findings about objects that would call out, which a drill does not let them."""
     if forecast.unfilled:
-        told.add_finding("outbound", WARNING, f"was left empty, as it would call out: {names_of(forecast.unfilled)}")
+        rehearsal.add_finding(
+            "outbound", WARNING, f"was left empty, as it would call out: {names_of(forecast.unfilled)}"
+        )
     if forecast.checked:
-        told.add_finding("outbound", WARNING, f"was loaded without the calls of {joined(forecast.checked)}")
+        rehearsal.add_finding("outbound", WARNING, f"was loaded without the calls of {joined(forecast.checked)}")
     if forecast.stored:
         refused = "a restore refuses that unless outbound: active is set"
-        told.add_finding("outbound", WARNING, f"was filled without the calls of {joined(forecast.stored)}: {refused}")
+        rehearsal.add_finding(
+            "outbound", WARNING, f"was filled without the calls of {joined(forecast.stored)}: {refused}"
+        )
 
 
-def _silence(scratch: NewDatabase, told: Rehearsal) -> None:
+def _silence(scratch: NewDatabase, rehearsal: Rehearsal) -> None:
     """Nothing in the scratch database calls out while it is asked; what would is what a restore pauses."""
     found = scratch.pause()
     if found.paused:
-        told.add_finding("outbound", PASSED, f"would mail, call or replicate, and was paused: {names_of(found.paused)}")
+        rehearsal.add_finding(
+            "outbound", PASSED, f"would mail, call or replicate, and was paused: {names_of(found.paused)}"
+        )
     if found.awake:
-        told.add_finding("outbound", WARNING, f"calls out, and a restore cannot pause it: {names_of(found.awake)}")
+        rehearsal.add_finding("outbound", WARNING, f"calls out, and a restore cannot pause it: {names_of(found.awake)}")
     with contextlib.closing(connect(scratch.options)) as connection:
         still_calling = mute(connection, raising=True).still_calling
     if still_calling:
-        told.add_finding("outbound", WARNING, f"would call out if one of your queries used it: {joined(still_calling)}")
+        rehearsal.add_finding(
+            "outbound", WARNING, f"would call out if one of your queries used it: {joined(still_calling)}"
+        )
 
 
 def _prove(good: GoodSet, artifacts: Sequence[Artifact]) -> None:

@@ -45,9 +45,9 @@ def verdict_of(drills: Sequence[Rehearsal]) -> str:
 
 def report_planned(request: DrillRequest, drills: Sequence[Rehearsal]) -> dict[str, Any]:
     """Check mode: the copies are proven, and could be restored."""
-    told = report_drills(request, drills, {}, ())
-    told["summary"] = [line for drill in drills for line in _planned(request, drill)]
-    return told
+    report = report_drills(request, drills, {}, ())
+    report["summary"] = [line for drill in drills for line in _planned(request, drill)]
+    return report
 
 
 def _planned(request: DrillRequest, drill: Rehearsal) -> list[str]:

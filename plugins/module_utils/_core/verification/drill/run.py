@@ -101,14 +101,14 @@ def _rehearse_all(
     drills: list[Rehearsal] = []
     records: dict[str, str] = {}
     for location in locations:
-        told = drill.rehearse(location)
-        drills.append(told)
-        record = record_of(told, request.label) if request.record else None
+        rehearsal = drill.rehearse(location)
+        drills.append(rehearsal)
+        record = record_of(rehearsal, request.label) if request.record else None
         if record is not None:
             try:
                 records[location.name] = write_record(location, record, key)
             except BackupError as error:
-                told.add_finding("record", WARNING, f"the outcome could not be written beside the set: {error}")
+                rehearsal.add_finding("record", WARNING, f"the outcome could not be written beside the set: {error}")
     return drills, records
 
 

@@ -86,8 +86,8 @@ class CatalogState:
             names = bounded_list([object_name(one) for one in locked])
             yield f"rows of extensions stay as they are, as the role may not exchange them: {names}"
         if jobs is not None:
-            told = "those of the role come back, with new numbers if they were deleted; those of others stay"
-            yield f"jobs of pg_cron: {told}"
+            message = "those of the role come back, with new numbers if they were deleted; those of others stay"
+            yield f"jobs of pg_cron: {message}"
 
     def left(self, backup: Toc, *, superuser: bool) -> set[int]:
         """Dump ids of the backup's entries that are there, or that the role may not make."""

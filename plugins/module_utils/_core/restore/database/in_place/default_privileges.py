@@ -65,11 +65,11 @@ class DefaultPrivileges:
     """The default privileges that are suspended during a restore, and those of the dump.
 
     :param suspended: those that are not in force meanwhile.
-    :param told: the entries of the database that are not in the backup, and come back.
+    :param restored: the entries of the database that are not in the backup, and come back.
     """
 
     suspended: tuple[Suspended, ...] = ()
-    told: tuple[TocEntry, ...] = ()
+    restored: tuple[TocEntry, ...] = ()
 
     def before(self) -> Iterator[Composable]:
         """The statements to run before the first object is created."""
@@ -80,7 +80,7 @@ class DefaultPrivileges:
         """The statements to run after the last object is created."""
         from psycopg2 import sql
 
-        for entry in self.told:
+        for entry in self.restored:
             yield sql.SQL("{}\n").format(sql.SQL(entry.defn))
 
 
@@ -103,8 +103,8 @@ def plan_default_privileges(
     }
     there = {_key(one): one for one in present.entries if one.desc == KIND and _key(one) in found and not stays(one)}
     wanted = {_key(one) for one in carried_out if one.desc == KIND}
-    told = tuple(entry for key, entry in there.items() if key not in wanted)
-    return DefaultPrivileges(tuple(found[key] for key in there), told)
+    restored = tuple(entry for key, entry in there.items() if key not in wanted)
+    return DefaultPrivileges(tuple(found[key] for key in there), restored)
 
 
 def _key(entry: TocEntry) -> tuple[str, str, str]:

@@ -122,8 +122,8 @@ class InPlace:
                 self._outbound.look()
                 with stage(COMPARING):
                     comparison = self._compare(environment)
-                told = self._analyze()
-        comparison = replace(comparison, warnings=(*comparison.warnings, *told))
+                warning = self._analyze()
+        comparison = replace(comparison, warnings=(*comparison.warnings, *warning))
         return Restored(comparison, outbound=self._outbound.paused)
 
     def _analyze(self) -> list[str]:
@@ -282,10 +282,10 @@ class InPlace:
         )
         unexpected, expected = divide(found.differences, self._expected, ())
         if unexpected:
-            told = bounded_list(list(map(str, unexpected)), limit=_SHOWN, separator="; ")
+            shown = bounded_list(list(map(str, unexpected)), limit=_SHOWN, separator="; ")
             raise BackupError(
                 "compare with the backup",
-                f"rows are as in the backup, but: {told}",
+                f"rows are as in the backup, but: {shown}",
                 hint="the database was restored; look at these objects, or bring the safety backup back",
             )
         rows = sum(table.rows for table in manifest.tables)

@@ -107,13 +107,13 @@ class Outbound:
         entries = [one for one in carried_out if one.defn.strip() and one.desc not in ALWAYS_KEPT]
         needed = plan.forecast.called_at_load
         mute = muting_script(raising=not needed, needed=needed)
-        told = {one.dump_id: f"{mute}\n{one.defn}" for one in entries if one.dump_id in plan.computed_tables}
+        statements = {one.dump_id: f"{mute}\n{one.defn}" for one in entries if one.dump_id in plan.computed_tables}
         plain = [one for one in entries if one.section is Section.PRE_DATA and one.desc not in _OUT_OF_ORDER]
         for one in plain[-1:]:
-            told[one.dump_id] = f"{told.get(one.dump_id, one.defn)}\n{mute}"
+            statements[one.dump_id] = f"{statements.get(one.dump_id, one.defn)}\n{mute}"
         for one in [one for one in entries if one.desc == "EVENT TRIGGER"][:1]:
-            told[one.dump_id] = f"{giving_back_script()}\n{one.defn}"
-        return told
+            statements[one.dump_id] = f"{giving_back_script()}\n{one.defn}"
+        return statements
 
     def between(self) -> list[Composable]:
         """What comes behind the backup's own statements: its event triggers are there."""

@@ -73,8 +73,8 @@ class PlatformRights:
         from psycopg2 import sql
 
         if self.statements:
-            told = json.dumps(self.statements, ensure_ascii=False)
-            yield sql.SQL("SET LOCAL mobul.rights TO {};\n").format(sql.Literal(told))
+            statements = json.dumps(self.statements, ensure_ascii=False)
+            yield sql.SQL("SET LOCAL mobul.rights TO {};\n").format(sql.Literal(statements))
             yield sql.SQL(_LENIENTLY)
 
 
@@ -93,11 +93,11 @@ def plan_rights(
     owners = {one.owner for toc in (backup, present) for one in toc.entries if one.desc in _RIGHTS}
     plan = _Rights(profile, backup, present, role, lacking(owners))
     said = [one for one in backup.entries if plan.is_said(one, backup, of_users=True)]
-    told = {object_name(one) for one in said}
+    names = {object_name(one) for one in said}
     gone = [
         one
         for one in present.entries
-        if one.desc in _RIGHTS and object_name(one) not in told and plan.is_said(one, present, of_users=False)
+        if one.desc in _RIGHTS and object_name(one) not in names and plan.is_said(one, present, of_users=False)
     ]
     found = [*map(plan.said, said), *map(plan.unsaid, gone)]
     return PlatformRights(tuple(said), tuple(one for one in found if one))

@@ -50,6 +50,6 @@ class PresentSchema:
             env=child_environment(),
         )
         if result.returncode != 0:
-            told = tool_message(result.stderr.decode("utf-8", "replace"))
-            raise SourceError(STEP, f"{describe_status('pg_restore', result.returncode)}: {told}")
+            message = tool_message(result.stderr.decode("utf-8", "replace"))
+            raise SourceError(STEP, f"{describe_status('pg_restore', result.returncode)}: {message}")
         return without_unknown(result.stdout, unknown_settings(server_version_num))

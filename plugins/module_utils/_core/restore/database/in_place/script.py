@@ -150,10 +150,10 @@ def end_script(
     if not units and large_objects is None:
         same = sql.SQL(_SAME_TRANSACTION)
         return _text(connection, _speaking(encoding), *after, same, *last, sql.SQL("COMMIT;\n"))
-    told = [
+    lines = [
         {"name": str(unit), "tables": unit.tables, "rows": unit.rows, "fingerprint": unit.fingerprint} for unit in units
     ]
-    wanted = json.dumps({"units": told, "large_objects": large_objects or 0}, ensure_ascii=False)
+    wanted = json.dumps({"units": lines, "large_objects": large_objects or 0}, ensure_ascii=False)
     settings = [
         sql.SQL("SET LOCAL {} TO {};\n").format(sql.Identifier(name), sql.Literal(value))
         for name, value in SESSION.items()

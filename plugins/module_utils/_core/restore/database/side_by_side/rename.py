@@ -129,10 +129,10 @@ class _Busy(Exception):
             for name in names
             for pid, user, application in sessions(connection, name)
         ]
-        told = bounded_list(who) if who else "the other sessions have ended by now"
+        holders = bounded_list(who) if who else "the other sessions have ended by now"
         return BackupError(
             STEP,
-            f"{self.args[0]}: {told}",
+            f"{self.args[0]}: {holders}",
             hint="everything is as it was; end these sessions, or set end_connections: true with a role that may",
         )
 

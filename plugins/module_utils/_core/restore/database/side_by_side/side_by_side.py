@@ -64,9 +64,9 @@ class SideBySide:
         tolerated = self._new.tolerated
         unexpected, expected = divide(found.differences, self._plan.request.expected, tolerated)
         refuse_differences(unexpected)
-        told = [f"{one.name}: {one.message}" for one in tolerated]
-        told += [one.message for one in expected if one.name not in {known.name for known in tolerated}]
-        overlooked = [f"harmless or expected: {bounded_list(told)}"] if told else []
+        warnings = [f"{one.name}: {one.message}" for one in tolerated]
+        warnings += [one.message for one in expected if one.name not in {known.name for known in tolerated}]
+        overlooked = [f"harmless or expected: {bounded_list(warnings)}"] if warnings else []
         return replace(found, differences=(), warnings=(*found.warnings, *doubts(found), *overlooked))
 
     def _exchange(self, outbound: Pausing) -> None:

@@ -31,9 +31,9 @@ def compare_trees(session: Session, plan: RecreatePlan, rows: Mapping[TableName,
         count = sum(one.rows for one in found.values())
         wanted = sum(one.rows for one in expected)
         same = count == wanted == sum(rows[table] for table in tables)
-        told = [one.fingerprint[1] for one in expected if one.fingerprint and one.fingerprint[0] == ALGORITHM]
-        if same and len(told) == len(tables):
-            same = add_fingerprints([one.value for one in found.values()]) == add_fingerprints(told)
+        recorded = [one.fingerprint[1] for one in expected if one.fingerprint and one.fingerprint[0] == ALGORITHM]
+        if same and len(recorded) == len(tables):
+            same = add_fingerprints([one.value for one in found.values()]) == add_fingerprints(recorded)
         if not same:
             raise FormatError(
                 STEP,

@@ -82,7 +82,7 @@ class LostObjects:
     @property
     def names(self) -> list[str]:
         """The names of the objects that are recreated."""
-        given = [f"{part} of {lost.name}" for lost in self.changed for part in lost.told]
+        given = [f"{part} of {lost.name}" for lost in self.changed for part in lost.titles]
         return [entry_title(entry) for entry in self.made] + given
 
     @property

@@ -34,13 +34,13 @@ class LostParts:
 
     :param name: of the table, as an object.
     :param statements: that give back what can be given back.
-    :param told: what these are, for a person.
+    :param titles: what these are, for a person.
     :param for_ever: what cannot be given back, for a person.
     """
 
     name: str
     statements: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
+    titles: tuple[str, ...] = ()
     for_ever: tuple[str, ...] = ()
 
 
@@ -56,7 +56,7 @@ def find_lost_parts(name: str, was: str, now: str, made: Sequence[TocEntry]) -> 
     old, inherited = _elements(was)
     new, inherits = _elements(now)
     there = {_name_of(one): one for one in new}
-    statements, told, for_ever = [], [], []
+    statements, titles, for_ever = [], [], []
     for one in old:
         found = there.get(_name_of(one))
         if found == one or not mentions.search(one):
@@ -64,15 +64,15 @@ def find_lost_parts(name: str, was: str, now: str, made: Sequence[TocEntry]) -> 
         if check := _CHECK.match(one):
             if found is None:
                 statements.append(f"ALTER TABLE {head['name']} ADD {one};")
-                told.append(f"constraint {check['name']}")
+                titles.append(f"constraint {check['name']}")
         elif found is None:
             for_ever.append(f"it has lost its column {_name_of(one)}")
         elif default := _lost_default(one, found):
             statements.append(f"ALTER TABLE ONLY {head['name']} ALTER COLUMN {_name_of(one)} SET DEFAULT {default};")
-            told.append(f"default of {_name_of(one)}")
+            titles.append(f"default of {_name_of(one)}")
     if mentions.search(inherited) and not mentions.search(inherits):
         for_ever.append("it no longer inherits")
-    return LostParts(name, tuple(statements), tuple(told), tuple(for_ever))
+    return LostParts(name, tuple(statements), tuple(titles), tuple(for_ever))
 
 
 def _mentioning(made: Sequence[TocEntry]) -> re.Pattern[str]:

@@ -58,8 +58,8 @@ class RecreatePlan:
     @property
     def expected_rows(self) -> int | None:
         """How many rows come back, of all tables, where the manifest tells of all of them."""
-        told = [one.expected for one in self.rows.values()]
-        return sum(one.rows for one in told if one is not None) if None not in told else None
+        counts = [one.expected for one in self.rows.values()]
+        return sum(one.rows for one in counts if one is not None) if None not in counts else None
 
 
 def plan_recreate(
@@ -124,10 +124,10 @@ def _is_partitioned(entry: TocEntry) -> bool:
 
 
 def _refuse_empty(good: GoodSet, table: TableName) -> None:
-    told = next((one for one in good.manifest.tables if (one.schema, one.name) == table), None)
-    if told is not None and told.rows > 0:
+    entry = next((one for one in good.manifest.tables if (one.schema, one.name) == table), None)
+    if entry is not None and entry.rows > 0:
         raise FormatError(
-            STEP, f"{good.manifest.id} has {told.rows} rows of {display_name(table)}, and not in its dump"
+            STEP, f"{good.manifest.id} has {entry.rows} rows of {display_name(table)}, and not in its dump"
         )
     raise PreflightError(
         STEP,

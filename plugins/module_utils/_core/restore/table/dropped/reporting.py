@@ -22,7 +22,7 @@ def report_recreated(request: TableRequest, plan: RecreatePlan, returned: Recrea
     names = plan.lost_objects.names
     others = len(names) - 1
     rows = plan.expected_rows if returned is None else sum(returned.rows.values())
-    told = f"{plan.name}, which is gone, would be" if returned is None else f"{plan.name} was"
+    subject = f"{plan.name}, which is gone, would be" if returned is None else f"{plan.name} was"
     return {
         "changed": True,
         "table": plan.name,
@@ -34,7 +34,7 @@ def report_recreated(request: TableRequest, plan: RecreatePlan, returned: Recrea
         "plan": names,
         "warnings": [*plan.warnings, *(() if returned is None else returned.warnings)],
         "summary": [
-            f"{told} brought back from {as_of(plan.set_name, plan.time)}: {'?' if rows is None else rows} rows, "
+            f"{subject} brought back from {as_of(plan.set_name, plan.time)}: {'?' if rows is None else rows} rows, "
             f"{others} other objects",
             *_tables(plan),
         ],

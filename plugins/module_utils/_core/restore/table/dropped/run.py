@@ -87,8 +87,8 @@ def _verify(plan: RecreatePlan, tools: Tools) -> list[str]:
     try:
         now = dump_schema(tools).toc
     except SourceError as error:
-        told = f"{plan.name} was brought back, but the schema could not be compared afterwards: {error.message}"
-        raise SourceError("compare the schema", told, hint=_BACK) from None
+        message = f"{plan.name} was brought back, but the schema could not be compared afterwards: {error.message}"
+        raise SourceError("compare the schema", message, hint=_BACK) from None
     found = schema_differences(_wanted(plan), now, same_version=not plan.present.loose)
     if strange := sorted([*found.missing, *found.extra]):
         raise FormatError(

@@ -109,9 +109,9 @@ def _contents(session: Session, plan: RecreatePlan) -> tuple[tuple[str, str, str
     """The fingerprints of all tables; what the manifest has was compared with it."""
     known: dict[TableName, str] = {}
     for table, backup in plan.rows.items():
-        told = None if backup.expected is None else backup.expected.fingerprint
-        if told is not None and told[0] == ALGORITHM and plan.through[table] == table:
-            known[table] = told[1]
+        fingerprint = None if backup.expected is None else backup.expected.fingerprint
+        if fingerprint is not None and fingerprint[0] == ALGORITHM and plan.through[table] == table:
+            known[table] = fingerprint[1]
     others = [table for table in plan.rows if table not in known]
     known |= {table: found.value for table, found in fingerprints(session.connection, others).items()}
     return tuple((schema, name, value) for (schema, name), value in known.items())

@@ -47,7 +47,7 @@ class _RowStrategy(Strategy):
         if self._merged is None:
             raise AssertionError("nothing was done that could be reported")
         counts = self._merged.counts
-        told = f"{counts.inserted} rows inserted, {counts.updated} updated, {counts.deleted} deleted"
+        summary = f"{counts.inserted} rows inserted, {counts.updated} updated, {counts.deleted} deleted"
         return {
             "changed": counts.changed,
             "rows": self._merged.rows,
@@ -56,7 +56,7 @@ class _RowStrategy(Strategy):
             "deleted": counts.deleted,
             "warnings": list(self._merged.warnings),
             "summary": [
-                f"{target.name} from {backup.shown} by {self.name}: {told}",
+                f"{target.name} from {backup.shown} by {self.name}: {summary}",
                 *describe_differences(self._differences),
             ],
             **({} if self._differences is None else {"differences": asdict(self._differences)}),

@@ -107,8 +107,8 @@ def json_rows(pieces: Iterator[bytes], name: str, longest: int) -> Iterator[str]
             done = end
         text = text[done:]
         if len(text) > longest:
-            told = f"{name} has a row of more than {longest // 1024**2} MiB"
-            raise FormatError(STEP, told, hint="if that can be, raise max_row_size")
+            message = f"{name} has a row of more than {longest // 1024**2} MiB"
+            raise FormatError(STEP, message, hint="if that can be, raise max_row_size")
         # A row that is not whole yet is looked at again when there is as much more of it.
         wanted = min(2 * len(text), longest + 1) if len(text) > READ_BYTES else 1
     for row, _end in _objects(text):

@@ -73,8 +73,8 @@ def _without_copies(plain: PlainFile) -> FormatError:
     before = b"\n"
     for piece in unix_lines(plain.pieces()):
         if _INSERT in before + piece:
-            told = f"{plain.name} has its rows as INSERT statements (pg_dump --inserts), which are not read"
-            return FormatError(STEP, told, hint=OTHERWISE)
+            message = f"{plain.name} has its rows as INSERT statements (pg_dump --inserts), which are not read"
+            return FormatError(STEP, message, hint=OTHERWISE)
         before = (before + piece)[-len(_INSERT) :]
     return FormatError(STEP, f"{plain.name} has no rows: no COPY is in it", hint="was it made with --schema-only?")
 

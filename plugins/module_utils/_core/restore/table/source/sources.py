@@ -87,12 +87,12 @@ def rows_of_set(
     sources = [_copied(archive, entry, pg_restore) for entry in entries]
     rows = sources[0] if len(sources) == 1 else SeveralRows(name, sources)
     tables = [(entry.schema, entry.table) for entry in entries]
-    told = [one for one in good.manifest.tables if (one.schema, one.name) in tables]
+    recorded = [one for one in good.manifest.tables if (one.schema, one.name) in tables]
     return Backup(
         str(good.manifest.id),
         rows,
-        _expected(told) if len(told) == len(entries) else None,
-        any(one.personal_data for one in told),
+        _expected(recorded) if len(recorded) == len(entries) else None,
+        any(one.personal_data for one in recorded),
         (*good.warnings, *warnings),
         good.passed_over,
         archive.toc,

@@ -172,10 +172,10 @@ def classify(toc: Toc, target: Target, catalogue: Catalogue) -> Dependents:
         else:
             refused.append(entry)
     if refused:
-        told = bounded_list([f"{entry.desc.lower()} {_entry_title(entry)}" for entry in refused])
+        titles = bounded_list([f"{entry.desc.lower()} {_entry_title(entry)}" for entry in refused])
         raise PreflightError(
             STEP,
-            f"strategy swap cannot carry over what depends on {target.name}: {told}",
+            f"strategy swap cannot carry over what depends on {target.name}: {titles}",
             hint="use strategy: merge or replace; nothing was touched",
         )
     _refuse_loops([table, *built], carried, target)

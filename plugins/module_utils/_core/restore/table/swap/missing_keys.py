@@ -59,6 +59,8 @@ def explain_key(session: Session, target: Target, rows: Composable, error: Broke
     child, other = display_name(error.table), display_name((schema, parent))
     shown = "; ".join(f"({', '.join(columns)}) = ({', '.join(map(str, row[:-1]))})" for row in missing)
     which = shown if plain else f"({', '.join(columns)})"
-    told = f"{missing[0][-1]} rows of {child} refer to rows that {other} does not have, by {error.constraint}: {which}"
+    message = (
+        f"{missing[0][-1]} rows of {child} refer to rows that {other} does not have, by {error.constraint}: {which}"
+    )
     hint = f"restore {other} first" if ours else f"restore {child} first, or remove those rows"
-    return PreflightError(STEP, told, hint=f"{hint}; or use strategy: merge; nothing was changed")
+    return PreflightError(STEP, message, hint=f"{hint}; or use strategy: merge; nothing was changed")

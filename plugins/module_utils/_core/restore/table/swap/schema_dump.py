@@ -92,8 +92,8 @@ def script_of(archive: bytes, entries: Sequence[TocEntry], tools: Tools, codec: 
         [tools.pg_restore.path, "--file=-"], input=archive, capture_output=True, check=False, env=child_environment()
     )
     if result.returncode != 0:
-        told = result.stderr.decode("utf-8", "replace").strip()
-        raise SourceError(STEP, f"{describe_status('pg_restore', result.returncode)}: {told}")
+        message = result.stderr.decode("utf-8", "replace").strip()
+        raise SourceError(STEP, f"{describe_status('pg_restore', result.returncode)}: {message}")
     known = without_unknown(result.stdout, unknown_settings(tools.server_version_num))
     script = _CLIENT_ENCODING.sub("", _END.sub("\n", _BEGIN.sub(r"\1", decode(known, codec))), count=1)
     for entry in entries:

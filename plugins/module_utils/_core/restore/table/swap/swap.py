@@ -135,8 +135,8 @@ def verify_swap(
         kept = describe(session, name)
         after = dump_schema(tools).toc
     except SourceError as error:
-        told = f"{plan.target.name} was restored, but the schema could not be compared afterwards: {error.message}"
-        raise SourceError("compare the schema", told, hint=back) from None
+        message = f"{plan.target.name} was restored, but the schema could not be compared afterwards: {error.message}"
+        raise SourceError("compare the schema", message, hint=back) from None
     if difference := _difference(_without(plan.before.toc, dropped), _without(after, [kept.table])):
         raise FormatError(
             "compare the schema",
