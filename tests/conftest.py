@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from support import ceph, workspace
 from support.lab import (
     CephServer,
@@ -26,8 +26,8 @@ MAJORS = (15, 17, 18)
 _UNIT = Path(__file__).parent / "unit"
 
 
-# Programs of a busy machine have no deadline; what must be quick has a test that says so.
-settings.register_profile("laboratory", deadline=None, print_blob=True)
+# On a busy machine nothing has a deadline, the making of examples neither.
+settings.register_profile("laboratory", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
 # For a second pass over what is the same on every version of Python and Ansible, unless something is badly wrong.
 settings.register_profile("quick", settings.get_profile("laboratory"), max_examples=10)
 # For all that a usual run takes only some of.

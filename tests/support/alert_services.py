@@ -7,7 +7,6 @@ import email
 import email.policy
 import json
 import re
-import socket
 import ssl
 import threading
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from .certificates import Certificates
 from .loopback import Loopback
+from .programs import PATIENCE, free_port
 
 USER, PASSWORD = "backups", "canary-smtp-password-1"
 ROUTING_KEY = "canarycanarycanarycanarycanary01"
@@ -71,14 +71,14 @@ class MailServer:
         self.mailbox = Mailbox()
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(certificates.certificate, certificates.key)
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"hostname": "127.0.0.1", "port": free_port(), "ready_timeout": PATIENCE}
         if tls != "none":
-            options = {"auth_required": True, "authenticator": _login, "auth_require_tls": tls == "starttls"}
+            options |= {"auth_required": True, "authenticator": _login, "auth_require_tls": tls == "starttls"}
         if tls == "starttls":
             options |= {"tls_context": context, "require_starttls": True}
         elif tls == "tls":
             options |= {"ssl_context": context}
-        self._controller = Controller(self.mailbox, hostname="127.0.0.1", port=free_port(), **options)
+        self._controller = Controller(self.mailbox, **options)
         self.channel = {
             "type": "email",
             "host": "127.0.0.1",
@@ -96,14 +96,6 @@ class MailServer:
 
     def __exit__(self, *_exc: object) -> None:
         self._controller.stop()
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 @dataclass

@@ -241,7 +241,7 @@ _TRIGGERS = ("plain", "new\nline ALTER", "é '; DROP TABLE t")
 _EVENTS = ("on ddl", 'at "" last')
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(wanted=st.lists(st.sampled_from(sorted(_SWITCHES)), min_size=8, max_size=8))
 def test_resuming_gives_exactly_what_was_there_before(
     switched: str, postgres17: PostgresServer, wanted: list[str]

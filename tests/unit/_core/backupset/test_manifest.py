@@ -18,7 +18,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manif
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.documents import strict_json
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import FormatError
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.effort import examples
 from support.manifests import SHA256, make_dump, make_globals, make_manifest, manifests
@@ -48,7 +48,6 @@ def refusal(value: object) -> str:
     return caught.value.message
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(manifests())
 def test_every_manifest_that_can_be_written_is_read_back_and_fits_the_published_schema(manifest: m.Manifest) -> None:
     data = manifest.to_bytes()
@@ -72,7 +71,7 @@ def _paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | 
     return [path, *(found for key, inner in members for found in _paths(inner, (*path, key)))]
 
 
-@settings(max_examples=examples(200), suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(200))
 @given(st.data())
 def test_what_the_schema_refuses_is_refused(data: st.DataObject) -> None:
     mutated = document()
