@@ -32,7 +32,7 @@ class ActionModule(ControllerAction):
 
     def work(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
         """Do what the task says, with the caller's variables as they stand."""
-        params["record"] = _whole(params["record"])
+        params["record"] = _result_of(params["record"])
         try:
             result = run_procedure_record(params, self._given(params["procedure"], task_vars), self._task.check_mode)
         except BackupError as error:
@@ -72,7 +72,7 @@ class ActionModule(ControllerAction):
         return os.environ.get(variable) if found in (None, "") else found
 
 
-def _whole(record: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+def _result_of(record: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
     """What a call has returned, that of a failed one, too."""
     return record if not record or "document" in record else record.get(_UNSEEN, record)
 

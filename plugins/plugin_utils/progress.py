@@ -115,7 +115,7 @@ class _Watcher:
     def clean_up(self) -> None:
         """Remove the file of a module that was killed: any other has done so itself."""
         with contextlib.suppress(Exception):
-            if self._is_here:
+            if self._is_local:
                 os.unlink(self._path)
             elif self._read_once:
                 # A command on the host, for tasks that took long enough for a line.
@@ -131,7 +131,7 @@ class _Watcher:
             pause = live_seconds or min(pause * _FACTOR, _LONGEST_SECONDS)
 
     def _read(self) -> str:
-        if self._is_here:
+        if self._is_local:
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
             with open(os.open(self._path, flags), encoding="ascii") as file:
                 return file.read(_MOST_BYTES)
@@ -140,7 +140,7 @@ class _Watcher:
         return content
 
     @property
-    def _is_here(self) -> bool:
+    def _is_local(self) -> bool:
         """Whether the file is this host's, and of this user."""
         return self._action._connection.transport == "local" and self._action._connection.become is None
 

@@ -25,7 +25,7 @@ def named(action: Any, result: dict[str, Any]) -> dict[str, Any]:
     # A module of this collection that fails says at which step.
     if not result.get("failed") or "step" in result or action._task.async_val:
         return result
-    version = _asked(action)
+    version = _query(action)
     if version is None or (int(version[2]), int(version[3])) >= NEEDED_PYTHON:
         return result
     step, needed = "start the module", ".".join(map(str, NEEDED_PYTHON))
@@ -34,7 +34,7 @@ def named(action: Any, result: dict[str, Any]) -> dict[str, Any]:
     return {"failed": True, "changed": False, "msg": f"{step}: {problem} ({hint})", "step": step, "hint": hint}
 
 
-def _asked(action: Any) -> re.Match[str] | None:
+def _query(action: Any) -> re.Match[str] | None:
     """What the Python that the module was run by says of itself."""
     with contextlib.suppress(Exception):
         interpreter = (action._used_interpreter or "").lstrip("#!").strip()

@@ -256,7 +256,7 @@ def test_a_server_that_falls_silent_is_given_up(clock: Clock) -> None:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         client = clock.client(f"http://127.0.0.1:{silent.getsockname()[1]}", timeout=1)
-        client._patience = 2.0
+        client._request_seconds = 2.0
         error = refused(lambda: client.post("test", "/database/backups/undo", {"name": "one"}))
     assert error.arrived
     assert "cannot be reached" in str(error)

@@ -74,7 +74,7 @@ def test_who_could_make_no_backup_keeps_nobody_from_it_and_is_named(
     role = make_role()
     with stranger(role) as other, Snapshot(options) as snapshot:
         snapshot.verify()
-        told = snapshot.strangers
+        told = snapshot.lock_warning
         assert told is not None and f"role '{role.user}'" in told
         assert f"SELECT pg_terminate_backend({other.info.backend_pid})" in told
         # The backup that went around a stranger excludes others like any other.
@@ -82,7 +82,7 @@ def test_who_could_make_no_backup_keeps_nobody_from_it_and_is_named(
             pass
         assert caught.value.pid == snapshot.connection.info.backend_pid
     with Snapshot(options) as snapshot:
-        assert snapshot.strangers is None
+        assert snapshot.lock_warning is None
 
 
 @pytest.mark.usefixtures("schema17")
@@ -101,7 +101,7 @@ def test_however_a_stranger_holds_it_they_are_passed_over(
 ) -> None:
     with stranger(make_role17(), *(one.format(key()) for one in statements)), Snapshot(options17) as snapshot:
         snapshot.verify()
-        assert snapshot.strangers is not None and len(snapshot.strangers) < 1000
+        assert snapshot.lock_warning is not None and len(snapshot.lock_warning) < 1000
         with pytest.raises(LockBusy), Snapshot(options17):
             pass
 
@@ -110,7 +110,7 @@ def test_a_prepared_transaction_makes_no_backup(options17: ConnectionOptions, se
     execute(session17, f"BEGIN; SELECT pg_advisory_xact_lock{key()}; PREPARE TRANSACTION 'forgotten'")
     try:
         with Snapshot(options17) as snapshot:
-            assert snapshot.strangers is not None and "pg_prepared_xacts" in snapshot.strangers
+            assert snapshot.lock_warning is not None and "pg_prepared_xacts" in snapshot.lock_warning
     finally:
         execute(session17, "ROLLBACK PREPARED 'forgotten'")
 
@@ -162,7 +162,7 @@ def test_a_role_that_sees_little_of_others_goes_by_the_same_rule(
     clerk = make_role("LOGIN", *ALL_GRANTS, "ALTER ROLE {role} BYPASSRLS")
     role = make_role()
     with stranger(role), Snapshot(clerk) as snapshot:
-        assert snapshot.strangers is not None and f"role '{role.user}'" in snapshot.strangers
+        assert snapshot.lock_warning is not None and f"role '{role.user}'" in snapshot.lock_warning
         with pytest.raises(LockBusy, match=f"role '{clerk.user}'"), Snapshot(options):
             pass
     with Snapshot(options), pytest.raises(LockBusy, match="role 'postgres'"), Snapshot(clerk):

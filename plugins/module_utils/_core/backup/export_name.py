@@ -39,7 +39,7 @@ class ExportName:
         return cls(data_format, compress, cipher)
 
 
-def settled(dest: str, data_format: str | None, compress: str | None, step: str) -> tuple[str, str]:
+def resolve_format(dest: str, data_format: str | None, compress: str | None, step: str) -> tuple[str, str]:
     """Format and compression: as they were given, else as the name says, else plain CSV.
 
     :raises ConfigError: what was given contradicts the name.

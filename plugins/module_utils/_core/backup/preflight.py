@@ -114,7 +114,7 @@ def previous_set(surveys: Sequence[Survey]) -> LoadedSet | None:
     return max(found, key=lambda one: one.id, default=None)
 
 
-def behind(surveys: Sequence[Survey]) -> list[str]:
+def locations_without_newest(surveys: Sequence[Survey]) -> list[str]:
     """The locations that lack the newest set of the label: a copy of it failed, or they are new."""
     newest = previous_set(surveys)
     looked_at = [survey for survey in surveys if survey.error is None]

@@ -207,7 +207,7 @@ def _set_size(found: LoadedSet) -> int:
 
 
 def _warn_of(ends: Ends, surveys: Sequence[Survey], snapshot: Snapshot) -> list[str]:
-    warnings = [] if snapshot.strangers is None else [snapshot.strangers]
+    warnings = [] if snapshot.lock_warning is None else [snapshot.lock_warning]
     if ends.signing_key is None:
         warnings.append("no signing_key: whoever can write to a location can forge this set unnoticed")
     for survey in surveys:

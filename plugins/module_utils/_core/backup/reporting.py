@@ -12,7 +12,7 @@ from ..postgres.names import display_name
 from ..texts import bounded_list, page, readable_size
 from .backup_run import Written
 from .named_tables import missing_finding
-from .preflight import Cleared, behind
+from .preflight import Cleared, locations_without_newest
 from .preparing import Ends, Plan
 from .request import BackupRequest
 
@@ -83,7 +83,7 @@ def _common(request: BackupRequest, ends: Ends, plan: Plan, duration: float) -> 
             "size": plan.server.size,
         },
         "previous": None if plan.previous is None else str(plan.previous.id),
-        "behind": behind(plan.surveys),
+        "behind": locations_without_newest(plan.surveys),
         "duration": round(duration, 3),
         "left_out": list(map(display_name, plan.left_out)),
         "missing_tables": list(dict.fromkeys(one.name for one in plan.gone)),
@@ -92,10 +92,10 @@ def _common(request: BackupRequest, ends: Ends, plan: Plan, duration: float) -> 
 
 
 def _lock_finding(plan: Plan) -> Finding:
-    strangers = plan.snapshot.strangers
-    if strangers is None:
+    lock_warning = plan.snapshot.lock_warning
+    if lock_warning is None:
         return Finding(check="backup_lock", status=PASSED, message="no session blocks backups")
-    return Finding(check="backup_lock", status=WARNING, message=strangers)
+    return Finding(check="backup_lock", status=WARNING, message=lock_warning)
 
 
 def _locations(

@@ -22,7 +22,7 @@ from ..stream.files import PRIVATE_MODE, RegularFile, ReplacingFileSink, file_di
 from ..stream.pipeline import Pipeline, Sink
 from ..stream.stages import Transform
 from ..stream.transforms import Sha256, compressors
-from .export_name import check_cipher, settled
+from .export_name import check_cipher, resolve_format
 
 STEP = "export the table"
 COMPRESSIONS = ("none", "gzip", "zstd")
@@ -58,7 +58,9 @@ class ExportRequest:
     def parse(cls, parameters: Mapping[str, Any]) -> ExportRequest:
         """Make a request of the module's parameters; raise :class:`ConfigError` if they cannot be right."""
         names = {"format": "data_format"}
-        data_format, compress = settled(parameters["dest"], parameters.get("format"), parameters.get("compress"), STEP)
+        data_format, compress = resolve_format(
+            parameters["dest"], parameters.get("format"), parameters.get("compress"), STEP
+        )
         parameters = {**parameters, "format": data_format, "compress": compress}
         known = {item.name for item in fields(cls)}
         given = {names.get(name, name): value for name, value in parameters.items() if value is not None}

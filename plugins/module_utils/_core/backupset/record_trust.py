@@ -158,35 +158,35 @@ def _signature(data: bytes, signature: bytes | None, keys: Sequence[VerifyKey]) 
     return GOOD
 
 
-def locations_trusting(claim: StoredRecord, location: str, around: TrustContext) -> tuple[frozenset[str], str]:
+def locations_trusting(claim: StoredRecord, location: str, context: TrustContext) -> tuple[frozenset[str], str]:
     """The locations in which a record that lies in *location* is trusted, and what is wrong with it.
 
     :return: the locations, none where it counts nowhere; and the doubt, "" for none.
     """
     record, nowhere = claim.record, frozenset[str]()
-    future = record.time > around.now + SKEW
+    future = record.time > context.now + SKEW
     doubt = f"is from the future: it says {record.time:%Y-%m-%d %H:%M} UTC" if future else claim.distrust
     if isinstance(record, Hold):
-        return around.places, doubt
+        return context.places, doubt
     if future:
         return nowhere, doubt
     if isinstance(record, Release):
-        if around.held_at is not None and record.released_at <= around.held_at:
+        if context.held_at is not None and record.released_at <= context.held_at:
             # Holding the set took the release back; one that is there again was kept by somebody.
             return nowhere, doubt
-        return around.places if claim.signed else frozenset({location}), doubt
-    return _locations_trusting_drill(claim, record, location, around)
+        return context.places if claim.signed else frozenset({location}), doubt
+    return _locations_trusting_drill(claim, record, location, context)
 
 
 def _locations_trusting_drill(
-    claim: StoredRecord, drill: Drill, location: str, around: TrustContext
+    claim: StoredRecord, drill: Drill, location: str, context: TrustContext
 ) -> tuple[frozenset[str], str]:
-    here = around.manifests.get(location)
-    if drill.manifest not in (around.manifests.values() if claim.signed else (here,)):
+    here = context.manifests.get(location)
+    if drill.manifest not in (context.manifests.values() if claim.signed else (here,)):
         return frozenset(), "is about another manifest than the one in this location" if here else ""
     if claim.signed:
-        return around.places, ""
-    if drill.location != location and drill.location in around.places:
+        return context.places, ""
+    if drill.location != location and drill.location in context.places:
         return frozenset(), f"is about location '{drill.location}': only a signed record is valid for another location"
     # Those from before there was a key are no news; what is not proven without them tells the check of the drills.
     return frozenset({location}), claim.distrust if claim.signature == BAD else ""
@@ -205,18 +205,18 @@ def count(
     holds = [claim.record for _location, claim in each if isinstance(claim.record, Hold)]
     # A hold that says it is from the future must not make every release one from before it.
     held_at = max((hold.held_at for hold in holds if hold.held_at <= now + SKEW), default=None)
-    around = TrustContext(frozenset(places), manifests, now, held_at)
+    context = TrustContext(frozenset(places), manifests, now, held_at)
     released: set[str] = set()
     drills: dict[Drill, frozenset[str]] = {}
     doubts: list[RecordWarning] = []
     for location, claim in each:
-        counts_in, doubt = locations_trusting(claim, location, around)
+        counts_in, doubt = locations_trusting(claim, location, context)
         if doubt and not _is_copied(claim, location, claims):
             doubts.append(RecordWarning(location, claim.record.id, claim.name, doubt))
         if isinstance(claim.record, Release):
             released |= counts_in
         elif isinstance(claim.record, Drill) and counts_in:
-            drill = _of_today(claim.record, location, around)
+            drill = _of_today(claim.record, location, context)
             drills[drill] = drills.get(drill, frozenset()) | counts_in
     return TrustedRecords(
         tuple(hold for hold in holds if hold.holds_at(now)),
@@ -237,6 +237,6 @@ def _is_copied(claim: StoredRecord, location: str, claims: Mapping[str, Sequence
     return any(other.record == record for other in claims.get(record.location, ()))
 
 
-def _of_today(drill: Drill, location: str, around: TrustContext) -> Drill:
+def _of_today(drill: Drill, location: str, context: TrustContext) -> Drill:
     """One of a location that is called otherwise now is about the one that it lies in."""
-    return drill if drill.location in around.places else replace(drill, location=location)
+    return drill if drill.location in context.places else replace(drill, location=location)

@@ -80,7 +80,7 @@ class Read:
         return self.summary is not None and self.summary.signature == "good"
 
 
-class _Wanted(NamedTuple):
+class _Request(NamedTuple):
     """One small object that has to be read."""
 
     directory: SetDirectory
@@ -136,14 +136,14 @@ class Reader:
         others = [read for _directory, read in pairs if read.distrust]
         start, left = 0, MAX_UNPROVEN_SETS
         while some := hopeful[start : start + min(_BATCH, left)]:
-            each = (_Wanted(directory, directory.objects[MANIFEST], MANIFEST, read) for directory, read in some)
+            each = (_Request(directory, directory.objects[MANIFEST], MANIFEST, read) for directory, read in some)
             self._load_batch(pool, [one for one in each if self._is_unknown(one)])
             start += len(some)
             left -= sum(not read.proven for _directory, read in some)
         for read in [*(read for _directory, read in hopeful[start:]), *others[left:]]:
             read.unseen = True
 
-    def _wanted_records(self, pairs: Iterable[tuple[SetDirectory, Read]]) -> Iterator[_Wanted]:
+    def _wanted_records(self, pairs: Iterable[tuple[SetDirectory, Read]]) -> Iterator[_Request]:
         """The records that are to be read, as the cache does not have them."""
         count, size = 0, 0
         for directory, read in pairs:
@@ -156,15 +156,15 @@ class Reader:
                     read.problems.append(Problem(info.key, message))
                 elif count > MAX_RECORDS:
                     read.problems.append(Problem(info.key, f"is not read: there are more than {MAX_RECORDS} records"))
-                elif self._is_unknown(wanted := _Wanted(directory, info, name, read)):
+                elif self._is_unknown(wanted := _Request(directory, info, name, read)):
                     yield wanted
 
-    def _is_unknown(self, one: _Wanted) -> bool:
+    def _is_unknown(self, one: _Request) -> bool:
         """Whether an object is to be read; otherwise what the cache knows of it is taken over."""
         known = self._cache.get(one.info, self._version(one.directory, one.name))
         return known is None or not self._apply(one.name, known, one.read)
 
-    def _load_batch(self, pool: ThreadPoolExecutor, batch: Sequence[_Wanted]) -> None:
+    def _load_batch(self, pool: ThreadPoolExecutor, batch: Sequence[_Request]) -> None:
         self.count += len(batch)
         tasks = [batch[start : start + _TASK] for start in range(0, len(batch), _TASK)]
         outcomes = itertools.chain.from_iterable(pool.map(self._load_all, tasks))
@@ -203,10 +203,10 @@ class Reader:
             return False
         return True
 
-    def _load_all(self, some: Sequence[_Wanted]) -> list[Any]:
+    def _load_all(self, some: Sequence[_Request]) -> list[Any]:
         return [self._load(one) for one in some]
 
-    def _load(self, one: _Wanted) -> Any:
+    def _load(self, one: _Request) -> Any:
         """What the cache keeps of one object, or what is wrong with it."""
         limit = manifest_limit(self._keys) if one.name == MANIFEST else MAX_RECORD_BYTES
         if one.info.size > limit:
@@ -220,7 +220,7 @@ class Reader:
             except (FormatError, CryptoError) as error:
                 return Problem(one.info.key, error.message)
 
-    def _record(self, one: _Wanted, data: bytes) -> list[str]:
+    def _record(self, one: _Request, data: bytes) -> list[str]:
         """Parse a record; return its problems."""
         signature = self._signature(one.directory, one.name)
         with _parsing.hold(memory_of(data)):

@@ -26,28 +26,28 @@ class Nullable(FieldType[Value | None]):
     """A value or null."""
 
     def __init__(self, field_type: FieldType[Value]) -> None:
-        self._shape = field_type
+        self._field_type = field_type
 
     def read(self, value: object) -> Value | None:
-        return None if value is None else self._shape.read(value)
+        return None if value is None else self._field_type.read(value)
 
     def write(self, value: Value | None) -> object:
-        return None if value is None else self._shape.write(value)
+        return None if value is None else self._field_type.write(value)
 
     def schema(self, definitions: dict[str, Schema]) -> Schema:
-        return {"anyOf": [self._shape.schema(definitions), {"type": "null"}]}
+        return {"anyOf": [self._field_type.schema(definitions), {"type": "null"}]}
 
 
 class ListOf(FieldType[tuple[Value, ...]]):
     """A JSON list whose values all have one type."""
 
     def __init__(self, field_type: FieldType[Value]) -> None:
-        self._shape = field_type
+        self._field_type = field_type
 
     def read(self, value: object) -> tuple[Value, ...]:
         if not isinstance(value, list):
             raise Mismatch("a list", value)
-        read = self._shape.read
+        read = self._field_type.read
         found: list[Value] = []
         try:
             for item in value:
@@ -57,10 +57,10 @@ class ListOf(FieldType[tuple[Value, ...]]):
         return tuple(found)
 
     def write(self, value: Sequence[Value]) -> object:
-        return [self._shape.write(item) for item in value]
+        return [self._field_type.write(item) for item in value]
 
     def schema(self, definitions: dict[str, Schema]) -> Schema:
-        return {"type": "array", "items": self._shape.schema(definitions)}
+        return {"type": "array", "items": self._field_type.schema(definitions)}
 
 
 class MapOf(FieldType[dict[str, Value]]):

@@ -56,7 +56,7 @@ class OpensslOptions:
 
 
 @dataclass(frozen=True)
-class Given:
+class DecryptionOptions:
     """What a cipher decrypts with beside keys; its text form shows no secret.
 
     :param detect: what tells all kinds of files from each other, for a cipher whose key only shows by what comes out.
@@ -134,7 +134,7 @@ class Cipher(ABC):
     formats: ClassVar[tuple[Format, ...]]
     suffixes: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: DecryptionOptions) -> None:
         self.given = given
 
     @classmethod

@@ -9,7 +9,7 @@ from ..errors import ConfigError, FormatError
 from ..stream.key_files import path_of, read_key_file
 from ..stream.stages import AtMost, Transform
 from .age.cipher import AgeCipher, open_identity_file
-from .cipher import DECRYPT, Cipher, Given, OpensslOptions
+from .cipher import DECRYPT, Cipher, DecryptionOptions, OpensslOptions
 from .cipher import IDENTITIES_STEP as STEP
 from .ciphers import CIPHERS
 from .detect import EMPTY, UNKNOWN, detect
@@ -31,7 +31,9 @@ class Decryption:
     :ivar max_toc: bytes of memory that the table of contents of a dump may take.
     """
 
-    def __init__(self, ciphers: Mapping[str, Cipher], given: Given, max_expansion: int, max_toc: int) -> None:
+    def __init__(
+        self, ciphers: Mapping[str, Cipher], given: DecryptionOptions, max_expansion: int, max_toc: int
+    ) -> None:
         self.max_toc = max_toc
         self._max_expansion = max_expansion
         self._ciphers = ciphers
@@ -58,7 +60,7 @@ class Decryption:
         :param max_toc_size: MiB of memory that the table of contents of a dump may take.
         :raises ConfigError: naming the identity by its number or path.
         """
-        given = Given(detect, passphrase, gnupghome, openssl_options or OpensslOptions())
+        given = DecryptionOptions(detect, passphrase, gnupghome, openssl_options or OpensslOptions())
         ciphers = {name: cipher(given) for name, cipher in CIPHERS.items()}
         for number, entry in enumerate(identities, start=1):
             _read(entry, f"identity {number}", list(ciphers.values()), passphrase)

@@ -144,11 +144,11 @@ class WatchedSocket:
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """See :meth:`socket.socket.recv_into`."""
-        return self._patiently(lambda: self._socket.recv_into(buffer, nbytes, flags))
+        return self._until_moved(lambda: self._socket.recv_into(buffer, nbytes, flags))
 
     def send(self, data: Any, flags: int = 0) -> int:
         """See :meth:`socket.socket.send`."""
-        return self._patiently(lambda: self._socket.send(data, flags))
+        return self._until_moved(lambda: self._socket.send(data, flags))
 
     def sendall(self, data: Any, flags: int = 0) -> None:
         """See :meth:`socket.socket.sendall`."""
@@ -166,7 +166,7 @@ class WatchedSocket:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
 
-    def _patiently(self, act: Callable[[], int]) -> int:
+    def _until_moved(self, act: Callable[[], int]) -> int:
         while True:
             began = time.monotonic()
             try:

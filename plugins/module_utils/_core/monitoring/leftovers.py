@@ -114,7 +114,7 @@ def _databases(connection: Connection, name: str, named: Collection[str], now: d
         note = DatabaseNote.parse(comment)
         if (
             note is None
-            or not _is_whole(note.database, note.kind, note.backup)
+            or not _are_texts(note.database, note.kind, note.backup)
             or other in named
             or (note.database != name and note.database in named)
         ):
@@ -130,7 +130,7 @@ def _tables(connection: Connection, name: str) -> Iterator[Leftover]:
     if connection.info.dbname != name:
         return
     for schema, table, comment in _rows(connection, _TABLES, [MARK]):
-        if (note := TableNote.parse(comment)) is not None and _is_whole(*note.table, note.kind, note.backup):
+        if (note := TableNote.parse(comment)) is not None and _are_texts(*note.table, note.kind, note.backup):
             of, shown = display_name(note.table), display_name((schema, table))
             yield Leftover("table", shown, of, note.kind, note.backup, _time(note.time))
 
@@ -151,8 +151,8 @@ def _kept(found: Sequence[Leftover], now: datetime) -> Finding:
     if not found:
         return Finding(check="kept", status=PASSED, message="no restore has left anything behind")
     kinds = {one.kind for one in found if one.state != LOADING}
-    settle = [f"restore{'_table' * (kind == 'table')}_state=finalized" for kind in sorted(kinds)]
-    ways = [f"{' and '.join(settle)} with the restore's command drops what is kept"] if settle else []
+    commands = [f"restore{'_table' * (kind == 'table')}_state=finalized" for kind in sorted(kinds)]
+    ways = [f"{' and '.join(commands)} with the restore's command drops what is kept"] if commands else []
     if any(one.state == LOADING for one in found):
         ways.append("the next restore drops what is half made")
     return Finding(
@@ -166,7 +166,7 @@ def _rows(connection: Connection, query: str, values: Sequence[object]) -> list[
         return list(cursor.fetchall())
 
 
-def _is_whole(*values: object) -> bool:
+def _are_texts(*values: object) -> bool:
     """Whether a comment's values are texts: whoever owns the object can have written anything there."""
     return all(isinstance(value, str) for value in values)
 

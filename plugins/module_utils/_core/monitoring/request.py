@@ -76,11 +76,11 @@ class CheckRequest:
 
 
 def _parse_findings(given: Sequence[Mapping[str, Any]]) -> tuple[Finding, ...]:
-    shape = Record(Finding)
+    record = Record(Finding)
     found = []
     for one in given:
         try:
-            found.append(shape.read({"subject": "", **{k: v for k, v in one.items() if v is not None}}))
+            found.append(record.read({"subject": "", **{k: v for k, v in one.items() if v is not None}}))
         except Mismatch as mismatch:
             hint = f"check, subject, status ({', '.join(STATUSES)}) and message"
             raise ConfigError(STEP, f"findings: {mismatch}", hint=hint) from None

@@ -17,7 +17,7 @@ TRANSACTION_PORT = 6543
 """Where Supabase (and by its example others) puts the transaction pooler."""
 
 _PROBES = 3
-_PATIENCE = 10.0
+_TIMEOUT = 10.0
 _PID = "SELECT pg_catalog.pg_backend_pid()"
 _known_to_keep_sessions: set[str] = set()
 
@@ -58,7 +58,7 @@ def _shares_session(connection: Connection, conninfo: str, host: str, port: int)
     except TimeoutError:
         raise PreflightError(
             STEP,
-            f"the pooler at {host}:{port} gave no second session within {_PATIENCE:g} s",
+            f"the pooler at {host}:{port} gave no second session within {_TIMEOUT:g} s",
             hint="a backup needs several sessions at once: enlarge the pool, or connect to the server itself",
         ) from None
     finally:
@@ -83,7 +83,7 @@ def _begin(connection: Connection) -> int | None:
 def _wait(connection: Connection) -> None:
     from psycopg2.extensions import POLL_OK, POLL_READ
 
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT
     with selectors.DefaultSelector() as selector:
         while (state := connection.poll()) != POLL_OK:
             event = selectors.EVENT_READ if state == POLL_READ else selectors.EVENT_WRITE

@@ -155,7 +155,7 @@ def take_lock(connection: Connection, number: int, may_hold: MayHold) -> Session
             keys = look.keys()
             rival = _first(keys, True) or _first(keys, None)
             if rival is None:
-                return SessionLock((LOCK_CLASS + index, number), _strangers(keys))
+                return SessionLock((LOCK_CLASS + index, number), _other_holders(keys))
             cursor.execute(_UNLOCK, [LOCK_CLASS + index, number])
             time.sleep(_PAUSE * (1 + random.random()))  # noqa: S311 - no secret
     raise LockHeld(rival)
@@ -216,7 +216,7 @@ def _first(keys: list[_Key], counts: bool | None) -> Holder | None:
     return next((key.holder for key in keys if key.counts is counts), None)
 
 
-def _strangers(keys: list[_Key]) -> tuple[Holder, ...]:
+def _other_holders(keys: list[_Key]) -> tuple[Holder, ...]:
     return tuple(dict.fromkeys(key.holder for key in keys))
 
 

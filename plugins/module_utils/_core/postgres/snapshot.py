@@ -115,7 +115,7 @@ class Snapshot:
         return self._options
 
     @property
-    def strangers(self) -> str | None:
+    def lock_warning(self) -> str | None:
         """Who would keep backups of the database from being made, and was passed over; None where nobody would."""
         if not self.lock.passed_over:
             return None

@@ -45,8 +45,8 @@ class PlainReader:
 
         :raises BackupError: no key fits, or it is not what the manifest tells of.
         """
-        return self._going_on(
-            lambda done: _after(done, unwrap(self._file, self._verified.read(0, self.artifact.size), self._decryption))
+        return self._resuming(
+            lambda done: _skip(done, unwrap(self._file, self._verified.read(0, self.artifact.size), self._decryption))
         )
 
     def ranges(self, wanted: Ranges) -> Iterator[bytes]:
@@ -57,7 +57,7 @@ class PlainReader:
         """The plain bytes of a small range, in one piece."""
         return b"".join(self.ranges([(offset, length)]))
 
-    def _at_last(self, read: Callable[[], Result]) -> Result:
+    def _with_failover(self, read: Callable[[], Result]) -> Result:
         """What *read* returns in the first location that does not fail."""
         while True:
             location = self._file.location
@@ -67,7 +67,7 @@ class PlainReader:
                 if not self._file.go_on(location, error):
                     raise
 
-    def _going_on(self, begin: Callable[[int], Iterator[bytes]]) -> Iterator[bytes]:
+    def _resuming(self, begin: Callable[[int], Iterator[bytes]]) -> Iterator[bytes]:
         """The pieces of *begin*, which is given how many bytes came before, from one location after the other."""
         done = 0
         while True:
@@ -100,7 +100,7 @@ class SeekablePlain(PlainReader):
         if frames is None:
             return self._decrypted(offset, length)
         age = self._age
-        size = self.artifact.size if age is None else self._at_last(lambda: age.plain_size)
+        size = self.artifact.size if age is None else self._with_failover(lambda: age.plain_size)
 
         def fetch(start: int, count: int) -> bytes:
             return b"".join(self._decrypted(start, count))
@@ -113,7 +113,7 @@ class SeekablePlain(PlainReader):
                 return self._verified.read(offset + done, length - done)
             return stream_range(self._age, self._verified.read, offset + done, length - done)
 
-        return self._going_on(begin)
+        return self._resuming(begin)
 
     def _open(self) -> SeekableReader:
         def fetch(offset: int, length: int) -> bytes:
@@ -126,7 +126,7 @@ class SeekablePlain(PlainReader):
             raise does_not_fit(error, self.artifact) from None
         name = f"decrypt {self.artifact.name}"
         try:
-            return self._at_last(
+            return self._with_failover(
                 lambda: SeekableReader(
                     fetch, self.artifact.size, identities, head=head, others=self._file.other_headers, name=name
                 )
@@ -191,7 +191,7 @@ def unwrap(file: StoredArtifact, stored: Iterator[bytes], decryption: Decryption
         stages.append(decryption.allowance(artifact.size))
     size = 0
     try:
-        for piece in through(_behind(head, stored), stages):
+        for piece in through(_prepend(head, stored), stages):
             size += len(piece)
             if artifact.plain_size is not None and size > artifact.plain_size:
                 raise FormatError(STEP, f"{artifact.name} has more inside than its {artifact.plain_size} bytes")
@@ -202,7 +202,7 @@ def unwrap(file: StoredArtifact, stored: Iterator[bytes], decryption: Decryption
         raise FormatError(STEP, f"{artifact.name} has {size} bytes inside instead of {artifact.plain_size}")
 
 
-def _after(count: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _skip(count: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
     """The bytes of *pieces* after the first *count*."""
     for piece in pieces:
         if len(piece) > count:
@@ -210,7 +210,7 @@ def _after(count: int, pieces: Iterator[bytes]) -> Iterator[bytes]:
         count = max(0, count - len(piece))
 
 
-def _behind(head: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _prepend(head: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
     yield head
     yield from pieces
 

@@ -151,7 +151,7 @@ class Unxz(Decompressor):
 
     def _expand(self, data: bytes) -> Iterator[bytes]:
         if data and self._stream.eof:
-            data = self._behind_end(data)
+            data = self._skip_padding(data)
         while data or (self._begun and not self._stream.eof and not self._stream.needs_input):
             try:
                 piece = self._stream.decompress(data, PIECE_BYTES)
@@ -161,9 +161,9 @@ class Unxz(Decompressor):
             if piece:
                 yield piece
             # Empty before a stream's end.
-            data = self._behind_end(self._stream.unused_data)
+            data = self._skip_padding(self._stream.unused_data)
 
-    def _behind_end(self, data: bytes) -> bytes:
+    def _skip_padding(self, data: bytes) -> bytes:
         """Skip the padding behind a stream; what follows begins another one."""
         rest = data.lstrip(b"\0")
         self._padding += len(data) - len(rest)

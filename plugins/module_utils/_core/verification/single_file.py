@@ -35,9 +35,9 @@ def verify_file(request: VerifyRequest, access: Access) -> list[Finding]:
         return findings
     layers = LayeredFile(file, access.decryption)
     unwrapped = layers.unwrap_layers()
-    around = " in ".join(layer.title for layer in reversed(unwrapped.layers))
+    layer_titles = " in ".join(layer.title for layer in reversed(unwrapped.layers))
     kind = "a script of SQL" if contents.toc is None else detect(unwrapped.head).title
-    add_finding("file", PASSED, f"{kind}{f' in {around}' if around else ''}, read to its end")
+    add_finding("file", PASSED, f"{kind}{f' in {layer_titles}' if layer_titles else ''}, read to its end")
     for warning in contents.warnings:
         add_finding("origin", WARNING, warning)
     check_size(file.size, request, add_finding)

@@ -44,13 +44,13 @@ class Answer:
 
     :param headers: their names are of any case.
     :param body: its beginning, see :func:`ask`.
-    :param whole: whether that is all of it.
+    :param complete: whether that is all of it.
     """
 
     status: int
     headers: Message
     body: bytes
-    whole: bool
+    complete: bool
 
     @property
     def text(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.backup.export_name import check_cipher, settled
+from ansible_collections.mobul.backup.plugins.module_utils._core.backup.export_name import check_cipher, resolve_format
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
 
 
@@ -23,13 +23,13 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.errors import C
 )
 def test_the_name_says_what_the_file_is(name: str, data_format: str, compress: str) -> None:
     for path in (name, f"/srv/x.json.gz/{name}"):
-        assert settled(path, None, None, "x") == (data_format, compress)
-        assert settled(path, data_format, compress, "x") == (data_format, compress)
+        assert resolve_format(path, None, None, "x") == (data_format, compress)
+        assert resolve_format(path, data_format, compress, "x") == (data_format, compress)
 
 
 def test_what_the_name_does_not_say_is_free() -> None:
-    assert settled("t.csv", None, "zstd", "x") == ("csv", "zstd")
-    assert settled("out", "json", "gzip", "x") == ("json", "gzip")
+    assert resolve_format("t.csv", None, "zstd", "x") == ("csv", "zstd")
+    assert resolve_format("out", "json", "gzip", "x") == ("json", "gzip")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_what_the_name_does_not_say_is_free() -> None:
 )
 def test_a_contradiction_is_refused(name: str, given: tuple[str | None, str | None], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
-        settled(f"/srv/{name}", *given, "export the table")
+        resolve_format(f"/srv/{name}", *given, "export the table")
 
 
 def test_a_file_in_the_open_does_not_look_encrypted() -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from ...errors import BackupError, ConfigError, CryptoError
-from ..cipher import DECRYPT, IDENTITIES_STEP, RECIPIENTS_STEP, Cipher, Encryption, Format, Given
+from ..cipher import DECRYPT, IDENTITIES_STEP, RECIPIENTS_STEP, Cipher, DecryptionOptions, Encryption, Format
 from .armor import ArmorReader
 from .decryptor import Decryptor
 from .encryptor import Encryptor
@@ -58,7 +58,7 @@ class AgeCipher(Cipher):
     formats = (Format("age", "age"), Format("age (armored)", "age", armored=True))
     suffixes = (".age",)
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: DecryptionOptions) -> None:
         super().__init__(given)
         self._keys: list[Identity] = []
 

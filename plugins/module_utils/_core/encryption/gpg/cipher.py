@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 
 from ...errors import BackupError
-from ..cipher import Cipher, Encryption, Format, Given
+from ..cipher import Cipher, DecryptionOptions, Encryption, Format
 from .home import GpgHome
 from .keys import GpgKey, Keyring, expiry_warning, parse_fingerprint
 from .openpgp import begins_key, begins_message, message_key_ids
@@ -97,7 +97,7 @@ class GpgCipher(Cipher):
     formats = (Format("gpg", "gpg", weak=True), Format("gpg (armored)", "gpg", armored=True))
     suffixes = (".gpg", ".asc", ".pgp")
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: DecryptionOptions) -> None:
         super().__init__(given)
         self._keys: list[bytes] = []
         self._home: GpgHome | None = None

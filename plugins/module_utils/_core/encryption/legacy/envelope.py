@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ...errors import CryptoError, FormatError
-from ..cipher import DECRYPT, Cipher, Format, Given
+from ..cipher import DECRYPT, Cipher, DecryptionOptions, Format
 from .blockcipher import gcm_decryptor
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class EnvelopeCipher(Cipher):
     name = "envelope"
     formats = (Format("AES-256-GCM envelope", "envelope"),)
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: DecryptionOptions) -> None:
         super().__init__(given)
         self._keys: list[bytes] = []
 

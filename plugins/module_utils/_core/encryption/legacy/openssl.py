@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ...errors import ConfigError, CryptoError, FormatError
-from ..cipher import DECRYPT, Cipher, Format, Given
+from ..cipher import DECRYPT, Cipher, DecryptionOptions, Format
 from .blockcipher import cbc_decryptor
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class OpensslCipher(Cipher):
     )
     suffixes = (".enc",)
 
-    def __init__(self, given: Given) -> None:
+    def __init__(self, given: DecryptionOptions) -> None:
         super().__init__(given)
         known = given.openssl
         self._candidates = derivations(known.kdf, known.digest, known.iterations)
@@ -174,7 +174,7 @@ class OpensslDecryptor:
             self._pending += chunk
             if len(self._pending) < len(_MAGIC) + _SALT_BYTES + SAMPLE_BYTES + _BLOCK:
                 return b""
-            chunk = self._choose(whole=False)
+            chunk = self._choose(complete=False)
         return self._decrypt(chunk)
 
     def finalize(self) -> bytes:
@@ -183,7 +183,7 @@ class OpensslDecryptor:
             self._pending += self._decoder.finalize()
         output = b""
         if self._context is None:
-            output = self._decrypt(self._choose(whole=True))
+            output = self._decrypt(self._choose(complete=True))
         if self._context is None:
             raise AssertionError("no key was chosen")
         try:
@@ -202,16 +202,16 @@ class OpensslDecryptor:
         self._held = data[-_BLOCK:]
         return data[:-_BLOCK]
 
-    def _choose(self, *, whole: bool) -> bytes:
+    def _choose(self, *, complete: bool) -> bytes:
         """Set up the decryption by the first candidate that gives something plausible; return the ciphertext."""
         if not self._pending.startswith(_MAGIC):
             raise FormatError(STEP, "the file does not begin as one of 'openssl enc' with a salt")
         salt = self._pending[len(_MAGIC) : len(_MAGIC) + _SALT_BYTES]
         ciphertext = self._pending[len(_MAGIC) + _SALT_BYTES :]
-        if whole and (not ciphertext or len(ciphertext) % _BLOCK):
+        if complete and (not ciphertext or len(ciphertext) % _BLOCK):
             raise CryptoError(STEP, "the file is truncated: its length is no multiple of the block size")
-        sample = ciphertext if whole else ciphertext[:SAMPLE_BYTES]
-        derivation = self._likeliest(salt, sample, whole)
+        sample = ciphertext if complete else ciphertext[:SAMPLE_BYTES]
+        derivation = self._likeliest(salt, sample, complete)
         if derivation is None:
             raise CryptoError(
                 STEP,
@@ -223,18 +223,22 @@ class OpensslDecryptor:
         self._pending = b""
         return ciphertext
 
-    def _likeliest(self, salt: bytes, sample: bytes, whole: bool) -> Derivation | None:
+    def _likeliest(self, salt: bytes, sample: bytes, complete: bool) -> Derivation | None:
         best: Derivation | None = None
         best_score = 0
         for candidate in self._candidates:
             context = cbc_decryptor(*candidate.key_and_iv(self._password, salt))
             plaintext: bytes | None = context.update(sample) + context.finalize()
-            if whole:
+            if complete:
                 plaintext = _unpad(plaintext or b"")
             if plaintext is None:
                 continue
             # Without an alternative the end decides: the plaintext may be of a kind that is not known here.
-            score = 1 if len(self._candidates) == 1 else _plausibility(plaintext, self._detect(plaintext), whole=whole)
+            score = (
+                1
+                if len(self._candidates) == 1
+                else _plausibility(plaintext, self._detect(plaintext), complete=complete)
+            )
             if score > best_score:
                 best, best_score = candidate, score
         return best
@@ -272,20 +276,20 @@ def _unpad(data: bytes) -> bytes | None:
     return data[:-count]
 
 
-def _plausibility(plaintext: bytes, found: Format, *, whole: bool) -> int:
+def _plausibility(plaintext: bytes, found: Format, *, complete: bool) -> int:
     """How likely somebody wanted to keep this: 0 not at all, 1 a short mark that chance could make, 2 surely."""
     if found.weak:
         return 1
-    return 2 if found.known or _is_text(plaintext, whole=whole) else 0
+    return 2 if found.known or _is_text(plaintext, complete=complete) else 0
 
 
-def _is_text(data: bytes, *, whole: bool) -> bool:
+def _is_text(data: bytes, *, complete: bool) -> bool:
     if _CONTROL.search(data):
         return False
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        cut_at_the_end = not whole and error.start >= len(data) - 3
+        cut_at_the_end = not complete and error.start >= len(data) - 3
         # Text of another encoding has no control characters either; random bytes of this length always do.
         return cut_at_the_end or len(data) >= _ENOUGH_TEXT
     return True

@@ -70,7 +70,7 @@ def hold_in(
         copies[name] = Copy(name, "failed", error=error)
     if not check_mode:
         wanted = [(one, copies[one.name]) for one in locations]
-        copies |= _carried_out(
+        copies |= _apply_plans(
             request, set_id, [(one, copy) for one, copy in wanted if copy.steps or copy.state == "held"]
         )
     result = report(request, set_id, [copies[location.name] for location in locations], check_mode)
@@ -131,7 +131,7 @@ def _planned(request: HoldRequest, set_id: SetId, name: str, looked: CopyState, 
     return found
 
 
-def _carried_out(request: HoldRequest, set_id: SetId, planned: Sequence[tuple[Location, Copy]]) -> dict[str, Copy]:
+def _apply_plans(request: HoldRequest, set_id: SetId, planned: Sequence[tuple[Location, Copy]]) -> dict[str, Copy]:
     """What became of the plans of some locations, by name."""
     directory = set_id.directory(request.label)
     steps = {location.name: copy.steps for location, copy in planned}

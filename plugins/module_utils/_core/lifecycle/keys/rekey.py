@@ -64,7 +64,7 @@ class RekeyRequest:
 
 
 @dataclass(frozen=True)
-class _Found:
+class _RekeyedCopy:
     """The copy of the set in one location, with its rekey records."""
 
     loaded: LoadedSet
@@ -103,15 +103,15 @@ def run_backup_rekey(params: Mapping[str, Any], check_mode: bool) -> dict[str, A
 def rekey_in(locations: Sequence[Location], request: RekeyRequest, check_mode: bool) -> dict[str, Any]:
     """Rekey the set in locations that are open already; return the result."""
     answers, failures = ask_all(locations, lambda location: _look(location, request))
-    found = {name: answer for name, answer in answers.items() if isinstance(answer, _Found)}
-    loaded = _agreed(request, found, answers, failures)
+    found = {name: answer for name, answer in answers.items() if isinstance(answer, _RekeyedCopy)}
+    loaded = _same_manifest(request, found, answers, failures)
     warnings = [UNPROVEN[loaded.signature]] if loaded.signature in UNPROVEN else []
     holders = [location for location in locations if location.name in found]
     record = _record(holders, request, loaded, found, warnings)
 
     def work(location: Location) -> Copy:
         answer = answers[location.name]
-        return _place(location, request, answer, record, check_mode) if isinstance(answer, _Found) else answer
+        return _place(location, request, answer, record, check_mode) if isinstance(answer, _RekeyedCopy) else answer
 
     done, more = ask_all([location for location in locations if location.name in answers], work)
     failed = {**failures, **more}
@@ -141,19 +141,19 @@ def _recipients(given: Sequence[str]) -> tuple[X25519Recipient, ...]:
     return tuple(map(parse_recipient, names))
 
 
-def _look(location: Location, request: RekeyRequest) -> _Found | Copy:
+def _look(location: Location, request: RekeyRequest) -> _RekeyedCopy | Copy:
     """The set as it lies in a location; or what there is instead of it."""
     if location.stat(f"{request.directory}/{MANIFEST}") is None:
         return Copy(location.name, absent(location, request.directory), "no such set")
     loaded = load_set(location, request.label, request.id, request.verify_keys)
     names = frozenset(info.key.rpartition("/")[2] for info in location.list(request.directory))
-    return _Found(loaded, names, tuple(read_rekeys(location, loaded.manifest, loaded.sha256)))
+    return _RekeyedCopy(loaded, names, tuple(read_rekeys(location, loaded.manifest, loaded.sha256)))
 
 
-def _agreed(
+def _same_manifest(
     request: RekeyRequest,
-    found: Mapping[str, _Found],
-    answers: Mapping[str, _Found | Copy],
+    found: Mapping[str, _RekeyedCopy],
+    answers: Mapping[str, _RekeyedCopy | Copy],
     failures: Mapping[str, BackupError],
 ) -> LoadedSet:
     """The set that all copies agree on; raise an error if they differ.
@@ -179,7 +179,7 @@ def _record(
     holders: Sequence[Location],
     request: RekeyRequest,
     loaded: LoadedSet,
-    found: Mapping[str, _Found],
+    found: Mapping[str, _RekeyedCopy],
     warnings: list[str],
 ) -> _Record | None:
     """The record that is there already, or a new one; None where the set is encrypted to all of them anyway.
@@ -223,7 +223,9 @@ def _new_record(request: RekeyRequest, loaded: LoadedSet, keys: Sequence[FileKey
     return _Record(rekey_name(time), data, request.key.sign(data) if request.key else None)
 
 
-def _place(location: Location, request: RekeyRequest, found: _Found, record: _Record | None, check_mode: bool) -> Copy:
+def _place(
+    location: Location, request: RekeyRequest, found: _RekeyedCopy, record: _Record | None, check_mode: bool
+) -> Copy:
     """Write the record, and its signature, beside one copy if they are not there."""
     if record is None:
         return Copy(location.name, "rekeyed", "encrypted to them")

@@ -74,7 +74,7 @@ def plan_prune(
     for name, index in catalogue.indexes.items():
         said = (one for one in catalogue.finished if name in one.copies and one.has_records)
         here_alone = [candidate_of(one, now, name) for one in said]
-        alone[name] = _going_alone(candidates, here_alone, policy, now, gone)
+        alone[name] = _plan_released_copies(candidates, here_alone, policy, now, gone)
         going = gone | {decision.id for decision in alone[name]}
         here = [copy for copy in index.copies.values() if copy.state != "unfinished"]
         newest = max((copy.id for copy in here if copy.state == "good" and copy.id.is_backup), default=None)
@@ -88,7 +88,7 @@ def plan_prune(
     return PrunePlan(catalogue.label, decisions, goes, stays, unfinished, alone, doubts, unseen=catalogue.unseen)
 
 
-def _going_alone(
+def _plan_released_copies(
     candidates: Sequence[Candidate], here: Sequence[Candidate], policy: Policy, now: datetime, gone: frozenset[SetId]
 ) -> tuple[Decision, ...]:
     """The deletions of one location's copies whose sets stay in other locations.

@@ -102,8 +102,8 @@ class Sources:
             claim = read_record(name, data, signature, label=label, set_id=set_id, keys=self._request.record_keys)
         except (CryptoError, FormatError):
             return None
-        around = TrustContext(frozenset({""}), {"": loaded.sha256}, datetime.now(timezone.utc))
-        counts_in, _doubt = locations_trusting(claim, "", around)
+        context = TrustContext(frozenset({""}), {"": loaded.sha256}, datetime.now(timezone.utc))
+        counts_in, _doubt = locations_trusting(claim, "", context)
         return claim if isinstance(claim.record, Hold) or (claim.signed and counts_in) else None
 
 

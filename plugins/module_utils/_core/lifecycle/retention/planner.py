@@ -76,8 +76,8 @@ def plan_retention(candidates: Iterable[Candidate], policy: Policy, now: datetim
         return tuple(decisions)
     # Where the set of a month goes, the next that stays takes its place, as the next run would say.
     remaining = _decide_all([one for one in ordered if one.id in staying], policy, now)
-    settled = {decision.id: decision for decision in remaining}
-    return tuple(settled.get(decision.id, decision) for decision in decisions)
+    decisions_by_id = {decision.id: decision for decision in remaining}
+    return tuple(decisions_by_id.get(decision.id, decision) for decision in decisions)
 
 
 def _decide_all(ordered: list[Candidate], policy: Policy, now: datetime) -> list[Decision]:

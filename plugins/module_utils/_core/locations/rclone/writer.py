@@ -171,7 +171,7 @@ class RcloneWriter(Writer):
             self._store.ask(step, "operations/movefile", **here, **there)
             self._wait_until_fine(step, self._unlike_renamed)
         except LocationError as error:
-            if not self._settled(step, error):
+            if not self._is_renamed(step, error):
                 raise
 
     def _unlike_renamed(self, entries: list[Entry]) -> str | None:
@@ -189,7 +189,7 @@ class RcloneWriter(Writer):
             return "the store renamed it and does not have it under its name"
         return self._difference(found[0])
 
-    def _settled(self, step: str, error: LocationError) -> bool:
+    def _is_renamed(self, step: str, error: LocationError) -> bool:
         """After *error*, look which name the object has: whether the final one, and as it was sent.
 
         The answer to a rename that was carried out may have been lost. What got its name and is not what was sent

@@ -68,7 +68,7 @@ class Store:
             return reply
 
         try:
-            reply = self._patiently(step, ask)
+            reply = self._retry_silent(step, ask)
         except Exception as error:
             raise explain(error, self.settings, step, key) from error
         if operation in _LISTINGS and not is_listing(reply, self.settings.bucket, parameters.get("Prefix", "")):
@@ -81,7 +81,7 @@ class Store:
         self._answered = True
         return reply
 
-    def _patiently(self, step: str, ask: Callable[[], Result]) -> Result:
+    def _retry_silent(self, step: str, ask: Callable[[], Result]) -> Result:
         """What *ask* returns; once more where the store said nothing, since connections die of old age."""
         for last in (False, True):
             try:
@@ -119,7 +119,7 @@ class Store:
         """
         step = f"read {key}"
         self.refuse_stalled(step)
-        data = self._patiently(step, lambda: self._quick().fetch(key, limit))
+        data = self._retry_silent(step, lambda: self._quick().fetch(key, limit))
         self._answered |= data is not None
         return data
 
@@ -129,7 +129,7 @@ class Store:
         :raises S3Error: it failed for good.
         """
         self.refuse_stalled(step)
-        page = self._patiently(step, lambda: self._quick().listing(**parameters))
+        page = self._retry_silent(step, lambda: self._quick().listing(**parameters))
         self._answered |= page is not None
         return self.call(step, "list_objects_v2", **parameters) if page is None else page
 

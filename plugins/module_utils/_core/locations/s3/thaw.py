@@ -52,10 +52,10 @@ def request_thaw(store: Store, directory: str, days: int, *, tier: str = "Standa
     if tier not in TIERS:
         raise ConfigError(step, f"unknown tier {tier!r}", hint=" or ".join(TIERS))
     found = thaw_states(store, directory)
-    return tuple(_asked(store, step, thaw, days, tier) if thaw.state == "archived" else thaw for thaw in found)
+    return tuple(_request(store, step, thaw, days, tier) if thaw.state == "archived" else thaw for thaw in found)
 
 
-def _asked(store: Store, step: str, thaw: Thaw, days: int, tier: str) -> Thaw:
+def _request(store: Store, step: str, thaw: Thaw, days: int, tier: str) -> Thaw:
     wanted: dict[str, Any] = {"GlacierJobParameters": {"Tier": tier}}
     if thaw.storage_class in ARCHIVES:
         # An object of INTELLIGENT_TIERING moves back, and stays.

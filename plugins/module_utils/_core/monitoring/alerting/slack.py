@@ -93,9 +93,9 @@ def _words(text: str) -> dict[str, Any]:
 
 def escape(text: str, limit: int) -> str:
     """*text* with Slack's control characters escaped, in at most *limit* characters; no escape is cut in two."""
-    whole = "".join(_ESCAPES.get(one, one) for one in text)
-    if len(whole) <= limit:
-        return whole
+    escaped = "".join(_ESCAPES.get(one, one) for one in text)
+    if len(escaped) <= limit:
+        return escaped
     note = f" [{len(text):,} characters, cut]"
     kept, room = [], limit - len(note)
     for one in text:

@@ -19,7 +19,7 @@ from ...errors import BackupError, FormatError
 from ...web.https import Answer, Unreached, ask
 from .access import Access
 
-PATIENCE = 90.0
+REQUEST_SECONDS = 90.0
 """Seconds after which a request that is not answered is given up, all tries together."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
@@ -58,19 +58,19 @@ class ApiError(BackupError):
 class Client:
     """Requests to the platform's API about one project.
 
-    :param patience: seconds for a request and its tries, at most.
+    :param request_seconds: seconds for a request and its tries, at most.
     """
 
     def __init__(
         self,
         access: Access,
         *,
-        patience: float = PATIENCE,
+        request_seconds: float = REQUEST_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.access = access
-        self._patience = patience
+        self._request_seconds = request_seconds
         self._clock = clock
         self._sleep = sleep
 
@@ -92,7 +92,7 @@ class Client:
         return self._carry(step, "POST", path, json.dumps(document).encode())
 
     def _carry(self, step: str, method: str, path: str, body: bytes | None) -> Any:
-        end, pause, tries = self._clock() + self._patience, _FIRST_PAUSE, 1
+        end, pause, tries = self._clock() + self._request_seconds, _FIRST_PAUSE, 1
         while True:
             try:
                 return self._once(step, method, path, body, end)
@@ -135,7 +135,7 @@ class Client:
         if not answer.body.strip():
             return None
         try:
-            if not answer.whole:
+            if not answer.complete:
                 raise FormatError(step, f"is longer than {_ANSWER_LIMIT} bytes")
             return strict_json.loads(answer.body, step)
         except FormatError as error:
@@ -234,13 +234,13 @@ def _reset(answer: Answer) -> float:
     return 0.0
 
 
-def read_answer(shape: FieldType[_T], document: object, step: str) -> _T:
+def read_answer(field_type: FieldType[_T], document: object, step: str) -> _T:
     """A document of the API; what it has beside what is needed is left alone.
 
     :raises ApiError: something is missing, or is not what it should be.
     """
     try:
-        return shape.read(document)
+        return field_type.read(document)
     except Mismatch as mismatch:
         hint = "it is not what Supabase's API is described to answer: is api_url right, or is this collection too old?"
         raise ApiError(step, f"in the API's answer {mismatch}", hint=hint) from None

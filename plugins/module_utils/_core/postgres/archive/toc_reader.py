@@ -62,9 +62,9 @@ class _Long(Exception):
     :ivar behind: where it begins itself.
     """
 
-    def __init__(self, begin: int, behind: int, definition: LongDefinition) -> None:
+    def __init__(self, begin: int, end: int, definition: LongDefinition) -> None:
         super().__init__(begin)
-        self.begin, self.behind = begin, behind
+        self.begin, self.end = begin, end
         self.definition = definition
 
 
@@ -267,9 +267,9 @@ class TocReader:
         """Take a long definition out of its entry, of which the rest is read as if it had none."""
         self._keep(data[done : long.begin], done, 1)
         self._passing = long.definition
-        self._passed_bytes = long.behind - long.begin + long.definition.left
-        end = self.feed(data[long.behind :])
-        return None if end is None else long.behind + end
+        self._passed_bytes = long.end - long.begin + long.definition.left
+        end = self.feed(data[long.end :])
+        return None if end is None else long.end + end
 
     def _take_over(self, data: bytes, begin: int, end: int) -> int:
         """Keep what was read of an entry; return *end*."""

@@ -30,7 +30,7 @@ from .psql_filter import check_restricts
 from .request import RestoreRequest
 from .reserved import reserved_warnings
 from .rights import owner_of_restored, session_warnings
-from .roles import carried_out, plan_missing_roles, roles_left
+from .roles import entries_to_restore, plan_missing_roles, roles_left
 from .script_calls import HINT
 from .strategies import choose_strategy
 from .strategy import Strategy
@@ -60,7 +60,7 @@ def prepare(
     maintenance = open_maintenance(options, request.beside, request.lock_timeout)
     stack.callback(close_maintenance, maintenance)
     options = options.pinned(maintenance)
-    strangers = lock_target(maintenance, request.database)
+    lock_warnings = lock_target(maintenance, request.database)
     target = read_target(maintenance, request.database)
     strategy = choose_strategy(request, target)
     request, lacking_extensions = without_extensions(
@@ -73,7 +73,7 @@ def prepare(
     subscriptions = subscriptions_of(maintenance, request.database)
     lacking = _missing_tablespaces(maintenance, contents)
     quiet = check_quiet(maintenance, target, replaced=strategy.replaces)
-    warnings = [*contents.warnings, *strangers, *quiet, *_identity(target, contents)]
+    warnings = [*contents.warnings, *lock_warnings, *quiet, *_identity(target, contents)]
     warnings += lacking_extensions
     warnings += [*_without_tablespaces(lacking), *lost_settings(contents.toc, target.database)]
     warnings += warn_before(subscriptions, request.database, replaced=strategy.replaces)
@@ -81,7 +81,7 @@ def prepare(
     owner = owner_of_restored(maintenance, target, contents.toc, roles)
     warnings += [*roles_left(roles, target), *session_warnings(maintenance, target)]
     if not target.superuser:
-        warnings += reserved_warnings(list(carried_out(target, contents, request)), target.version_num)
+        warnings += reserved_warnings(list(entries_to_restore(target, contents, request)), target.version_num)
     warnings += strategy.check_rights(maintenance, target, contents, request, owner)
     pg_restore, pg_dump, psql = _programs(request, contents, target, strategy, version)
     check_readable(pg_restore, contents)

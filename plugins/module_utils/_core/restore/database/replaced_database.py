@@ -26,14 +26,14 @@ class Kept:
 
     :param dropped: names of those that were dropped, or in check mode would be.
     :param returned: the one that is in use again.
-    :param aside: the name of the one that was in use until then.
+    :param kept_as: the name of the one that was in use until then.
     :param warnings: what is left to do.
     """
 
     changed: bool
     dropped: tuple[str, ...] = ()
     returned: str | None = None
-    aside: str | None = None
+    kept_as: str | None = None
     warnings: tuple[str, ...] = ()
 
 
@@ -104,9 +104,9 @@ def revert(
     check_owned(target.database, target)
     check_may_create(target)
     now = datetime.now(timezone.utc)
-    aside = beside(target.name, "old", now, target.names) if target.database is not None else None
+    kept_as = beside(target.name, "old", now, target.names) if target.database is not None else None
     if check_mode:
-        return Kept(True, returned=name, aside=aside)
+        return Kept(True, returned=name, kept_as=kept_as)
     comment = None if target.database is None else target.database.comment
     undone = replace(note, kind=UNDONE, time=now.isoformat(timespec="seconds"), comment=comment, subscriptions=())
     existing = target.database
@@ -119,9 +119,9 @@ def revert(
     rename_databases(
         connection,
         elsewhere(options, request.beside),
-        DatabaseRename(target.name, aside, name, note=undone.to_text(), comment=note.comment, before=before),
+        DatabaseRename(target.name, kept_as, name, note=undone.to_text(), comment=note.comment, before=before),
         end_connections=request.end_connections,
     )
     with after_change():
         warnings = enable(options, target.name, note.subscriptions)
-    return Kept(True, returned=name, aside=aside, warnings=tuple(warnings))
+    return Kept(True, returned=name, kept_as=kept_as, warnings=tuple(warnings))

@@ -103,8 +103,8 @@ def report_kept(request: RestoreRequest, kept: Kept) -> dict[str, Any]:
     """The result of ``state: finalized`` or ``state: reverted``."""
     if kept.returned is not None:
         message = f"database {request.database!r} is again what it was before the restore"
-        if kept.aside is not None:
-            message += f"; the restored one is kept as {kept.aside!r}"
+        if kept.kept_as is not None:
+            message += f"; the restored one is kept as {kept.kept_as!r}"
     elif kept.dropped:
         message = f"dropped: {', '.join(kept.dropped)}"
     else:
@@ -114,7 +114,7 @@ def report_kept(request: RestoreRequest, kept: Kept) -> dict[str, Any]:
         "database": request.database,
         "state": request.state,
         "dropped": list(kept.dropped),
-        "kept": kept.aside,
+        "kept": kept.kept_as,
         "warnings": list(kept.warnings),
         "summary": [message],
         "diff": _diff([message] if kept.changed else []),

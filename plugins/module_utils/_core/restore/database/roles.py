@@ -29,7 +29,7 @@ def plan_missing_roles(connection: Connection, target: Target, contents: Content
     :raises PreflightError: the backup names roles that are neither on the server nor in the backup, or that the
         session's role can neither make nor act for.
     """
-    entries = list(carried_out(target, contents, request))
+    entries = list(entries_to_restore(target, contents, request))
     owners = {entry.owner for entry in entries} - {"", IMPLICIT}
     named = {role for entry in entries for role in roles_of_entry(entry)} - {IMPLICIT}
     with connection.cursor() as cursor:
@@ -55,7 +55,7 @@ def plan_missing_roles(connection: Connection, target: Target, contents: Content
     return replace(plan, statements=(*plan.statements, *_own_memberships(connection, target, plan, acts_for)))
 
 
-def carried_out(target: Target, contents: Contents, request: RestoreRequest) -> Iterator[TocEntry]:
+def entries_to_restore(target: Target, contents: Contents, request: RestoreRequest) -> Iterator[TocEntry]:
     """The entries of the dump that will be; a database that is there keeps what is its own.
 
     Whose a new database is, is no condition: see :func:`rights.owner_of_restored`.

@@ -51,17 +51,17 @@ def _run(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
         return _restore(params, request, options, check_mode)
     connection = open_maintenance(options, request.beside, request.lock_timeout)
     try:
-        strangers = lock_target(connection, request.database)
+        lock_warnings = lock_target(connection, request.database)
         target = read_target(connection, request.database)
         if request.state == "resumed":
             resumed = resume_paused(options, target, check_mode=check_mode)
             report = report_resumed(request, resumed, check_mode=check_mode)
-            return {**report, "warnings": [*strangers, *report["warnings"]]}
+            return {**report, "warnings": [*lock_warnings, *report["warnings"]]}
         if request.state == "finalized":
             kept = finalize(connection, options, target, request, check_mode=check_mode)
         else:
             kept = revert(connection, options, target, request, check_mode=check_mode)
-        return {**report_kept(request, kept), "warnings": strangers}
+        return {**report_kept(request, kept), "warnings": lock_warnings}
     finally:
         close_maintenance(connection)
 

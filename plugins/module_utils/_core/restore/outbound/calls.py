@@ -45,11 +45,11 @@ _LIBRARY = "pg_catalog.regexp_replace(p.probin, '^.*/|[.]so$', '', 'g')"
 _PROC, _CLASS = (f"'pg_catalog.pg_{name}'::pg_catalog.regclass" for name in ("proc", "class"))
 
 
-def _mention(schema: str, name: str, needed: str, behind: str) -> str:
+def _mention(schema: str, name: str, needed: str, following: str) -> str:
     """A pattern of a name in a text, with its schema before it or, unless that is *needed*, with none."""
     escaped = r"pg_catalog.regexp_replace({}, '([^[:alnum:]_])', '\\\1', 'g')"
     before = r"""'(^|[^[:alnum:]_$".])("?' || {} || '"?\s*[.]\s*)' || {} || '"?' || {} || '"?{}'"""
-    return before.format(escaped.format(schema), needed, escaped.format(name), behind)
+    return before.format(escaped.format(schema), needed, escaped.format(name), following)
 
 
 _CALLED = _mention("n.nspname", "p.proname", "'?'", r"\s*[(]")

@@ -290,10 +290,10 @@ def _reading(relation: TocEntry, *, shared: bool) -> re.Pattern[str]:
     return _mention(relation, "" if shared else "?", r"(?![\w$])")
 
 
-def _mention(entry: TocEntry, needed: str, behind: str) -> re.Pattern[str]:
+def _mention(entry: TocEntry, needed: str, following: str) -> re.Pattern[str]:
     """A name in a text, with its schema before it or, unless that is needed, with none."""
     schema, name = re.escape(entry.namespace.lower()), re.escape(_bare(entry.tag).lower())
-    return re.compile(rf'(?:^|[^\w$".])(?:"?{schema}"?\s*\.\s*){needed}"?{name}"?{behind}')
+    return re.compile(rf'(?:^|[^\w$".])(?:"?{schema}"?\s*\.\s*){needed}"?{name}"?{following}')
 
 
 def _bare(tag: str) -> str:

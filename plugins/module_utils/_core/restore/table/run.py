@@ -92,7 +92,7 @@ def _return(
     access = open_access(params, stack)
     good = find_set(request, access)
     what = f"table {request.table!r}"
-    adopted = refuse_other(good.manifest, _here(connection), request.adopt, missing=what)
+    adopted = refuse_other(good.manifest, _connected_database(connection), request.adopt, missing=what)
     good = replace(good, warnings=(*good.warnings, *adopted))
     if not good.manifest.id.is_backup:
         message = f"{missing.message}, and {good.manifest.id} is an export, which contains only rows"
@@ -192,25 +192,25 @@ def _open(
         with stage("look for the rows"):
             return open_file(access.file, access.decryption, request, target, strategy.tools.pg_restore)
     good = find_set(request, access)
-    adopted = refuse_other(good.manifest, _here(connection), request.adopt)
+    adopted = refuse_other(good.manifest, _connected_database(connection), request.adopt)
     unknown = [*unknown_environment(good.manifest.environment, request.expect_environment), *adopted]
     if not good.manifest.id.is_backup:
         return rows_of_export(good, access.decryption, request, target, unknown, part_is_enough=strategy.keeps_rows)
     archive = open_set_archive(good, access.decryption)
     wanted = target.table
     if request.source_table is None:
-        _check_meant(request.table, target, archive.toc)
+        _check_same_name(request.table, target, archive.toc)
     if request.source_table is not None:
         wanted = find_in_backup(request.source_table, [*archive.tables(), *good.manifest.left_out])
     return rows_of_set(good, archive, wanted, strategy.tools.pg_restore, unknown)
 
 
-def _here(connection: Connection) -> Identity:
+def _connected_database(connection: Connection) -> Identity:
     """The identity of the database that the session is connected to."""
     return Identity(connection.info.dbname, system_identifier(connection))
 
 
-def _check_meant(name: str, target: Target, toc: Toc) -> None:
+def _check_same_name(name: str, target: Target, toc: Toc) -> None:
     """Refuse a name without a schema that meant another table when the backup was made: that one is gone."""
     with contextlib.suppress(NoSuchTableError):
         meant = resolve_table(name, defined_tables(toc))

@@ -168,12 +168,12 @@ def check_order(schedule: Schedule, jobs: int) -> None:
         if piece.work is Work.FINISH:
             assert piece.entries == schedule.after
             assert {*schedule.loads, *early, *schedule.links} <= ended
-        elif piece.work is Work.SETTLE or piece in schedule.links:
+        elif piece.work is Work.CHECK or piece in schedule.links:
             assert not others
             assert {build for group in piece.groups for build in schedule.builds.get(group, ())} <= ended
         elif piece.work is Work.BUILD and others:
-            assert not (piece.exclusive or any(one.exclusive or one.work is Work.SETTLE for one in others))
-    settled = [group for piece in ended if piece.work is Work.SETTLE for group in piece.groups]
+            assert not (piece.exclusive or any(one.exclusive or one.work is Work.CHECK for one in others))
+    settled = [group for piece in ended if piece.work is Work.CHECK for group in piece.groups]
     assert sorted(settled) == sorted(group for group, tables in schedule.tables.items() if tables)
     assert {*schedule.loads, *early, *schedule.links} <= ended
 

@@ -19,7 +19,7 @@ from ..named_roles import IMPLICIT
 from ..temporary_grants import NO_TEMPORARY_GRANTS, TemporaryGrants, plan_temporary_grants
 from .catalog_state import CatalogState
 from .default_privileges import NONE_SUSPENDED, DefaultPrivileges, plan_default_privileges
-from .extra_objects import NO_STRANGERS, STEP, ExtraObjects, find_extra_objects, reachable
+from .extra_objects import NO_EXTRA_OBJECTS, STEP, ExtraObjects, find_extra_objects, reachable
 from .platform_objects import NO_SHARE, PlatformObjects
 from .scheduled_jobs import NO_JOBS, ScheduledJobs
 
@@ -107,7 +107,7 @@ class Clearing:
     locked: frozenset[str] = frozenset()
     jobs: ScheduledJobs = NO_JOBS
     schemas: tuple[KeptSchema, ...] = ()
-    extra_objects: ExtraObjects = NO_STRANGERS
+    extra_objects: ExtraObjects = NO_EXTRA_OBJECTS
     refresh: tuple[TableName, ...] = ()
     unfilled: tuple[Paused, ...] = ()
     lent: TemporaryGrants = NO_TEMPORARY_GRANTS
@@ -173,7 +173,7 @@ def plan_clearing(
     left = found.left(backup, superuser=superuser) | reachable(backup, [*unwanted, *subscribed]) | share.left
     names = {object_name(entry) for entry in backup.entries if entry.dump_id in left}
     extra_objects = find_extra_objects(backup, present, names)
-    carried_out = [entry for entry in backup.entries if entry.dump_id not in left]
+    restored_entries = [entry for entry in backup.entries if entry.dump_id not in left]
     schemas = [
         one
         for one in backup.entries
@@ -182,14 +182,14 @@ def plan_clearing(
     kept_schemas = [one for one in schemas if one.tag in found.schemas]
     lent = NO_TEMPORARY_GRANTS
     if not superuser:
-        _refuse_strange_owners(connection, present, carried_out, extra_objects, share)
-        made = [*schemas, *(one for one in carried_out if one.desc != "SCHEMA"), *extra_objects.kept]
+        _refuse_strange_owners(connection, present, restored_entries, extra_objects, share)
+        made = [*schemas, *(one for one in restored_entries if one.desc != "SCHEMA"), *extra_objects.kept]
         made = [one for one in made if not share.has_schema(one.namespace) and not share.is_about(one)]
         lent = plan_temporary_grants(connection, made, owner, [one.tag for one in kept_schemas])
     filled = [(one.namespace, one.tag) for one in extra_objects.kept if one.oid in found.populated]
     return Clearing(
         left=frozenset(left),
-        tables=tuple((one.namespace, one.tag) for one in carried_out if one.desc in _TABLES),
+        tables=tuple((one.namespace, one.tag) for one in restored_entries if one.desc in _TABLES),
         rows=tuple(one for one in found.rows if one.entry.dump_id not in left),
         locked=frozenset(name for one in found.locked_rows for name in _names_of(one)),
         jobs=found.jobs,
@@ -199,7 +199,7 @@ def plan_clearing(
         unfilled=tuple(calling.views[view] for view in filled if view in calling.views),
         lent=lent,
         share=share,
-        defaults=plan_default_privileges(connection, carried_out, present, share.is_about),
+        defaults=plan_default_privileges(connection, restored_entries, present, share.is_about),
         warnings=(
             *share.warnings,
             *found.locked_row_warnings(),
@@ -212,12 +212,12 @@ def plan_clearing(
 def _refuse_strange_owners(
     connection: Connection,
     present: Toc,
-    carried_out: Sequence[TocEntry],
+    restored_entries: Sequence[TocEntry],
     extra_objects: ExtraObjects,
     share: PlatformObjects,
 ) -> None:
     """Refuse where something that is in the way belongs to roles for which the session cannot act."""
-    names = {object_name(entry) for entry in carried_out}
+    names = {object_name(entry) for entry in restored_entries}
     dropped = [entry for entry in present.entries if object_name(entry) in names]
     dropped += [*extra_objects.kept, *extra_objects.replaced, *extra_objects.lost]
     dropped = [one for one in dropped if not share.is_about(one)]

@@ -88,11 +88,11 @@ NONE_SUSPENDED = DefaultPrivileges()
 
 
 def plan_default_privileges(
-    connection: Connection, carried_out: Sequence[TocEntry], present: Toc, stays: Callable[[TocEntry], bool]
+    connection: Connection, restored_entries: Sequence[TocEntry], present: Toc, stays: Callable[[TocEntry], bool]
 ) -> DefaultPrivileges:
     """Find the default privileges that the role may change.
 
-    :param carried_out: of the backup.
+    :param restored_entries: of the backup.
     :param stays: whether an entry of the database is none of ours.
     """
     with database_errors(STEP), connection.cursor() as cursor:
@@ -102,7 +102,7 @@ def plan_default_privileges(
         (role, schema, _OBJECTS[kind]): Suspended(role, schema, kind, tuple(to)) for role, schema, kind, to in rows
     }
     there = {_key(one): one for one in present.entries if one.desc == KIND and _key(one) in found and not stays(one)}
-    wanted = {_key(one) for one in carried_out if one.desc == KIND}
+    wanted = {_key(one) for one in restored_entries if one.desc == KIND}
     restored = tuple(entry for key, entry in there.items() if key not in wanted)
     return DefaultPrivileges(tuple(found[key] for key in there), restored)
 

@@ -50,7 +50,7 @@ class ExtraObjects:
         return iter(sorted((*self.kept, *self.replaced), key=lambda entry: entry.position, reverse=True))
 
 
-NO_STRANGERS = ExtraObjects()
+NO_EXTRA_OBJECTS = ExtraObjects()
 
 
 def find_extra_objects(backup: Toc, present: Toc, left: Collection[str]) -> ExtraObjects:

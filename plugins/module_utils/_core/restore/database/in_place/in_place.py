@@ -253,18 +253,18 @@ class InPlace:
             return contents.file.source(), [known, *quiet, Restricted()]
         argv = [self._plan.pg_restore.path, "--clean", "--if-exists", "--single-transaction", "--file=-"]
         argv += [] if self._plan.tablespaces else ["--no-tablespaces"]
-        argv += [f"--use-list={stack.enter_context(private_file(listed(self._carried_out())))}"]
+        argv += [f"--use-list={stack.enter_context(private_file(listed(self._dump_ids())))}"]
         to_sql = ProcessFilter(argv, environment=environment, step=STEP)
         stack.callback(to_sql.close)
         if contents.archive is not None:
-            muted = self._outbound.muted(self._carried_out())
+            muted = self._outbound.muted(self._dump_ids())
             source = contents.archive.source(owners=self._share.owners, definitions=muted)
             return source, [to_sql, known, WithoutCommit()]
         if contents.file is None:
             raise AssertionError("there is nothing to restore")
         return contents.file.source(), [to_sql, known, WithoutCommit()]
 
-    def _carried_out(self) -> list[int]:
+    def _dump_ids(self) -> list[int]:
         """The dump ids of the entries to restore, in their order."""
         toc, clearing = self._plan.contents.toc, self._plan.clearing
         left = self._plan.left_for_later | (frozenset() if clearing is None else clearing.left)

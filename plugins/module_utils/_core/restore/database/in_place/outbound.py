@@ -103,8 +103,8 @@ class Outbound:
         toc, plan = self._toc, self._plan
         if self._active or toc is None:
             return {}
-        carried_out = (toc.by_id[dump_id] for dump_id in ids)
-        entries = [one for one in carried_out if one.defn.strip() and one.desc not in ALWAYS_KEPT]
+        restored_entries = (toc.by_id[dump_id] for dump_id in ids)
+        entries = [one for one in restored_entries if one.defn.strip() and one.desc not in ALWAYS_KEPT]
         needed = plan.forecast.called_at_load
         mute = muting_script(raising=not needed, needed=needed)
         statements = {one.dump_id: f"{mute}\n{one.defn}" for one in entries if one.dump_id in plan.computed_tables}

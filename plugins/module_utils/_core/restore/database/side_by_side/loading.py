@@ -213,7 +213,7 @@ class SetLoader:
             return None
 
     def _carry_out(self, piece: Piece) -> None:
-        if piece.work is Work.SETTLE:
+        if piece.work is Work.CHECK:
             tables = [self._archive.toc.by_id[dump_id] for dump_id in piece.entries]
             self._check_finished([(table.namespace, table.tag) for table in tables])
             return

@@ -131,9 +131,9 @@ class NewDatabase:
         with database_errors(STEP), contextlib.closing(connect(self.options)) as connection:
             execute(connection, chain(lent.revoke(), lent.repeat_grants_of_dump()), leniently=True)
 
-    def _defined(self, whole: bool) -> None:
+    def _defined(self, has_toc: bool) -> None:
         """All, or not yet the *whole*, is there that rows go into, and that they may call."""
-        if whole:
+        if has_toc:
             self._make_room()
         if self._plan.request.outbound != "active":
             with contextlib.closing(connect(self.options)) as connection:

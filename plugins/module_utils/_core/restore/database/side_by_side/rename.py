@@ -34,7 +34,7 @@ class DatabaseRename:
     """Which databases are renamed, with their comments and further statements.
 
     :param current: the name that both want.
-    :param aside: what the database that has the name now will be called; None where there is none.
+    :param renamed_to: what the database that has the name now will be called; None where there is none.
     :param incoming: the database that gets the name.
     :param note: the comment of the one that is set aside.
     :param comment: the comment of the one that comes in.
@@ -43,7 +43,7 @@ class DatabaseRename:
     """
 
     current: str
-    aside: str | None
+    renamed_to: str | None
     incoming: str
     note: str | None = None
     comment: str | None = None
@@ -57,9 +57,9 @@ class DatabaseRename:
         rename = sql.SQL("ALTER DATABASE {} RENAME TO {}")
         yield from self.before
         yield comment_on(self.incoming, self.comment)
-        if self.aside is not None:
+        if self.renamed_to is not None:
             yield comment_on(self.current, self.note)
-            yield rename.format(sql.Identifier(self.current), sql.Identifier(self.aside))
+            yield rename.format(sql.Identifier(self.current), sql.Identifier(self.renamed_to))
         yield rename.format(sql.Identifier(self.incoming), sql.Identifier(self.current))
         yield from self.after
 
@@ -104,7 +104,7 @@ def rename_databases(
     :param end_connections: whether sessions in the databases are ended; otherwise any of them is an error.
     :raises BackupError: it could not be done; everything is as it was.
     """
-    names = [plan.incoming] if plan.aside is None else [plan.current, plan.incoming]
+    names = [plan.incoming] if plan.renamed_to is None else [plan.current, plan.incoming]
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             if end_connections:

@@ -30,7 +30,7 @@ class Work(Enum):
     BUILD = auto()
     FINISH = auto()
     """All that comes when the data and what is built early are there."""
-    SETTLE = auto()
+    CHECK = auto()
     """Look at tables that are complete: compare them, and collect the planner's statistics."""
 
 
@@ -248,7 +248,7 @@ class Queue:
                 return None
             load = self._schedule.loads[complete[0]]
             tables = self._schedule.tables[complete[0]]
-            piece = Piece(tables, Work.SETTLE, load.size, frozenset(complete[:1]), name=load.name)
+            piece = Piece(tables, Work.CHECK, load.size, frozenset(complete[:1]), name=load.name)
         self._begin(piece)
         return piece
 
@@ -256,7 +256,7 @@ class Queue:
         self._running.append(piece)
         if piece.work is Work.LOAD:
             self._loads.remove(piece)
-        elif piece.work is Work.SETTLE:
+        elif piece.work is Work.CHECK:
             self._checked |= piece.groups
         elif piece in self._links:
             self._links.remove(piece)

@@ -72,18 +72,18 @@ class SideBySide:
     def _exchange(self, outbound: Pausing) -> None:
         plan = self._plan
         existing = plan.target.database
-        aside = None
+        note = None
         if self._old is not None and existing is not None:
             enabled = tuple(one.name for one in plan.subscriptions if one.enabled)
-            aside = replace(self._note, kind=REPLACED, comment=existing.comment, subscriptions=enabled).to_text()
+            note = replace(self._note, kind=REPLACED, comment=existing.comment, subscriptions=enabled).to_text()
         rename_databases(
             plan.maintenance,
             plan.maintenance_options,
             DatabaseRename(
                 current=plan.target.name,
-                aside=self._old,
+                renamed_to=self._old,
                 incoming=self._new.name,
-                note=aside,
+                note=note,
                 comment=comment_with_paused(None if existing is None else existing.comment, outbound.paused),
                 before=tuple(self._before()),
                 after=() if existing is not None else tuple(self._properties(outbound)),

@@ -219,7 +219,9 @@ class _Search:
             for entry in (*found, *self._views_of(by_id[current])):
                 if entry.dump_id not in reached:
                     reached.add(entry.dump_id)
-                    if entry.desc == "SEQUENCE" or (entry.dump_id in self._missing and self._goes_along(entry)):
+                    if entry.desc == "SEQUENCE" or (
+                        entry.dump_id in self._missing and self._is_dropped_by_cascade(entry)
+                    ):
                         waiting.append(entry.dump_id)
         return reached
 
@@ -237,7 +239,7 @@ class _Search:
             if entry.dump_id not in self._missing:
                 continue
             name = object_name(entry)
-            goes_along = entry.dump_id in self._reached and self._goes_along(entry)
+            goes_along = entry.dump_id in self._reached and self._is_dropped_by_cascade(entry)
             made_here = goes_along or entry.desc in FOUNDATIONS or entry.desc in _ATTACHED
             if not made_here or (self._expected(name) and entry is not self._table):
                 blocked[entry.dump_id] = {name}
@@ -245,7 +247,7 @@ class _Search:
                 blocked[entry.dump_id] = found
         return blocked
 
-    def _goes_along(self, entry: TocEntry) -> bool:
+    def _is_dropped_by_cascade(self, entry: TocEntry) -> bool:
         """Whether CASCADE drops it; of other tables no more than a default, a check or a column."""
         if entry.desc not in TABLES or entry is self._table:
             return True

@@ -65,8 +65,8 @@ def recreate(session: Session, plan: RecreatePlan, request: TableRequest, tools:
     rows, warnings = making.load()
     making.run(stages.values, "set the sequences")
     making.run(stages.own, "build the indexes and constraints")
-    making.lock_others(stages.around)
-    making.run(stages.around, "make what ties the table to others")
+    making.lock_others(stages.linking)
+    making.run(stages.linking, "make what ties the table to others")
     for lost in plan.lost_objects.changed:
         with session.at(f"give back what {lost.name} has lost"):
             for statement in lost.statements:
@@ -86,13 +86,13 @@ class Stages:
     :param first: before the rows.
     :param values: of sequences.
     :param own: what touches nothing that was there.
-    :param around: what ties the tables to others, which wait meanwhile.
+    :param linking: what ties the tables to others, which wait meanwhile.
     """
 
     first: tuple[TocEntry, ...]
     values: tuple[TocEntry, ...]
     own: tuple[TocEntry, ...]
-    around: tuple[TocEntry, ...]
+    linking: tuple[TocEntry, ...]
     grants: tuple[TocEntry, ...]
     refreshed: tuple[TocEntry, ...]
 
@@ -104,13 +104,13 @@ class Stages:
         others = [one for one in made if one.desc not in (_GRANTS, REFRESH, SEQUENCE_VALUE)]
         early = {one.dump_id for one in others if one.section is Section.PRE_DATA} - late
         first = [one for one in others if one.dump_id in early]
-        behind = [one for one in others if one.dump_id not in early]
-        around = _around(plan, behind, late)
+        later = [one for one in others if one.dump_id not in early]
+        linking = _linking_ids(plan, later, late)
         return cls(
             first=tuple(first),
             values=tuple(one for one in made if one.desc == SEQUENCE_VALUE),
-            own=tuple(one for one in behind if one.dump_id not in around),
-            around=tuple(one for one in behind if one.dump_id in around),
+            own=tuple(one for one in later if one.dump_id not in linking),
+            linking=tuple(one for one in later if one.dump_id in linking),
             grants=tuple(one for one in made if one.desc == _GRANTS),
             refreshed=tuple(one for one in made if one.desc == REFRESH),
         )
@@ -124,17 +124,17 @@ def _late(plan: RecreatePlan) -> set[int]:
     return {one.dump_id for one in plan.lost_objects.made if one.desc == _ATTACH and standing & set(one.dependencies)}
 
 
-def _around(plan: RecreatePlan, behind: Sequence[TocEntry], late: set[int]) -> set[int]:
+def _linking_ids(plan: RecreatePlan, later: Sequence[TocEntry], late: set[int]) -> set[int]:
     """The dump ids of objects that link the tables to others, and of those that depend on them."""
     standing, by_id = _standing(plan), plan.toc.by_id
     partitions = {dump_id for one in late for dump_id in by_id[one].dependencies}
-    around = set(late)
-    for one in behind:
+    linking = set(late)
+    for one in later:
         needs = set(one.dependencies)
         of_parent = late and (one.desc == _INDEX_ATTACH or (one.desc == "TRIGGER" and partitions & needs))
-        if of_parent or not standing.isdisjoint(needs) or not around.isdisjoint(needs):
-            around.add(one.dump_id)
-    return around
+        if of_parent or not standing.isdisjoint(needs) or not linking.isdisjoint(needs):
+            linking.add(one.dump_id)
+    return linking
 
 
 def _standing(plan: RecreatePlan) -> set[int]:
@@ -175,11 +175,11 @@ class _Making:
         compare_trees(self._session, self._plan, rows)
         return rows, list(dict.fromkeys(warnings))
 
-    def lock_others(self, around: Iterable[TocEntry]) -> None:
+    def lock_others(self, linking: Iterable[TocEntry]) -> None:
         """Lock the tables that were there and get something, all before the first of them."""
         from psycopg2 import sql
 
-        modes = self._modes(around)
+        modes = self._modes(linking)
         if not modes:
             return
         oids: list[int] = []
@@ -242,11 +242,11 @@ class _Making:
         if path:
             self._set("search_path", "")
 
-    def _modes(self, around: Iterable[TocEntry]) -> dict[TableName, str]:
+    def _modes(self, linking: Iterable[TocEntry]) -> dict[TableName, str]:
         """The locks that these entries and what tables have lost will take."""
         standing, by_id = _standing(self._plan), self._plan.toc.by_id
         wanted: dict[TableName, int] = {}
-        for entry in around:
+        for entry in linking:
             for dump_id in standing & set(entry.dependencies):
                 table = (by_id[dump_id].namespace, by_id[dump_id].tag)
                 wanted[table] = max(wanted.get(table, 0), _strength(entry, table))

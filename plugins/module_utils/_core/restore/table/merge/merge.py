@@ -116,8 +116,8 @@ class Merge:
     def differences(self) -> Counts:
         """How many rows the table lacks, has otherwise, and has beside those of the backup."""
         if self.target.key and set(self.target.key) <= set(self.matching.names):
-            whole = Merge(self.session, self.target, self.matching, delete_extra=True, missing_only=False)
-            return whole.count()
+            full = Merge(self.session, self.target, self.matching, delete_extra=True, missing_only=False)
+            return full.count()
         return Counts(self._only(self.staging, self.target.scope), 0, self._only(self.target.scope, self.staging))
 
     def _only(self, rows: Composable, others: Composable) -> int:

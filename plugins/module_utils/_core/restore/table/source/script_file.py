@@ -63,9 +63,9 @@ def unix_lines(pieces: Iterator[bytes]) -> Iterator[bytes]:
         return
     rest = b""
     for piece in itertools.chain([held], pieces):
-        whole = rest + piece
-        rest = b"\r" if whole.endswith(b"\r") else b""
-        yield whole.removesuffix(b"\r").replace(b"\r\n", b"\n")
+        text = rest + piece
+        rest = b"\r" if text.endswith(b"\r") else b""
+        yield text.removesuffix(b"\r").replace(b"\r\n", b"\n")
     yield rest
 
 

@@ -78,9 +78,9 @@ def plan_swap(
 
 
 def _check_rights(session: Session, target: Target, dependents: Dependents) -> None:
-    around = [*dependents.built, *dependents.carried, *dependents.kept, *dependents.rebound]
+    dependent = [*dependents.built, *dependents.carried, *dependents.kept, *dependents.rebound]
     needed = Needed(
-        owners=owners_of(around),
+        owners=owners_of(dependent),
         what=f"parts of {target.name} or what depends on it",
         in_database=("CREATE",),
         in_schemas={(target.table[0], ""), *places_of(dependents.carried)},
@@ -148,8 +148,8 @@ def verify_swap(
 def _without(toc: Toc, tables: Sequence[TableName]) -> Toc:
     """The same table of contents without these tables and all that belongs to them."""
     start = [entry.dump_id for entry in toc.entries if entry.desc == "TABLE" and (entry.namespace, entry.tag) in tables]
-    aside = reachable(toc, start)
-    return replace(toc, entries=tuple(entry for entry in toc.entries if entry.dump_id not in aside))
+    excluded = reachable(toc, start)
+    return replace(toc, entries=tuple(entry for entry in toc.entries if entry.dump_id not in excluded))
 
 
 def _difference(before: Toc, after: Toc) -> list[str]:
