@@ -58,6 +58,7 @@ options:
       - hold
       - info
       - maintenance
+      - rekey
       - supabase_restore
       - verify
   host:

@@ -120,7 +120,7 @@ PROCEDURE_RECORD: dict[str, Any] = {
         "type": "str",
         "choices": [
             *("pre_deploy", "pre_migration", "post_incident", "restore", "restore_table"),
-            *("backup", "export", "hold", "info", "maintenance", "supabase_restore", "verify"),
+            *("backup", "export", "hold", "info", "maintenance", "rekey", "supabase_restore", "verify"),
         ],
     },
     "host": {"type": "str", "default": ""},

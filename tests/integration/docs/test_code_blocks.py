@@ -146,7 +146,7 @@ def check_uses(examples: str, documentation: dict[str, object]) -> None:
         ("sh", "ansible-playbook mobul.backup.restore -i databases.yml \\\n    -e restore_befor=2026-11-22"),
         ("sh", "SHOP=1 ansible-playbook mobul.backup.restore -e restore_state=reversed"),
         ("sh", 'ansible-playbook mobul.backup.restore -e \'{"restore_identities": ["a"}\''),
-        ("sh", "ansible-playbook rekey.yml -e keys=x"),
+        ("sh", "ansible-playbook sign.yml -e keys=x"),
         ("sh", "make demonstration"),
         ("sh", "ansible-doc mobul.backup.backups"),
         ("sh", "pip install -r ~/.ansible/collections/ansible_collections/mobul/backup/requirement.txt"),

@@ -20,7 +20,6 @@ from support.fake_programs import FakePrograms
 from support.lab import MotoServer, PostgresServer
 from support.locations import mounted_tmpfs
 from support.night import PAGE, Night
-from support.pages import blocks
 from support.programs import PROJECT, wait_until
 from support.restore_runs import databases
 from support.small_sets import lay, small_set
@@ -114,8 +113,6 @@ def test_a_key_is_lost(night: Night) -> None:
         "backup_identities": [str(night.directory / "ops-new.agekey")],
     }
     path.write_text(yaml.safe_dump(inventory))
-    (rekey,) = (block for block in blocks("docs/keys.md") if "backup_rekey:" in block.text)
-    (night.directory / "rekey.yml").write_text(rekey.text)
     night.step(escrow=night.keys.escrow)
     night.step()
     night.sees()

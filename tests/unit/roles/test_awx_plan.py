@@ -18,7 +18,7 @@ from support import awx_rules as rules
 PROJECT = Path(__file__).resolve().parents[3]
 NOW = datetime(2026, 11, 27, tzinfo=UTC)
 ROLE = PROJECT / "roles" / "awx"
-IDENTITY = {"verify", "restore", "restore_table", "revert_migration"}
+IDENTITY = {"verify", "restore", "restore_table", "revert_migration", "rekey"}
 
 
 def load(path: Path) -> Any:
@@ -162,7 +162,7 @@ def test_a_controller_takes_every_type_and_none_makes_an_extra_variable() -> Non
             assert bool(field.get("secret")) == bool(is_secret and not public), field["id"]
 
 
-def test_only_drills_and_restores_get_an_identity_and_none_of_them_signs_backups() -> None:
+def test_only_what_decrypts_gets_an_identity_and_none_of_them_signs_backups() -> None:
     for job in PLAN["jobs"]:
         name = job["name"].removeprefix("production ")
         assert ("production identity" in job["credentials"]) == (name in IDENTITY)

@@ -118,6 +118,7 @@ VALUES: Mapping[str, tuple[Value, ...]] = {
     ),
     "info": (Value("info_kinds", "data"), Value("info_limit", "plain")),
     "maintenance": (Value("maintenance_state", "flag", "say -e maintenance_state=on or off"),),
+    "rekey": (Value("rekey_backup", "plain"),),
     "supabase_restore": (
         Value("expect_environment", "plain", "say which environment the project belongs to: -e expect_environment=..."),
         Value("supabase_expect_project", "plain"),

@@ -182,12 +182,14 @@ def _record(
     found: Mapping[str, _RekeyedCopy],
     warnings: list[str],
 ) -> _Record | None:
-    """The record that is there already, or a new one; None where the set is encrypted to all of them anyway.
+    """The record that is there already, or a new one; None where all of them can read the set anyway.
 
     :param warnings: what is damaged on the way is added here.
     """
     artifacts = [artifact for artifact in loaded.manifest.artifacts if artifact.encryption == "age"]
     if not artifacts:
+        if {artifact.encryption for artifact in loaded.manifest.artifacts} == {"none"}:
+            return None
         raise ConfigError(STEP, f"{request.id} has no file that is encrypted with age", hint="only age can be rekeyed")
     wanted = request.names - frozenset.intersection(*(frozenset(one.recipients) for one in artifacts))
     if not wanted:
@@ -228,7 +230,7 @@ def _place(
 ) -> Copy:
     """Write the record, and its signature, beside one copy if they are not there."""
     if record is None:
-        return Copy(location.name, "rekeyed", "encrypted to them")
+        return Copy(location.name, "rekeyed", "open to them")
     after = f"rekeyed by {record.name}"
     there = next((one for one in found.rekeys if (one.name, one.data) == (record.name, record.data)), None)
     lacking = list(_lacking(record, there))

@@ -28,7 +28,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys.
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.reading.plain import open_plain
 from support.age_sets import DUMP, GLOBALS, age_set
-from support.manifests import make_manifest
+from support.manifests import make_dump, make_manifest
 from support.memory_location import MemoryLocation
 
 ID = SetId.parse("weekly_20261122_000000")
@@ -172,7 +172,7 @@ def test_who_can_decrypt_it_anyway_gets_no_record() -> None:
     location = store(files=age_set(str(ID), OLD, NEW, key=SIGNER))
     told = rekey_in([location], request(), False)
     assert (told["changed"], told["record"]) == (False, None)
-    assert told["summary"][1] == "store: was encrypted to them already"
+    assert told["summary"][1] == "store: was open to them already"
 
 
 def test_a_file_that_was_exchanged_is_not_rekeyed_but_by_a_good_copy() -> None:
@@ -232,6 +232,13 @@ def test_a_set_without_age_files_is_refused() -> None:
     files = {"manifest.json": make_manifest(str(ID), artifacts=()).to_bytes()}
     with pytest.raises(ConfigError, match="no file that is encrypted with age"):
         rekey_in([store(files=files)], request(verify_keys=()), False)
+
+
+def test_a_set_that_is_not_encrypted_is_open_to_them_already() -> None:
+    dump = make_dump(ID, name="backup_20261122_0000.dump", encryption="none", recipients=(), age_head=None)
+    files = {"manifest.json": make_manifest(str(ID), artifacts=(dump,)).to_bytes()}
+    told = rekey_in([store(files=files)], request(verify_keys=()), False)
+    assert (told["changed"], told["record"], told["summary"][1]) == (False, None, "store: was open to them already")
 
 
 def test_a_record_is_strict_json_with_the_headers_as_age_writes_them() -> None:
