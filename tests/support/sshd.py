@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 from . import workspace
-from .programs import TOOLS, LabError, Program, free_port
+from .programs import PATIENCE, TOOLS, LabError, Program, free_port
 
 _CONFIG = """\
 ListenAddress 127.0.0.1
@@ -92,6 +92,7 @@ class SshServer:
             "ansible_connection": "ssh",
             "ansible_host": "127.0.0.1",
             "ansible_port": self.port,
+            "ansible_ssh_timeout": PATIENCE,
             "ansible_user": self.user.pw_name,
             "ansible_ssh_private_key_file": str(self.key),
             "ansible_ssh_common_args": options,

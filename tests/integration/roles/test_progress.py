@@ -21,7 +21,7 @@ from support.backup_bench import Bench, Keys
 from support.fake_programs import FakePrograms
 from support.lab import PostgresServer
 from support.playbooks import Playbooks
-from support.programs import find_tool, wait_until
+from support.programs import PATIENCE, find_tool, wait_until
 
 MIB = 1024 * 1024
 LINE = re.compile(
@@ -51,7 +51,8 @@ def test_a_line_is_on_standard_error_and_the_result_is_as_without(
     if way == "become":
         if find_tool("sudo") is None or os.geteuid() != 0:
             pytest.skip("there is no sudo that asks for no password")
-        host = {"ansible_become": True, "ansible_become_exe": str(find_tool("sudo"))}
+        sudo = {"ansible_become_exe": str(find_tool("sudo")), "ansible_local_become_success_timeout": PATIENCE}
+        host = {"ansible_become": True, **sudo}
     elif way != "local":
         host = request.getfixturevalue("ssh_server").variables()
     bench.root.mkdir(mode=0o700)
