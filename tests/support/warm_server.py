@@ -6,6 +6,7 @@ usage: python warm_server.py SOCKET, which is the number of a file; it ends when
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -32,11 +33,36 @@ _COLLECTIONS = (
     "ansible_collections.mobul.backup.plugins.filter.switch",
     "ansible_collections.mobul.backup.plugins.filter.awx_plan",
 )
+# Of Ansible's own plugins, what runs use that each run would import and read the documentation of.
+_PLUGINS = {
+    loader.strategy_loader: ("linear",),
+    loader.inventory_loader: ("host_list", "script", "auto", "yaml", "ini", "toml"),
+    loader.lookup_loader: ("env", "items", "vars", "pipe", "file", "template"),
+    loader.action_loader: (
+        *("normal", "debug", "assert", "fail", "set_fact", "set_stats", "include_vars", "command", "shell"),
+        *("copy", "template", "validate_argument_spec"),
+    ),
+}
+_POLL_INTERVAL = 0.005
+"""Seconds between looks at a task under way, of which Ansible takes a thousand a second, for nothing."""
+
+
+def import_plugins() -> None:
+    """Have the loaders know what each run looks through or uses of Ansible's own plugins."""
+    for kind in (loader.connection_loader, loader.shell_loader, loader.become_loader, loader.callback_loader):
+        list(kind.all(class_only=True))
+    for kind, names in _PLUGINS.items():
+        for name in names:
+            kind.get(name, class_only=True)
+    # A directory of plugins that a run adds makes them look again.
+    for kind in (loader.filter_loader, loader.test_loader):
+        list(kind.all())
 
 
 def import_collections() -> None:
     """Import by Ansible's own way what all runs have in common, and forget where it was looked for."""
     loader.init_plugin_loader()
+    import_plugins()
     for name in _COLLECTIONS:
         importlib.import_module(name)
     _AnsibleCollectionFinder._remove()
@@ -89,6 +115,7 @@ def _play(order: dict[str, Any], outputs: list[int]) -> None:
         for setting in constants.config.get_configuration_definitions():
             value = constants.config.get_config_value(setting, variables=vars(constants))
             constants.set_constant(setting, value)
+        constants.set_constant("DEFAULT_INTERNAL_POLL_INTERVAL", _POLL_INTERVAL)
         ansible_playbook()
     except SystemExit as end:
         status = end.code
@@ -101,4 +128,7 @@ def _play(order: dict[str, Any], outputs: list[int]) -> None:
 
 if __name__ == "__main__":
     import_collections()
+    # What all forks share is nothing for any of them to look through for what has become needless.
+    gc.collect()
+    gc.freeze()
     serve(socket.socket(fileno=int(sys.argv[1])))
