@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import subprocess
@@ -31,7 +32,8 @@ def encrypt(recipients: list[str], home: GnupgHome | None = None, data: bytes = 
 
 
 def open_with(home: GnupgHome, data: bytes, passphrase: str | None = None) -> bytes:
-    return decrypt(Decryption.parse(gnupghome=str(home), passphrase=passphrase), data)
+    with contextlib.closing(Decryption.parse(gnupghome=str(home), passphrase=passphrase)) as decryption:
+        return decrypt(decryption, data)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from support.backup_bench import Bench, make_keys
 from support.drill_runs import drill
 from support.gpg_keys import GnupgHome, make_key
 from support.lab import PostgresServer
+from support.processes import children, command_line
 from support.restore_runs import RestoreBench, drop_versions
 from support.sample_databases import fill
 from support.table_restores import restore_table
@@ -42,7 +44,13 @@ def reading_of(form: str, bench: Bench) -> tuple[dict[str, Any], dict[str, Any]]
     return told, {"identities": [key.secret().decode()]}
 
 
+def gpg_processes() -> set[int]:
+    """The gpg processes below this one: of a reader that had read enough, say."""
+    return {pid for pid in children(os.getpid()) if os.path.basename((command_line(pid) or [""])[0]) == "gpg"}
+
+
 def go_round(server: PostgresServer, directory: Path, form: str, compress: str, content: str) -> None:
+    others = gpg_processes()
     bench = RestoreBench(Bench(directory, make_keys(directory)))
     encrypting, keys = reading_of(form, bench.bench)
     name = server.create_database()
@@ -63,6 +71,7 @@ def go_round(server: PostgresServer, directory: Path, form: str, compress: str, 
             server.query(name, "DELETE FROM orders")
             restore_table(server, name, "orders", bench=bench.bench, strategy="replace", **keys)
             assert server.query(name, "SELECT count(*) FROM orders") == [(3,)]
+        assert gpg_processes() <= others
     finally:
         drop_versions(server, name)
 

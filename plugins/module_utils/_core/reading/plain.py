@@ -5,7 +5,8 @@ Nothing is handed out that is not proven to be what the manifest tells of; see :
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import contextlib
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TypeVar
 
 from ..backupset.artifact import Artifact
@@ -40,7 +41,7 @@ class PlainReader:
         self._verified = verified
         self._decryption = decryption
 
-    def pieces(self) -> Iterator[bytes]:
+    def pieces(self) -> Generator[bytes, None, None]:
         """All plain bytes, from the first to the last.
 
         :raises BackupError: no key fits, or it is not what the manifest tells of.
@@ -67,7 +68,7 @@ class PlainReader:
                 if not self._file.go_on(location, error):
                     raise
 
-    def _resuming(self, begin: Callable[[int], Iterator[bytes]]) -> Iterator[bytes]:
+    def _resuming(self, begin: Callable[[int], Iterator[bytes]]) -> Generator[bytes, None, None]:
         """The pieces of *begin*, which is given how many bytes came before, from one location after the other."""
         done = 0
         while True:
@@ -140,7 +141,10 @@ class StreamedPlain(PlainReader):
 
     def ranges(self, wanted: Ranges) -> Iterator[bytes]:
         """See :meth:`PlainReader.ranges`."""
-        pieces = self.pieces()
+        with contextlib.closing(self.pieces()) as pieces:
+            yield from self._cut(pieces, wanted)
+
+    def _cut(self, pieces: Iterator[bytes], wanted: Ranges) -> Iterator[bytes]:
         position, piece = 0, b""
         for offset, length in wanted:
             left = length

@@ -6,6 +6,7 @@ it makes in pieces as it makes it, so that nobody ever holds all of it.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
@@ -40,6 +41,9 @@ class Expanding:
         """Yield what is left; raise when the stream may not end here."""
         raise NotImplementedError
 
+    def close(self) -> None:
+        """Release what it holds, a program say; called when no more is wanted of the stream, whole or not."""
+
     def update(self, chunk: bytes) -> bytes:
         """All of :meth:`pieces` at once, for a small stream; :class:`FormatError` for too much."""
         return self._joined(self.pieces(chunk))
@@ -73,9 +77,11 @@ def through(pieces: Iterator[bytes], stages: Sequence[Transform]) -> Iterator[by
 
 def _through(pieces: Iterator[bytes], stage: Transform) -> Iterator[bytes]:
     if isinstance(stage, Expanding):
-        for piece in pieces:
-            yield from stage.pieces(piece)
-        yield from stage.ending()
+        # Also for a reader that wants no more.
+        with contextlib.closing(stage):
+            for piece in pieces:
+                yield from stage.pieces(piece)
+            yield from stage.ending()
         return
     for piece in pieces:
         if out := stage.update(piece):
