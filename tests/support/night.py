@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
 import shutil
 import subprocess
+import time
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+import psycopg2
 import yaml
 
 from .backup_bench import Keys, make_keys
 from .pages import Block, blocks, not_told
 from .playbooks import Playbooks
 from .postgres import PostgresServer
-from .programs import PROJECT
+from .programs import PROJECT, wait_until
 from .restore_runs import databases
 from .stores import MotoServer
 
 PAGE = "docs/runbooks.md"
 SCALE = os.environ.get("MOBUL_RUNBOOKS_SCALE", "0.001")
 """Of the database; 1 is 1.4 GB."""
+_GATE = """
+CREATE FUNCTION gate_is_open() RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+  WHILE EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND objid = 2026 AND classid = 17) LOOP
+    PERFORM pg_catalog.pg_sleep(0.02);
+  END LOOP;
+  RETURN true;
+END $$;
+CREATE TABLE gate (passed boolean CHECK (gate_is_open()));
+INSERT INTO gate VALUES (true);
+"""
+"""A table whose row is not loaded, into whichever database, before :meth:`Night.rows_held` lets it."""
+_AT_GATE = """
+SELECT count(*) > 0 FROM pg_stat_activity
+WHERE datname LIKE 'shop%' AND state = 'active' AND query LIKE 'COPY public.gate %'
+"""
 _REFERENCE = PROJECT / "tests" / "data" / "reference.sql"
 
 
@@ -46,8 +66,10 @@ class Night:
         self._name = f"night-{secrets.token_hex(4)}"
         self.bucket = ""
         self.said = ""
+        self.seconds = 0.0
         server.create_database("pristine")
         server.run("psql", "-Xq", "-v", f"scale={SCALE}", "-f", str(_REFERENCE), database="pristine")
+        server.query("pristine", _GATE)
         server.query("pristine", "VACUUM ANALYZE")
         server.query("postgres", "CREATE DATABASE shop TEMPLATE pristine")
         self.new_bucket()
@@ -64,7 +86,7 @@ class Night:
     def begin(self, section: str) -> None:
         """Everything as it was when the backup had just been made; what follows is that section of the page."""
         self._blocks = [block for block in blocks(PAGE) if block.section == section]
-        self.said = ""
+        self.said, self.seconds = "", 0.0
         for name in databases(self.server, "shop"):
             self.server.drop_database(name)
         self.server.query("postgres", "CREATE DATABASE shop TEMPLATE pristine")
@@ -143,7 +165,39 @@ class Night:
             text, count = re.subn(rf"^({name}=)\S+", rf"\g<1>{value}", text, flags=re.MULTILINE)
             if not count:
                 raise AssertionError(f"{name} is no value of {text}")
-        return self.run(text)
+        began = time.monotonic()
+        try:
+            return self.run(text)
+        finally:
+            self.seconds += time.monotonic() - began
+
+    @contextlib.contextmanager
+    def rows_held(self) -> Iterator[None]:
+        """Within the block no restore comes past the rows of one table."""
+        with contextlib.closing(self.server.connect()) as session, session.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(17, 2026)")
+            yield
+
+    def wait_until_rows_held(self, unless: Callable[[], bool]) -> None:
+        """Wait until a restore has come there; raise if *unless* holds before."""
+
+        def held() -> bool:
+            if unless():
+                raise AssertionError("no restore comes to the rows any more")
+            return self.server.query("postgres", _AT_GATE) == [(True,)]
+
+        wait_until(held, what="rows to be loaded")
+
+    def refused(self) -> str:
+        """What the server says to an application that wants to connect."""
+        password = self.server.create_role("application")
+        try:
+            psycopg2.connect(self.server.dsn("shop", user="application", password=password)).close()
+        except psycopg2.OperationalError as error:
+            return str(error).strip().rpartition("FATAL:  ")[2]
+        finally:
+            self.server.query("postgres", "DROP ROLE application")
+        raise AssertionError("it is let in")
 
     def sees(self) -> None:
         """Check that the section's next text was told since it has begun."""
@@ -153,6 +207,7 @@ class Night:
 
     def finished(self) -> None:
         """Check that no block of the section is left."""
+        print(f"all commands together took {self.seconds:.0f} s")
         if self._blocks:
             raise AssertionError(f"{self._blocks[0]} was not tried")
 

@@ -1,13 +1,15 @@
 """Each runbook of docs/runbooks.md ends its incident when its commands are run as they stand there.
 
-``MOBUL_RUNBOOKS_SCALE=1 .venv/bin/pytest --durations=0 tests/integration/roles/test_runbooks.py`` tells how long they
-take with 1.4 GB.
+``MOBUL_RUNBOOKS_SCALE=1 .venv/bin/pytest -rP tests/integration/roles/test_runbooks.py`` tells how long the commands of
+each take with 1.4 GB.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -16,10 +18,10 @@ import pytest
 import yaml
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import Manifest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import load_signing_key
-from support.fake_programs import FakePrograms
 from support.lab import MotoServer, PostgresServer
 from support.locations import mounted_tmpfs
 from support.night import PAGE, Night
+from support.processes import children, is_running
 from support.programs import PROJECT, wait_until
 from support.restore_runs import databases
 from support.small_sets import lay, small_set
@@ -142,25 +144,34 @@ def test_somebody_encrypted_the_bucket(night: Night) -> None:
 
 
 @incident("The runner died in a restore")
-def test_the_runner_died_in_a_restore(night: Night, tmp_path: Path) -> None:
+def test_the_runner_died_in_a_restore(night: Night) -> None:
     night.server.query("shop", CHANGED)
-    with FakePrograms(tmp_path / "fake", night.server.bin_dir, hold_after=0) as programs:
-        arguments = ["--limit", "shop", "-e", "expect_environment=production", "-e", "expect_database=shop"]
-        given = ["-e", f"backup_pg_bin_dir={programs}"]
-        path = night.directory / "databases.yml"
-        with night.playbooks.start("mobul.backup.restore", path, *arguments, *given) as run:
-            try:
-                programs.wait_until_held(unless=lambda: run.poll() is not None)
-            finally:
-                run.kill()
+    arguments = ["--limit", "shop", "-e", "expect_environment=production", "-e", "expect_database=shop"]
+    with (
+        night.rows_held(),
+        night.playbooks.start("mobul.backup.restore", night.directory / "databases.yml", *arguments) as run,
+    ):
+        try:
+            night.wait_until_rows_held(unless=lambda: run.poll() is not None)
+        finally:
+            # As when the machine loses its power: nothing of it says goodbye to anybody.
+            everything = [run.pid, *children(run.pid)]
+            for pid in everything:
+                os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: not any(map(is_running, everything)), what="the run to be gone")
     limit = "SELECT datconnlimit FROM pg_database WHERE datname = 'shop'"
-    wait_until(lambda: night.server.query("postgres", limit) == [(0,)], what="the mode to be on")
+    assert night.server.query("postgres", limit) == [(0,)]
+    assert len(databases(night.server, "shop")) == 2
+    assert night.refused() == 'too many connections for database "shop"'
     night.step()
     night.sees()
     assert night.server.query("postgres", limit) == [(-1,)]
+    assert night.server.query("shop", "SELECT count(*) > 0 FROM recipients WHERE phone = '+1000'") == [(True,)]
     night.step()
     night.sees()
     assert night.server.query("shop", "SELECT count(*) FROM recipients WHERE phone = '+1000'") == [(0,)]
+    # The one that was being loaded is gone; the replaced one is kept.
+    assert [name for name in databases(night.server, "shop") if "_new_" in name] == []
     assert len(databases(night.server, "shop")) == 2
 
 
