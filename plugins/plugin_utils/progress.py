@@ -39,7 +39,7 @@ _LONGEST_SECONDS = 300.0
 MARK = "mobul.backup: "
 """Begins every line."""
 _JOIN_SECONDS = 2.0
-_MOST_BYTES = 4096
+_MOST_BYTES = 8192
 
 live_seconds: float | None = None
 """How often a callback that redraws the lines wants them; it says so before workers are started."""
@@ -166,6 +166,7 @@ def line(module: str, host: str, found: dict[str, Any], seconds: float) -> str:
     if found["tables"]:
         of = f" of {found['tables_total']:,}" if found["tables_total"] else ""
         parts.append(f"table {found['tables']:,}{of}" + (f" ({found['table']})" if found["table"] else ""))
+    parts.append(found["doing"])
     if rate >= 1 and total and total > done:
         parts.append(f"about {readable_duration(timedelta(seconds=(total - done) / rate))} left")
     parts.append(f"{readable_duration(timedelta(seconds=seconds))} so far")

@@ -20,8 +20,10 @@ from .._core.texts import visible
 VARIABLE = "MOBUL_BACKUP_PROGRESS"
 """Names the file, in the environment of the module."""
 _STEP_SECONDS = 1.0
-_LINE_BYTES = 3072
-_LONGEST_NAME = 100
+_WORK = "at work"
+"""The stage of what has no name of its own."""
+_LINE_BYTES = 5120
+_LONGEST = {"name": 100, "table": 100, "doing": 200}
 """Characters, each of which takes up to 12 bytes of the line."""
 
 
@@ -37,7 +39,8 @@ def written_down() -> Iterator[None]:
     writer = threading.Thread(target=_write, args=(path, over), name="progress", daemon=True)
     writer.start()
     try:
-        yield
+        with progress.followed(), progress.stage(_WORK):
+            yield
     finally:
         over.set()
         writer.join()
@@ -51,8 +54,8 @@ def _write(path: str, over: threading.Event) -> None:
         try:
             while not over.wait(_STEP_SECONDS):
                 if (found := progress.snapshot()) is not None:
-                    for text in ("name", "table"):
-                        found[text] = visible(found[text])[:_LONGEST_NAME]
+                    for text, longest in _LONGEST.items():
+                        found[text] = visible(found[text])[:longest]
                     data = json.dumps(found).encode("ascii")
                     # One line, always at the same place: a reader sees a whole one, or one that it cannot parse.
                     os.pwrite(file, data.ljust(_LINE_BYTES) + b"\n", 0)

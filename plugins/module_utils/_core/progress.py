@@ -25,6 +25,7 @@ class Stage:
     :ivar table: what is under way, in words.
     :ivar tables: how many tables have begun to pass.
     :ivar tables_total: of how many; None where that is not known.
+    :ivar doing: what is waited for, or done elsewhere, in words.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Stage:
     table: str = ""
     tables: int = 0
     tables_total: int | None = None
+    doing: str = ""
     began: float = field(default_factory=time.monotonic)
 
     def as_dict(self) -> dict[str, Any]:
@@ -44,6 +46,23 @@ class Stage:
 
 _stages: list[Stage] = []
 _lock = threading.Lock()
+_followers = 0
+
+
+@contextlib.contextmanager
+def followed() -> Iterator[None]:
+    """Within the block somebody looks, so that what costs something to find out is worth it."""
+    global _followers  # noqa: PLW0603 - like the stages
+    _followers += 1
+    try:
+        yield
+    finally:
+        _followers -= 1
+
+
+def is_followed() -> bool:
+    """Whether anybody looks."""
+    return _followers > 0
 
 
 @contextlib.contextmanager
@@ -86,6 +105,13 @@ def at_table(name: str) -> None:
         if _stages:
             _stages[-1].table = name
             _stages[-1].tables += 1
+
+
+def doing(text: str) -> None:
+    """Say what is waited for, or done elsewhere; "" for nothing any more."""
+    with _lock:
+        if _stages:
+            _stages[-1].doing = text
 
 
 def snapshot() -> dict[str, Any] | None:

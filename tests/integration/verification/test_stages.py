@@ -64,8 +64,10 @@ def test_backup_copies_and_checks_of_a_set(
     copied = told()[f"copy {report['id']}"]
     assert copied.done >= (copied.total or 0) > 0
 
-    drill(bench, postgres17)
-    assert {LOADED, COMPARED} <= told().keys()
+    drill(bench, postgres17, checks=[{"name": "any", "query": "SELECT true"}])
+    stages = told()
+    assert {LOADED, COMPARED} <= stages.keys()
+    assert stages["ask the checks' queries"].doing == "query 1 of 1 (any)"
 
 
 @pytest.mark.parametrize("strategy", ["side_by_side", "in_place"])
@@ -79,6 +81,8 @@ def test_restores_of_a_database_from_a_set_and_from_files(
         bench.restore(postgres17, shop, **target)
         stages = told()
         assert stages[LOADED].done and COMPARED in stages
+        analyzed = stages[COMPARED if strategy == "side_by_side" else "collect the statistics"]
+        assert analyzed.tables == analyzed.tables_total == 3
         for suffix, options in ((".dump", ["-Fc"]), (".sql", ["-Fp", "--clean", "--if-exists"])):
             file = tmp_path / f"shop{suffix}"
             postgres17.run("pg_dump", *options, "-f", str(file), database=shop)

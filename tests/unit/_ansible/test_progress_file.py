@@ -26,9 +26,10 @@ def test_what_follows_a_long_name_can_be_read(tmp_path: Path, monkeypatch: pytes
     with file_of.written_down():
         with progress.stage(f"load the rows of {name}"):
             progress.at_table(name)
+            progress.doing(name)
             wait_until(lambda: told("load the rows of"), what="the long one")
             # The worker reads no more than this.
-            assert path.stat().st_size <= 4096
+            assert path.stat().st_size <= 8192
         with progress.stage("compare"):
             wait_until(lambda: told("compare"), what="the short one")
     assert not path.exists()

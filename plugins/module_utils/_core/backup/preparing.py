@@ -18,6 +18,7 @@ from ..encryption.cipher import Encryption
 from ..errors import BackupError, PreflightError
 from ..locations.base import Location
 from ..platforms.left_out_tables import unseen_tables
+from ..postgres.activity import activity_reported
 from ..postgres.blockers import blockers_named
 from ..postgres.clock import check_clock
 from ..postgres.connection import ConnectionOptions, connect
@@ -107,6 +108,7 @@ def prepare(request: BackupRequest, ends: Ends, stack: contextlib.ExitStack) -> 
     stack.callback(surveyors.close)
     connection = connect(ends.connection, lock_timeout=request.lock_timeout)
     stack.callback(connection.close)
+    stack.enter_context(activity_reported(ends.connection.pinned(connection)))
     check_clock(connection)
     server = check_server(connection, ends.connection, unseen_tables(connection, request.profile))
     pg_dump = find_program("pg_dump", server.version_num, request.pg_bin_dir)

@@ -12,6 +12,7 @@ from typing import Any
 from ..encryption.cipher import Encryption
 from ..encryption.recipients import parse_encryption
 from ..errors import ConfigError, PreflightError
+from ..postgres.activity import activity_reported
 from ..postgres.blockers import blockers_named
 from ..postgres.connection import Connection, ConnectionOptions, connect
 from ..postgres.copying import CopyQuery, TableSource, prepare_copy
@@ -108,7 +109,12 @@ def export_table(
     connection = connect(options, lock_timeout=request.lock_timeout)
     with connection.cursor() as cursor:
         standby = in_recovery(cursor)
-    with contextlib.closing(connection), conflicts_named(options, in_recovery=standby), blockers_named(connection):
+    with (
+        contextlib.closing(connection),
+        conflicts_named(options, in_recovery=standby),
+        blockers_named(connection),
+        activity_reported(options),
+    ):
         query = _prepared(connection, request)
         # An encrypted file is never the same twice.
         present = _digest(request.dest) if comparable else None

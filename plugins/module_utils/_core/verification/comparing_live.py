@@ -13,6 +13,7 @@ from ..catalogue.selector import BackupSelector
 from ..errors import BackupError, ConfigError
 from ..platforms.left_out_tables import unseen_tables, without_tables
 from ..platforms.profiles import find_profile
+from ..postgres.activity import activity_reported
 from ..postgres.archive import Toc, schema_differences, schema_objects
 from ..postgres.connection import ConnectionOptions, connect
 from ..postgres.counting import count_rows
@@ -90,6 +91,7 @@ def run_backup_compare(params: Mapping[str, Any], check_mode: bool) -> dict[str,
             )
         connection = connect(options)
         stack.callback(connection.close)
+        stack.enter_context(activity_reported(options))
         unseen = unseen_tables(connection, find_profile(params.get("profile")))
         server = check_server(connection, options, unseen)
         program = find_program("pg_dump", server.version_num, params["pg_bin_dir"])

@@ -17,6 +17,7 @@ STAGE = {
     "table": "",
     "tables": 0,
     "tables_total": None,
+    "doing": "",
     "seconds": 10.0,
 }
 
@@ -40,6 +41,7 @@ STAGE = {
             "table 3 of 40 (public.orders), 12 seconds so far",
         ),
         ({"seconds": 0.0, "done": 5}, "5 B, 12 seconds so far"),
+        ({"doing": "waits for a lock behind pid 7"}, "waits for a lock behind pid 7, 12 seconds so far"),
     ],
 )
 def test_a_line_says_what_is_known(found: dict[str, Any], expected: str) -> None:

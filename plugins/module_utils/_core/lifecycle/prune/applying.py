@@ -11,6 +11,7 @@ from ...catalogue.index import SetCopy
 from ...catalogue.unfinished import Reaped, Unfinished, reap
 from ...errors import BackupError
 from ...locations.base import Location, ObjectInfo
+from ...progress import doing
 from ...stream.pipeline import as_backup_error
 from .locked import may_lock, protection_of
 
@@ -47,8 +48,11 @@ def clean(location: Location, label: str, goes: Iterable[SetCopy], unfinished: I
     cleaned = Cleaned(location.name)
     try:
         locks = may_lock(location)
-        for copy in sorted(goes, key=lambda one: one.id, reverse=True):
+        due = sorted(goes, key=lambda one: one.id, reverse=True)
+        for number, copy in enumerate(due, 1):
+            doing(f"set {number} of {len(due)} in {location.name} ({copy.id})")
             _delete(location, label, copy, cleaned, locks=locks)
+        doing(f"what was never finished in {location.name}")
         cleaned.reaped = reap(location, unfinished)
         cleaned.freed += cleaned.reaped.freed
     except Exception as error:

@@ -16,6 +16,7 @@ from ...catalogue.index import objects_stay
 from ...errors import BackupError, ConfigError
 from ...locations import enter_locations
 from ...locations.base import Location
+from ...progress import stage
 from ..retention import Policy
 from .applying import Cleaned, clean
 from .locked import keep_locked
@@ -73,7 +74,7 @@ def _clean_all(locations: Sequence[Location], plan: PrunePlan) -> list[Cleaned]:
     def clean_one(location: Location) -> Cleaned:
         return clean(location, plan.label, plan.goes[location.name], plan.unfinished[location.name])
 
-    with ThreadPoolExecutor(max_workers=len(locations), thread_name_prefix="clean") as pool:
+    with stage("delete"), ThreadPoolExecutor(max_workers=len(locations), thread_name_prefix="clean") as pool:
         return list(pool.map(clean_one, locations))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from ...durations import STEP as OPTIONS
 from ...durations import parse_duration
 from ...errors import BackupError, ConfigError, after_change
+from ...progress import doing, stage
 from .access import Access
 from .backups import AVAILABLE, PATH, RestorePoint, read_backups, read_points
 from .client import ApiError, Client
@@ -74,7 +75,7 @@ def make_point(
             if must or error.status not in _REFUSALS:
                 raise
             return _not_offered(f"the platform offers no restore point here: {error.message}", must)
-    with after_change(made):
+    with after_change(made), stage("wait for the platform's restore point"):
         point = _await(client, name, clock() + seconds, clock, sleep) if not check_mode else point
     outcome = "made" if made else "was there"
     return {
@@ -119,6 +120,7 @@ def _await(
         if point is not None and point.status == AVAILABLE:
             return point
         status = status if point is None else point.status
+        doing(f"restore point {name!r} is {status}")
         if status != _PENDING:
             message = f"restore point {name!r} is {status}"
             raise BackupError(STEP, message, hint="give another name; supabase_backup_info tells what there is")

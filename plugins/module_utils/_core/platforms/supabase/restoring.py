@@ -14,6 +14,7 @@ from typing import Any
 
 from ...durations import readable_duration
 from ...errors import BackupError, after_change
+from ...progress import doing, stage
 from ...texts import page
 from .access import Access
 from .client import ApiError, Client
@@ -81,7 +82,7 @@ def restore(
         began = waiting(request.wait_seconds)
         begun = _order(client, plan, waiting)
         if request.wait:
-            with after_change():
+            with after_change(), stage("wait for the platform's restore"):
                 state = _await_end(client, plan, began, begun=begun)
             seconds = began.passed
         else:
@@ -133,6 +134,7 @@ def _await_end(client: Client, plan: Plan, waiting: Waiting, *, begun: bool) -> 
     try:
         while True:
             seen = _state(client) or seen
+            doing(f"project {plan.project} is {seen}")
             begun = begun or seen not in USABLE
             if seen == RESTORE_FAILED and (begun or before != RESTORE_FAILED):
                 hint = f"{look}; restore something else, and tell Supabase's support"

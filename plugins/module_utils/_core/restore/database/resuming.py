@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from ...errors import PreflightError
+from ...postgres.activity import activity_reported
 from ...postgres.connection import ConnectionOptions, connect
 from ..outbound.resuming import Resumed, resume
 from .rights import check_owned
@@ -19,5 +20,6 @@ def resume_paused(options: ConnectionOptions, target: Target, *, check_mode: boo
     if target.database is None:
         raise PreflightError(STEP, f"there is no database {target.name!r}", hint="check login_db")
     check_owned(target.database, target)
-    with contextlib.closing(connect(elsewhere(options, target.name))) as connection:
+    there = elsewhere(options, target.name)
+    with contextlib.closing(connect(there)) as connection, activity_reported(there):
         return resume(connection, target.database.comment, check_mode=check_mode)

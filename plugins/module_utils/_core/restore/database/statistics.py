@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ...errors import SourceError
 from ...postgres.foreign_code import RESTRICTION, knows_restriction
@@ -39,10 +39,14 @@ def stored_tables(connection: Connection) -> list[TableName]:
         return list(cursor.fetchall())
 
 
-def analyze(connection: Connection, tables: Sequence[TableName]) -> list[str]:
+def analyze(
+    connection: Connection, tables: Sequence[TableName], on_table: Callable[[str], None] = lambda _table: None
+) -> list[str]:
     """Collect the planner's statistics; warnings where that is impossible, which spoils no row.
 
     An index may be on a function that finds another one by a search path only.
+
+    :param on_table: called with each as it begins.
     """
     from psycopg2 import Error, sql
 
@@ -52,6 +56,7 @@ def analyze(connection: Connection, tables: Sequence[TableName]) -> list[str]:
             # A part of a tree may lie on another server, which nobody is to ask.
             cursor.execute("SELECT pg_catalog.set_config(%s, 'foreign-table', false)", [RESTRICTION])
         for table in tables:
+            on_table(display_name(table))
             try:
                 cursor.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(*table)))
             except Error as error:

@@ -11,6 +11,7 @@ from ...catalogue.identity import Identity
 from ...errors import ConfigError, after_change
 from ...platforms.left_out_tables import unseen_tables
 from ...platforms.profile import Profile
+from ...postgres.activity import activity_reported
 from ...postgres.archive import Toc
 from ...postgres.connection import Connection, ConnectionOptions, connect
 from ...postgres.names import TableName, display_name
@@ -54,6 +55,7 @@ def run_restore_table(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
     with contextlib.ExitStack() as stack:
         connection = connect(options, lock_timeout=request.lock_timeout)
         stack.callback(connection.close)
+        stack.enter_context(activity_reported(options))
         with connection.cursor() as cursor:
             refuse_standby(cursor, STEP)
         tools = Tools.find(options, connection, request.pg_bin_dir, unseen_tables(connection, request.profile))

@@ -18,7 +18,7 @@ from ...findings import FAILED, PASSED, WARNING, Finding, joined, verdict
 from ...locations.base import Location
 from ...postgres.connection import ConnectionOptions, connect
 from ...postgres.preflight import system_identifier
-from ...progress import stage
+from ...progress import doing, stage
 from ...reading.access import Access
 from ...reading.artifact import StoredArtifact
 from ...reading.left_out import describe_left_out
@@ -263,12 +263,15 @@ class Drill:
     def _ask(self, scratch: NewDatabase, rehearsal: Rehearsal) -> None:
         if not self._request.queries:
             return
+        queries = self._request.queries
         connection = connect(scratch.options)
         try:
-            for query in self._request.queries:
-                status, message = run_query(connection, query, _QUERY_SECONDS)
-                subject = f"{rehearsal.location}: {query.name}"
-                rehearsal.findings.append(Finding(check="query", subject=subject, status=status, message=message))
+            with stage("ask the checks' queries"):
+                for number, query in enumerate(queries, 1):
+                    doing(f"query {number} of {len(queries)} ({query.name})")
+                    status, message = run_query(connection, query, _QUERY_SECONDS)
+                    subject = f"{rehearsal.location}: {query.name}"
+                    rehearsal.findings.append(Finding(check="query", subject=subject, status=status, message=message))
         finally:
             connection.close()
 

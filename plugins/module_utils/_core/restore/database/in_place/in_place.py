@@ -12,12 +12,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from ....errors import BackupError, after_change
+from ....postgres.activity import activity_reported
 from ....postgres.archive import TocEntry, object_name
 from ....postgres.connection import connect
 from ....postgres.environment import private_file
 from ....postgres.messages import database_errors
 from ....postgres.names import display_name
-from ....progress import stage
+from ....progress import at_table, expect_tables, stage
 from ....stream.pipeline import Pipeline, Source
 from ....stream.process import ProcessFilter
 from ....stream.stages import Transform
@@ -117,12 +118,14 @@ class InPlace:
             with self._outbound.paused_meanwhile():
                 if plan.request.end_connections:
                     self._end_sessions()
+                stack.enter_context(activity_reported(self._options))
                 self._execute(environment, stack)
             with after_change(), database_errors("look at what was restored"):
                 self._outbound.look()
                 with stage(COMPARING):
                     comparison = self._compare(environment)
-                warning = self._analyze()
+                with stage("collect the statistics"):
+                    warning = self._analyze()
         comparison = replace(comparison, warnings=(*comparison.warnings, *warning))
         return Restored(comparison, outbound=self._outbound.paused)
 
@@ -133,7 +136,9 @@ class InPlace:
             if calling and self._plan.contents.toc is None:
                 # Of a script nobody knows which tables these are about.
                 silent |= frozenset(computed_tables(connection))
-            failed = analyze(connection, [table for table in stored_tables(connection) if table not in silent])
+            tables = [table for table in stored_tables(connection) if table not in silent]
+            expect_tables(len(tables))
+            failed = analyze(connection, tables, at_table)
         names = bounded_list(sorted(map(display_name, silent)))
         return [*failed, *([f"not analyzed, as that would call out: {names}"] if silent else [])]
 
@@ -161,7 +166,8 @@ class InPlace:
         stack.callback(child.close)
         try:
             child.feed(begin)
-            self._put_rows(child, environment, stack)
+            with stage("load the rows of the platform's tables"):
+                self._put_rows(child, environment, stack)
             source, transforms = self._stream(environment, stack)
             with stage("load the database", plan.contents.stored_size, estimated=True):
                 Pipeline(source, transforms, [_Transaction(child, clear, end)]).run()

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 from ....postgres.connection import ConnectionOptions, connect
 from ....postgres.names import TableName
+from ....progress import at_table, expect_tables
 from ..comparing import Difference, compare_tables
 from ..expected_rows import ExpectedRows
 from ..statistics import analyze, stored_tables
@@ -50,7 +51,8 @@ class FinishedTables:
         connection = connect(self._options)
         try:
             there = [table for table in stored_tables(connection) if table not in self._checked]
-            self.warnings += analyze(connection, there)
+            expect_tables(len(there))
+            self.warnings += analyze(connection, there, at_table)
             rest = [unit for unit in self._units if not _is_complete(unit, self._checked)]
             self.differences += compare_tables(connection, rest)
         finally:

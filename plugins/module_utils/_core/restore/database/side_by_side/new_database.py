@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import chain
 
 from ....errors import BackupError
+from ....postgres.activity import activity_reported
 from ....postgres.archive import Toc
 from ....postgres.connection import ConnectionOptions, connect
 from ....postgres.globals import conninfo_safe
@@ -89,7 +90,11 @@ class NewDatabase:
     def load(self) -> None:
         """Load everything; tables that are complete are compared meanwhile."""
         plan = self._plan
-        with plan.environment(self.name, bulk=True) as environment, self._with_temporary_grants():
+        with (
+            plan.environment(self.name, bulk=True) as environment,
+            self._with_temporary_grants(),
+            activity_reported(self.options),
+        ):
             target = f"--dbname={conninfo_safe(self.name)}"
             tools = Tools(
                 plan.pg_restore, environment, target, self._complaints, plan.tablespaces, plan.request.search_paths
@@ -185,7 +190,11 @@ class NewDatabase:
 
     def compare(self) -> Comparison:
         """Compare what has not been compared yet, several things at the same time."""
-        with stage(COMPARING), ThreadPoolExecutor(3, thread_name_prefix="compare") as pool:
+        with (
+            stage(COMPARING),
+            activity_reported(self.options),
+            ThreadPoolExecutor(3, thread_name_prefix="compare") as pool,
+        ):
             futures = [pool.submit(self._finished_tables.check_remaining), pool.submit(self._compare_others)]
             found = pool.submit(self._compare_schema).result()
             for future in futures:
