@@ -3,12 +3,13 @@
 # them. Where that cannot be done the tests of those programs are skipped.
 set -u
 
-programs='age age-keygen restic pgbouncer sshd sudo promtool
+programs='age age-keygen restic pgbouncer sshd sudo promtool tmux
 ceph-mon ceph-osd radosgw radosgw-admin monmaptool osdmaptool'
 # What openssh-server needs beside libwrap0 comes with the client, without which nobody can use it. Of the libraries that
 # Ceph needs these are the ones that a plain system may lack.
 packages='age postgresql-15-cron restic pgbouncer libc-ares2 libevent-2.1-7 libevent-2.1-7t64 openssh-server libwrap0 sudo
-prometheus ceph-mon ceph-osd ceph-base ceph-common radosgw librados2 libfmt9 libleveldb1d liboath0 librabbitmq4 liblua5.3-0
+prometheus tmux libutempter0 libevent-core-2.1-7 libevent-core-2.1-7t64
+ceph-mon ceph-osd ceph-base ceph-common radosgw librados2 libfmt9 libleveldb1d liboath0 librabbitmq4 liblua5.3-0
 libibverbs1 librdmacm1 libnl-3-200 libnl-route-3-200 libsnappy1v5 libaio1 libfuse2 libboost-context1.74.0
 libboost-thread1.74.0 libboost-iostreams1.74.0 libboost-program-options1.74.0 libdaxctl1 libndctl6 libpmem1
 libgoogle-perftools4 libtcmalloc-minimal4'

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import fcntl
+import contextlib
 import os
-import pty
 import re
-import select
-import signal
-import struct
-import termios
-import time
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import ansible_runner
-import pyte
 import pytest
 from support.backup_bench import Bench, Keys
+from support.effort import is_long
 from support.fake_programs import FakePrograms
 from support.lab import PostgresServer
 from support.playbooks import Playbooks
 from support.programs import PATIENCE, find_tool, wait_until
+from support.tmux import Tmux
 
 MIB = 1024 * 1024
 LINE = re.compile(
@@ -101,7 +98,7 @@ def test_ansible_runner_has_each_line_as_an_event_of_its_task(
             inventory=str(playbooks.inventory({"shop": {}}, backup_progress=2)),
             envvars=playbooks.environment,
             event_handler=look,
-            timeout=600,
+            timeout=int(PATIENCE),
             quiet=True,
         )
     assert (run.status, run.rc) == ("successful", 0), run.stdout.read()
@@ -120,46 +117,93 @@ def test_ansible_runner_has_each_line_as_an_event_of_its_task(
     assert result["event_data"]["res"]["changed"] is True
 
 
-class UsersTerminal:
-    """The end of a terminal that a user looks at."""
-
-    def __init__(self) -> None:
-        self._user, self.program = pty.openpty()
-        fcntl.ioctl(self.program, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-        self.screen = pyte.Screen(100, 30)
-        self._stream = pyte.ByteStream(self.screen)
-
-    def look(self) -> str:
-        """What is on the screen now."""
-        while select.select([self._user], [], [], 0)[0]:
-            self._stream.feed(os.read(self._user, 65536))
-        return "\n".join(line.rstrip() for line in self.screen.display)
+@pytest.fixture
+def hosts(postgres17: PostgresServer, bench: Bench, large: str, tmp_path: Path) -> Iterator[Hosts]:
+    """Hosts with a database each, twenty of them in a long run."""
+    if find_tool("tmux") is None:
+        pytest.skip("there is no tmux")
+    with contextlib.ExitStack() as stack:
+        names = [stack.enter_context(postgres17.database(template=large)) for _number in range(20 if is_long() else 3)]
+        programs = FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=12 * MIB)
+        # Whatever fails, no program is left that waits.
+        stack.enter_context(programs)
+        yield Hosts(postgres17, bench, names, programs)
 
 
-@pytest.mark.parametrize("ended", ["well", "by Ctrl-C"])
-def test_on_a_terminal_each_host_has_a_line_that_is_gone_in_the_end(
-    playbooks: Playbooks, bench: Bench, postgres17: PostgresServer, large: str, tmp_path: Path, ended: str
-) -> None:
-    terminal = UsersTerminal()
-    with FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=12 * MIB) as programs:
-        options = bench.options(postgres17, large, compress="none", pg_bin_dir=programs)
-        playbook = playbooks.task("mobul.backup.pg_backup", options)
-        inventory = playbooks.inventory({"shop": {}})
+class Hosts:
+    """Backups of several databases at a terminal, which do not come past their gate before they are let."""
+
+    def __init__(self, server: PostgresServer, bench: Bench, databases: list[str], programs: FakePrograms) -> None:
+        self.server, self.databases, self.programs = server, databases, programs
+        self.names = [f"database-{number:02}.example.org" for number in range(1, len(databases) + 1)]
+        self._bench = bench
+
+    def terminal(self, playbooks: Playbooks, count: int, **size: int) -> Tmux:
+        """A terminal in which the first of them are backed up."""
+        options = self._bench.options(self.server, "x", compress="none", pg_bin_dir=self.programs)
+        given = dict(zip(self.names[:count], self.databases, strict=False))
+        variables = {name: {"login_db": database, "label": database} for name, database in given.items()}
+        told = {name: "{{ hostvars[inventory_hostname]." + name + " }}" for name in ("login_db", "label")}
+        playbook = playbooks.task("mobul.backup.pg_backup", {**options, **told})
+        inventory = playbooks.inventory(variables)
+        argv = [Path(sys.executable).parent / "ansible-playbook", playbook, "-i", inventory, "--forks", "20"]
         live = {"ANSIBLE_CALLBACKS_ENABLED": "mobul.backup.live"}
-        with playbooks.start(playbook, inventory, output=terminal.program, **live) as run:
-            try:
-                wait_until(
-                    lambda: "[shop] pg_backup: dump the database" in terminal.look() or run.poll() is not None,
-                    what="a line",
-                )
-                if ended == "by Ctrl-C":
-                    run.send_signal(signal.SIGINT)
-            finally:
-                programs.open()
-            while run.poll() is None:
-                terminal.look()
-                time.sleep(0.01)
-    shown = terminal.look()
-    assert "[shop] pg_backup" not in shown
-    if ended == "well":
-        assert "changed: [shop]" in shown and "PLAY RECAP" in shown
+        return Tmux(playbooks.directory, argv, {**playbooks.environment, **live}, **size)
+
+    def are_drawn(self, terminal: Tmux) -> bool:
+        """Whether there is a line for each host at the bottom, and nothing of those before."""
+        screen = terminal.screen()
+        first = next(number for number, line in enumerate([*screen, "[database-"]) if line.startswith("[database-"))
+        return sorted(line.partition("]")[0][1:] for line in screen[first:]) == self.names
+
+    def wait_for_lines(self, terminal: Tmux, count: int) -> None:
+        """Wait until each host has its line, all of them of rows that have passed."""
+
+        def there() -> bool:
+            assert terminal.status is None, terminal.screen(history=True)
+            return sum("dump the database: 1" in line for line in terminal.screen()) == count
+
+        wait_until(there, what="a line for each")
+
+    def locks(self) -> list[tuple[int]]:
+        """How many sessions have the lock of a backup."""
+        held = "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE l.locktype = 'advisory'"
+        return self.server.query("postgres", f"{held} AND d.datname = ANY (%s)", [self.databases])
+
+
+def test_at_a_terminal_each_host_has_one_line_whatever_its_size_and_nothing_is_left_of_them(
+    playbooks: Playbooks, hosts: Hosts
+) -> None:
+    count = len(hosts.names)
+    with hosts.terminal(playbooks, count, columns=110, lines=40) as terminal:
+        hosts.wait_for_lines(terminal, count)
+        assert hosts.are_drawn(terminal)
+        assert hosts.locks() == [(count,)]
+        for columns, lines in ((60, 40), (130, 30)):
+            terminal.resize(columns, lines)
+            # They are drawn anew each second, as wide as the terminal is now.
+            wait_until(lambda: hosts.are_drawn(terminal), what="each to have one line, and nothing more")
+        hosts.programs.open()
+        wait_until(lambda: terminal.status is not None, what="the end")
+        assert terminal.status == 0 and terminal.as_before
+        seen = terminal.screen(history=True)
+        assert "pg_backup:" not in "".join(seen), seen
+        assert sorted(line for line in seen if line.startswith("changed: ")) == [
+            f"changed: [{name}]" for name in hosts.names
+        ]
+
+
+def test_ctrl_c_at_a_terminal_ends_everything_and_leaves_the_terminal_as_it_was(
+    playbooks: Playbooks, hosts: Hosts
+) -> None:
+    with hosts.terminal(playbooks, 1) as terminal:
+        hosts.wait_for_lines(terminal, 1)
+        assert hosts.locks() == [(1,)]
+        terminal.press("C-c")
+        wait_until(lambda: terminal.status is not None, what="the end")
+        seen = terminal.screen(history=True)
+        assert terminal.status == 99 and terminal.as_before
+        assert "pg_backup:" not in "".join(seen), seen
+        assert "User interrupted execution" in "".join(seen), seen
+    hosts.programs.wait_until_gone()
+    wait_until(lambda: hosts.locks() == [(0,)], what="the lock to be given back")
