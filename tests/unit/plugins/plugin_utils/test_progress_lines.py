@@ -55,14 +55,24 @@ def test_what_a_host_tells_is_one_line_without_control_characters() -> None:
     assert "restore_table: load\\x1b[2J\\na: table 1 (\\u202eb\\r), " in told
 
 
-def test_the_page_shows_a_line_as_it_is() -> None:
-    (block,) = blocks("docs/progress.md")[:1]
-    found = {
-        "done": 3.2 * 1024 * MIB,
-        "total": 9.8 * 1024 * MIB,
-        "estimated": True,
-        "table": "public.orders",
-        "tables": 12,
-        "tables_total": 40,
-    }
-    assert not not_told(block, line("pg_backup", "shop", {**STAGE, **found, "seconds": 70.0}, 72.0))
+def test_the_page_shows_lines_as_they_are() -> None:
+    numbers = {"estimated": True, "table": "public.orders", "tables": 12, "tables_total": 40}
+    gib = 1024 * MIB
+    dumped = {"done": 3.2 * gib, "total": 9.8 * gib, "seconds": 70.0, **numbers}
+    waiting = "waits for a lock on public.orders behind pid 4711, application 'psql', role 'app'"
+    building = "builds the index orders_customer of public.orders (building index: scanning table, 43 %)"
+    loaded = {"done": 9.7 * gib, "total": 9.8 * gib, "seconds": 240.0, **numbers}
+    shown = [
+        line("pg_backup", "shop", {**STAGE, **dumped}, 72.0),
+        line("pg_backup", "shop", {**STAGE, "name": "at work", "doing": waiting}, 25.0),
+        line(
+            "restore_database",
+            "shop",
+            {**STAGE, **loaded, "name": "load the database", "table": "public.events", "doing": building},
+            240.0,
+        ),
+    ]
+    compared = [block for block in blocks("docs/progress.md") if block.text.startswith("mobul.backup: ")]
+    assert len(compared) == 2
+    for block in compared:
+        assert not not_told(block, "\n".join(shown)), shown
