@@ -24,6 +24,8 @@ _ALIKE_IN_ALL_VERSIONS = (
 )  # fmt: skip
 """Kinds whose definitions all supported versions write alike, but for blanks and qualified names."""
 
+_INDEX_ATTACH = "INDEX ATTACH "
+
 
 @dataclass(frozen=True)
 class SchemaDifferences:
@@ -43,6 +45,17 @@ class SchemaDifferences:
     rewritten: tuple[str, ...]
     doubtful: tuple[str, ...]
     borrowed: tuple[str, ...]
+
+    @property
+    def strange(self) -> tuple[str, ...]:
+        """Of the extra objects those that are not of the server's own making.
+
+        A partition that is attached gets every index that its tree has. It did not have it where an index of the tree
+        was still being built, partition by partition.
+        """
+        attached = [name for name in self.extra if name.startswith(_INDEX_ATTACH)]
+        given = {*attached, *(f"INDEX {name.removeprefix(_INDEX_ATTACH)}" for name in attached)}
+        return tuple(name for name in self.extra if name not in given)
 
 
 def schema_differences(

@@ -35,6 +35,15 @@ ODD = {
         ["p"],
         {},
     ),
+    "a partition with partitions, and indexes of the whole tree": (
+        "CREATE TABLE p (id int, k text, PRIMARY KEY (id, k)) PARTITION BY LIST (id); CREATE INDEX ON p (lower(k));"
+        "CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1) PARTITION BY HASH (k);"
+        "CREATE TABLE p1a PARTITION OF p1 FOR VALUES WITH (MODULUS 1, REMAINDER 0) PARTITION BY RANGE (k);"
+        "CREATE TABLE p1b PARTITION OF p1a DEFAULT; INSERT INTO p SELECT 1, i FROM generate_series(1, 20) i;"
+        "CREATE TABLE r (id int, k text, FOREIGN KEY (id, k) REFERENCES p); INSERT INTO r VALUES (1, 3)",
+        ["p1", "p1a"],
+        {},
+    ),
     "a generated column that finds its function by a path": (
         "CREATE FUNCTION slug(bytea) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT encode($1, 'hex') $$;"
         "CREATE FUNCTION slug(text) RETURNS text LANGUAGE sql IMMUTABLE AS $$ SELECT slug(convert_to($1, 'UTF8')) $$;"
@@ -110,3 +119,45 @@ def test_a_table_of_a_database_in_another_encoding_comes_back(postgres17: Postgr
         assert (postgres17.query("latin", latin), contents_of(postgres17, "latin")) == before
     finally:
         postgres17.query("postgres", "DROP DATABASE latin WITH (FORCE)")
+
+
+def test_a_table_comes_back_though_nobody_answers_for_its_part_on_another_server(
+    postgres17: PostgresServer, bench: Bench
+) -> None:
+    with postgres17.database() as name:
+        postgres17.psql(
+            name,
+            "CREATE EXTENSION postgres_fdw; CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw"
+            "  OPTIONS (host '127.0.0.1', port '1'); CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS (user 'a');"
+            "CREATE TABLE tree (a int) PARTITION BY RANGE (a);"
+            "CREATE TABLE near PARTITION OF tree FOR VALUES FROM (0) TO (10);"
+            "CREATE FOREIGN TABLE away PARTITION OF tree FOR VALUES FROM (10) TO (20) SERVER far;"
+            "INSERT INTO near VALUES (1); CREATE TABLE old (a int); INSERT INTO old VALUES (2);"
+            "CREATE FOREIGN TABLE young () INHERITS (old) SERVER far;",
+        )
+        bench.backup(postgres17, name)
+        before = schema_of(postgres17, name)
+        for table, rows in (("tree", "near"), ("old", "ONLY old")):
+            drop(postgres17, name, table)
+            report = restore_table(postgres17, name, table, bench=bench)
+            told = f"not analyzed, as a part of it lies on another server: public.{table}"
+            assert told in report["warnings"]
+            assert schema_of(postgres17, name) == before
+            assert postgres17.query(name, f"SELECT count(*) FROM {rows}") == [(1,)]
+
+
+def test_an_index_that_the_server_gives_a_partition_is_no_difference(postgres17: PostgresServer, bench: Bench) -> None:
+    with postgres17.database() as name:
+        postgres17.psql(
+            name,
+            "CREATE TABLE days (id int, body text) PARTITION BY LIST (id);"
+            "CREATE TABLE one PARTITION OF days FOR VALUES IN (1);"
+            "CREATE TABLE two PARTITION OF days FOR VALUES IN (2);"
+            "CREATE INDEX half_built ON ONLY days (body); INSERT INTO days VALUES (1, 'a')",
+        )
+        bench.backup(postgres17, name)
+        assert restore_table(postgres17, name, "one", bench=bench)["changed"]
+        drop(postgres17, name, "two")
+        assert restore_table(postgres17, name, "two", bench=bench)["changed"]
+        attached = "SELECT count(*) FROM pg_inherits WHERE inhparent = 'half_built'::regclass"
+        assert postgres17.query(name, attached) == [(2,)]

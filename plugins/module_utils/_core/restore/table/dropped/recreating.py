@@ -11,7 +11,7 @@ from itertools import groupby
 from ....errors import SourceError
 from ....postgres.archive import Section, TocEntry, object_name
 from ....postgres.archive.encodings import codec_of
-from ....postgres.names import TableName, display_name
+from ....postgres.names import IDENTIFIER, TableName, display_name, unquote
 from ..columns import Matching
 from ..comparing import compare_rows
 from ..muted_calls import mute_calls
@@ -31,7 +31,8 @@ _LOCK_TIMEOUT = re.compile(r"^SET lock_timeout = .*;\n", re.MULTILINE)
 """Of a script by pg_restore: what the session has otherwise."""
 _GRANTS = "ACL"
 _ATTACH = "TABLE ATTACH"
-_INDEX_ATTACH = "INDEX ATTACH"
+_INDEX_ATTACHED = re.compile(rf"ALTER INDEX ({IDENTIFIER})\.({IDENTIFIER}) ATTACH PARTITION ")
+_CONSTRAINT = re.compile(rf"ALTER TABLE ONLY {IDENTIFIER}\.{IDENTIFIER}\s+ADD CONSTRAINT ({IDENTIFIER}) ")
 _MODES = ("", "SHARE ROW EXCLUSIVE", "ACCESS EXCLUSIVE")
 _HINT = (
     "nothing was changed; correct that first, or name the object in expected_differences to leave it out, or in "
@@ -129,12 +130,22 @@ def _linking_ids(plan: RecreatePlan, later: Sequence[TocEntry], late: set[int]) 
     standing, by_id = _standing(plan), plan.toc.by_id
     partitions = {dump_id for one in late for dump_id in by_id[one].dependencies}
     linking = set(late)
+    indexes = {(one.namespace, _index_of(one)) for one in later if one.desc in ("INDEX", "CONSTRAINT")}
     for one in later:
         needs = set(one.dependencies)
-        of_parent = late and (one.desc == _INDEX_ATTACH or (one.desc == "TRIGGER" and partitions & needs))
+        if (match := _INDEX_ATTACHED.match(one.defn)) and (unquote(match[1]), unquote(match[2])) in indexes:
+            # It makes the index of a partition whole. When that is attached, the server makes another one otherwise.
+            continue
+        of_parent = late and one.desc == "TRIGGER" and partitions & needs
         if of_parent or not standing.isdisjoint(needs) or not linking.isdisjoint(needs):
             linking.add(one.dump_id)
     return linking
+
+
+def _index_of(entry: TocEntry) -> str:
+    """The name of the index of an INDEX or CONSTRAINT, whose tag begins with the name of its table."""
+    match = _CONSTRAINT.match(entry.defn)
+    return unquote(match[1]) if match else entry.tag
 
 
 def _standing(plan: RecreatePlan) -> set[int]:

@@ -9,9 +9,10 @@ from ....catalogue.good_set import GoodSet
 from ....errors import FormatError, SourceError, after_change
 from ....postgres.archive import Toc, schema_differences
 from ....postgres.connection import Connection
-from ....postgres.names import TableName
+from ....postgres.names import TableName, display_name
 from ....reading.set_archive import SetArchive
 from ....texts import bounded_list
+from ..analyzing import collect
 from ..muted_calls import calls_muted, report_muted
 from ..request import TableRequest
 from ..session import Session
@@ -48,7 +49,7 @@ def recreate_table(
         session.commit()
     report = report_muted(report_recreated(request, plan, returned), plan.calls)
     with after_change():
-        _analyze(connection, plan)
+        report["warnings"] += _analyze(connection, plan)
         report["warnings"] += _verify(plan, tools)
     return report
 
@@ -66,17 +67,15 @@ def undo_recreate(
     return report_undone(request, target.name, memory, taken)
 
 
-def _analyze(connection: Connection, plan: RecreatePlan) -> None:
-    """Collect the planner's statistics of everything that has rows."""
-    from psycopg2 import sql
-
+def _analyze(connection: Connection, plan: RecreatePlan) -> list[str]:
+    """Collect the planner's statistics of everything that has rows; return what has none then."""
     if not plan.calls.analyzed:
-        return
+        return []
     session = Session(connection)
+    tables = [(one.namespace, one.tag) for one in plan.lost_objects.made if one.desc in ("TABLE", "MATERIALIZED VIEW")]
     with session.at("collect the statistics"):
-        for entry in plan.lost_objects.made:
-            if entry.desc in ("TABLE", "MATERIALIZED VIEW"):
-                session.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(entry.namespace, entry.tag)))
+        far = [display_name(table) for table in tables if not collect(session, table)]
+    return [f"not analyzed, as a part of it lies on another server: {bounded_list(far)}"] if far else []
 
 
 def _verify(plan: RecreatePlan, tools: Tools) -> list[str]:
@@ -90,7 +89,7 @@ def _verify(plan: RecreatePlan, tools: Tools) -> list[str]:
         message = f"{plan.name} was brought back, but the schema could not be compared afterwards: {error.message}"
         raise SourceError("compare the schema", message, hint=_BACK) from None
     found = schema_differences(_wanted(plan), now, same_version=not plan.present.loose)
-    if strange := sorted([*found.missing, *found.extra]):
+    if strange := sorted([*found.missing, *found.strange]):
         raise FormatError(
             "compare the schema",
             f"{plan.name} was brought back, but the schema differs from the backup: {bounded_list(strange)}",

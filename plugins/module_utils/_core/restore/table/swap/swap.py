@@ -156,7 +156,7 @@ def _difference(before: Toc, after: Toc) -> list[str]:
     """What is not as it was; how the server writes what it was given as it had written it is no difference."""
     found = schema_differences(before, after)
     rewritten = [name for name in found.rewritten if not name.startswith(_REPLAYED)]
-    return sorted([*found.missing, *found.extra, *found.changed, *found.moved, *rewritten])
+    return sorted([*found.missing, *found.strange, *found.changed, *found.moved, *rewritten])
 
 
 def _refuse(session: Session, target: Target) -> None:
