@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 from typing import Any
 
 from ansible import constants
@@ -25,14 +26,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 from support.processes import die_with_parent
 
 _LONGEST_ORDER = 1 << 20
-# What Ansible would read and compile anew for each run.
-_COLLECTIONS = (
-    "ansible_collections.ansible.builtin",
-    "ansible_collections.mobul.backup.plugins.plugin_utils.run_guard",
-    "ansible_collections.mobul.backup.plugins.lookup.shared_labels",
-    "ansible_collections.mobul.backup.plugins.filter.switch",
-    "ansible_collections.mobul.backup.plugins.filter.awx_plan",
-)
+_PLUGINS_FOLDER = Path(__file__).parents[2] / "plugins"
 # Of Ansible's own plugins, what runs use that each run would import and read the documentation of.
 _PLUGINS = {
     loader.strategy_loader: ("linear",),
@@ -63,8 +57,11 @@ def import_collections() -> None:
     """Import by Ansible's own way what all runs have in common, and forget where it was looked for."""
     loader.init_plugin_loader()
     import_plugins()
-    for name in _COLLECTIONS:
-        importlib.import_module(name)
+    importlib.import_module("ansible_collections.ansible.builtin")
+    # Otherwise each run, and each of its tasks, would compile them anew, and what they import.
+    for path in sorted(_PLUGINS_FOLDER.glob("*/*.py")):
+        if path.parent.name in ("action", "filter", "lookup", "plugin_utils"):
+            importlib.import_module(f"ansible_collections.mobul.backup.plugins.{path.parent.name}.{path.stem}")
     _AnsibleCollectionFinder._remove()
 
 
