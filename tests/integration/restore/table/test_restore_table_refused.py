@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import gzip
 import hashlib
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -57,6 +60,14 @@ class Shop:
     def unchanged(self) -> bool:
         return self._look() == self._before
 
+    def with_own_sets(self, directory: Path) -> Shop:
+        """The same database, and a copy of its sets."""
+        shop = copy.copy(self)
+        shop.bench = dataclasses.replace(self.bench, directory=directory)
+        shutil.copytree(self.bench.root, shop.bench.root)
+        shop.directory = shop.bench.root / self.directory.relative_to(self.bench.root)
+        return shop
+
     def _look(self) -> tuple[object, ...]:
         return schema_of(self.server, self.database), contents_of(self.server, self.database)
 
@@ -80,9 +91,24 @@ class Shop:
         return said
 
 
+@pytest.fixture(scope="module")
+def refusing(postgres17: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    """One for all tests that change nothing in it, which each of them proves."""
+    directory = tmp_path_factory.mktemp("refusing")
+    with postgres17.database() as name:
+        yield Shop(postgres17, name, Bench(directory, make_keys(directory)))
+
+
 @pytest.fixture
-def shop(postgres17: PostgresServer, database: str, tmp_path: Path) -> Iterator[Shop]:
-    yield Shop(postgres17, database, Bench(tmp_path, make_keys(tmp_path)))
+def shop(refusing: Shop, tmp_path: Path) -> Shop:
+    """That one, with sets of the test's own."""
+    return refusing.with_own_sets(tmp_path)
+
+
+@pytest.fixture
+def own(postgres17: PostgresServer, database: str, tmp_path: Path) -> Shop:
+    """One whose owners and rights a test may change."""
+    return Shop(postgres17, database, Bench(tmp_path, make_keys(tmp_path)))
 
 
 @pytest.mark.parametrize(
@@ -220,31 +246,31 @@ def test_a_file_that_is_not_there_or_is_none_is_refused(shop: Shop, tmp_path: Pa
     assert "AGE-SECRET" not in said
 
 
-def test_a_role_without_the_rights_is_told_what_it_lacks(shop: Shop) -> None:
+def test_a_role_without_the_rights_is_told_what_it_lacks(own: Shop) -> None:
     role = "refused_role"
-    password = shop.server.create_role(role)
-    login = shop.server.login(shop.database, user=role, password=password)
-    shop.refuse("belongs to postgres.*connect as postgres, or as a superuser", **login)
-    shop.server.query(shop.database, f"GRANT ALL ON orders TO {role}; GRANT ALL ON SCHEMA public TO {role}")
-    shop.remember()
-    shop.refuse("belongs to postgres", **login)
-    shop.server.query(shop.database, f"REVOKE ALL ON SCHEMA public FROM {role}; ALTER TABLE orders OWNER TO {role}")
-    shop.remember()
+    password = own.server.create_role(role)
+    login = own.server.login(own.database, user=role, password=password)
+    own.refuse("belongs to postgres.*connect as postgres, or as a superuser", **login)
+    own.server.query(own.database, f"GRANT ALL ON orders TO {role}; GRANT ALL ON SCHEMA public TO {role}")
+    own.remember()
+    own.refuse("belongs to postgres", **login)
+    own.server.query(own.database, f"REVOKE ALL ON SCHEMA public FROM {role}; ALTER TABLE orders OWNER TO {role}")
+    own.remember()
     for check in (True, False):
         with pytest.raises(
             BackupError, match=r"(?s)permission denied for .*GRANT pg_read_all_data .*strategy: merge or replace"
         ):
-            restore_table(shop.server, shop.database, "orders", bench=shop.bench, check=check, **login)
-    assert shop.unchanged
-    said = shop.refuse("password authentication failed", login_user=role, login_password="a canary")
+            restore_table(own.server, own.database, "orders", bench=own.bench, check=check, **login)
+    assert own.unchanged
+    said = own.refuse("password authentication failed", login_user=role, login_password="a canary")
     assert "canary" not in said
 
 
-def test_an_owner_who_may_not_read_all_restores_by_the_other_strategies(shop: Shop) -> None:
+def test_an_owner_who_may_not_read_all_restores_by_the_other_strategies(own: Shop) -> None:
     role = "owner_of_one"
-    login = shop.server.login(shop.database, user=role, password=shop.server.create_role(role))
-    shop.server.query(shop.database, f"ALTER TABLE orders OWNER TO {role}")
+    login = own.server.login(own.database, user=role, password=own.server.create_role(role))
+    own.server.query(own.database, f"ALTER TABLE orders OWNER TO {role}")
     for strategy in ("merge", "replace"):
-        shop.server.query(shop.database, "DELETE FROM orders WHERE id > 3")
-        restore_table(shop.server, shop.database, "orders", bench=shop.bench, strategy=strategy, **login)
-        assert shop.server.query(shop.database, "SELECT count(*) FROM orders") == [(5000,)]
+        own.server.query(own.database, "DELETE FROM orders WHERE id > 3")
+        restore_table(own.server, own.database, "orders", bench=own.bench, strategy=strategy, **login)
+        assert own.server.query(own.database, "SELECT count(*) FROM orders") == [(5000,)]
