@@ -96,30 +96,34 @@ SIDE_BY_SIDE = [
     (side_by_side, "refuse_differences"),
     (side_by_side, "rename_databases"),
 ]
+MOMENTS = [False, True]
+"""Before a step, and after it."""
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(("owner", "name"), SIDE_BY_SIDE, ids=[name for _owner, name in SIDE_BY_SIDE])
+def damage_again(server: PostgresServer, database: str) -> None:
+    """Let a database be as :func:`damaged` left it, without other versions of it."""
+    for one in databases(server, database) - {database}:
+        server.drop_database(one)
+    server.query(database, "DELETE FROM orders WHERE id > 3; DROP INDEX IF EXISTS orders_paid")
+
+
 def test_ending_all_sessions_at_a_step_of_a_restore_beside_leaves_the_old_or_the_new_state(
-    bench: RestoreBench,
-    postgres17: PostgresServer,
-    damaged: str,
-    monkeypatch: pytest.MonkeyPatch,
-    owner: object,
-    name: str,
-    after: bool,
+    bench: RestoreBench, postgres17: PostgresServer, damaged: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut = Cut(postgres17)
-    around(monkeypatch, owner, name, cut, after=after)
-    outcome = RESTORED
-    try:
-        bench.restore(postgres17, damaged, jobs=2)
-    except BackupError:
-        outcome = OLD
-    assert cut.done
-    assert state_of(postgres17, damaged) == outcome
-    monkeypatch.undo()
-    assert not [one for one in databases(postgres17, damaged) if "_new_" in one]
+    owners = {name: owner for owner, name in SIDE_BY_SIDE}
+    for name, after in some([*itertools.product(owners, MOMENTS)], 4, always=[("rename_databases", True)]):
+        cut = Cut(postgres17)
+        outcome = RESTORED
+        with monkeypatch.context() as patch:
+            around(patch, owners[name], name, cut, after=after)
+            try:
+                bench.restore(postgres17, damaged, jobs=2)
+            except BackupError:
+                outcome = OLD
+        assert cut.done, (name, after)
+        assert state_of(postgres17, damaged) == outcome, (name, after)
+        assert not [one for one in databases(postgres17, damaged) if "_new_" in one], (name, after)
+        damage_again(postgres17, damaged)
 
 
 class CutCursor:
@@ -141,18 +145,24 @@ class CutCursor:
             self.cut()
 
 
-@pytest.mark.parametrize("number", range(8))
 def test_ending_the_session_between_two_statements_of_the_exchange_leaves_the_old_state(
-    bench: RestoreBench, postgres17: PostgresServer, damaged: str, monkeypatch: pytest.MonkeyPatch, number: int
+    bench: RestoreBench, postgres17: PostgresServer, damaged: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cutter = CutCursor(number, postgres17)
     original = exchanging.DatabaseRename.statements
-    monkeypatch.setattr(exchanging.DatabaseRename, "statements", lambda plan: cutter.statements(plan, original))
-    with contextlib.suppress(BackupError):
-        bench.restore(postgres17, damaged)
-    assert state_of(postgres17, damaged) == (OLD if cutter.cut.done else RESTORED)
-    expected = 1 if cutter.cut.done else 2
-    assert len(databases(postgres17, damaged)) == expected
+    for number in some(range(8), 3):
+        cutter = CutCursor(number, postgres17)
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                exchanging.DatabaseRename,
+                "statements",
+                lambda plan, cutter=cutter: cutter.statements(plan, original),
+            )
+            with contextlib.suppress(BackupError):
+                bench.restore(postgres17, damaged)
+        assert state_of(postgres17, damaged) == (OLD if cutter.cut.done else RESTORED), number
+        expected = 1 if cutter.cut.done else 2
+        assert len(databases(postgres17, damaged)) == expected, number
+        damage_again(postgres17, damaged)
 
 
 KILL_DELAYS = (0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5)
@@ -201,27 +211,19 @@ IN_PLACE = [
 ]
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
-@pytest.mark.parametrize(("owner", "name"), IN_PLACE, ids=[name for _owner, name in IN_PLACE])
 def test_ending_all_sessions_at_a_step_of_a_restore_in_place_leaves_the_old_or_the_new_state(
-    bench: RestoreBench,
-    postgres17: PostgresServer,
-    damaged: str,
-    monkeypatch: pytest.MonkeyPatch,
-    owner: object,
-    name: str,
-    after: bool,
+    bench: RestoreBench, postgres17: PostgresServer, damaged: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut = Cut(postgres17)
-    around(monkeypatch, owner, name, cut, after=after)
-    with contextlib.suppress(BackupError):
-        bench.restore(postgres17, damaged, strategy="in_place")
-    assert cut.done
-    committed = name == "schema_of" or (name == "commit" and after)
-    state = state_of(postgres17, damaged)
-    assert state in (OLD, RESTORED)
-    if committed:
-        assert state == RESTORED
+    owners = {name: owner for owner, name in IN_PLACE}
+    for name, after in some([*itertools.product(owners, MOMENTS)], 2, always=[("commit", False), ("commit", True)]):
+        cut = Cut(postgres17)
+        with monkeypatch.context() as patch, contextlib.suppress(BackupError):
+            around(patch, owners[name], name, cut, after=after)
+            bench.restore(postgres17, damaged, strategy="in_place")
+        assert cut.done, (name, after)
+        committed = name == "schema_of" or (name == "commit" and after)
+        assert state_of(postgres17, damaged) in ((RESTORED,) if committed else (OLD, RESTORED)), (name, after)
+        damage_again(postgres17, damaged)
 
 
 def test_the_server_that_is_killed_in_the_middle_of_an_exchange_comes_back_with_the_old_database(
