@@ -20,12 +20,6 @@ from support.restore_runs import RestoreBench, databases
 from support.spoiled_sets import dump_of, flip, forge_manifest, replace_dump
 
 
-@pytest.fixture
-def made(bench: RestoreBench, postgres17: PostgresServer, shop: str) -> Path:
-    """The directory of a set that is good until a test spoils it."""
-    return bench.bench.root / bench.backup(postgres17, shop)["directory"]
-
-
 def rewrite(path: Path, change: Callable[[bytes], bytes]) -> None:
     path.write_bytes(change(path.read_bytes()))
 
@@ -56,9 +50,8 @@ def test_a_damaged_dump_fails_and_leaves_nothing_behind(
 
 
 def test_a_damaged_export_fails_though_the_database_is_restored(
-    bench: RestoreBench, postgres17: PostgresServer, shop: str
+    bench: RestoreBench, postgres17: PostgresServer, made: Path
 ) -> None:
-    made = bench.bench.root / bench.backup(postgres17, shop, exports=[{"table": "clients"}])["directory"]
     assert failures(drill(bench, postgres17)) == {}
     flip(next(made.glob("clients_*")), -1)
     assert list(failures(drill(bench, postgres17))) == ["exports"]

@@ -36,13 +36,6 @@ def look(bench: RestoreBench, **options: Any) -> dict[str, Any]:
     return verify(bench.bench.directory / "cache", **given)
 
 
-@pytest.fixture
-def made(bench: RestoreBench, postgres17: PostgresServer, shop: str) -> Path:
-    """The directory of a set that is good until a test spoils it."""
-    report = bench.backup(postgres17, shop, exports=[{"table": "clients"}])
-    return bench.bench.root / report["directory"]
-
-
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("compress", ["none", "gzip:6", "zstd:3"])
 def test_a_good_set_is_read_to_its_end_whatever_has_compressed_it(
@@ -180,8 +173,9 @@ def test_a_set_of_another_environment_label_or_size_fails(bench: RestoreBench, m
 
 
 def test_an_exchanged_set_before_it_shows_in_the_chain(
-    bench: RestoreBench, postgres17: PostgresServer, shop: str, made: Path
+    bench: RestoreBench, postgres17: PostgresServer, shop: str
 ) -> None:
+    made = bench.bench.root / bench.backup(postgres17, shop)["directory"]
     bench.backup(postgres17, shop)
     assert statuses(look(bench))["chain", ""] == "passed"
     forge_manifest(made)
