@@ -15,6 +15,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connec
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.copying import TableSource, prepare_copy
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.counting import count_rows, fingerprints
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.patterns import dump_pattern
+from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.selection import Selection
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.tables import resolve_table, user_tables
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -85,7 +86,7 @@ def test_a_table_is_dumped_counted_and_exported_alone(
             assert fingerprints(connection, [(schema, table)])[(schema, table)].rows == 1
             cursor.execute("ROLLBACK")
             pieces: list[bytes] = []
-            TableSource(lambda: connect(options), prepare_copy(connection, table=quoted)).run(pieces.append)
+            TableSource(lambda: connect(options), prepare_copy(connection, Selection(table=quoted))).run(pieces.append)
             assert b"".join(pieces) == b"i\n7\n"
         finally:
             for one in {name[0] for name in names}:

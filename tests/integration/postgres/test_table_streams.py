@@ -22,6 +22,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connec
     connect,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.copying import TableSource, prepare_copy
+from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.selection import Selection
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.snapshot import Snapshot
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.tables import RELATIONS, user_tables
 from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline import Pipeline
@@ -43,7 +44,7 @@ def execute(session: Connection, statement: str) -> None:
 
 
 def export(options: ConnectionOptions, session: Connection, **what: Any) -> tuple[str, int]:
-    source = TableSource(lambda: connect(options), prepare_copy(session, **what))
+    source = TableSource(lambda: connect(options), prepare_copy(session, Selection(**what)))
     pieces: list[bytes] = []
     source.run(pieces.append)
     return b"".join(pieces).decode(), source.rows
@@ -102,9 +103,9 @@ def test_that_json_cannot_be_made_is_found_before_a_row_is_read(
     execute(session17, "REVOKE EXECUTE ON FUNCTION pg_catalog.row_to_json(record) FROM PUBLIC")
     connection = connect(make_role17())
     try:
-        prepare_copy(connection, table="t", data_format="csv")
+        prepare_copy(connection, Selection(table="t", data_format="csv"))
         with pytest.raises(ConfigError, match="row_to_json"):
-            prepare_copy(connection, table="t", data_format="json")
+            prepare_copy(connection, Selection(table="t", data_format="json"))
     finally:
         connection.close()
         execute(session17, "GRANT EXECUTE ON FUNCTION pg_catalog.row_to_json(record) TO PUBLIC")
@@ -147,7 +148,9 @@ def test_any_text_comes_out_as_it_went_in(
 def test_large_results_come_in_pieces(options17: ConnectionOptions, session17: Connection) -> None:
     query = "SELECT i, repeat('x', 100) AS v FROM generate_series(1, 20000) AS i"
     pieces: list[bytes] = []
-    source = TableSource(lambda: connect(options17), prepare_copy(session17, query=query, data_format="json"))
+    source = TableSource(
+        lambda: connect(options17), prepare_copy(session17, Selection(query=query, data_format="json"))
+    )
     source.run(pieces.append)
     assert 5 < len(pieces) < 50
     assert [row["i"] for row in json.loads(b"".join(pieces))] == list(range(1, 20001))
@@ -226,10 +229,10 @@ def test_what_is_not_one_reading_statement_is_refused_before_anything_runs(
     execute(session, "CREATE TABLE t (i int); INSERT INTO t VALUES (1)")
     for query in BAD_QUERIES:
         with pytest.raises(ConfigError):
-            prepare_copy(session, query=query, data_format=data_format)
+            prepare_copy(session, Selection(query=query, data_format=data_format))
     for where in BAD_CONDITIONS:
         with pytest.raises(ConfigError):
-            prepare_copy(session, table="t", where=where, data_format=data_format)
+            prepare_copy(session, Selection(table="t", where=where, data_format=data_format))
     assert [info.table for info in user_tables(session, relkinds=RELATIONS)] == [("public", "t")]
     assert session.info.transaction_status == 0
 
@@ -261,7 +264,7 @@ def test_a_function_that_writes_cannot(options: ConnectionOptions, session: Conn
 def test_bad_input_is_explained(session17: Connection, what: dict[str, Any], message: str, hint: str) -> None:
     execute(session17, "CREATE TABLE t (i int)")
     with pytest.raises(ConfigError) as caught:
-        prepare_copy(session17, **what)
+        prepare_copy(session17, Selection(**what))
     assert message in caught.value.message and hint in (caught.value.hint or "")
 
 
@@ -273,7 +276,7 @@ def test_a_partial_view_of_a_table_is_refused(
     role = make_role("LOGIN", "GRANT SELECT ON public.t TO {role}")
     limited = connect(role)
     with pytest.raises(ConfigError, match="row-level security") as caught:
-        prepare_copy(limited, table="t")
+        prepare_copy(limited, Selection(table="t"))
     assert "BYPASSRLS" in str(caught.value.hint)
     limited.close()
 
@@ -287,7 +290,7 @@ def test_an_error_never_quotes_what_is_in_a_row(options17: ConnectionOptions, se
 
 def test_a_stream_reads_a_snapshot(options17: ConnectionOptions, session17: Connection) -> None:
     execute(session17, "CREATE TABLE t (i int); INSERT INTO t VALUES (1)")
-    query = prepare_copy(session17, table="t")
+    query = prepare_copy(session17, Selection(table="t"))
     with Snapshot(options17) as snapshot:
         execute(session17, "INSERT INTO t VALUES (2)")
         pieces: list[bytes] = []
@@ -301,7 +304,7 @@ def test_other_encodings_become_utf8_where_there_is_one(postgres17: PostgresServ
         options = ConnectionOptions.parse(postgres17.login(name))
         session = connect(options)
         execute(session, f"CREATE TABLE t AS SELECT convert_from('\\351'::bytea, '{encoding}') AS v")
-        source = TableSource(lambda: connect(options), prepare_copy(session, table="t"))
+        source = TableSource(lambda: connect(options), prepare_copy(session, Selection(table="t")))
         pieces: list[bytes] = []
         source.run(pieces.append)
         assert b"".join(pieces) == (b"v\n\xc3\xa9\n" if encoding == "LATIN1" else b"v\n\xe9\n")
@@ -315,7 +318,7 @@ SLOW = "SELECT pg_sleep(60)"
 
 
 def test_a_running_export_is_cancelled_at_once(options17: ConnectionOptions, session17: Connection) -> None:
-    source = TableSource(lambda: connect(options17), prepare_copy(session17, query=SLOW))
+    source = TableSource(lambda: connect(options17), prepare_copy(session17, Selection(query=SLOW)))
     pipeline = Pipeline(source, [], [])
     failure: list[BackupError] = []
 
@@ -344,7 +347,7 @@ def running(session: Connection) -> bool:
 
 def test_an_export_cancelled_before_it_began_opens_no_session(session17: Connection) -> None:
     opened: list[int] = []
-    source = TableSource(lambda: opened.append(1), prepare_copy(session17, query=SLOW))
+    source = TableSource(lambda: opened.append(1), prepare_copy(session17, Selection(query=SLOW)))
     source.cancel()
     with pytest.raises(BackupError, match="cancelled"):
         source.run(lambda piece: None)
@@ -352,7 +355,7 @@ def test_an_export_cancelled_before_it_began_opens_no_session(session17: Connect
 
 
 def test_a_failing_consumer_ends_the_export(options17: ConnectionOptions, session17: Connection) -> None:
-    query = prepare_copy(session17, query="SELECT repeat('x', 1000) FROM generate_series(1, 1000000)")
+    query = prepare_copy(session17, Selection(query="SELECT repeat('x', 1000) FROM generate_series(1, 1000000)"))
     source = TableSource(lambda: connect(options17), query)
 
     seen: list[int] = []
@@ -367,7 +370,7 @@ def test_a_failing_consumer_ends_the_export(options17: ConnectionOptions, sessio
 
 
 def test_a_session_that_ends_midway_fails_the_export(options17: ConnectionOptions, session17: Connection) -> None:
-    query = prepare_copy(session17, query="SELECT repeat('x', 1000) FROM generate_series(1, 1000000)")
+    query = prepare_copy(session17, Selection(query="SELECT repeat('x', 1000) FROM generate_series(1, 1000000)"))
     reader = connect(options17)
     source = TableSource(lambda: reader, query)
 

@@ -318,7 +318,7 @@ class BackupRun:
             f"{spec.name}_{self._plan.set_id.stamp}",
             source,
             role="export",
-            data_format=spec.format,
+            data_format=spec.data_format,
             compression=spec.compress,
             encryption=encryption,
             export=export,

@@ -83,16 +83,7 @@ def find_exports(
     missing: list[MissingTable] = []
     for spec in request.exports:
         try:
-            copy = prepare_copy(
-                connection,
-                table=spec.table,
-                query=spec.query,
-                columns=spec.columns,
-                where=spec.where,
-                data_format=spec.format,
-                name=spec.name,
-                relations=relations,
-            )
+            copy = prepare_copy(connection, spec, name=spec.name, relations=relations)
         except NoSuchTableError as error:
             missing.append(MissingTable(spec.table or "", error, _priority(request, spec.table or ""), spec.name))
         else:

@@ -11,14 +11,14 @@ from ..backupset.naming import EXPORT, check_kind, check_name
 from ..errors import ConfigError
 from ..platforms.profile import Profile
 from ..postgres.names import from_text, parse_name
+from ..postgres.selection import Selection
+from ..stream.transforms import COMPRESSIONS
 from .attachments import Attachment
 
 STEP = "check the options"
 FINGERPRINT_CHOICES = ("none", "marked", "all")
 FAIL_CRITICAL, FAIL = "fail_critical", "fail"
 MISSING_CHOICES = (FAIL_CRITICAL, "warn", FAIL)
-EXPORT_FORMATS = ("csv", "json")
-EXPORT_COMPRESSIONS = ("zstd", "gzip", "none")
 RESERVED_NAMES = ("backup", "globals", "manifest", "verified", "hold")
 _COMPRESS = re.compile(r"(auto|none|zstd|gzip|lz4)(?::(\d{1,2}))?")
 _MAX_JOBS = 64
@@ -45,34 +45,25 @@ class TablePolicy:
 
 
 @dataclass(frozen=True)
-class ExportSpec:
+class ExportSpec(Selection):
     """The inventory's entry for one table export that goes into the set.
 
     :param name: first part of the artifact's name.
-    :param table: the table, as the user wrote it, or None with *query*.
-    :param where: the operator's own SQL condition.
     """
 
     name: str
-    table: str | None = None
-    query: str | None = None
-    columns: tuple[str, ...] | None = None
-    where: str | None = None
-    format: str = "csv"
     compress: str = "zstd"
 
     def __post_init__(self) -> None:
         check_name(self.name, "the export's name")
         if self.name in RESERVED_NAMES:
             raise ConfigError(STEP, f"an export cannot be named {self.name!r}", hint="other files of a set begin so")
-        if (self.table is None) == (self.query is None):
-            raise ConfigError(STEP, f"export {self.name!r} needs either a table or a query")
-        if self.query is not None and (self.where is not None or self.columns is not None):
-            raise ConfigError(STEP, f"export {self.name!r} has a query: where and columns belong into it")
-        if self.format not in EXPORT_FORMATS:
-            raise ConfigError(STEP, f"export {self.name!r} has format {self.format!r}", hint="csv or json")
-        if self.compress not in EXPORT_COMPRESSIONS:
-            raise ConfigError(STEP, f"export {self.name!r} has compress {self.compress!r}", hint="zstd, gzip or none")
+        try:
+            super().__post_init__()
+        except ConfigError as error:
+            raise ConfigError(STEP, f"export {self.name!r}: {error.message}", hint=error.hint) from None
+        if self.compress not in COMPRESSIONS:
+            raise ConfigError(STEP, f"export {self.name!r}: compress is {self.compress!r}", hint="none, gzip or zstd")
 
     @classmethod
     def parse(cls, options: Mapping[str, Any]) -> ExportSpec:
@@ -88,7 +79,7 @@ class ExportSpec:
             query=options.get("query"),
             columns=tuple(map(from_text, columns)) if columns else None,
             where=options.get("where"),
-            format=options.get("format") or "csv",
+            data_format=options.get("format") or "csv",
             compress=options.get("compress") or "zstd",
         )
 

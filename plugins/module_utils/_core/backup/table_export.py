@@ -14,42 +14,37 @@ from ..encryption.recipients import parse_encryption
 from ..errors import ConfigError, PreflightError
 from ..postgres.activity import activity_reported
 from ..postgres.blockers import blockers_named
-from ..postgres.connection import Connection, ConnectionOptions, connect
-from ..postgres.copying import CopyQuery, TableSource, prepare_copy
+from ..postgres.connection import ConnectionOptions, connect
+from ..postgres.copying import TableSource, prepare_copy
 from ..postgres.names import from_text
+from ..postgres.selection import Selection
 from ..postgres.standby import conflicts_named, in_recovery
 from ..progress import stage
 from ..stream.files import PRIVATE_MODE, RegularFile, ReplacingFileSink, file_digest
 from ..stream.pipeline import Pipeline, Sink
 from ..stream.stages import Transform
-from ..stream.transforms import Sha256, compressors
+from ..stream.transforms import COMPRESSIONS, Sha256, compressors
 from .export_name import check_cipher, resolve_format
 
 STEP = "export the table"
-COMPRESSIONS = ("none", "gzip", "zstd")
 
 
 @dataclass(frozen=True)
-class ExportRequest:
+class ExportRequest(Selection):
     """What is to be exported, and where to.
 
     :param dest: path of the file; its directory exists.
-    :param where: the operator's own condition; *query* instead of a table is the operator's own SELECT.
     :param personal_data: whether it may never be written unencrypted.
     :param lock_timeout: seconds to wait for a table that somebody has locked.
     """
 
     dest: str
-    table: str | None = None
-    query: str | None = None
-    columns: tuple[str, ...] | None = None
-    where: str | None = None
-    data_format: str = "csv"
     compress: str = "none"
     personal_data: bool = False
     lock_timeout: int = 60
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.compress not in COMPRESSIONS:
             raise ConfigError(STEP, f"compress is {self.compress!r}", hint="none, gzip or zstd")
         if self.lock_timeout < 1:
@@ -115,7 +110,7 @@ def export_table(
         blockers_named(connection),
         activity_reported(options),
     ):
-        query = _prepared(connection, request)
+        query = prepare_copy(connection, request)
         # An encrypted file is never the same twice.
         present = _digest(request.dest) if comparable else None
         if check_mode and present is None:
@@ -146,17 +141,6 @@ def run_table_export(params: Mapping[str, Any], check_mode: bool) -> dict[str, A
         "warnings": list(encryption.warnings),
         **{name: value for name, value in known.items() if value is not None},
     }
-
-
-def _prepared(connection: Connection, request: ExportRequest) -> CopyQuery:
-    return prepare_copy(
-        connection,
-        table=request.table,
-        query=request.query,
-        columns=request.columns,
-        where=request.where,
-        data_format=request.data_format,
-    )
 
 
 def _write(

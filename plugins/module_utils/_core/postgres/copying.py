@@ -22,12 +22,10 @@ from .messages import server_message
 from .names import TableName, display_name
 from .pooler import server_pid
 from .row_pieces import JsonArray, Pieces
+from .selection import STEP, Selection
 from .tables import RELATIONS, TableInfo, find_table, user_tables
 from .types import Composable, Connection, Cursor, Error
 from .unchanged import refuse_changed, relation_states
-
-STEP = "check the export"
-FORMATS = ("csv", "json")
 
 _CANCEL_AGAIN = 0.5
 
@@ -91,12 +89,8 @@ class CopyQuery:
 
 def prepare_copy(
     connection: Connection,
+    wanted: Selection,
     *,
-    table: str | TableName | None = None,
-    query: str | None = None,
-    columns: Sequence[str] | None = None,
-    where: str | None = None,
-    data_format: str = "csv",
     name: str | None = None,
     relations: Sequence[TableInfo] | None = None,
 ) -> CopyQuery:
@@ -105,46 +99,26 @@ def prepare_copy(
     A partitioned table is exported with its partitions, any other without its children.
 
     :param connection: in autocommit mode, in no transaction.
-    :param table: as a person writes it, or exactly; views, materialized views and foreign tables have rows too.
-    :param query: the operator's own SELECT, instead of a table; names in it need their schema.
-    :param where: the operator's own condition on the rows of *table*.
     :param name: for messages; by default the table's.
     :param relations: what :func:`user_tables` gave for :data:`RELATIONS`, to save asking again.
-    :raises ConfigError: no such table or column, or *query* or *where* is not one statement that only reads.
+    :raises ConfigError: no such table or column, or its query or condition is not one statement that only reads.
     :raises PreflightError: to read it would run code of somebody else, see :mod:`foreign_code`.
     """
     from psycopg2 import Error
 
-    _check_arguments(table, query, columns, where, data_format)
-    select, found = query or "", None
+    select, found = wanted.query or "", None
     try:
-        if table is not None:
+        if wanted.table is not None:
             known = user_tables(connection, relkinds=RELATIONS) if relations is None else relations
-            info = find_table(table, known)
+            info = find_table(wanted.table, known)
             found = info.table
-            select = _select(connection, info, columns, where)
-        read = _check_select(connection, select, data_format)
+            select = _select(connection, info, wanted.columns, wanted.where)
+        read = _check_select(connection, select, wanted.data_format)
     except Error as error:
         raise _rejected(name or (display_name(found) if found else "the query"), error) from None
-    encoding = script_encoding(server_encoding(connection))
+    encoding = "UTF8" if wanted.data_format == "json" else script_encoding(server_encoding(connection))
     title = name or (display_name(found) if found else "query")
-    return CopyQuery(title, select, data_format, "UTF8" if data_format == "json" else encoding, found, read)
-
-
-def _check_arguments(
-    table: object, query: str | None, columns: Sequence[str] | None, where: str | None, data_format: str
-) -> None:
-    if (table is None) == (query is None):
-        raise ConfigError(STEP, "either a table or a query is needed")
-    if query is not None and (where is not None or columns is not None):
-        raise ConfigError(STEP, "where and columns belong into the query")
-    if columns is not None and not columns:
-        raise ConfigError(STEP, "columns is empty", hint="leave it out to export all of them")
-    if data_format not in FORMATS:
-        raise ConfigError(STEP, f"format is {data_format!r}", hint="csv or json")
-    for text in (query, where):
-        if text is not None and (not text.strip() or "\0" in text):
-            raise ConfigError(STEP, "the query or condition is empty, or holds a NUL character")
+    return CopyQuery(title, select, wanted.data_format, encoding, found, read)
 
 
 def _copy_statement(connection: Connection, query: CopyQuery) -> str:

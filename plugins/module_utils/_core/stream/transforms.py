@@ -13,6 +13,7 @@ from .stages import Transform
 from .zstd import Unzstd, ZstdFrames, is_zstd, read_frames
 
 __all__ = [
+    "COMPRESSIONS",
     "Beginning",
     "Gunzip",
     "Gzip",
@@ -176,6 +177,10 @@ class Unxz(Decompressor):
 
     def _complete(self) -> bool:
         return self._stream.eof and not self._padding % _XZ_PADDING
+
+
+COMPRESSIONS = ("none", "gzip", "zstd")
+"""What an export may ask for."""
 
 
 def compressors(method: str) -> list[Transform]:

@@ -42,11 +42,11 @@ def test_a_wrong_option_is_named(options: dict[str, Any], message: str) -> None:
         ({}, "needs a name"),
         ({"name": "x"}, "either a table or a query"),
         ({"name": "x", "table": "a", "query": "SELECT 1"}, "either a table or a query"),
-        ({"name": "x", "query": "SELECT 1", "where": "true"}, "where and columns belong into it"),
+        ({"name": "x", "query": "SELECT 1", "where": "true"}, "where and columns belong into the query"),
         ({"name": "../x", "table": "a"}, "export's name"),
         ({"name": "verified", "table": "a"}, "cannot be named 'verified'"),
         ({"table": "a", "format": "xml"}, "csv or json"),
-        ({"table": "a", "compress": "rar"}, "zstd, gzip or none"),
+        ({"table": "a", "compress": "rar"}, "none, gzip or zstd"),
     ],
 )
 def test_a_wrong_export_is_named(options: dict[str, Any], message: str) -> None:
