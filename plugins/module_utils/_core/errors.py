@@ -52,6 +52,17 @@ class BackupError(Exception):
         self.args = (self.step, self.message, self.hint)
 
 
+class ReportedError(BackupError):
+    """The operation went to its end, and not all is as it was to be.
+
+    :param report: of everything, also of what is right.
+    """
+
+    def __init__(self, step: str, message: str, report: dict[str, Any], *, hint: str | None = None) -> None:
+        super().__init__(step, message, hint=hint)
+        self.report = report
+
+
 class ConfigError(BackupError):
     """What the caller asked for cannot be right; nothing was touched."""
 

@@ -13,10 +13,8 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.run import (
-    HoldIncomplete,
-    run_backup_hold,
-)
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.run import run_backup_hold
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.incomplete import LocationsFailed
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.info import run_backup_info
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.planning import PruneRefused
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.run import run_backup_prune
@@ -276,7 +274,7 @@ def test_a_hold_that_is_placed_while_a_real_store_is_slow_to_delete_the_manifest
     def held_meanwhile(request: Request, forward: Forward) -> Reply:
         if not told and request.path.endswith("/manifest.json"):
             wanted = parameters(backup_hold, label="shop", backup=DUE[0], reason="INC-7", locations=[straight])
-            with pytest.raises(HoldIncomplete) as got:
+            with pytest.raises(LocationsFailed) as got:
                 run_backup_hold(wanted, check_mode=False)
             told.append(str(got.value))
         return forward(request)

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..backupset.signing import load_signing_key, load_verify_keys
 from ..encryption.recipients import parse_encryption
-from ..errors import BackupError
+from ..errors import ReportedError
 from ..locations import enter_locations
 from ..platforms.profiles import find_profile
 from ..postgres.connection import ConnectionOptions
@@ -24,12 +24,8 @@ from .request import RESERVED_NAMES, BackupRequest, Compression, ExportSpec, Tab
 from .skipping import note_skip, report_skipped
 
 
-class TooFewCopies(BackupError):
-    """Good copies exist, but fewer than were asked for. ``report`` tells where they are."""
-
-    def __init__(self, message: str, report: dict[str, Any]) -> None:
-        super().__init__("write the copies", message, hint="the good copies are kept; make up for the others")
-        self.report = report
+class TooFewCopies(ReportedError):
+    """Good copies exist, but fewer than were asked for."""
 
 
 def run_pg_backup(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -62,7 +58,10 @@ def run_pg_backup(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]
     if report["copies"] < wanted:
         message = "; ".join(str(error) for error in written.failures.values())
         raise TooFewCopies(
-            f"{report['copies']} of {len(ends.locations)} copies are good, {wanted} needed: {message}", report
+            "write the copies",
+            f"{report['copies']} of {len(ends.locations)} copies are good, {wanted} needed: {message}",
+            report,
+            hint="the good copies are kept; make up for the others",
         )
     return report
 

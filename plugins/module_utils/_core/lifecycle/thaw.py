@@ -10,7 +10,7 @@ from ..backupset.naming import SetId, check_name
 from ..catalogue import LATEST
 from ..catalogue.newest_good import newest_good
 from ..catalogue.search import ask_all, set_exists
-from ..errors import BackupError, LocationError
+from ..errors import LocationError, ReportedError
 from ..locations import enter_locations
 from ..locations.base import Location, Thaw
 
@@ -18,12 +18,8 @@ STEP = "thaw the backup"
 _STATES = ("archived", "thawing", "available")
 
 
-class NotThawed(BackupError):
-    """Some location could not be asked. ``report`` tells what the others said."""
-
-    def __init__(self, message: str, report: dict[str, Any]) -> None:
-        super().__init__(STEP, message, hint="the requests to other locations continue; run it again for the rest")
-        self.report = report
+class NotThawed(ReportedError):
+    """Some location could not be asked."""
 
 
 def run_backup_thaw(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -52,7 +48,8 @@ def run_backup_thaw(params: Mapping[str, Any], check_mode: bool) -> dict[str, An
         "summary": [_line(set_id, copy, asked=bool(wanted), check_mode=check_mode) for copy in copies],
     }
     if failures:
-        raise NotThawed("; ".join(map(str, failures.values())), report)
+        hint = "the requests to other locations continue; run it again for the rest"
+        raise NotThawed(STEP, "; ".join(map(str, failures.values())), report, hint=hint)
     return report
 
 

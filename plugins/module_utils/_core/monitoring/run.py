@@ -12,7 +12,7 @@ from ..backupset.signing import load_verify_keys
 from ..catalogue.all_locations import Catalogue, read_catalogue
 from ..catalogue.cache import default_directory
 from ..catalogue.index import objects_stay
-from ..errors import BackupError
+from ..errors import ReportedError
 from ..findings import FAILED, PASSED, Finding, verdict, worst_first
 from ..locations import enter_locations
 from ..locations.base import Location
@@ -36,15 +36,8 @@ from .request import CheckRequest
 STEP = "check the backups"
 
 
-class CheckFailed(BackupError):
-    """At least one check has failed.
-
-    :ivar report: of everything.
-    """
-
-    def __init__(self, message: str, report: dict[str, Any]) -> None:
-        super().__init__(STEP, message)
-        self.report = report
+class CheckFailed(ReportedError):
+    """At least one check has failed."""
 
 
 def run_backup_check(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -65,7 +58,7 @@ def run_backup_check(params: Mapping[str, Any], check_mode: bool) -> dict[str, A
     report = report_findings(request.label, findings)
     if report["verdict"] == FAILED and params["fail"]:
         failed = [finding for finding in findings if finding.status == FAILED]
-        raise CheckFailed("; ".join(f"{_name(one)}: {one.message}" for one in failed), report)
+        raise CheckFailed(STEP, "; ".join(f"{_name(one)}: {one.message}" for one in failed), report)
     return report
 
 

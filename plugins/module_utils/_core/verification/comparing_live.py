@@ -10,7 +10,7 @@ from typing import Any
 from ..backupset.manifest import Manifest
 from ..catalogue.good_set import GoodSet, find_good_set
 from ..catalogue.selector import BackupSelector
-from ..errors import BackupError, ConfigError
+from ..errors import ConfigError, ReportedError
 from ..platforms.left_out_tables import unseen_tables, without_tables
 from ..platforms.profiles import find_profile
 from ..postgres.activity import activity_reported
@@ -59,14 +59,8 @@ class Change:
         return f"{self.name}: {self.message}{' (expected)' if self.expected else ''}"
 
 
-class Lost(BackupError):
-    """Objects or rows are gone. ``report`` tells of all differences."""
-
-    def __init__(self, losses: Sequence[Change], report: dict[str, Any]) -> None:
-        message = "; ".join(first_lines([str(one) for one in losses], limit=10))
-        hint = f"if that is meant, expect it by name: {', '.join(first_lines([one.name for one in losses], limit=10))}"
-        super().__init__(STEP, f"the database has lost something: {message}", hint=hint)
-        self.report = report
+class Lost(ReportedError):
+    """Objects or rows are gone."""
 
 
 def run_backup_compare(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -191,5 +185,7 @@ def _report(
         "diff": {"before": "", "after": page(lines)},
     }
     if losses:
-        raise Lost(losses, report)
+        message = "; ".join(first_lines([str(one) for one in losses], limit=10))
+        hint = f"if that is meant, expect it by name: {', '.join(first_lines([one.name for one in losses], limit=10))}"
+        raise Lost(STEP, f"the database has lost something: {message}", report, hint=hint)
     return report

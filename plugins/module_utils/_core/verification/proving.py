@@ -22,7 +22,7 @@ from ..catalogue.selector import LATEST, NEWEST, BackupSelector
 from ..durations import STEP as OPTIONS_STEP
 from ..durations import parse_duration, readable_duration
 from ..encryption.identities import Decryption
-from ..errors import BackupError, ConfigError
+from ..errors import BackupError, ConfigError, ReportedError
 from ..findings import FAILED, Finding
 from ..lifecycle.retention.policy import Policy
 from ..locations import enter_locations
@@ -139,12 +139,8 @@ class _Proof:
         return sum(one["status"] == "good" for one in self.locations)
 
 
-class ProofFailed(BackupError):
-    """Fewer copies than were asked for are good. ``report`` tells which are."""
-
-    def __init__(self, message: str, report: dict[str, Any]) -> None:
-        super().__init__(STEP, message, hint="make another backup; cleanup_repair: true replaces what is damaged")
-        self.report = report
+class ProofFailed(ReportedError):
+    """Fewer copies than were asked for are good."""
 
 
 def run_backup_prove(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -185,7 +181,8 @@ def run_backup_prove(params: Mapping[str, Any], check_mode: bool) -> dict[str, A
             message = f"{proof.copies} of {len(locations)} copies of {known.id} are good, {wanted} needed: "
             message += "; ".join(str(one["error"]) for one in proof.locations if one["error"])
             if request.within is None:
-                raise ProofFailed(message, report)
+                hint = "make another backup; cleanup_repair: true replaces what is damaged"
+                raise ProofFailed(STEP, message, report, hint=hint)
             passed.append(message)
         return _nothing(request, catalogue, access, passed)
 

@@ -12,7 +12,7 @@ from ..backupset.naming import SetId
 from ..catalogue.all_locations import Catalogue, KnownSet, read_catalogue
 from ..catalogue.cache import default_directory
 from ..catalogue.good_set import choose_id
-from ..errors import BackupError
+from ..errors import ReportedError
 from ..findings import FAILED, PASSED, WARNING, Finding, verdict, worst_first
 from ..monitoring.size_band import SMALL, judge_size
 from ..progress import stage
@@ -24,15 +24,8 @@ from .single_file import verify_file
 STEP = "verify the backup"
 
 
-class VerifyFailed(BackupError):
-    """A copy or a file has failed a check.
-
-    :ivar report: of everything.
-    """
-
-    def __init__(self, message: str, report: dict[str, Any]) -> None:
-        super().__init__(STEP, message, hint="do not count on it: take another copy, or a new backup")
-        self.report = report
+class VerifyFailed(ReportedError):
+    """A copy or a file has failed a check."""
 
 
 def run_verify_dump(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -53,7 +46,9 @@ def run_verify_dump(params: Mapping[str, Any], check_mode: bool) -> dict[str, An
     report = _report(name, request, findings)
     if report["verdict"] == FAILED and params["fail"]:
         failed = [one for one in findings if one.status == FAILED]
-        raise VerifyFailed(f"{name}: {'; '.join(f'{_name(one)}: {one.message}' for one in failed)}", report)
+        told = "; ".join(f"{_name(one)}: {one.message}" for one in failed)
+        hint = "do not count on it: take another copy, or a new backup"
+        raise VerifyFailed(STEP, f"{name}: {told}", report, hint=hint)
     return report
 
 

@@ -16,6 +16,7 @@ from ...catalogue.search import ask_all
 from ...errors import BackupError
 from ...locations import enter_locations
 from ...locations.base import Location
+from ..incomplete import refuse_incomplete
 from .copies import CopyState, Outcome, apply, confirm, read_copy_state
 from .planning import Standing, plan_hold, plan_release
 from .reporting import Copy, report
@@ -24,22 +25,11 @@ from .request import HoldRequest
 _NO_KEYS = RecordKeys()
 
 
-class HoldIncomplete(BackupError):
-    """Not all locations could be dealt with; the others were.
-
-    :ivar report: what was done.
-    """
-
-    def __init__(self, step: str, message: str, result: dict[str, Any], *, hint: str) -> None:
-        super().__init__(step, message, hint=hint)
-        self.report = result
-
-
 def run_backup_hold(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
     """Hold or release a set; parameters and result as the module's documentation names them.
 
     :raises ConfigError: something that was asked for cannot be right, or there is no such set; nothing was changed.
-    :raises HoldIncomplete: a location failed; a set that was held is held still.
+    :raises LocationsFailed: a location failed; a set that was held is held still.
     """
     request = HoldRequest.parse(params, datetime.now(timezone.utc).replace(microsecond=0))
     verify_keys = load_verify_keys(params["verify_key"] or ())
@@ -76,15 +66,8 @@ def hold_in(
     result = report(request, set_id, [copies[location.name] for location in locations], check_mode)
     result["warnings"] += [f"{one} is newer than {set_id}, and no good copy of it is known" for one in found.passed_by]
     result["warnings"] += keys.warnings()
-    failed = [copy.error for copy in copies.values() if copy.error is not None]
-    if failed:
-        done = "" if check_mode else "the others are done and nothing is lost; "
-        raise HoldIncomplete(
-            f"{'hold' if request.held else 'release'} the set",
-            f"{len(failed)} of {len(locations)} locations failed: {'; '.join(map(str, failed))}",
-            result,
-            hint=f"{done}run it again with backup: {set_id} to finish",
-        )
+    step = f"{'hold' if request.held else 'release'} the set"
+    refuse_incomplete(step, set_id, [copies[one.name].error for one in locations], result, check_mode=check_mode)
     return result
 
 

@@ -12,6 +12,7 @@ from ...catalogue.selector import BackupSelector
 from ...errors import BackupError
 from ...locations.base import Location
 from ...texts import page
+from ..incomplete import refuse_incomplete
 
 MISSING, UNFINISHED, FAILED = "missing", "unfinished", "failed"
 _ABSENT = {
@@ -39,17 +40,6 @@ class Copy:
     error: BackupError | None = None
 
 
-class KeysIncomplete(BackupError):
-    """Not all locations could be dealt with; the others were.
-
-    :ivar report: what was done.
-    """
-
-    def __init__(self, step: str, message: str, result: dict[str, Any], *, hint: str) -> None:
-        super().__init__(step, message, hint=hint)
-        self.report = result
-
-
 def which_set(params: Mapping[str, Any], locations: Sequence[Location]) -> SetId:
     """The id of the set that the module's parameters name.
 
@@ -70,7 +60,7 @@ def report(
 
     :param head: the first line of the summary.
     :param details: what only this module returns.
-    :raises KeysIncomplete: a location failed.
+    :raises LocationsFailed: a location failed.
     """
     result = {
         **details,
@@ -86,15 +76,7 @@ def report(
             "after": page(f"{copy.location}: {copy.after or copy.before}" for copy in copies),
         },
     }
-    failed = [copy.error for copy in copies if copy.error is not None]
-    if failed:
-        done = "" if check_mode else "the others are done and nothing is lost; "
-        raise KeysIncomplete(
-            step,
-            f"{len(failed)} of {len(copies)} locations failed: {'; '.join(map(str, failed))}",
-            result,
-            hint=f"{done}run it again with backup: {set_id} to finish",
-        )
+    refuse_incomplete(step, set_id, [copy.error for copy in copies], result, check_mode=check_mode)
     return result
 
 

@@ -86,7 +86,7 @@ def run_backup_rekey(params: Mapping[str, Any], check_mode: bool) -> dict[str, A
 
     :raises BackupError: something that was asked for cannot be right, there is no such set, or no identity opens it;
         nothing was changed.
-    :raises KeysIncomplete: a location failed; the others are done.
+    :raises LocationsFailed: a location failed; the others are done.
     """
     now = datetime.now(timezone.utc).replace(microsecond=0)
     recipients = _recipients(params["recipients"])

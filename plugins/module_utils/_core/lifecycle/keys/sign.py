@@ -53,7 +53,7 @@ def run_backup_sign(params: Mapping[str, Any], check_mode: bool) -> dict[str, An
 
     :raises ConfigError: something that was asked for cannot be right, or no location has that manifest; nothing was
         changed.
-    :raises KeysIncomplete: a location failed, or has another manifest or signature; the others are done.
+    :raises LocationsFailed: a location failed, or has another manifest or signature; the others are done.
     """
     digest = params["digest"].strip().lower()
     if not _DIGEST.fullmatch(digest):

@@ -13,7 +13,7 @@ from ...backupset.signing import load_verify_keys
 from ...catalogue.all_locations import read_catalogue
 from ...catalogue.cache import default_directory
 from ...catalogue.index import objects_stay
-from ...errors import BackupError, ConfigError
+from ...errors import ConfigError, ReportedError
 from ...locations import enter_locations
 from ...locations.base import Location
 from ...progress import stage
@@ -24,12 +24,8 @@ from .planning import PrunePlan, PruneRefused, plan_prune, refuse_locked
 from .reporting import report_cleaned, report_planned
 
 
-class NotCleaned(BackupError):
-    """Some of what was to go is still there. ``report`` tells what."""
-
-    def __init__(self, message: str, report: dict[str, Any]) -> None:
-        super().__init__("clean up", message, hint="nothing that stays was touched; the next run goes on")
-        self.report = report
+class NotCleaned(ReportedError):
+    """Some of what was to go is still there."""
 
 
 def run_backup_prune(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -66,7 +62,8 @@ def run_backup_prune(params: Mapping[str, Any], check_mode: bool) -> dict[str, A
         cleaned = _clean_all(locations, plan)
     report = report_cleaned(plan, cleaned)
     if failures := [one.failure for one in cleaned if one.failure is not None]:
-        raise NotCleaned("; ".join(map(str, failures)), report)
+        hint = "nothing that stays was touched; the next run goes on"
+        raise NotCleaned("clean up", "; ".join(map(str, failures)), report, hint=hint)
     return report
 
 

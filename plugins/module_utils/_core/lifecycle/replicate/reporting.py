@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...errors import BackupError
+from ...errors import BackupError, ReportedError
 from ...texts import first_lines, page, readable_size
 from .copying import Copied, Outcome
 from .planning import ReplicationRequest, SetPlan
@@ -15,14 +15,8 @@ _SHOWN = 100
 """Of what is missing or damaged no more is told one by one: whoever can write there can make any number."""
 
 
-class StillMissing(BackupError):
-    """Not every location has every set. ``report`` tells what was done and what is missing."""
-
-    def __init__(self, report: dict[str, Any]) -> None:
-        message = "; ".join(first_lines([_missing_line(one) for one in report["missing"]], report["missing_count"]))
-        hint = "the copies that were made are kept; running it again finishes what is left"
-        super().__init__("replicate the backups", message, hint=hint)
-        self.report = report
+class StillMissing(ReportedError):
+    """Not every location has every set."""
 
 
 @dataclass
@@ -108,7 +102,7 @@ class Report:
         return [
             first,
             *(f"  {_copied_line(one)}" for one in self.copied),
-            *first_lines([f"  {_missing_line(one)}" for one in self.missing]),
+            *first_lines([f"  {missing_line(one)}" for one in self.missing]),
             *first_lines([f"  {_damaged_line(one)}" for one in self.damaged]),
             *first_lines([f"  {warning}" for warning in self.warnings]),
         ]
@@ -151,7 +145,8 @@ def _missing(plan: SetPlan | None, location: str | None, reason: str) -> dict[st
     return {"id": None if plan is None else str(plan.id), "location": location, "reason": reason}
 
 
-def _missing_line(one: Mapping[str, Any]) -> str:
+def missing_line(one: Mapping[str, Any]) -> str:
+    """What a location lacks, in words."""
     if one["id"] is None:
         return f"what '{one['location']}' lacks is not known: {one['reason']}"
     place = "cannot be copied" if one["location"] is None else f"is missing in '{one['location']}'"

@@ -20,10 +20,11 @@ from ...errors import BackupError, ConfigError, LocationError
 from ...locations import enter_locations
 from ...locations.base import Location
 from ...progress import stage
+from ...texts import first_lines
 from ..retention import Policy
 from .copying import Outcome, copy_set
 from .planning import ALL, STEP, ReplicationRequest, SetPlan, Target, plan_replication
-from .reporting import StillMissing, report_run
+from .reporting import StillMissing, missing_line, report_run
 from .surveying import survey
 from .verifying import verify_copies
 
@@ -53,7 +54,9 @@ def run_backup_replicate(params: Mapping[str, Any], check_mode: bool, *, now: da
         outcomes = None if check_mode else apply(plans, request)
     report = report_run(request, catalogue.failures, plans, outcomes)
     if report["missing"]:
-        raise StillMissing(report)
+        message = "; ".join(first_lines([missing_line(one) for one in report["missing"]], report["missing_count"]))
+        hint = "the copies that were made are kept; running it again finishes what is left"
+        raise StillMissing("replicate the backups", message, report, hint=hint)
     return report
 
 

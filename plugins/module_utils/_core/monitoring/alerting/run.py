@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import BackupError, ConfigError
+from ...errors import ConfigError, ReportedError
 from ...findings import Finding
 from .alert import Alert, Announcement, merge
 from .findings_of_results import findings_of, read_findings
@@ -15,14 +15,8 @@ from .retry_budget import STEP
 from .sending import send_all
 
 
-class AlertFailed(BackupError):
-    """Not every channel has taken the alert. ``report`` tells which have."""
-
-    def __init__(self, result: dict[str, Any]) -> None:
-        failed = [one for one in result["channels"] if one["status"] == "failed"]
-        reasons = "; ".join(f"{one['name']}: {one['error']}" for one in failed)
-        super().__init__(STEP, f"{len(failed)} of {len(result['channels'])} channels failed: {reasons}")
-        self.report = result
+class AlertFailed(ReportedError):
+    """Not every channel has taken the alert."""
 
 
 def run_backup_alert(params: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -33,8 +27,10 @@ def run_backup_alert(params: Mapping[str, Any], check_mode: bool) -> dict[str, A
     channels, must_deliver = params["channels"] or (), params["must_deliver"]
     alert = _alert(params, Redaction(channels, close=False))
     result = report(alert, send_all(alert, channels, check_mode), check_mode, must_deliver=must_deliver)
-    if must_deliver and any(one["status"] == "failed" for one in result["channels"]):
-        raise AlertFailed(result)
+    failed = [one for one in result["channels"] if one["status"] == "failed"]
+    if must_deliver and failed:
+        reasons = "; ".join(f"{one['name']}: {one['error']}" for one in failed)
+        raise AlertFailed(STEP, f"{len(failed)} of {len(result['channels'])} channels failed: {reasons}", result)
     return result
 
 

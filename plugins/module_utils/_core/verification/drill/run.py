@@ -9,7 +9,7 @@ from typing import Any
 from ...backupset.record_keys import record_signing_key
 from ...backupset.signing import SigningKey
 from ...catalogue.good_set import choose_id
-from ...errors import BackupError
+from ...errors import BackupError, ReportedError
 from ...findings import FAILED, WARNING
 from ...locations.base import Location
 from ...postgres.connection import ConnectionOptions
@@ -28,16 +28,8 @@ _UNREPLAYABLE = (
 )
 
 
-class DrillFailed(BackupError):
-    """A copy could not be restored or differs from its manifest.
-
-    :param unreplayable: whether only objects are to blame that no dump can bring back.
-    :ivar report: of all of them.
-    """
-
-    def __init__(self, message: str, report: dict[str, Any], *, unreplayable: bool = False) -> None:
-        super().__init__(STEP, message, hint=_UNREPLAYABLE if unreplayable else _BAD)
-        self.report = report
+class DrillFailed(ReportedError):
+    """A copy could not be restored or differs from its manifest."""
 
 
 class _Servers:
@@ -90,7 +82,8 @@ def run_restore_drill(params: Mapping[str, Any], check_mode: bool) -> dict[str, 
             report = {"changed": bool(records or paths), **report_drills(request, drills, records, paths)}
     if report["verdict"] == FAILED and params.get("fail", True):
         failed = [one for one in drills if one.verdict == FAILED]
-        raise DrillFailed(_reason(drills), report, unreplayable=all(one.unreplayable for one in failed))
+        hint = _UNREPLAYABLE if all(one.unreplayable for one in failed) else _BAD
+        raise DrillFailed(STEP, _reason(drills), report, hint=hint)
     return report
 
 

@@ -12,7 +12,8 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.namin
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.all_locations import read_catalogue
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.request import HoldRequest
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.run import HoldIncomplete, hold_in
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.run import hold_in
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.incomplete import LocationsFailed
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.applying import Cleaned, clean
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.prune.planning import PrunePlan, plan_prune
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.retention import Policy
@@ -197,7 +198,7 @@ def test_a_hold_that_is_placed_while_the_deletion_of_the_manifest_is_slow_says_t
 
 
 def failure(store: MemoryLocation) -> str:
-    with pytest.raises(HoldIncomplete) as got:
+    with pytest.raises(LocationsFailed) as got:
         hold(store)
     return str(got.value)
 
@@ -221,7 +222,7 @@ def test_the_mark_of_a_clean_up_that_was_killed_stands_in_the_way_for_an_hour(mi
         assert names(store) == FILES | {"hold.json"}
         return
     for _again in range(2):
-        with pytest.raises(HoldIncomplete, match="run it again"):
+        with pytest.raises(LocationsFailed, match="run it again"):
             hold(store)
     # It keeps the set from every clean-up that begins now; only that one is not known.
     assert not plan_prune_again(store).goes["store"]

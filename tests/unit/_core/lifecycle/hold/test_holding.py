@@ -17,7 +17,8 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.all_l
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue.index import read_copy
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.request import HoldRequest, parse_until
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.run import HoldIncomplete, hold_in
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.hold.run import hold_in
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.incomplete import LocationsFailed
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.retention import Policy, plan_retention
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.retention.candidates import candidate_of
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import LegalHoldDenied, LockState
@@ -410,7 +411,7 @@ def test_a_location_that_fails_is_named_the_others_are_done_and_running_again_fi
         one.add(HOLD, INCIDENT.to_bytes())
     stores[1].failing = {failing}
     with pytest.raises(
-        HoldIncomplete, match=r"1 of 3 locations failed: .*'b'.*run it again with backup: weekly_"
+        LocationsFailed, match=r"1 of 3 locations failed: .*'b'.*run it again with backup: weekly_"
     ) as got:
         hold(stores)
     told = got.value.report
@@ -429,7 +430,7 @@ def test_a_failure_before_anything_was_done_is_no_change(store: Store) -> None:
     hold([store])
     down = Store("down")
     down.failing = {"all"}
-    with pytest.raises(HoldIncomplete) as got:
+    with pytest.raises(LocationsFailed) as got:
         hold([store, down])
     assert got.value.report["changed"] is False
 
@@ -440,7 +441,7 @@ def test_a_set_that_goes_while_it_is_being_held_is_an_error(store: Store) -> Non
             store.objects.pop(f"{PLACE}/manifest.json", None)
 
     store.watch = pruned
-    with pytest.raises(HoldIncomplete, match="was deleted while it was being held"):
+    with pytest.raises(LocationsFailed, match="was deleted while it was being held"):
         hold([store])
 
 
@@ -497,7 +498,7 @@ def test_a_set_whose_copies_have_different_manifests_is_not_the_latest(store: St
 def test_latest_with_a_location_that_is_down_holds_what_is_known_and_fails_naming_it(store: Store) -> None:
     down = Store("down")
     down.failing = {"all"}
-    with pytest.raises(HoldIncomplete, match=f"'down'.*backup: {SET_ID}"):
+    with pytest.raises(LocationsFailed, match=f"'down'.*backup: {SET_ID}"):
         hold([store, down], backup="latest")
     assert held(store) is not None
 

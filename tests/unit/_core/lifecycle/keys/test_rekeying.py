@@ -20,7 +20,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age 
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age.filekey import wrap_header
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.identities import Decryption
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError, CryptoError
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys.outcome import KeysIncomplete
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.incomplete import LocationsFailed
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys.rekey import (
     RekeyRequest,
     rekey_in,
@@ -189,7 +189,7 @@ def test_a_set_of_another_key_or_with_another_manifest_is_refused() -> None:
     unsigned = {name: data for name, data in FILES.items() if name != "manifest.json.sig"}
     with pytest.raises(ConfigError, match="is not signed"):
         rekey_in([store("a", unsigned)], request(), False)
-    with pytest.raises(KeysIncomplete, match=r"'a'.*is not signed") as caught:
+    with pytest.raises(LocationsFailed, match=r"'a'.*is not signed") as caught:
         rekey_in([store("a", unsigned), store("b")], request(), False)
     assert [copy["state"] for copy in (caught.value.report or {})["copies"]] == ["failed", "rekeyed"]
     told = rekey_in([store("a", unsigned)], request(verify_keys=()), False)
@@ -203,7 +203,7 @@ def test_a_set_of_another_key_or_with_another_manifest_is_refused() -> None:
 def test_a_location_that_fails_is_finished_by_the_next_run() -> None:
     locations = [store("up"), store("down")]
     locations[1].failing = {"put"}
-    with pytest.raises(KeysIncomplete, match="run it again with backup: weekly_20261122_000000"):
+    with pytest.raises(LocationsFailed, match="run it again with backup: weekly_20261122_000000"):
         rekey_in(locations, request(key=RECORDS), False)
     locations[1].failing = set()
     told = rekey_in(locations, request(key=RECORDS, now=NOW + timedelta(hours=1)), False)

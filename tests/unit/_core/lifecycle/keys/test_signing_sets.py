@@ -12,7 +12,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.namin
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey, VerifyKey
 from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue import load_set
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, CryptoError
-from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys.outcome import KeysIncomplete
+from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.incomplete import LocationsFailed
 from ansible_collections.mobul.backup.plugins.module_utils._core.lifecycle.keys.sign import (
     SignRequest,
     run_backup_sign,
@@ -75,7 +75,7 @@ def test_the_set_is_one_of_the_keys_then_in_every_location_that_has_it() -> None
 
 def test_another_manifest_is_never_signed_and_is_named_while_the_right_one_is() -> None:
     locations = [store("good"), store("forged", FORGED)]
-    with pytest.raises(KeysIncomplete, match=f"'forged'.*another one: its digest is {digest(FORGED)}") as caught:
+    with pytest.raises(LocationsFailed, match=f"'forged'.*another one: its digest is {digest(FORGED)}") as caught:
         sign_in(locations, request(), False)
     assert signed(locations[0]) == KEY.sign(DATA)
     assert signed(locations[1]) is None
@@ -112,7 +112,7 @@ def test_what_is_signed_are_the_bytes_that_were_hashed_though_the_store_changes_
 @pytest.mark.parametrize("there", [OTHER.sign(DATA), KEY.sign(FORGED), b"", b"x" * 64, KEY.sign(DATA) + b"x"])
 def test_another_signature_is_refused_and_stays(there: bytes) -> None:
     locations = [store("a", signature=there), store("b")]
-    with pytest.raises(KeysIncomplete, match=r"'a'.*this key did not make"):
+    with pytest.raises(LocationsFailed, match=r"'a'.*this key did not make"):
         sign_in(locations, request(), False)
     assert [signed(location) for location in locations] == [there, KEY.sign(DATA)]
 
@@ -120,10 +120,10 @@ def test_another_signature_is_refused_and_stays(there: bytes) -> None:
 def test_the_signature_of_a_revoked_key_gives_way_and_no_other() -> None:
     locations = [store("a", signature=OTHER.sign(DATA)), store("b", signature=SigningKey.generate().sign(DATA))]
     asked = request(revoked=[OTHER.verify_key])
-    with pytest.raises(KeysIncomplete, match=r"'b'.*this key did not make"):
+    with pytest.raises(LocationsFailed, match=r"'b'.*this key did not make"):
         sign_in(locations, asked, True)
     assert signed(locations[0]) == OTHER.sign(DATA)
-    with pytest.raises(KeysIncomplete, match=r"'b'.*this key did not make") as caught:
+    with pytest.raises(LocationsFailed, match=r"'b'.*this key did not make") as caught:
         sign_in(locations, asked, False)
     assert signed(locations[0]) == KEY.sign(DATA)
     assert f"a: signed by {OTHER.key_id}, which is revoked\n" in (caught.value.report or {})["diff"]["before"]
@@ -151,7 +151,7 @@ def test_what_is_no_manifest_of_this_place_is_not_signed_even_by_its_digest(
 def test_a_location_that_fails_is_finished_by_the_next_run() -> None:
     locations = [store("up"), store("down")]
     locations[1].failing = {"put"}
-    with pytest.raises(KeysIncomplete, match="run it again with backup: weekly_20261122_000000"):
+    with pytest.raises(LocationsFailed, match="run it again with backup: weekly_20261122_000000"):
         sign_in(locations, request(), False)
     locations[1].failing = set()
     assert sign_in(locations, request(), False)["changed"]
@@ -166,7 +166,7 @@ def test_a_set_that_is_deleted_meanwhile_is_not_told_to_be_signed() -> None:
 
     location = Pruned("pruned")
     location.add(MANIFEST, DATA)
-    with pytest.raises(KeysIncomplete, match="was deleted while it was being signed"):
+    with pytest.raises(LocationsFailed, match="was deleted while it was being signed"):
         sign_in([location], request(), False)
 
 
