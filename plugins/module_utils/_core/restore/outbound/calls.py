@@ -45,6 +45,14 @@ _LIBRARY = "pg_catalog.regexp_replace(p.probin, '^.*/|[.]so$', '', 'g')"
 _PROC, _CLASS = (f"'pg_catalog.pg_{name}'::pg_catalog.regclass" for name in ("proc", "class"))
 
 
+def _users_of(catalog: str) -> str:
+    """The functions that use ``one``, of a system catalog: told by their texts, or known to the server."""
+    return f"""SELECT t.oid FROM ROWS FROM (pg_catalog.unnest(oids), pg_catalog.unnest(texts)) AS t (oid, source)
+        WHERE CASE WHEN pg_catalog.strpos(t.source, one.word) > 0 THEN t.source ~* one.pattern ELSE false END
+      UNION SELECT d.objid FROM pg_catalog.pg_depend d
+        WHERE d.refclassid = {catalog} AND d.refobjid = one.oid AND d.classid = {_PROC}"""  # noqa: S608 - constants
+
+
 def _mention(schema: str, name: str, needed: str, following: str) -> str:
     """A pattern of a name in a text, with its schema before it or, unless that is *needed*, with none."""
     escaped = r"pg_catalog.regexp_replace({}, '([^[:alnum:]_])', '\\\1', 'g')"
@@ -103,10 +111,7 @@ _OUTSIDE = f"""
   LOOP
     SELECT calling || coalesce(pg_catalog.jsonb_object_agg(f.oid::text, 'foreign table ' || one.name), '{{}}')
       INTO calling FROM (
-      SELECT t.oid FROM ROWS FROM (pg_catalog.unnest(oids), pg_catalog.unnest(texts)) AS t (oid, source)
-        WHERE CASE WHEN pg_catalog.strpos(t.source, one.word) > 0 THEN t.source ~* one.pattern ELSE false END
-      UNION SELECT d.objid FROM pg_catalog.pg_depend d
-        WHERE d.refclassid = {_CLASS} AND d.refobjid = one.oid AND d.classid = {_PROC}
+      {_users_of(_CLASS)}
     ) AS f WHERE NOT calling ? f.oid::text;
   END LOOP;
 """  # noqa: S608 - made of constants
@@ -121,10 +126,7 @@ _CALLERS = f"""
     LOOP
       SELECT calling || coalesce(pg_catalog.jsonb_object_agg(f.oid::text, calling ->> one.oid::text), '{{}}'),
              met || coalesce(pg_catalog.array_agg(f.oid), '{{}}') INTO calling, met FROM (
-        SELECT t.oid FROM ROWS FROM (pg_catalog.unnest(oids), pg_catalog.unnest(texts)) AS t (oid, source)
-          WHERE CASE WHEN pg_catalog.strpos(t.source, one.word) > 0 THEN t.source ~* one.pattern ELSE false END
-        UNION SELECT d.objid FROM pg_catalog.pg_depend d
-          WHERE d.refclassid = {_PROC} AND d.refobjid = one.oid AND d.classid = {_PROC}
+        {_users_of(_PROC)}
       ) AS f WHERE NOT calling ? f.oid::text;
     END LOOP;
     frontier := met;

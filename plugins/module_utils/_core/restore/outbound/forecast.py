@@ -13,18 +13,9 @@ from dataclasses import dataclass, field
 from ...postgres.archive import Toc, TocEntry, object_name
 from ...postgres.names import TableName
 from ...texts import bounded_list
+from . import kinds
 from .calls import KNOWN_FUNCTIONS, NAMED
-from .paused_objects import (
-    EVENT_TRIGGER,
-    FILLED,
-    JOB,
-    MATERIALIZED_VIEW,
-    RULE,
-    SCHEDULERS,
-    SUBSCRIPTION,
-    TRIGGER,
-    Paused,
-)
+from .paused_objects import Paused
 
 _FUNCTIONS = ("FUNCTION", "PROCEDURE")
 _RELATIONS = ("FOREIGN TABLE", "MATERIALIZED VIEW", "VIEW")
@@ -41,7 +32,7 @@ _PASSED_ON = (
     "TYPE",
 )
 """Kinds through which a call goes on to what depends on them; a table is used without what its columns call."""
-_SWITCHED = {"EVENT TRIGGER": EVENT_TRIGGER, "RULE": RULE, "TRIGGER": TRIGGER}
+_SWITCHED = {"EVENT TRIGGER": kinds.EVENT_TRIGGER, "RULE": kinds.RULE, "TRIGGER": kinds.TRIGGER}
 _STORED = ("CONSTRAINT", "INDEX")
 _CHECKED = ("CHECK CONSTRAINT", "DOMAIN", "STATISTICS")
 _STAYING = ("DEFAULT", "POLICY")
@@ -108,7 +99,7 @@ def foresee(toc: Toc | None) -> Forecast:
     found = [(entry, reasons[entry.dump_id]) for entry in toc.entries if entry.dump_id in reasons]
     filled = {(one.namespace, one.tag) for one in toc.entries if one.desc == "MATERIALIZED VIEW DATA"}
     views = {
-        (entry.namespace, entry.tag): Paused(MATERIALIZED_VIEW, entry.namespace, "", entry.tag, FILLED, why)
+        (entry.namespace, entry.tag): Paused(kinds.MATERIALIZED_VIEW, entry.namespace, "", entry.tag, kinds.FILLED, why)
         for entry, why in found
         if entry.desc == "MATERIALIZED VIEW"
     }
@@ -314,7 +305,7 @@ def _acts(entry: TocEntry) -> bool:
 
 def _switch(entry: TocEntry, why: str) -> Paused:
     kind = _SWITCHED[entry.desc]
-    if kind == EVENT_TRIGGER:
+    if kind == kinds.EVENT_TRIGGER:
         return Paused(kind, "", "", entry.tag, "O", why)
     # Such a tag is the table's name and the object's, of which either may have blanks: the definition tells.
     name = next((tag for tag in _endings(entry.tag) if tag in entry.defn), entry.tag)
@@ -333,6 +324,7 @@ def _by_themselves(toc: Toc) -> Iterator[Paused]:
     for entry in toc.entries:
         scheduler = (entry.namespace, entry.tag)
         if entry.desc == "SUBSCRIPTION":
-            yield Paused(SUBSCRIPTION, "", "", entry.tag, "disabled", "takes what a publisher sends")
-        elif entry.desc == "TABLE DATA" and scheduler in SCHEDULERS:
-            yield Paused(JOB, *scheduler, "*", SCHEDULERS[scheduler][2], "a scheduler runs each that is active")
+            yield Paused(kinds.SUBSCRIPTION, "", "", entry.tag, "disabled", "takes what a publisher sends")
+        elif entry.desc == "TABLE DATA" and scheduler in kinds.SCHEDULERS:
+            active = kinds.SCHEDULERS[scheduler][2]
+            yield Paused(kinds.JOB, *scheduler, "*", active, "a scheduler runs each that is active")

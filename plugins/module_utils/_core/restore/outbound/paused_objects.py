@@ -14,18 +14,11 @@ from typing import Any
 
 from ...postgres.archive import Toc
 from ...texts import bounded_list
+from . import kinds
 
 MARK = "Paused by mobul.backup until restore_database has state resumed: "
-SUBSCRIPTION, JOB, TRIGGER, EVENT_TRIGGER, RULE = "subscription", "job", "trigger", "event trigger", "rule"
-MATERIALIZED_VIEW, FILLED = "materialized view", "filled"
-SCHEDULERS = {
-    ("cron", "job"): ("jobid", "jobname", "active", "pg_cron"),
-    ("pgagent", "pga_job"): ("jobid", "jobname", "jobenabled", "pgagent"),
-    ("timetable", "chain"): ("chain_id", "chain_name", "live", None),
-}
-"""Tables whose rows are jobs -> number, title, whether it is active, and the extension; pg_timetable is none."""
-_OF_A_TABLE = (TRIGGER, RULE)
-_SWITCHED, _STATES = (TRIGGER, EVENT_TRIGGER, RULE), ("O", "R", "A")
+_OF_A_TABLE = (kinds.TRIGGER, kinds.RULE)
+_SWITCHED, _STATES = (kinds.TRIGGER, kinds.EVENT_TRIGGER, kinds.RULE), ("O", "R", "A")
 _COMMENT = re.compile(r"\ACOMMENT ON DATABASE .*? IS '(.*)';\s*\Z", re.DOTALL)
 
 
@@ -51,7 +44,7 @@ class Paused:
     oid: int = 0
 
     def __str__(self) -> str:
-        if self.kind == MATERIALIZED_VIEW:
+        if self.kind == kinds.MATERIALIZED_VIEW:
             return f"{self.kind} {self.schema}.{self.name}"
         return f"{self.kind} {self.name}" + (f" on {self.schema}.{self.relation}" if self.schema else "")
 
@@ -60,7 +53,7 @@ class Paused:
         """The object as a dump's table of contents names it; empty for what is a row, or as it was."""
         if self.kind in _OF_A_TABLE:
             return f"{self.kind.upper()} {self.schema}.{self.relation} {self.name}"
-        return "" if self.kind in (JOB, MATERIALIZED_VIEW) else f"{self.kind.upper()} {self.name}"
+        return "" if self.kind in (kinds.JOB, kinds.MATERIALIZED_VIEW) else f"{self.kind.upper()} {self.name}"
 
     def as_result(self) -> dict[str, str]:
         """Its kind, name and reason, as a module returns them."""

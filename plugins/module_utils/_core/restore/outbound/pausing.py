@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 
 from ...postgres.messages import database_errors
 from ...postgres.types import Composable, Connection, Cursor
+from . import kinds
 from .paused_objects import (
-    SUBSCRIPTION,
     Paused,
     as_json,
     comment_with_paused,
@@ -83,7 +83,7 @@ def look(connection: Connection, paused: tuple[Paused, ...]) -> Pausing:
     :param paused: what it remembers of that.
     """
     with database_errors(STEP), connection.cursor() as cursor:
-        names = {one.name for one in paused if one.kind == SUBSCRIPTION}
+        names = {one.name for one in paused if one.kind == kinds.SUBSCRIPTION}
         disabled = tuple(one for one in resting(cursor) if one.name not in names)
         cursor.execute("BEGIN")
         found = _run(cursor, PAUSE_ALL)
@@ -95,7 +95,7 @@ def resting(cursor: Cursor) -> tuple[Paused, ...]:
     """The subscriptions of the database that are disabled."""
     cursor.execute(_RESTING)
     return tuple(
-        Paused(SUBSCRIPTION, "", "", name, "disabled", f"has the slot {slot!r} at its publisher", oid)
+        Paused(kinds.SUBSCRIPTION, "", "", name, "disabled", f"has the slot {slot!r} at its publisher", oid)
         for name, slot, oid in cursor.fetchall()
     )
 

@@ -8,35 +8,25 @@ from dataclasses import dataclass
 from ...errors import BackupError
 from ...postgres.messages import server_message
 from ...postgres.types import Composable, Connection, Cursor
-from .paused_objects import (
-    EVENT_TRIGGER,
-    JOB,
-    MATERIALIZED_VIEW,
-    RULE,
-    SCHEDULERS,
-    SUBSCRIPTION,
-    TRIGGER,
-    Paused,
-    comment_with_paused,
-    names_of,
-    paused_in_comment,
-)
+from . import kinds
+from .paused_objects import Paused, comment_with_paused, names_of, paused_in_comment
 from .pausing import comment_on_database, resting
 from .statements import HARMLESS
 
 STEP = "resume what was paused"
 _STATES = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 _ASLEEP = {
-    TRIGGER: """SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
+    kinds.TRIGGER: """SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = %(schema)s AND c.relname = %(relation)s AND t.tgname = %(name)s AND t.tgenabled = 'D'""",
-    RULE: """SELECT FROM pg_catalog.pg_rewrite t JOIN pg_catalog.pg_class c ON c.oid = t.ev_class
+    kinds.RULE: """SELECT FROM pg_catalog.pg_rewrite t JOIN pg_catalog.pg_class c ON c.oid = t.ev_class
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = %(schema)s AND c.relname = %(relation)s AND t.rulename = %(name)s AND t.ev_enabled = 'D'""",
-    EVENT_TRIGGER: "SELECT FROM pg_catalog.pg_event_trigger WHERE evtname = %(name)s AND evtenabled = 'D'",
-    SUBSCRIPTION: """SELECT FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid
+    kinds.EVENT_TRIGGER: "SELECT FROM pg_catalog.pg_event_trigger WHERE evtname = %(name)s AND evtenabled = 'D'",
+    kinds.SUBSCRIPTION: """SELECT FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid
         WHERE d.datname = pg_catalog.current_database() AND s.subname = %(name)s AND NOT s.subenabled""",
-    MATERIALIZED_VIEW: """SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    kinds.MATERIALIZED_VIEW: """SELECT FROM pg_catalog.pg_class c
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
         WHERE n.nspname = %(schema)s AND c.relname = %(name)s AND c.relkind = 'm' AND NOT c.relispopulated""",
 }
 
@@ -70,7 +60,9 @@ def resume(
     paused = paused_in_comment(comment)
     wanted = paused if only is None else tuple(one for one in paused if one in only)
     # Event triggers last: what is altered after them would wake them. Before them what cannot be taken back.
-    wanted = tuple(sorted(wanted, key=lambda one: (one.kind == EVENT_TRIGGER, one.kind == MATERIALIZED_VIEW)))
+    wanted = tuple(
+        sorted(wanted, key=lambda one: (one.kind == kinds.EVENT_TRIGGER, one.kind == kinds.MATERIALIZED_VIEW))
+    )
     found: list[Paused] = []
     empty: dict[Paused, str] = {}
     one = None
@@ -83,7 +75,7 @@ def resume(
                     if _start(cursor, one, check_mode):
                         found.append(one)
                 except Error as error:
-                    if one.kind != MATERIALIZED_VIEW:
+                    if one.kind != kinds.MATERIALIZED_VIEW:
                         raise
                     # Another server may not answer: nothing else waits for that.
                     cursor.execute("ROLLBACK TO SAVEPOINT started")
@@ -93,7 +85,7 @@ def resume(
                 rest = [other for other in paused if other not in wanted or other in empty]
                 cursor.execute(comment_on_database(cursor, comment_with_paused(comment, rest)))
             cursor.execute("ROLLBACK" if check_mode else "COMMIT")
-            left = tuple(_subscriptions(cursor, {one.name for one in found if one.kind == SUBSCRIPTION}))
+            left = tuple(_subscriptions(cursor, {one.name for one in found if one.kind == kinds.SUBSCRIPTION}))
         except Error as error:
             about = "" if one is None else f"{one}: "
             raise BackupError(
@@ -112,20 +104,20 @@ def _start(cursor: Cursor, one: Paused, check_mode: bool) -> bool:
     from psycopg2 import sql
 
     names = {"schema": one.schema, "relation": one.relation, "name": one.name}
-    if one.kind == JOB:
+    if one.kind == kinds.JOB:
         return _start_job(cursor, one)
     cursor.execute(_ASLEEP[one.kind], names)
     if not cursor.rowcount:
         return False
     name = sql.Identifier(one.name)
     statement: Composable
-    if one.kind == SUBSCRIPTION:
+    if one.kind == kinds.SUBSCRIPTION:
         statement = sql.SQL("ALTER SUBSCRIPTION {} ENABLE").format(name)
-    elif one.kind == MATERIALIZED_VIEW:
+    elif one.kind == kinds.MATERIALIZED_VIEW:
         if check_mode:
             return True
         statement = sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(one.schema, one.name))
-    elif one.kind == EVENT_TRIGGER:
+    elif one.kind == kinds.EVENT_TRIGGER:
         statement = sql.SQL("ALTER EVENT TRIGGER {} {}").format(name, sql.SQL(_STATES[one.state]))
     else:
         table = sql.Identifier(one.schema, one.relation)
@@ -141,7 +133,7 @@ def _start_job(cursor: Cursor, one: Paused) -> bool:
 
     table = sql.Identifier(one.schema, one.relation)
     cursor.execute(_HARMLESS, [table.as_string(cursor)])
-    columns = SCHEDULERS.get((one.schema, one.relation))
+    columns = kinds.SCHEDULERS.get((one.schema, one.relation))
     if not cursor.rowcount or columns is None:
         return False
     key, flag = sql.Identifier(columns[0]), sql.Identifier(columns[2])

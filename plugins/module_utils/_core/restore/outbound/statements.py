@@ -6,12 +6,12 @@ already and what was done is told by settings of the transaction: ``mobul.paused
 
 from __future__ import annotations
 
+from . import kinds
 from .calls import DECLARATIONS, FIND_CALLS, SUBSCRIBED
-from .paused_objects import SCHEDULERS
 
 _SCHEDULERS = ", ".join(
     "({})".format(", ".join("NULL" if value is None else f"'{value}'" for value in (*table, *columns)))
-    for table, columns in SCHEDULERS.items()
+    for table, columns in kinds.SCHEDULERS.items()
 )
 
 _STILL = """
