@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest_schema import json_schema
+from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest import SCHEMA
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.rekey import Rekey
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_records import (
@@ -63,7 +63,7 @@ def test_the_commands_refuse_a_set_of_which_any_file_was_changed(directory: Path
 
 
 def test_every_member_of_the_manifest_and_of_its_artifacts_is_explained() -> None:
-    definitions = json_schema()["$defs"]
+    definitions = SCHEMA.as_dict()["$defs"]
     for record in ("Manifest", "Artifact", "Index"):
         for member in definitions[record]["properties"]:
             assert f"`{member}`" in PAGE, member

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Annotated
 
 from ..documents.document import read_document, write_document
+from ..documents.published_schema import PublishedSchema
 from ..documents.records import Later, ListOf, MapOf, Nullable, Record
 from ..documents.values import Choice, Flag, Integer, Mismatch, Text, Time
 from .artifact import ARTIFACT_CONDITIONS, Artifact, check_artifact
@@ -163,6 +164,7 @@ def check_manifest(manifest: Manifest) -> None:
 
 SHAPE = Record(Manifest, rule=check_manifest)
 """How a manifest is read, written and described."""
+SCHEMA = PublishedSchema(SHAPE, "Manifest of a mobul.backup set, version 1")
 
 
 def digest(data: bytes) -> str:

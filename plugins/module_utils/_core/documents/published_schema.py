@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from .records import Record
 
 
-def schema_of(document: Record[Any], title: str) -> dict[str, Any]:
-    """The schema (JSON Schema, draft 2020-12).
+@dataclass(frozen=True)
+class PublishedSchema:
+    """The schema of a kind of documents, which ``tools/schemas.py`` writes into ``docs/``."""
 
-    What it refuses, reading the document refuses; beyond it, reading checks what concerns several values at once.
-    """
-    definitions: dict[str, Any] = {}
-    top = document.schema(definitions)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **top, "$defs": definitions}
+    document: Record[Any]
+    title: str
 
+    def as_dict(self) -> dict[str, Any]:
+        """The schema (JSON Schema, draft 2020-12).
 
-def schema_text(schema: dict[str, Any]) -> str:
-    """The text of the schema's file in ``docs/``."""
-    return json.dumps(schema, indent=2) + "\n"
+        What it refuses, reading the document refuses; beyond it, reading checks what concerns several values at once.
+        """
+        definitions: dict[str, Any] = {}
+        top = self.document.schema(definitions)
+        dialect = "https://json-schema.org/draft/2020-12/schema"
+        return {"$schema": dialect, "title": self.title, **top, "$defs": definitions}
+
+    def to_text(self) -> str:
+        """The text of the schema's file."""
+        return json.dumps(self.as_dict(), indent=2) + "\n"

@@ -12,6 +12,7 @@ from typing import Annotated
 
 from ..backupset.fields import COUNT, NAMED, SHA256
 from ..documents.document import read_document, write_document
+from ..documents.published_schema import PublishedSchema
 from ..documents.records import ListOf, Nullable, Record
 from ..documents.values import Choice, Flag, Integer, Mismatch, Text, Time
 
@@ -175,3 +176,4 @@ CONDITIONS = {
 
 SHAPE = Record(Procedure, rule=check_procedure, conditions=CONDITIONS)
 """How a document is read, written and described."""
+SCHEMA = PublishedSchema(SHAPE, "Document of a mobul.backup procedure, version 1")

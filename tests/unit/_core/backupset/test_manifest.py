@@ -14,7 +14,6 @@ import jsonschema
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset import manifest as m
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.artifact import Index, IndexBlock
-from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest_schema import json_schema, published
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.documents import strict_json
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import FormatError
@@ -25,7 +24,7 @@ from support.manifests import SHA256, make_dump, make_globals, make_manifest, ma
 from support.programs import PROJECT
 
 PUBLISHED = PROJECT / "docs" / "manifest.schema.json"
-VALIDATOR = jsonschema.Draft202012Validator(json_schema())
+VALIDATOR = jsonschema.Draft202012Validator(m.SCHEMA.as_dict())
 SET_ID = SetId.parse("weekly_20261122_000000")
 JUNK = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
@@ -57,9 +56,8 @@ def test_every_manifest_that_can_be_written_is_read_back_and_fits_the_published_
 
 
 def test_the_published_schema_is_the_one_of_the_code_and_is_a_schema() -> None:
-    module = "ansible_collections.mobul.backup.plugins.module_utils._core.backupset.manifest_schema"
-    assert PUBLISHED.read_text() == published(), f"run: python -m {module} > docs/manifest.schema.json"
-    jsonschema.Draft202012Validator.check_schema(json_schema())
+    assert PUBLISHED.read_text() == m.SCHEMA.to_text(), "run: .venv/bin/python tools/schemas.py"
+    jsonschema.Draft202012Validator.check_schema(m.SCHEMA.as_dict())
 
 
 def _paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:

@@ -23,11 +23,8 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.docu
     DONE,
     GO,
     NO_GO,
+    SCHEMA,
     Procedure,
-)
-from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.document_schema import (
-    json_schema,
-    published,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.results import outcome_of
 from ansible_collections.mobul.backup.plugins.module_utils._core.procedures.transitions import (
@@ -41,7 +38,7 @@ from hypothesis import strategies as st
 from support.procedure_documents import NOW, begun
 
 PUBLISHED = Path(__file__).resolve().parents[4] / "docs" / "procedure.schema.json"
-VALIDATOR = jsonschema.Draft202012Validator(json_schema())
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA.as_dict())
 SHA256 = "ab" * 32
 
 made = st.fixed_dictionaries(
@@ -187,9 +184,8 @@ def test_a_document_that_says_go_without_its_steps_is_neither_written_nor_read()
 
 
 def test_the_published_schema_is_the_one_of_the_code_and_is_a_schema() -> None:
-    module = "ansible_collections.mobul.backup.plugins.module_utils._core.procedures.document_schema"
-    assert PUBLISHED.read_text() == published(), f"run: python -m {module} > docs/procedure.schema.json"
-    jsonschema.Draft202012Validator.check_schema(json_schema())
+    assert PUBLISHED.read_text() == SCHEMA.to_text(), "run: .venv/bin/python tools/schemas.py"
+    jsonschema.Draft202012Validator.check_schema(SCHEMA.as_dict())
 
 
 @pytest.mark.parametrize("which", [("pre_deploy", None), ("pre_migration", "begun")])
