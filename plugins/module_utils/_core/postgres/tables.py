@@ -13,6 +13,7 @@ from .names import TableName, display_name, parse_name
 from .types import Connection
 
 STEP = "find the table"
+_ABSENT, _INSTEAD = "there is no table {} in the database", "schema.table, as in the database"
 TABLES = "rp"
 """``pg_class.relkind`` of ordinary and partitioned tables."""
 RELATIONS = "rpvmf"
@@ -103,22 +104,30 @@ def find_table(table: str | TableName, tables: Sequence[TableInfo]) -> TableInfo
     name = resolve_table(table, tables) if isinstance(table, str) else table
     found = next((info for info in tables if info.table == name), None)
     if found is None:
-        raise _unknown(display_name(name), name[1], [info.table for info in tables])
+        shown = display_name(name)
+        hint = _nearest(shown, name[1], [info.table for info in tables]) or _INSTEAD
+        raise NoSuchTableError(STEP, _ABSENT.format(repr(shown)), hint=hint)
     return found
 
 
 def resolve_table(name: str, tables: Sequence[TableInfo]) -> TableName:
-    """The one table that *name* means: ``table``, ``schema.table`` or quoted.
+    """The one table of a database that *name* means, as :func:`choose_table` tells."""
+    return choose_table(name, [info.table for info in tables], absent=_ABSENT, instead=_INSTEAD)
+
+
+def choose_table(name: str, known: Sequence[TableName], *, absent: str, instead: str) -> TableName:
+    """The one table of *known* that *name* means: ``table``, ``schema.table`` or quoted.
 
     Without a schema the one in ``public`` is meant, or the only one of that name. What was not quoted is looked
     for as it stands first, then in small letters as SQL would.
 
+    :param absent: what to say where there is none, with {} for the name.
+    :param instead: what to write, where no name is near.
     :raises NoSuchTableError: there is none (with the nearest names).
     :raises ConfigError: there are several (with all of them).
     """
     schema, table = parse_name(name)
     spellings = [(schema, table)] if '"' in name else [(schema, table), (schema and schema.lower(), table.lower())]
-    known = [info.table for info in tables]
     for spelling in spellings:
         matches = _matches(spelling, known)
         if len(matches) == 1:
@@ -129,7 +138,7 @@ def resolve_table(name: str, tables: Sequence[TableInfo]) -> TableName:
                 f"{name!r} is the name of several tables: {bounded_list(list(map(display_name, matches)))}",
                 hint="write it with its schema",
             )
-    raise _unknown(name, table, known)
+    raise NoSuchTableError(STEP, absent.format(repr(name)), hint=_nearest(name, table, known) or instead)
 
 
 def _matches(wanted: tuple[str | None, str], known: Sequence[TableName]) -> list[TableName]:
@@ -140,10 +149,9 @@ def _matches(wanted: tuple[str | None, str], known: Sequence[TableName]) -> list
     return [("public", table)] if ("public", table) in named else named
 
 
-def _unknown(name: str, table: str, known: Sequence[TableName]) -> NoSuchTableError:
+def _nearest(name: str, table: str, known: Sequence[TableName]) -> str | None:
     shown = {display_name(one): one for one in known}
     near = difflib.get_close_matches(name, shown, n=3, cutoff=0.6)
     bare = difflib.get_close_matches(table, {one[1] for one in known}, n=3, cutoff=0.6)
     near += [text for text, one in shown.items() if one[1] in bare and text not in near]
-    hint = f"did you mean {' or '.join(near[:3])}?" if near else "schema.table, as in the database"
-    return NoSuchTableError(STEP, f"there is no table {name!r} in the database", hint=hint)
+    return f"did you mean {' or '.join(near[:3])}?" if near else None

@@ -123,7 +123,7 @@ def own(postgres17: PostgresServer, database: str, tmp_path: Path) -> Shop:
         ("latest", {}, "no table 'latest'"),
         ("twin", {}, r"several tables: a\.twin, b\.twin.*write it with its schema"),
         ("orders", {"source_table": "ordres"}, r"no rows of a table 'ordres'.*did you mean public\.orders"),
-        ("orders", {"source_table": "twin"}, r"several tables: a\.twin, b\.twin.*name the schema"),
+        ("orders", {"source_table": "twin"}, r"several tables: a\.twin, b\.twin.*write it with its schema"),
         ("orders", {"label": "other"}, "there is no backup of 'other'"),
         (
             "orders",

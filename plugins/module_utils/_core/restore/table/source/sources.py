@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from ....backupset.manifest import Table as ManifestTable
 from ....catalogue.good_set import GoodSet, find_good_set
-from ....errors import ConfigError
 from ....postgres.archive import Toc, TocEntry
-from ....postgres.names import TableName, display_name, identifier, parse_name
+from ....postgres.names import TableName, display_name, identifier
 from ....postgres.programs import Program
-from ....postgres.tables import TableInfo
+from ....postgres.tables import TableInfo, choose_table
 from ....reading.access import Access
 from ....reading.left_out import refuse_left_out
 from ....reading.set_archive import SetArchive
@@ -117,18 +115,8 @@ def find_in_backup(name: str, known: Sequence[TableName]) -> TableName:
 
     :raises ConfigError: there is none (with the nearest names), or there are several.
     """
-    schema, table = parse_name(name)
-    found = [one for one in known if one[1] == table and schema in (None, one[0])]
-    if len(found) > 1 and ("public", table) in found:
-        found = [("public", table)]
-    if len(found) == 1:
-        return found[0]
-    shown = [display_name(one) for one in (found or known)]
-    if found:
-        raise ConfigError(STEP, f"{name!r} is the name of several tables: {', '.join(shown)}", hint="name the schema")
-    near = difflib.get_close_matches(name, shown, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else "a table of the database that was backed up"
-    raise ConfigError(STEP, f"the backup has no rows of a table {name!r}", hint=hint)
+    absent, instead = "the backup has no rows of a table {}", "a table of the database that was backed up"
+    return choose_table(name, known, absent=absent, instead=instead)
 
 
 def _entries(archive: SetArchive, table: TableName) -> list[TocEntry]:
