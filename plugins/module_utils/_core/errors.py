@@ -101,6 +101,15 @@ class LocationError(BackupError):
         self.transient = transient
 
 
+def missing_cryptography(step: str, error: ImportError) -> PreflightError:
+    """The error of a step that needs the library ``cryptography``, which cannot be imported."""
+    return PreflightError(
+        step,
+        f"the Python library cryptography cannot be imported: {error}",
+        hint="install cryptography >= 41 for the Python that runs the module",
+    )
+
+
 def name_taken(error: _Located) -> _Located:
     """*error*, marked as that of a writer whose name belongs to somebody else's object."""
     error.taken = True

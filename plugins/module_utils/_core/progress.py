@@ -80,31 +80,27 @@ def stage(name: str, total: int | None = None, *, estimated: bool = False) -> It
 
 def expect(count: int) -> None:
     """Add *count* bytes to those that are expected."""
-    with _lock:
-        if _stages:
-            _stages[-1].total = (_stages[-1].total or 0) + count
+    with _current() as one:
+        one.total = (one.total or 0) + count
 
 
 def advance(count: int) -> None:
     """Add *count* bytes to those that have passed."""
-    with _lock:
-        if _stages:
-            _stages[-1].done += count
+    with _current() as one:
+        one.done += count
 
 
 def expect_tables(count: int) -> None:
     """Add *count* tables to those that are expected."""
-    with _lock:
-        if _stages:
-            _stages[-1].tables_total = (_stages[-1].tables_total or 0) + count
+    with _current() as one:
+        one.tables_total = (one.tables_total or 0) + count
 
 
 def at_table(name: str) -> None:
     """Record that the table *name* has begun."""
-    with _lock:
-        if _stages:
-            _stages[-1].table = name
-            _stages[-1].tables += 1
+    with _current() as one:
+        one.table = name
+        one.tables += 1
 
 
 def doing(text: str) -> None:
@@ -118,3 +114,10 @@ def snapshot() -> dict[str, Any] | None:
     """The stage that the work is at, as :meth:`Stage.as_dict` tells it; None where it is at none."""
     with _lock:
         return _stages[-1].as_dict() if _stages else None
+
+
+@contextlib.contextmanager
+def _current() -> Iterator[Stage]:
+    with _lock:
+        # Where the work is at no stage, nobody is told what it counts.
+        yield _stages[-1] if _stages else Stage("")

@@ -15,7 +15,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 
-from ..errors import ConfigError, CryptoError, PreflightError
+from ..errors import ConfigError, CryptoError, missing_cryptography
 from ..stream.key_files import path_of, read_key_file
 
 try:
@@ -28,7 +28,6 @@ except ImportError as error:
     LIBRARY_ERROR = error
 
 SIGNATURE_BYTES = 64
-CRYPTOGRAPHY_MINIMUM = "41"
 
 CHECK_STEP = "check the signature"
 _SIGNING_STEP = "read the signing key"
@@ -114,11 +113,7 @@ class SigningKey:
 def require_library() -> None:
     """Raise :class:`PreflightError` where the library ``cryptography`` is missing."""
     if LIBRARY_ERROR is not None:
-        raise PreflightError(
-            "load the signature library",
-            f"the Python library cryptography cannot be imported: {LIBRARY_ERROR}",
-            hint=f"install cryptography >= {CRYPTOGRAPHY_MINIMUM} for the Python that runs the module",
-        ) from LIBRARY_ERROR
+        raise missing_cryptography("load the signature library", LIBRARY_ERROR) from LIBRARY_ERROR
 
 
 def load_signing_key(text_or_path: str, passphrase: str | None = None, *, option: str = "signing_key") -> SigningKey:

@@ -18,8 +18,9 @@ from ..postgres.connection import ConnectionOptions, connect
 from ..postgres.messages import database_errors
 from ..postgres.names import display_name
 from ..postgres.types import Connection
+from ..restore.comment_note import MARK
 from ..restore.database.maintenance import MARK as LIMIT
-from ..restore.database.naming import LOADING, MARK
+from ..restore.database.naming import LOADING
 from ..restore.database.naming import Note as DatabaseNote
 from ..restore.database.target import elsewhere
 from ..restore.table.kept_versions import Note as TableNote

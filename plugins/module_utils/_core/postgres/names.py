@@ -41,6 +41,10 @@ def from_text(text: str) -> str:
     return _BYTE.sub(lambda match: chr(0xDC00 + int(match[1], 16)), text)
 
 
+MAX_NAME_BYTES = 63
+"""How many bytes of a name the server keeps."""
+
+
 def shortened(name: str, size: int) -> str:
     """As many of the name's characters as have *size* bytes."""
     while len(name.encode("utf-8", "surrogateescape")) > size:

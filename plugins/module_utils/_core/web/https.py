@@ -75,12 +75,8 @@ class _Plain(http.client.HTTPConnection):
             raise _Unconnected() from error
 
 
-class _Encrypted(http.client.HTTPSConnection):
-    def connect(self) -> None:
-        try:
-            super().connect()
-        except OSError as error:
-            raise _Unconnected() from error
+class _Encrypted(_Plain, http.client.HTTPSConnection):
+    """The same over TLS: what :meth:`_Plain.connect` calls is HTTPSConnection's."""
 
 
 class _PlainHandler(urllib.request.HTTPHandler):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 
-from ...errors import PreflightError
+from ...errors import PreflightError, missing_cryptography
 
 try:
     from cryptography import exceptions
@@ -25,7 +25,6 @@ try:
 except ImportError as error:
     LIBRARY_ERROR = error
 
-CRYPTOGRAPHY_MINIMUM = "41"
 TAG_SIZE = 16
 _WRAP_NONCE = bytes(12)
 
@@ -33,11 +32,7 @@ _WRAP_NONCE = bytes(12)
 def require_library() -> None:
     """Raise :class:`PreflightError` where the library ``cryptography`` is missing."""
     if LIBRARY_ERROR is not None:
-        raise PreflightError(
-            "load the encryption library",
-            f"the Python library cryptography cannot be imported: {LIBRARY_ERROR}",
-            hint=f"install cryptography >= {CRYPTOGRAPHY_MINIMUM} for the Python that runs the module",
-        ) from LIBRARY_ERROR
+        raise missing_cryptography("load the encryption library", LIBRARY_ERROR) from LIBRARY_ERROR
 
 
 def chacha20_poly1305(key: bytes) -> ChaCha20Poly1305:

@@ -21,40 +21,39 @@ _PERMISSIONS = (
     "the credentials need s3:PutObject, s3:GetObject, s3:DeleteObject, s3:ListBucket, s3:AbortMultipartUpload and "
     "s3:ListBucketMultipartUploads there"
 )
-_DAMAGED = ("the bytes arrived damaged", "try again; if it stays so, look for a faulty proxy or network", True)
-_BUSY = ("the store is overloaded or out of order, also after several tries", "try again later", True)
-_FULL = ("there is no room left", "raise the quota, or remove something", False)
-_TOKEN = ("the session token has expired or is not valid", "get new temporary credentials", False)
-_DENIED = ("access is denied", _PERMISSIONS, False)
-
-_CODES: dict[str, tuple[str, str, bool]] = {
-    "NoSuchBucket": ("the bucket does not exist", "create it, or correct bucket, endpoint_url or region", False),
-    "InvalidBucketName": ("this is no name of a bucket", "correct bucket", False),
-    "NoSuchUpload": ("the upload is gone", "somebody aborted it, or a lifecycle rule with too short an age", False),
-    "AccessDenied": _DENIED,
-    "AllAccessDisabled": _DENIED,
-    "403": _DENIED,
-    "401": _DENIED,
-    "InvalidAccessKeyId": ("the access key is not known", "correct access_key, or the profile it comes from", False),
-    "SignatureDoesNotMatch": ("the secret key does not belong to the access key", "correct secret_key", False),
-    "ExpiredToken": _TOKEN,
-    "InvalidToken": _TOKEN,
-    "TokenRefreshRequired": _TOKEN,
-    "InvalidStorageClass": ("the storage class is not known", "correct storage_class or leave it out", False),
-    "InvalidEncryptionAlgorithmError": ("the kind of encryption is not known", "sse: none leaves it out", False),
-    "InvalidObjectState": ("the object is archived", "backup_thaw asks for a copy that can be read", False),
-    "EntityTooLarge": ("the object is larger than the store takes", "choose another location for it", False),
-    "BadDigest": _DAMAGED,
-    "InvalidDigest": _DAMAGED,
-    "XAmzContentSHA256Mismatch": _DAMAGED,
-    "XAmzContentChecksumMismatch": _DAMAGED,
-    "IncompleteBody": _DAMAGED,
-    "QuotaExceeded": _FULL,
-    "XMinioStorageFull": _FULL,
-    "507": _FULL,
-}
-_UNKNOWN = "the store does not know something that was asked for"
 DENIED_CODES = ("AccessDenied", "AllAccessDisabled", "403")
+DAMAGED_CODES = ("BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch")
+_BUSY = ("the store is overloaded or out of order, also after several tries", "try again later")
+_MEANINGS: dict[tuple[str, ...], tuple[str, str, bool]] = {
+    ("NoSuchBucket",): ("the bucket does not exist", "create it, or correct bucket, endpoint_url or region", False),
+    ("InvalidBucketName",): ("this is no name of a bucket", "correct bucket", False),
+    ("NoSuchUpload",): ("the upload is gone", "somebody aborted it, or a lifecycle rule with too short an age", False),
+    (*DENIED_CODES, "401"): ("access is denied", _PERMISSIONS, False),
+    ("InvalidAccessKeyId",): ("the access key is not known", "correct access_key, or the profile it comes from", False),
+    ("SignatureDoesNotMatch",): ("the secret key does not belong to the access key", "correct secret_key", False),
+    ("ExpiredToken", "InvalidToken", "TokenRefreshRequired"): (
+        "the session token has expired or is not valid",
+        "get new temporary credentials",
+        False,
+    ),
+    ("InvalidStorageClass",): ("the storage class is not known", "correct storage_class or leave it out", False),
+    ("InvalidEncryptionAlgorithmError",): ("the kind of encryption is not known", "sse: none leaves it out", False),
+    ("InvalidObjectState",): ("the object is archived", "backup_thaw asks for a copy that can be read", False),
+    ("EntityTooLarge",): ("the object is larger than the store takes", "choose another location for it", False),
+    (*DAMAGED_CODES, "InvalidDigest"): (
+        "the bytes arrived damaged",
+        "try again; if it stays so, look for a faulty proxy or network",
+        True,
+    ),
+    ("QuotaExceeded", "XMinioStorageFull", "507"): (
+        "there is no room left",
+        "raise the quota, or remove something",
+        False,
+    ),
+}
+"""Codes -> what they mean, what to do, and whether the same request may succeed later."""
+_CODES = {code: meaning for codes, meaning in _MEANINGS.items() for code in codes}
+_UNKNOWN = "the store does not know something that was asked for"
 _TRANSIENT_CODES = {
     "ConditionalRequestConflict",
     "InternalError",

@@ -10,11 +10,10 @@ from typing import Any
 from ...errors import BackupError, Cancelled
 from ...stream.pipeline import as_backup_error
 from .checksums import Digests, Mismatch, PartProof, checksum_parameters, encode, prove
-from .errors import S3Error
+from .errors import DAMAGED_CODES, S3Error
 from .parts import MAX_PARTS, PartBody, PartBuffer, SendingCancelled
 from .store import Store
 
-DAMAGED_CODES = ("BadDigest", "IncompleteBody", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch")
 DAMAGED_ATTEMPTS = 3
 _ABORT_SECONDS = 3.0
 

@@ -14,9 +14,9 @@ from uuid import uuid4
 from ...errors import BackupError
 from ..base import Receipt, Writer
 from .checksums import Digests, Mismatch, bare_etag, checksum_parameters, prove, prove_assembly, weakest
-from .errors import S3Error
+from .errors import DAMAGED_CODES, S3Error
 from .locks import confirm_lock
-from .multipart import DAMAGED_CODES, MultipartUpload, damaged
+from .multipart import MultipartUpload, damaged
 from .parts import BLOCK_BYTES, PartBody, base_part_size, part_size
 from .store import Store
 

@@ -9,7 +9,7 @@ an integer length, -1 for none, and its bytes in the dump's encoding.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
@@ -142,3 +142,12 @@ class Toc:
     def by_id(self) -> Mapping[int, TocEntry]:
         """Dump id -> entry."""
         return {entry.dump_id: entry for entry in self.entries}
+
+    @cached_property
+    def dependents(self) -> Mapping[int, Sequence[int]]:
+        """Dump id -> dump ids of the entries that depend on it, if there are any."""
+        found: dict[int, list[int]] = {}
+        for entry in self.entries:
+            for dump_id in entry.dependencies:
+                found.setdefault(dump_id, []).append(entry.dump_id)
+        return found

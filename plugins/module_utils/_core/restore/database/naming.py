@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from ...postgres.names import shortened
+from ...postgres.names import MAX_NAME_BYTES, shortened
+from ..comment_note import CommentNote
 
-MAX_NAME_BYTES = 63
-MARK = "mobul.backup"
 _STAMP_DIGITS = 14
 LOADING, REPLACED, UNDONE = "loading", "replaced", "undone"
 
@@ -38,7 +37,7 @@ def is_beside(name: str, database: str, word: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Note:
+class Note(CommentNote):
     """What the comment of a database that is not in use says of it.
 
     :param database: the name of the database that it is another version of.
@@ -57,15 +56,7 @@ class Note:
     comment: str | None = None
     subscriptions: tuple[str, ...] = ()
 
-    def to_text(self) -> str:
-        """The note as the text of a database's comment."""
-        return json.dumps({MARK: asdict(self)}, ensure_ascii=False, sort_keys=True)
-
     @classmethod
-    def parse(cls, text: str | None) -> Note | None:
-        """The note in a database's comment; None if the comment is not one of this product's."""
-        try:
-            fields = json.loads(text or "")[MARK]
-            return cls(**{**fields, "subscriptions": tuple(map(str, fields.get("subscriptions", ())))})
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return None
+    def of_fields(cls, fields: Any) -> Note:
+        """See :meth:`CommentNote.of_fields`."""
+        return cls(**{**fields, "subscriptions": tuple(map(str, fields.get("subscriptions", ())))})

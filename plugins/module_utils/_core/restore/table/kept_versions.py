@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from ...postgres.names import TableName, shortened
+from ...postgres.names import MAX_NAME_BYTES, TableName, shortened
+from ..comment_note import MARK, CommentNote
 from .session import Session
 
-MAX_NAME_BYTES = 63
-MARK = "mobul.backup"
 REPLACED, UNDONE = "replaced", "undone"
 
 _COMMENTED = """
@@ -24,7 +23,7 @@ WHERE c.relkind = 'r' AND n.nspname = %s AND pg_catalog.strpos(d.description, %s
 
 
 @dataclass(frozen=True)
-class Note:
+class Note(CommentNote):
     """The note in the comment of a kept table.
 
     :param table: schema and name of the table that it is an older version of.
@@ -38,19 +37,11 @@ class Note:
     backup: str
     time: str
 
-    def to_text(self) -> str:
-        """The note as the text of a table's comment."""
-        return json.dumps({MARK: asdict(self)}, ensure_ascii=False, sort_keys=True)
-
     @classmethod
-    def parse(cls, text: str | None) -> Note | None:
-        """The note in a table's comment; None if the comment is not one of this product's."""
-        try:
-            fields = json.loads(text or "")[MARK]
-            schema, table = fields.pop("table")
-            return cls((schema, table), **fields)
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return None
+    def of_fields(cls, fields: Any) -> Note:
+        """See :meth:`CommentNote.of_fields`."""
+        schema, table = fields.pop("table")
+        return cls((schema, table), **fields)
 
 
 @dataclass(frozen=True)

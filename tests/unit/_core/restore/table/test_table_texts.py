@@ -7,11 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import FormatError
-from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.kept_versions import (
-    MAX_NAME_BYTES,
-    Note,
-    old_name,
-)
+from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.names import MAX_NAME_BYTES
+from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.kept_versions import Note, old_name
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.source.plain_file import (
     json_rows,
     without_mark,

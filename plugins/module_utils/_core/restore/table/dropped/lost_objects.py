@@ -120,15 +120,6 @@ def missing_around(toc: Toc, table: TableName, present: Present) -> list[str]:
     return [] if entry is None else _Search(toc, entry, present, lambda _name: False).missing_around()
 
 
-def dependents_of(toc: Toc) -> Mapping[int, Sequence[int]]:
-    """Dump id -> dump ids of the entries that depend on it."""
-    dependents: dict[int, list[int]] = defaultdict(list)
-    for entry in toc.entries:
-        for dump_id in entry.dependencies:
-            dependents[dump_id].append(entry.dump_id)
-    return dependents
-
-
 class _Search:
     def __init__(self, toc: Toc, table: TocEntry, present: Present, expected: Callable[[str], bool]) -> None:
         self._toc = toc
@@ -209,7 +200,7 @@ class _Search:
 
     def _reach(self) -> set[int]:
         """What depended on the table, up to what is there; of a sequence that is there, whose it was."""
-        dependents, by_id = dependents_of(self._toc), self._toc.by_id
+        dependents, by_id = self._toc.dependents, self._toc.by_id
         reached, waiting = {self._table.dump_id}, [self._table.dump_id]
         while waiting:
             current = waiting.pop()

@@ -5,15 +5,15 @@ It is written where no dump and no ``\\d`` shows it, and goes with the table: in
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import Any
 
 from ....postgres.archive import object_digest, object_name
 from ....postgres.counting import ALGORITHM, fingerprints
 from ....postgres.names import TableName
-from ..kept_versions import MARK
+from ...comment_note import CommentNote
 from ..session import Session
 from ..target import Target
 from .lost_objects import REFRESH, SEQUENCE_VALUE
@@ -26,7 +26,7 @@ WHERE d.objoid = %s AND d.classoid = 'pg_catalog.pg_type'::pg_catalog.regclass A
 
 
 @dataclass(frozen=True)
-class UndoRecord:
+class UndoRecord(CommentNote):
     """What a recreation has made, so that it can be undone.
 
     :param backup: the set.
@@ -61,26 +61,20 @@ class UndoRecord:
         )
 
     @classmethod
-    def parse(cls, text: str | None) -> UndoRecord | None:
-        """Read a comment; None for one that is not ours. The table's owner can have written anything into it."""
-        try:
-            fields = json.loads(text or "")[MARK]
-            schema, table = fields["table"]
-            memory = cls(
-                table=(str(schema), str(table)),
-                backup=str(fields["backup"]),
-                time=str(fields["time"]),
-                made={str(name): str(digest) for name, digest in fields["made"].items()},
-                changed=tuple(map(str, fields["changed"])),
-                rows=tuple((str(one), str(name), str(value)) for one, name, value in fields["rows"]),
-            )
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return None
-        return memory if (memory.backup + memory.time).isprintable() else None
-
-    def to_text(self) -> str:
-        """The record as the text of a type's comment."""
-        return json.dumps({MARK: asdict(self)}, ensure_ascii=False, sort_keys=True)
+    def of_fields(cls, fields: Any) -> UndoRecord:
+        """See :meth:`CommentNote.of_fields`."""
+        schema, table = fields["table"]
+        memory = cls(
+            table=(str(schema), str(table)),
+            backup=str(fields["backup"]),
+            time=str(fields["time"]),
+            made={str(name): str(digest) for name, digest in fields["made"].items()},
+            changed=tuple(map(str, fields["changed"])),
+            rows=tuple((str(one), str(name), str(value)) for one, name, value in fields["rows"]),
+        )
+        if not (memory.backup + memory.time).isprintable():
+            raise ValueError("a name or a time that cannot be shown")
+        return memory
 
 
 def read_undo_record(session: Session, target: Target) -> UndoRecord | None:

@@ -22,7 +22,7 @@ from ..swap.lock_holders import describe_holders
 from ..swap.schema_dump import Tools, dump_schema
 from ..target import Target
 from ..waiting import in_turns
-from .lost_objects import FOUNDATIONS, dependents_of, entry_title
+from .lost_objects import FOUNDATIONS, entry_title
 from .undo_record import UndoRecord
 
 STEP = "undo the restore"
@@ -71,7 +71,7 @@ def undo(
 
 def _dependents(toc: Toc, target: Target, memory: UndoRecord) -> set[int]:
     """The table and everything that goes with it; not through tables that only got something back."""
-    dependents, by_id = dependents_of(toc), toc.by_id
+    dependents, by_id = toc.dependents, toc.by_id
     start = find_entry(toc, target).dump_id
     reached, waiting = {start}, [start]
     while waiting:

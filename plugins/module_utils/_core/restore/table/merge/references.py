@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ....errors import PreflightError
@@ -25,6 +25,15 @@ WHERE f.contype = 'f' AND f.confrelid = %(oid)s AND f.conrelid <> %(oid)s
   AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint p WHERE p.oid = f.conparentid AND p.confrelid = f.confrelid)
 ORDER BY 1, 2, 3
 """
+_LOST = """
+SELECT pg_catalog.count(*) FROM {r} AS r
+WHERE EXISTS (SELECT FROM {t} AS t WHERE {r_is_of_t}) AND NOT EXISTS (SELECT FROM {s} AS s WHERE {r_is_of_s})"""
+_NOT_KEPT = """
+AND NOT EXISTS (SELECT FROM {t} AS t WHERE {r_is_of_t} AND NOT EXISTS (SELECT FROM {s} AS s WHERE {t_becomes_s}))"""
+# What refers to values of rows that are updated would be changed in another table: its triggers would act.
+_FOLLOWING = """
+SELECT pg_catalog.count(*) FROM {r} AS r JOIN {t} AS t ON {r_is_of_t} JOIN {s} AS s ON {t_becomes_s}
+WHERE NOT ({same_in_both})"""
 
 
 @dataclass(frozen=True)
@@ -60,40 +69,22 @@ def refuse_lost(
     :param keeps_others: whether rows of the table that are not in *staging* stay.
     :raises PreflightError: naming each such key, its table and how many rows.
     """
-    from psycopg2 import sql
-
     lost = []
     for one in references:
         if keeps_others and set(one.referenced) <= set(target.key):
             continue
-        query = sql.SQL(
-            "SELECT pg_catalog.count(*) FROM {} AS r WHERE EXISTS (SELECT FROM {} AS t WHERE {}) "
-            "AND NOT EXISTS (SELECT FROM {} AS s WHERE {})"
-        ).format(
-            sql.Identifier(*one.table),
-            target.scope,
-            _pairs("r", one.columns, "t", one.referenced),
-            staging,
-            _pairs("r", one.columns, "s", one.referenced),
-        )
-        if keeps_others:
-            query += sql.SQL(
-                " AND NOT EXISTS (SELECT FROM {} AS t WHERE {} AND NOT EXISTS (SELECT FROM {} AS s WHERE {}))"
-            ).format(
-                target.scope,
-                _pairs("r", one.columns, "t", one.referenced),
-                staging,
-                _pairs("t", target.key, "s", target.key),
-            )
-        if rows := session.value(query):
-            lost.append(f"constraint {one.name} of {display_name(one.table)}: {rows} rows")
+        lost += _counted(session, target, one, staging, f"{_LOST} {_NOT_KEPT}" if keeps_others else _LOST)
     if lost:
         raise PreflightError(
             STEP,
             f"rows elsewhere refer to rows of {target.name} that the backup does not have: {'; '.join(lost)}",
             hint="restore by strategy: merge without delete_extra, or remove those rows first; nothing was changed",
         )
-    if following := list(_following(session, target, references, staging)):
+    following = []
+    for one in references:
+        if one.follows and not set(one.referenced) <= set(target.key):
+            following += _counted(session, target, one, staging, _FOLLOWING)
+    if following:
         raise PreflightError(
             STEP,
             f"rows elsewhere would be changed with rows of {target.name} (ON UPDATE): {'; '.join(following)}",
@@ -101,25 +92,26 @@ def refuse_lost(
         )
 
 
-def _following(session: Session, target: Target, references: Sequence[Reference], staging: Composable) -> Iterator[str]:
-    """What refers to values of rows that are updated, and would be changed in another table: its triggers would act."""
+def _counted(session: Session, target: Target, one: Reference, staging: Composable, query: str) -> list[str]:
+    """What to say of the rows that *query* counts for a reference; nothing where there are none.
+
+    :param query: SQL with the rows elsewhere, r; of the table, t; and those that will be there, s; and what makes them
+        belong together.
+    """
     from psycopg2 import sql
 
-    for one in references:
-        if not one.follows or set(one.referenced) <= set(target.key):
-            continue
-        query = sql.SQL(
-            "SELECT pg_catalog.count(*) FROM {} AS r JOIN {} AS t ON {} JOIN {} AS s ON {} WHERE NOT ({})"
-        ).format(
-            sql.Identifier(*one.table),
-            target.scope,
-            _pairs("r", one.columns, "t", one.referenced),
-            staging,
-            _pairs("t", target.key, "s", target.key),
-            _pairs("t", one.referenced, "s", one.referenced),
+    rows = session.value(
+        sql.SQL(query).format(
+            r=sql.Identifier(*one.table),
+            t=target.scope,
+            s=staging,
+            r_is_of_t=_pairs("r", one.columns, "t", one.referenced),
+            r_is_of_s=_pairs("r", one.columns, "s", one.referenced),
+            t_becomes_s=_pairs("t", target.key, "s", target.key),
+            same_in_both=_pairs("t", one.referenced, "s", one.referenced),
         )
-        if rows := session.value(query):
-            yield f"constraint {one.name} of {display_name(one.table)}: {rows} rows"
+    )
+    return [f"constraint {one.name} of {display_name(one.table)}: {rows} rows"] if rows else []
 
 
 def _pairs(left: str, columns: Sequence[str], right: str, others: Sequence[str]) -> Composable:

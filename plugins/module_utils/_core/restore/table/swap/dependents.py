@@ -6,7 +6,6 @@ Whatever is neither is refused by name before anything is touched.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -193,7 +192,7 @@ def classify(toc: Toc, target: Target, catalogue: Catalogue) -> Dependents:
 
 def reachable(toc: Toc, start: Collection[int]) -> set[int]:
     """Dump ids of everything that depends on one of *start*, and those themselves."""
-    return _closure(_reverse(toc), start, frozenset())
+    return _closure(toc.dependents, start, frozenset())
 
 
 def _reach(toc: Toc, table: TocEntry, catalogue: Catalogue) -> tuple[set[int], set[int], set[int]]:
@@ -202,7 +201,7 @@ def _reach(toc: Toc, table: TocEntry, catalogue: Catalogue) -> tuple[set[int], s
     Nothing that depends on such a routine has to go, unless the routine itself reads something that does.
     """
     serials = {e.dump_id for e in toc.entries if e.table_oid == PG_CLASS and e.oid in catalogue.serials}
-    dependents = _reverse(toc)
+    dependents = toc.dependents
     stay = {e.dump_id for e in toc.entries if e.desc in _ROUTINES and e.oid in catalogue.rebindable}
     while True:
         reached = _closure(dependents, [table.dump_id], serials, stay)
@@ -217,14 +216,6 @@ def _rebindable(session: Session, target: Target) -> set[int]:
     if session.connection.server_version < _BODIES_SINCE:
         return set()
     return {oid for (oid,) in session.rows(_REBINDABLE, {"oid": target.oid})}
-
-
-def _reverse(toc: Toc) -> Mapping[int, Sequence[int]]:
-    dependents: dict[int, list[int]] = defaultdict(list)
-    for entry in toc.entries:
-        for dump_id in entry.dependencies:
-            dependents[dump_id].append(entry.dump_id)
-    return dependents
 
 
 def _closure(

@@ -15,52 +15,32 @@ SELECT c.oid::bigint FROM pg_catalog.pg_class c WHERE c.relacl IS NOT NULL AND c
 """
 _ROUTINES = "SELECT p.oid::bigint FROM pg_catalog.pg_proc p WHERE p.proacl IS NOT NULL"
 
-_RESET_RELATION = """
-SELECT pg_catalog.format('REVOKE ALL ON %%s %%s FROM %%s CASCADE', what, name, grantee) FROM (
-  SELECT DISTINCT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS what, c.oid::pg_catalog.regclass AS name,
+
+def _reset_query(catalog: str, alias_type: str, acl: str, owner: str, *, kind: str, public: bool) -> str:
+    """What makes the statements that reset the grants of one object of a system catalog.
+
+    :param alias_type: the type whose text is the object's name, quoted and with its schema.
+    :param kind: SQL for the word that GRANT and REVOKE have for it; the object is ``o``.
+    :param public: whether the server itself gives everybody rights on such an object.
+    """
+    return f"""
+SELECT pg_catalog.format('REVOKE ALL ON %%s %%s FROM %%s CASCADE', kind, name, grantee) FROM (
+  SELECT DISTINCT {kind} AS kind, o.oid::pg_catalog.{alias_type} AS name,
          CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END
            AS grantee
-  FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) a WHERE c.oid = %(oid)s) AS granted
+  FROM pg_catalog.{catalog} o, pg_catalog.aclexplode(o.{acl}) a WHERE o.oid = %(oid)s) AS granted
 UNION ALL
-SELECT pg_catalog.format('GRANT ALL ON %%s %%s TO %%I', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
-                         c.oid::pg_catalog.regclass, pg_catalog.pg_get_userbyid(c.relowner))
-FROM pg_catalog.pg_class c WHERE c.oid = %(oid)s
-"""
-_RESET_ROUTINE = """
-SELECT pg_catalog.format('REVOKE ALL ON ROUTINE %%s FROM %%s', name, grantee) FROM (
-  SELECT DISTINCT p.oid::pg_catalog.regprocedure AS name,
-         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END
-           AS grantee
-  FROM pg_catalog.pg_proc p, pg_catalog.aclexplode(p.proacl) a WHERE p.oid = %(oid)s) AS granted
-UNION ALL
-SELECT pg_catalog.format('GRANT ALL ON ROUTINE %%s TO PUBLIC', p.oid::pg_catalog.regprocedure)
-FROM pg_catalog.pg_proc p WHERE p.oid = %(oid)s
-UNION ALL
-SELECT pg_catalog.format('GRANT ALL ON ROUTINE %%s TO %%I', p.oid::pg_catalog.regprocedure,
-                         pg_catalog.pg_get_userbyid(p.proowner))
-FROM pg_catalog.pg_proc p WHERE p.oid = %(oid)s
-"""
-_RESET_TYPE = """
-SELECT pg_catalog.format('REVOKE ALL ON TYPE %%s FROM %%s CASCADE', name, grantee) FROM (
-  SELECT DISTINCT t.oid::pg_catalog.regtype AS name,
-         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END
-           AS grantee
-  FROM pg_catalog.pg_type t, pg_catalog.aclexplode(t.typacl) a WHERE t.oid = %(oid)s) AS granted
-UNION ALL
-SELECT pg_catalog.format('GRANT ALL ON TYPE %%s TO PUBLIC, %%I', t.oid::pg_catalog.regtype,
-                         pg_catalog.pg_get_userbyid(t.typowner))
-FROM pg_catalog.pg_type t WHERE t.oid = %(oid)s
-"""
-_RESET_SCHEMA = """
-SELECT pg_catalog.format('REVOKE ALL ON SCHEMA %%I FROM %%s CASCADE', name, grantee) FROM (
-  SELECT DISTINCT n.nspname AS name,
-         CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END
-           AS grantee
-  FROM pg_catalog.pg_namespace n, pg_catalog.aclexplode(n.nspacl) a WHERE n.oid = %(oid)s) AS granted
-UNION ALL
-SELECT pg_catalog.format('GRANT ALL ON SCHEMA %%I TO %%I', n.nspname, pg_catalog.pg_get_userbyid(n.nspowner))
-FROM pg_catalog.pg_namespace n WHERE n.oid = %(oid)s
-"""
+SELECT pg_catalog.format('GRANT ALL ON %%s %%s TO {"PUBLIC, " if public else ""}%%I', {kind},
+                         o.oid::pg_catalog.{alias_type}, pg_catalog.pg_get_userbyid(o.{owner}))
+FROM pg_catalog.{catalog} o WHERE o.oid = %(oid)s
+"""  # noqa: S608 - made of constants
+
+
+_KIND_OF_RELATION = "CASE o.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END"
+_RESET_RELATION = _reset_query("pg_class", "regclass", "relacl", "relowner", kind=_KIND_OF_RELATION, public=False)
+_RESET_ROUTINE = _reset_query("pg_proc", "regprocedure", "proacl", "proowner", kind="'ROUTINE'", public=True)
+_RESET_TYPE = _reset_query("pg_type", "regtype", "typacl", "typowner", kind="'TYPE'", public=True)
+_RESET_SCHEMA = _reset_query("pg_namespace", "regnamespace", "nspacl", "nspowner", kind="'SCHEMA'", public=False)
 _KINDS = (
     (_RELATIONS, _RESET_RELATION),
     (_ROUTINES, _RESET_ROUTINE),
