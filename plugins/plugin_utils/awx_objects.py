@@ -38,38 +38,29 @@ def objects_of(plan: Mapping[str, Any], wanted: Mapping[str, Any]) -> Iterator[O
         yield _image(image, wanted["mark"], organization)
     for one in plan["environments"]:
         yield from _instance_group(one)
-    for one in wanted["notifications"]:
-        yield {
-            "kind": "notification_templates",
-            "name": one["name"],
-            "fields": {
-                "description": wanted["mark"],
-                "notification_type": one["type"],
-                "notification_configuration": one["configuration"],
-            },
-            "references": {"organization": organization},
-            "secret": "notification_configuration",
-            "hidden": [name for name in one["configuration"] if _CHANNEL_SECRET.search(name)],
-        }
+    yield from (_notification(one, wanted["mark"], organization) for one in wanted["notifications"])
     yield _project(wanted, organization)
     for one in plan["environments"]:
         yield from _inventory(one, wanted, organization)
     yield from (_job_template(one, wanted) for one in plan["jobs"])
     for environment in plan["workflows"]:
         yield from _workflow(environment, plan["nodes"], wanted, organization)
-    for one in plan["schedules"]:
-        yield {
-            "kind": "schedules",
-            "name": one["name"],
-            "fields": {
-                "description": wanted["mark"],
-                "rrule": one["rrule"],
-                "extra_data": one["answers"],
-                "limit": one.get("limit") or None,
-                "enabled": one.get("enabled", True),
-            },
-            "references": {"unified_job_template": f"{one['kind']}:{one['template']}"},
-        }
+    yield from (_schedule(one, wanted["mark"]) for one in plan["schedules"])
+
+
+def _notification(one: Mapping[str, Any], mark: str, organization: str) -> Object:
+    configuration = one["configuration"]
+    fields = {"description": mark, "notification_type": one["type"], "notification_configuration": configuration}
+    secret = {"secret": "notification_configuration", "hidden": list(filter(_CHANNEL_SECRET.search, configuration))}
+    references = {"organization": organization}
+    return {"kind": "notification_templates", "name": one["name"], "fields": fields, "references": references, **secret}
+
+
+def _schedule(one: Mapping[str, Any], mark: str) -> Object:
+    fields = {"description": mark, "rrule": one["rrule"], "extra_data": one["answers"]}
+    fields |= {"limit": one.get("limit") or None, "enabled": one.get("enabled", True)}
+    references = {"unified_job_template": f"{one['kind']}:{one['template']}"}
+    return {"kind": "schedules", "name": one["name"], "fields": fields, "references": references}
 
 
 def _credentials(plan: Mapping[str, Any], wanted: Mapping[str, Any], organization: str) -> Iterator[Object]:

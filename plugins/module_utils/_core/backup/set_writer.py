@@ -17,36 +17,31 @@ from concurrent.futures import ThreadPoolExecutor
 from ..backupset.naming import MANIFEST
 from ..errors import BackupError, Cancelled, LocationError
 from ..locations.base import Location, Receipt, Writer
-from ..stream.pipeline import Pipeline, Source, as_backup_error
+from ..stream.pipeline import PassingSink, Pipeline, Source, as_backup_error
 from ..stream.stages import Transform
 
 _WEAK_PROOFS = ("size", "crc32", "md5", "sha1")
 """From the weakest; whatever else a store proves an object by is stronger."""
 
 
-class _Attempt:
+class _Attempt(PassingSink):
     """A location's writer on its way to one object; :attr:`committing` says whether that may be visible."""
 
     def __init__(self, location: Location, writer: Writer) -> None:
-        self.name = writer.name
+        super().__init__(writer)
         self.location = location
         self.writer = writer
         self.committing = False
 
-    def write(self, chunk: bytes) -> None:
-        self.writer.write(chunk)
-
     def commit(self) -> None:
+        """See :class:`Sink`."""
         self.committing = True
         try:
-            self.writer.commit()
+            super().commit()
         except LocationError as error:
             # What has the name then is somebody else's, and must not be removed, however the set ends.
             self.committing = not error.taken
             raise
-
-    def abort(self) -> None:
-        self.writer.abort()
 
 
 class SetWriter:

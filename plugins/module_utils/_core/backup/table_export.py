@@ -21,7 +21,7 @@ from ..postgres.selection import Selection
 from ..postgres.standby import conflicts_named, in_recovery
 from ..progress import stage
 from ..stream.files import PRIVATE_MODE, RegularFile, ReplacingFileSink, file_digest
-from ..stream.pipeline import Pipeline, Sink
+from ..stream.pipeline import PassingSink, Pipeline, Sink
 from ..stream.stages import Transform
 from ..stream.transforms import COMPRESSIONS, Sha256, compressors
 from .export_name import check_cipher, resolve_format
@@ -156,26 +156,20 @@ def _write(
     return ExportResult(changed, source.name, source.rows, digest.size, digest.hexdigest())
 
 
-class _UnlessSame:
+class _UnlessSame(PassingSink):
     """A sink that leaves the file alone when it holds these very bytes already."""
 
     def __init__(self, sink: ReplacingFileSink, digest: Sha256, present: str | None) -> None:
-        self.name = sink.name
-        self._sink = sink
+        super().__init__(sink)
         self._digest = digest
         self._present = present
 
-    def write(self, chunk: bytes) -> None:
-        self._sink.write(chunk)
-
     def commit(self) -> None:
+        """See :class:`Sink`."""
         if self._digest.hexdigest() == self._present:
-            self._sink.abort()
+            self.abort()
         else:
-            self._sink.commit()
-
-    def abort(self) -> None:
-        self._sink.abort()
+            super().commit()
 
 
 def _comparable(dest: str) -> bool:

@@ -16,7 +16,7 @@ from ..locations.base import Location
 from ..stream.pipeline import as_backup_error
 from .cache import RecordCache
 from .index import LocationIndex, SetCopy, read_index
-from .reader import Summary
+from .reader import Reader, Summary
 from .search import STEP
 
 
@@ -174,9 +174,7 @@ def read_catalogue(
     def look(location: Location) -> LocationIndex | BackupError:
         try:
             cache = RecordCache(cache_dir, location.place, label)
-            return read_index(
-                location, label, cache=cache, verify_keys=verify_keys, record_keys=record_keys, leftovers=leftovers
-            )
+            return read_index(Reader(location, label, cache, verify_keys, record_keys), leftovers=leftovers)
         except Exception as error:
             return as_backup_error(error, f"{STEP}: {location.name}")
 

@@ -88,27 +88,18 @@ class LocationIndex:
             )
 
 
-def read_index(
-    location: Location,
-    label: str,
-    *,
-    cache: RecordCache,
-    verify_keys: Sequence[VerifyKey] = (),
-    record_keys: Sequence[VerifyKey] = (),
-    leftovers: bool = False,
-) -> LocationIndex:
-    """Read what a location holds of *label*.
+def read_index(reader: Reader, *, leftovers: bool = False) -> LocationIndex:
+    """Read what a location holds of a label.
 
-    :param verify_keys: with any, a set that was not signed by one of them counts as damaged.
-    :param record_keys: with any, a record that was not signed by one of them is marked so.
+    :param reader: for that location and label.
     :param leftovers: whether to list unfinished objects, too.
     :raises BackupError: it could not be listed to its end, or an object could not be read.
     """
+    location, label = reader.location, reader.label
     gathered = gather(location, check_name(label, "label"), [label], leftovers=leftovers)
-    reader = Reader(location, label, cache, verify_keys, record_keys)
     directories = sorted(gathered.directories.values(), key=attrgetter("id"))
     found = reader.read(directories[::-1])[::-1]
-    cache.save()
+    reader.cache.save()
     problems = Problems(gathered.problems)
     copies: dict[SetId, SetCopy] = {}
     unseen: dict[SetId, tuple[StoredRecord, ...]] = {}
@@ -132,6 +123,7 @@ def read_copy(
 ) -> SetCopy | None:
     """Read what a location holds of one set, past any cache; None where its directory is empty.
 
+    :param verify_keys: and *record_keys*, see :class:`Reader`.
     :raises BackupError: as :func:`read_index`.
     """
     place = set_id.directory(check_name(label, "label"))

@@ -92,6 +92,8 @@ class _Request(NamedTuple):
 class Reader:
     """Reads the small objects of many sets, several at a time, but for those that the cache knows.
 
+    :param verify_keys: with any, a set that was not signed by one of them counts as damaged.
+    :param record_keys: with any, a record that was not signed by one of them is marked so.
     :ivar count: how many were read.
     """
 
@@ -100,13 +102,13 @@ class Reader:
         location: Location,
         label: str,
         cache: RecordCache,
-        verify_keys: Sequence[VerifyKey],
-        record_keys: Sequence[VerifyKey],
+        verify_keys: Sequence[VerifyKey] = (),
+        record_keys: Sequence[VerifyKey] = (),
     ) -> None:
         self.count = 0
-        self._location = location
-        self._label = label
-        self._cache = cache
+        self.location = location
+        self.label = label
+        self.cache = cache
         self._keys = verify_keys
         self._record_keys = record_keys
         self._trust = ",".join(sorted(key.key_id for key in verify_keys))
@@ -161,7 +163,7 @@ class Reader:
 
     def _is_unknown(self, one: _Request) -> bool:
         """Whether an object is to be read; otherwise what the cache knows of it is taken over."""
-        known = self._cache.get(one.info, self._version(one.directory, one.name))
+        known = self.cache.get(one.info, self._version(one.directory, one.name))
         return known is None or not self._apply(one.name, known, one.read)
 
     def _load_batch(self, pool: ThreadPoolExecutor, batch: Sequence[_Request]) -> None:
@@ -172,7 +174,7 @@ class Reader:
             if isinstance(outcome, Problem):
                 one.read.problems.append(outcome)
                 continue
-            self._cache.put(one.info, outcome, self._version(one.directory, one.name))
+            self.cache.put(one.info, outcome, self._version(one.directory, one.name))
             self._apply(one.name, outcome, one.read)
 
     def _distrust(self, directory: SetDirectory) -> str:
@@ -215,7 +217,7 @@ class Reader:
         with self._reading.hold(one.info.size):
             try:
                 # No more than the listing promised, which is what was made room for.
-                data = self._location.get(one.info.key, limit=one.info.size)
+                data = self.location.get(one.info.key, limit=one.info.size)
                 return self._manifest(one.directory, data) if one.name == MANIFEST else self._record(one, data)
             except (FormatError, CryptoError) as error:
                 return Problem(one.info.key, error.message)
@@ -225,7 +227,7 @@ class Reader:
         signature = self._signature(one.directory, one.name)
         with _parsing.hold(memory_of(data)):
             claim = read_record(
-                one.name, data, signature, label=self._label, set_id=one.directory.id, keys=self._record_keys
+                one.name, data, signature, label=self.label, set_id=one.directory.id, keys=self._record_keys
             )
         return [data.decode(), claim.signature]
 
@@ -234,7 +236,7 @@ class Reader:
         info = directory.objects.get(signature_of(name))
         if info is None or not self._record_keys:
             return None
-        return b"".join(self._location.read(info.key, length=SIGNATURE_BYTES + 1))
+        return b"".join(self.location.read(info.key, length=SIGNATURE_BYTES + 1))
 
     def _manifest(self, directory: SetDirectory, data: bytes) -> dict[str, Any] | str:
         """A summary; or, as a text, why none of the keys vouches for the manifest, which is then not parsed."""
@@ -246,7 +248,7 @@ class Reader:
 
     def _refuse(self, directory: SetDirectory, data: bytes) -> str:
         """Why none of the keys vouches for a manifest; "" where one does."""
-        signature = self._location.get(directory.objects[SIGNATURE].key, limit=SIGNATURE_BYTES)
+        signature = self.location.get(directory.objects[SIGNATURE].key, limit=SIGNATURE_BYTES)
         try:
             verify(data, signature, self._keys, what=f"the set {directory.id}")
         except CryptoError as error:
@@ -255,7 +257,7 @@ class Reader:
 
     def _summarize(self, directory: SetDirectory, data: bytes, signature: str) -> Summary:
         manifest = Manifest.parse(data, proven=signature == "good")
-        check_place(manifest, self._label, directory.id)
+        check_place(manifest, self.label, directory.id)
         return Summary(
             sha256=digest(data),
             environment=manifest.environment,

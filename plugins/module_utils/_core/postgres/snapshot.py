@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from datetime import datetime
-from types import TracebackType
 
 from ..errors import BackupError, PreflightError, SourceError
 from .connection import APPLICATION_NAME, ConnectionOptions, connect
@@ -104,9 +103,7 @@ class Snapshot:
             raise
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_details: object) -> None:
         self.close()
 
     @property

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import os
 import stat
-from types import TracebackType
 
 from .. import progress
 from ..errors import BackupError, ConfigError, PreflightError, SourceError
@@ -41,9 +40,7 @@ class RegularFile:
     def __enter__(self) -> RegularFile:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_details: object) -> None:
         self.close()
 
     @property

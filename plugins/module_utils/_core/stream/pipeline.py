@@ -52,6 +52,26 @@ class Sink(Protocol):
         """Leave nothing behind. Never raises; called at most once, instead of or after a failed commit."""
 
 
+class PassingSink:
+    """A sink that passes everything on to another one; the base of those that do something more on the way."""
+
+    def __init__(self, sink: Sink) -> None:
+        self.name = sink.name
+        self.sink = sink
+
+    def write(self, chunk: bytes) -> None:
+        """See :class:`Sink`."""
+        self.sink.write(chunk)
+
+    def commit(self) -> None:
+        """See :class:`Sink`."""
+        self.sink.commit()
+
+    def abort(self) -> None:
+        """See :class:`Sink`."""
+        self.sink.abort()
+
+
 @dataclass(frozen=True)
 class SinkOutcome:
     """How one sink ended; ``error`` is None when it committed."""

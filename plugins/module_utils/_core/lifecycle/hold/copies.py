@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TypeVar
 
-from ...backupset.naming import HOLD, HOLDS, MANIFEST, MARK, RELEASE, SetId
+from ...backupset.naming import HOLD, HOLDS, MANIFEST, MARK, RELEASE
 from ...backupset.set_records import Hold, Release
-from ...backupset.signing import VerifyKey
-from ...catalogue.index import read_copy
+from ...catalogue.index import SetCopy
 from ...errors import BackupError, LocationError
 from ...locations.base import LegalHoldDenied, Location
 from .planning import Standing, Step
@@ -47,21 +46,15 @@ class Outcome:
     error: BackupError | None = None
 
 
-def read_copy_state(
-    location: Location,
-    label: str,
-    set_id: SetId,
-    verify_keys: Sequence[VerifyKey] = (),
-    record_keys: Sequence[VerifyKey] = (),
-) -> CopyState:
+def read_copy_state(location: Location, directory: str, copy: SetCopy | None) -> CopyState:
     """Read the state of the set's copy in one location; nothing is changed.
 
+    :param directory: of the set.
+    :param copy: what was read of it just now; None where there is none.
     :raises BackupError: the location fails.
     """
-    copy = read_copy(location, label, set_id, verify_keys=verify_keys, record_keys=record_keys)
     if copy is None:
         return CopyState(Standing(frozenset()))
-    directory = set_id.directory(label)
     records = {claim.name: claim.record for claim in copy.claims}
     holds = {name: _if(Hold, records.get(name)) for name in HOLDS if name in copy.objects}
     warnings: list[str] = []

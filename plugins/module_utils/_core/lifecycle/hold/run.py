@@ -11,6 +11,7 @@ from typing import Any
 from ...backupset.naming import HOLD, RELEASE, SetId
 from ...backupset.record_keys import RecordKeys
 from ...backupset.signing import VerifyKey, load_verify_keys
+from ...catalogue.index import read_copy
 from ...catalogue.newest_good import FoundSet, newest_good, no_such_set
 from ...catalogue.search import ask_all
 from ...errors import BackupError
@@ -79,7 +80,8 @@ def _look_all(
     keys: RecordKeys,
 ) -> tuple[dict[str, CopyState], dict[str, BackupError]]:
     def look_at(location: Location) -> CopyState:
-        return read_copy_state(location, request.label, set_id, verify_keys, keys.verify)
+        copy = read_copy(location, request.label, set_id, verify_keys=verify_keys, record_keys=keys.verify)
+        return read_copy_state(location, set_id.directory(request.label), copy)
 
     return ask_all(locations, look_at)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ...errors import BackupError, Cancelled
 from ...locations.base import Writer
 from ...reading.artifact import StoredArtifact
-from ...stream.pipeline import Emit, Pipeline, as_backup_error
+from ...stream.pipeline import Emit, PassingSink, Pipeline, as_backup_error
 
 
 class ObjectSource:
@@ -39,18 +39,17 @@ class ObjectSource:
         self._cancelled = True
 
 
-class CopySink:
+class CopySink(PassingSink):
     """A location's writer that remembers its own failure, also where every sink of the pipeline fails."""
 
     def __init__(self, writer: Writer) -> None:
-        self.name = writer.name
+        super().__init__(writer)
         self.error: BackupError | None = None
-        self._writer = writer
 
     def write(self, chunk: bytes) -> None:
         """See :class:`pipeline.Sink`."""
         try:
-            self._writer.write(chunk)
+            super().write(chunk)
         except Exception as error:
             self.error = as_backup_error(error, f"write to {self.name}")
             raise self.error from None
@@ -58,14 +57,10 @@ class CopySink:
     def commit(self) -> None:
         """See :class:`pipeline.Sink`."""
         try:
-            self._writer.commit()
+            super().commit()
         except Exception as error:
             self.error = as_backup_error(error, f"write to {self.name}")
             raise self.error from None
-
-    def abort(self) -> None:
-        """See :class:`pipeline.Sink`."""
-        self._writer.abort()
 
 
 def copy_object(source: ObjectSource, sinks: list[CopySink]) -> None:

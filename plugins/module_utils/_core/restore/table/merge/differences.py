@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 from ....errors import PreflightError
 from ..columns import Matching
 from ..rights import Needed, check_rights
@@ -23,6 +26,11 @@ def find_differences(session: Session, target: Target, matching: Matching, backu
     merge = Merge(session, target, matching, delete_extra=True, missing_only=False)
     merge.stage(backup)
     return merge.differences()
+
+
+def report_differences(differences: Counts | None) -> dict[str, Any]:
+    """What the module returns of them; nothing where they were not looked for."""
+    return {} if differences is None else {"differences": asdict(differences)}
 
 
 def describe_differences(counts: Counts | None) -> list[str]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any, ClassVar
 
 from ..session import Session
 from ..source.sources import Backup
 from ..strategy import Strategy
 from ..target import Target
-from .differences import describe_differences
+from .differences import describe_differences, report_differences
 from .merge import Counts, Merge, Merged, merge_rows, prepare_merge, replace_rows
 from .sample import hidden_columns, sample
 
@@ -59,7 +58,7 @@ class _RowStrategy(Strategy):
                 f"{target.name} from {backup.shown} by {self.name}: {summary}",
                 *describe_differences(self._differences),
             ],
-            **({} if self._differences is None else {"differences": asdict(self._differences)}),
+            **report_differences(self._differences),
             **({} if self._diff is None else {"diff": dict(self._diff)}),
         }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from ....errors import PreflightError
@@ -10,7 +9,7 @@ from ....postgres.connection import Connection
 from ....postgres.names import display_name
 from ...outbound.of_table import TableCalls
 from ..analyzing import analyze
-from ..merge.differences import describe_differences, find_differences
+from ..merge.differences import describe_differences, find_differences, report_differences
 from ..merge.merge import Counts
 from ..missing_parts import describe_missing
 from ..session import Session
@@ -71,7 +70,7 @@ class SwapStrategy(Strategy):
                     f"{target.name} would be restored from {backup.shown} by {self.name}",
                     *describe_differences(self._differences),
                 ],
-                **({} if self._differences is None else {"differences": asdict(self._differences)}),
+                **report_differences(self._differences),
             }
         old = display_name((target.table[0], done.old_table))
         return {
