@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -143,11 +145,21 @@ def any_database(postgres: PostgresServer) -> Iterator[str]:
         yield name
 
 
-@pytest.fixture(scope="session")
-def s3_server() -> Iterator[S3Server]:
-    """An S3 server that checks signatures and stores real files."""
-    with S3Server() as server:
-        yield server
+def _started(kind: Callable[[], contextlib.AbstractContextManager[Any]], text: str) -> Any:
+    """A fixture of the session: a server that is started and ended.
+
+    :param text: what ``pytest --fixtures`` shows.
+    """
+
+    def server() -> Iterator[Any]:
+        with kind() as started:
+            yield started
+
+    server.__doc__ = text
+    return pytest.fixture(scope="session")(server)
+
+
+s3_server = _started(S3Server, "An S3 server that checks signatures and stores real files.")
 
 
 @pytest.fixture
@@ -158,11 +170,7 @@ def s3_bucket(s3_server: S3Server) -> Iterator[str]:
     s3_server.remove_bucket(name)
 
 
-@pytest.fixture(scope="session")
-def moto_server() -> Iterator[MotoServer]:
-    """A model of AWS, for what :func:`s3_server` does not know."""
-    with MotoServer() as server:
-        yield server
+moto_server = _started(MotoServer, "A model of AWS, for what :func:`s3_server` does not know.")
 
 
 @pytest.fixture(scope="session")
@@ -174,11 +182,7 @@ def ceph_server() -> Iterator[CephServer]:
         yield server
 
 
-@pytest.fixture(scope="session")
-def webdav_server() -> Iterator[WebdavServer]:
-    """A WebDAV server with a login."""
-    with WebdavServer() as server:
-        yield server
+webdav_server = _started(WebdavServer, "A WebDAV server with a login.")
 
 
 @pytest.fixture
@@ -204,25 +208,17 @@ def _tool(name: str) -> Path:
     return path
 
 
-@pytest.fixture(scope="session")
-def age() -> Path:
-    """The ``age`` command."""
-    return _tool("age")
+def _command(name: str) -> Any:
+    """A fixture of the session: the path of a program; what needs it is skipped where that is not here."""
+
+    def command() -> Path:
+        return _tool(name)
+
+    command.__doc__ = f"The ``{name}`` command."
+    return pytest.fixture(scope="session")(command)
 
 
-@pytest.fixture(scope="session")
-def pgbouncer() -> Path:
-    """The ``pgbouncer`` command."""
-    return _tool("pgbouncer")
-
-
-@pytest.fixture(scope="session")
-def promtool() -> Path:
-    """The ``promtool`` command."""
-    return _tool("promtool")
-
-
-@pytest.fixture(scope="session")
-def restic() -> Path:
-    """The ``restic`` command."""
-    return _tool("restic")
+age = _command("age")
+pgbouncer = _command("pgbouncer")
+promtool = _command("promtool")
+restic = _command("restic")

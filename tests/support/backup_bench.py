@@ -13,9 +13,10 @@ from typing import Any
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
 
-from .backup_runs import backup, backup_under_way
+from .backup_runs import ModuleProcess, backup, backup_under_way
 from .fake_programs import FakePrograms
 from .postgres import PostgresServer
+from .programs import wait_until
 from .stored_sets import StoredSet
 
 LABEL = "shop"
@@ -119,6 +120,19 @@ class Bench:
         ):
             programs.wait_until_held()
             yield programs, run
+
+    @contextmanager
+    def held_module(
+        self, server: PostgresServer, database: str, *, hold_after: int
+    ) -> Iterator[tuple[FakePrograms, ModuleProcess]]:
+        """Run the module in a process of its own until a program holds, and something is written."""
+        directory = Path(tempfile.mkdtemp(dir=self.directory))
+        with FakePrograms(directory / "programs", server.bin_dir, hold_after=hold_after) as programs:
+            options = self.options(server, database, compress="none", pg_bin_dir=programs)
+            with ModuleProcess(directory, options) as module:
+                programs.wait_until_held()
+                wait_until(self.files, what="something to be written")
+                yield programs, module
 
     def stored(self, report: dict[str, Any], root: Path | None = None) -> StoredSet:
         """The set that a report tells of, as it lies in a directory."""

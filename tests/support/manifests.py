@@ -65,19 +65,20 @@ def make_manifest(set_id: str = "weekly_20261122_000000", label: str = "shop", *
     return dataclasses.replace(plain, **changes)
 
 
+def _artifact(name: str, role: str, form: str, compression: str, **own: Any) -> Artifact:
+    """An artifact for two recipients."""
+    whom = {"encryption": "age", "recipients": ("age1first", "age1second")}
+    return Artifact(name=name, role=role, format=form, compression=compression, sha256=SHA256, **whom, **own)
+
+
 def make_dump(set_id: SetId, **changes: Any) -> Artifact:
     """The dump of :func:`make_manifest`."""
-    plain = Artifact(
-        name=f"backup_{set_id.stamp}.dump.age",
-        role="dump",
+    plain = _artifact(
+        f"backup_{set_id.stamp}.dump.age",
+        *("dump", "pg_custom", "none"),
         part=1,
-        format="pg_custom",
-        compression="none",
         inner_compression="zstd:1",
-        encryption="age",
-        recipients=("age1first", "age1second"),
         size=1_000_300,
-        sha256=SHA256,
         plain_size=1_000_000,
         age_head=AgeHead(316, SHA256),
         index=Index(
@@ -93,31 +94,17 @@ def make_dump(set_id: SetId, **changes: Any) -> Artifact:
 
 def make_globals(set_id: SetId, **changes: Any) -> Artifact:
     """The roles and settings of :func:`make_manifest`."""
-    plain = Artifact(
-        name=f"globals_{set_id.stamp}.sql.age",
-        role="globals",
-        format="sql",
-        compression="none",
-        encryption="age",
-        recipients=("age1first", "age1second"),
-        size=2_400,
-        sha256=SHA256,
-        plain_size=2_000,
-    )
+    name = f"globals_{set_id.stamp}.sql.age"
+    plain = _artifact(name, "globals", "sql", "none", size=2_400, plain_size=2_000)
     return dataclasses.replace(plain, **changes)
 
 
 def make_export(set_id: SetId, **changes: Any) -> Artifact:
     """The table export of :func:`make_manifest`, with frames."""
-    plain = Artifact(
-        name=f"audit_log_{set_id.stamp}.csv.zst.age",
-        role="export",
-        format="csv",
-        compression="zstd",
-        encryption="age",
-        recipients=("age1first", "age1second"),
+    plain = _artifact(
+        f"audit_log_{set_id.stamp}.csv.zst.age",
+        *("export", "csv", "zstd"),
         size=60_300,
-        sha256=SHA256,
         plain_size=600_000,
         frames=(Frame(0, 0), Frame(500_000, 50_000)),
         export=Export(

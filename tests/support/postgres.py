@@ -10,8 +10,9 @@ import secrets
 import shutil
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from . import workspace
 from .certificates import Certificates, make_certificates
@@ -124,6 +125,19 @@ class PostgresServer(PostgresClient):
                 self._program.process.wait(PATIENCE)
             self._program.stop()
             self._program = None
+
+    @contextlib.contextmanager
+    def owned_database(self, role: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Within the block there is a database of a new *role*, which is nobody special; its name and the login."""
+        login = {"login_user": role, "login_password": self.create_role(role)}
+        with self.database(owner=role) as name:
+            yield name, login
+
+    def wait_until_blocked(self, session: Any) -> None:
+        """Return when what *session* has sent waits for a lock."""
+        waiting = "SELECT count(*) FROM pg_locks WHERE pid = %s AND NOT granted"
+        name, pid = session.info.dbname, session.info.backend_pid
+        wait_until(lambda: self.query(name, waiting, [pid]) == [(1,)], what="the lock to be waited for")
 
     def restart(self, *, immediate: bool = False) -> None:
         """Stop and start on the same port."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -79,3 +80,12 @@ def drop_versions(server: PostgresServer, name: str) -> None:
     """Drop a database of a test, and what its restores have made or kept."""
     for one in databases(server, name):
         server.drop_database(one)
+
+
+@contextlib.contextmanager
+def versions_of(server: PostgresServer, name: str) -> Iterator[str]:
+    """Within the block there is the database *name*; it goes with all of its versions."""
+    try:
+        yield name
+    finally:
+        drop_versions(server, name)

@@ -12,6 +12,7 @@ from typing import Any
 
 from . import workspace
 from .certificates import Certificates, make_certificates
+from .own_server import OwnServer
 from .programs import Program, require_tool
 
 REGION = "us-east-1"
@@ -20,41 +21,7 @@ REGION = "us-east-1"
 _FRESH = ("--dir-cache-time", "1ms")
 
 
-class _Server:
-    """A server of ours with a directory of its own; a context manager."""
-
-    def __init__(self, name: str) -> None:
-        self.directory = workspace.new_directory(name)
-        self.log = self.directory / "server.log"
-        self._program: Program | None = None
-
-    def __enter__(self) -> Any:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def start(self) -> Any:
-        raise NotImplementedError
-
-    @property
-    def pid(self) -> int | None:
-        """Process id while it runs."""
-        return self._program.pid if self._program else None
-
-    def stop(self) -> None:
-        """End the server and keep its files."""
-        if self._program is not None:
-            self._program.stop()
-            self._program = None
-
-    def close(self) -> None:
-        """End the server and remove its files."""
-        self.stop()
-        shutil.rmtree(self.directory, ignore_errors=True)
-
-
-class S3Store(_Server):
+class S3Store(OwnServer):
     """What the servers that speak S3 have in common."""
 
     region = REGION
@@ -180,7 +147,7 @@ class MotoServer(S3Store):
         return name
 
 
-class WebdavServer(_Server):
+class WebdavServer(OwnServer):
     """``rclone serve webdav`` with a login: a remote that is really remote."""
 
     user = "laboratory"

@@ -7,8 +7,10 @@ import re
 import shutil
 import signal
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import psycopg2.extras
@@ -146,14 +148,19 @@ def test_a_server_that_restarts_fails_the_backup_and_a_retry_starts_from_zero(
         assert own_server.query(restored, "SELECT text FROM filling WHERE id = 0") == [("after the restart",)]
 
 
+def gives_up(run: Future[Any]) -> None:
+    """The backup under way says that it has lost its session."""
+    with pytest.raises(SourceError, match="keep the snapshot: its session was lost"):
+        run.result(30)
+
+
 def test_a_backup_whose_lock_session_is_ended_gives_up_soon(
     postgres17: PostgresServer, database: str, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backup_run, "_VERIFY_EVERY", 0.05)
     with bench.held(postgres17, database, hold_after=0) as (_programs, run):
         end_lock_session(postgres17, database)
-        with pytest.raises(SourceError, match="keep the snapshot: its session was lost"):
-            run.result(30)
+        gives_up(run)
     assert bench.files() == set()
 
 
@@ -168,8 +175,7 @@ def test_a_backup_whose_lock_session_is_ended_at_the_last_moment_writes_no_manif
         wait_until(lambda: postgres17.query(database, ours)[0][0] <= 3, what="the counts")
         end_lock_session(postgres17, database)
         programs.open()
-        with pytest.raises(SourceError, match="keep the snapshot: its session was lost"):
-            run.result(30)
+        gives_up(run)
     assert bench.files() == set()
 
 
@@ -240,9 +246,7 @@ def test_a_table_that_somebody_waits_to_change_meanwhile_is_counted_and_exported
         psycopg2.extras.wait_select(changer)
         # It waits behind pg_dump, and whoever wants to read now would wait behind it.
         changer.cursor().execute("ALTER TABLE wanted ADD COLUMN m int")
-        waiting = "SELECT count(*) FROM pg_locks WHERE pid = %s AND NOT granted"
-        pid = changer.info.backend_pid
-        wait_until(lambda: postgres17.query(database, waiting, [pid]) == [(1,)], what="the lock to be waited for")
+        postgres17.wait_until_blocked(changer)
         programs.open(gate=0)
         stored = bench.stored(run.result(60))
     assert stored.rows["public", "wanted"] == rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,20 @@ def proxy(s3_server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Pr
         yield made
 
 
+@dataclass(frozen=True)
+class FaultyStore:
+    """A location behind a proxy, and the files that it really has."""
+
+    proxy: S3Proxy
+    location: dict[str, Any]
+    files: Path
+
+
 @pytest.fixture
-def through(proxy: S3Proxy, s3_server: S3Server, s3_bucket: str) -> dict[str, Any]:
+def faulty(proxy: S3Proxy, s3_server: S3Server, s3_bucket: str) -> FaultyStore:
     """A location behind :func:`proxy`."""
-    return {**s3_server.location(s3_bucket), "endpoint_url": proxy.endpoint_url}
+    location = {**s3_server.location(s3_bucket), "endpoint_url": proxy.endpoint_url}
+    return FaultyStore(proxy, location, s3_server.root / s3_bucket)
 
 
 @pytest.fixture
@@ -63,19 +74,11 @@ def filled(postgres17: PostgresServer, database: str) -> str:
 @pytest.mark.parametrize("suffix", [".dump.age", "manifest.json"])
 @pytest.mark.parametrize("min_copies", [2, 3])
 def test_a_copy_that_its_store_corrupts_is_not_counted_and_min_copies_decides(
-    postgres17: PostgresServer,
-    filled: str,
-    bench: Bench,
-    proxy: S3Proxy,
-    through: dict[str, Any],
-    s3_server: S3Server,
-    s3_bucket: str,
-    suffix: str,
-    min_copies: int,
+    postgres17: PostgresServer, filled: str, bench: Bench, faulty: FaultyStore, suffix: str, min_copies: int
 ) -> None:
     for operation in ("PutObject", "UploadPart"):
-        proxy.inject(operation, only_of(suffix, flip_bit))
-    options = {"locations": [bench.location("a"), through, bench.location("b")], "min_copies": min_copies}
+        faulty.proxy.inject(operation, only_of(suffix, flip_bit))
+    options = {"locations": [bench.location("a"), faulty.location, bench.location("b")], "min_copies": min_copies}
     if min_copies == 3:
         with pytest.raises(TooFewCopies, match="2 of 3 copies are good, 3 needed") as raised:
             bench.backup(postgres17, filled, **options)
@@ -85,29 +88,23 @@ def test_a_copy_that_its_store_corrupts_is_not_counted_and_min_copies_decides(
     assert (report["copies"], statuses(report)) == (2, {"a": "good", "s3": "failed", "b": "good"})
     assert [location["proof"] for location in report["locations"]] == ["size", None, "size"]
     assert contents(bench.directory / "a") == contents(bench.directory / "b") != {}
-    assert contents(s3_server.root / s3_bucket) == {}
+    assert contents(faulty.files) == {}
 
 
 def test_a_manifest_whose_answer_is_lost_and_that_cannot_be_removed_keeps_its_artifacts(
-    postgres17: PostgresServer,
-    filled: str,
-    bench: Bench,
-    proxy: S3Proxy,
-    through: dict[str, Any],
-    s3_server: S3Server,
-    s3_bucket: str,
+    postgres17: PostgresServer, filled: str, bench: Bench, faulty: FaultyStore
 ) -> None:
     gone = error(503, "SlowDown")
 
     def lose_and_close(request: Request, forward: Forward) -> Reply:
-        proxy.inject("HeadObject", only_of("manifest.json", gone))
-        proxy.inject("DeleteObject", only_of("manifest.json", gone))
+        faulty.proxy.inject("HeadObject", only_of("manifest.json", gone))
+        faulty.proxy.inject("DeleteObject", only_of("manifest.json", gone))
         return lose_reply(request, forward)
 
-    proxy.inject("PutObject", only_of("manifest.json", lose_and_close))
-    report = bench.backup(postgres17, filled, locations=[bench.location(), through], min_copies=1)
+    faulty.proxy.inject("PutObject", only_of("manifest.json", lose_and_close))
+    report = bench.backup(postgres17, filled, locations=[bench.location(), faulty.location], min_copies=1)
     assert statuses(report) == {"disk": "good", "s3": "failed"}
-    assert contents(s3_server.root / s3_bucket) == contents(bench.root)
+    assert contents(faulty.files) == contents(bench.root)
     assert f"nothing was removed from {report['directory']} in location 's3'" in report["locations"][1]["error"]
 
 
@@ -145,10 +142,10 @@ def test_what_an_earlier_run_left_and_that_cannot_be_removed_is_a_warning(
 
 
 def test_the_module_tells_where_the_good_copies_are_when_there_are_too_few(
-    postgres17: PostgresServer, filled: str, bench: Bench, proxy: S3Proxy, through: dict[str, Any], tmp_path: Path
+    postgres17: PostgresServer, filled: str, bench: Bench, faulty: FaultyStore, tmp_path: Path
 ) -> None:
-    proxy.inject("PutObject", only_of("manifest.json", flip_bit))
-    options = bench.options(postgres17, filled, locations=[bench.location(), through])
+    faulty.proxy.inject("PutObject", only_of("manifest.json", flip_bit))
+    options = bench.options(postgres17, filled, locations=[bench.location(), faulty.location])
     with ModuleProcess(tmp_path, options) as module:
         result = module.result()
     assert result["failed"] is True

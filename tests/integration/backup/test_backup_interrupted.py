@@ -11,7 +11,6 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions, connect
 from support.backup_bench import Bench
 from support.backup_runs import ModuleProcess
-from support.fake_programs import FakePrograms
 from support.lab import PostgresServer
 from support.processes import children, is_running
 from support.programs import wait_until
@@ -34,20 +33,12 @@ def stop_listening(module: ModuleProcess) -> None:
 
 @pytest.mark.parametrize("end", [ask_thrice, stop_listening])
 def test_a_backup_that_is_asked_to_end_or_not_listened_to_leaves_nothing(
-    postgres17: PostgresServer,
-    big_database: str,
-    bench: Bench,
-    tmp_path: Path,
-    end: Callable[[ModuleProcess], None],
+    postgres17: PostgresServer, big_database: str, bench: Bench, end: Callable[[ModuleProcess], None]
 ) -> None:
-    with FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=12 * MIB) as programs:
-        options = bench.options(postgres17, big_database, compress="none", pg_bin_dir=programs)
-        with ModuleProcess(tmp_path, options) as module:
-            programs.wait_until_held()
-            wait_until(bench.files, what="something to be written")
-            below = children(module.pid)
-            end(module)
-            wait_until(lambda: not module.running, what="the module to end")
+    with bench.held_module(postgres17, big_database, hold_after=12 * MIB) as (_programs, module):
+        below = children(module.pid)
+        end(module)
+        wait_until(lambda: not module.running, what="the module to end")
         wait_until(lambda: not any(map(is_running, below)), what="what it has started to end")
     assert bench.files() == set()
 

@@ -214,15 +214,11 @@ def test_the_open_upload_of_a_killed_run_is_aborted_by_a_later_run_that_names_it
 
 
 def test_a_module_that_is_asked_to_end_removes_what_it_has_written(
-    postgres17: PostgresServer, big_database: str, bench: Bench, tmp_path: Path
+    postgres17: PostgresServer, big_database: str, bench: Bench
 ) -> None:
-    with FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=12 * MIB) as programs:
-        options = bench.options(postgres17, big_database, compress="none", pg_bin_dir=programs)
-        with ModuleProcess(tmp_path, options) as module:
-            programs.wait_until_held()
-            wait_until(bench.files, what="something to be written")
-            module.process.send_signal(signal.SIGTERM)
-            result = module.result()
+    with bench.held_module(postgres17, big_database, hold_after=12 * MIB) as (programs, module):
+        module.process.send_signal(signal.SIGTERM)
+        result = module.result()
         assert result["failed"] and result["msg"].startswith("interrupted")
         programs.wait_until_gone()
     assert bench.files() == set()

@@ -246,10 +246,8 @@ def test_a_table_that_is_to_be_emptied_during_the_backup_is_exported_and_counted
         programs.wait_until_held()
         psycopg2.extras.wait_select(emptier)
         emptier.cursor().execute("TRUNCATE consents")
-        waiting = "SELECT count(*) FROM pg_locks WHERE pid = %s AND NOT granted"
-        pid = emptier.info.backend_pid
-        wait_until(lambda: postgres17.query(database, waiting, [pid]) == [(1,)], what="the lock to be waited for")
-        postgres17.query(database, "SELECT pg_terminate_backend(%s)", [pid])
+        postgres17.wait_until_blocked(emptier)
+        postgres17.query(database, "SELECT pg_terminate_backend(%s)", [emptier.info.backend_pid])
         programs.open()
         stored = bench.stored(run.result(60))
     [export] = stored.artifacts("export")

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_locations
 from support.lab import RcloneRemote, S3Server
 from support.manifests import make_manifest
 from support.module_plays import Result, play
 from support.module_runs import run_module
+from support.set_copies import opened, states
 
 MANIFEST = make_manifest("post_incident_20261122_000000", artifacts=())
 SET_ID = str(MANIFEST.id)
@@ -28,10 +28,9 @@ def locations(tmp_path: Path, s3_server: S3Server, s3_bucket: str, rclone_config
         s3_server.location(s3_bucket),
         rclone_config.location("backups"),
     ]
-    for location in open_locations(made):
+    for location in opened(made):
         location.check()
         location.put(f"{PLACE}/manifest.json", MANIFEST.to_bytes())
-        location.close()
     (tmp_path / "empty").mkdir()
     return [*made, {"name": "empty", "type": "local", "path": str(tmp_path / "empty")}]
 
@@ -39,14 +38,9 @@ def locations(tmp_path: Path, s3_server: S3Server, s3_bucket: str, rclone_config
 def names(locations: list[dict[str, Any]]) -> list[list[str]]:
     """What is in the set's directory in each location."""
     found = []
-    for location in open_locations(locations):
+    for location in opened(locations):
         found.append([info.key.removeprefix(f"{PLACE}/") for info in location.list(PLACE)])
-        location.close()
     return found
-
-
-def states(result: Result) -> list[str]:
-    return [one["state"] for one in result["copies"]]
 
 
 @pytest.mark.next

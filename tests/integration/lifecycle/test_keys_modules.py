@@ -11,11 +11,11 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
 from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age import X25519Identity
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_locations
 from support.age_sets import age_set
 from support.lab import S3Server
-from support.module_plays import Result, play
+from support.module_plays import play
 from support.module_runs import run_module
+from support.set_copies import opened, states
 
 ID = "weekly_20261122_000000"
 SET = {"label": "shop", "backup": ID}
@@ -30,11 +30,10 @@ DIGEST = hashlib.sha256(FILES["manifest.json"]).hexdigest()
 def locations(tmp_path: Path, s3_server: S3Server, s3_bucket: str) -> list[dict[str, Any]]:
     """A directory and a bucket with the set in it, and a directory without."""
     made = [{"name": "local", "type": "local", "path": str(tmp_path / "local")}, s3_server.location(s3_bucket)]
-    for location in open_locations(made):
+    for location in opened(made):
         location.check()
         for name, data in FILES.items():
             location.put(f"{PLACE}/{name}", data)
-        location.close()
     (tmp_path / "empty").mkdir()
     return [*made, {"name": "empty", "type": "local", "path": str(tmp_path / "empty")}]
 
@@ -42,15 +41,10 @@ def locations(tmp_path: Path, s3_server: S3Server, s3_bucket: str) -> list[dict[
 def there(locations: list[dict[str, Any]]) -> list[dict[str, bytes]]:
     """What is in the set's directory in each location beside the set."""
     found = []
-    for location in open_locations(locations):
+    for location in opened(locations):
         keys = [info.key for info in location.list(PLACE)]
         found.append({key.rpartition("/")[2]: location.get(key) for key in keys if key.rpartition("/")[2] not in FILES})
-        location.close()
     return found
-
-
-def states(result: Result) -> list[str]:
-    return [one["state"] for one in result["copies"]]
 
 
 @pytest.mark.next

@@ -10,7 +10,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.errors import B
 from support.calling_at_load import EMPTY, heard, make_calling_at_load
 from support.lab import PostgresServer
 from support.outbound import told
-from support.restore_runs import RestoreBench, drop_versions
+from support.restore_runs import RestoreBench, drop_versions, versions_of
 from support.stored_sets import pg_dump
 
 _DEFINITIONS = """
@@ -22,9 +22,8 @@ JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'public' ORDER B
 @pytest.fixture
 def calling(postgres17: PostgresServer) -> Iterator[str]:
     """A database that calls out while it is loaded; it goes with all of its versions."""
-    name = make_calling_at_load(postgres17, stored=False)
-    yield name
-    drop_versions(postgres17, name)
+    with versions_of(postgres17, make_calling_at_load(postgres17, stored=False)) as name:
+        yield name
 
 
 @pytest.mark.parametrize("strategy", ["side_by_side", "in_place"])

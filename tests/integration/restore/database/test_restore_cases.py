@@ -169,8 +169,7 @@ def test_another_kind_of_relation_of_the_same_name_gives_way(bench: RestoreBench
 
 def test_an_extension_that_is_there_is_left_in_place(bench: RestoreBench, postgres17: PostgresServer) -> None:
     role = "keeper of citext"
-    login = {"login_user": role, "login_password": postgres17.create_role(role)}
-    with postgres17.database(owner=role) as database:
+    with postgres17.owned_database(role) as (database, login):
         postgres17.query(database, case("extension-of-the-admin").replace("SET ROLE app", f'SET ROLE "{role}"'))
         bench.backup(postgres17, database, **login)
         postgres17.query(database, "UPDATE t SET v = 'b'")

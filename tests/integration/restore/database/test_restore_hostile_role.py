@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from support.lab import PostgresServer
-from support.restore_runs import RestoreBench, drop_versions
+from support.restore_runs import RestoreBench, versions_of
 from support.sample_databases import EVERYTHING
 from support.stored_sets import contents_of, script_of
 from support.table_restores import restore_table, schema_of
@@ -47,27 +47,29 @@ GRANT SELECT ON ALL TABLES IN SCHEMA evil TO PUBLIC;
 """
 
 
+Hostile = tuple[str, dict[str, Any], dict[str, object]]
+
+
 @pytest.fixture
-def hostile(postgres17: PostgresServer) -> Iterator[tuple[str, dict[str, Any]]]:
-    """A database with shadows of what everybody uses, and the login of a role with hostile settings."""
-    name = postgres17.create_database()
-    postgres17.query(name, EVERYTHING + SHADOWS)
-    password = postgres17.create_role(ROLE, "SUPERUSER LOGIN")
-    for setting, value in SETTINGS.items():
-        quoted = value if setting == "search_path" else f"'{value}'"
-        postgres17.query("postgres", f'ALTER ROLE "{ROLE}" SET {setting} TO {quoted}')
-    yield name, {"login_user": ROLE, "login_password": password}
-    drop_versions(postgres17, name)
+def hostile(bench: RestoreBench, postgres17: PostgresServer) -> Iterator[Hostile]:
+    """A database with shadows of what everybody uses, backed up by a role with hostile settings; login and contents."""
+    with versions_of(postgres17, postgres17.create_database()) as name:
+        postgres17.query(name, EVERYTHING + SHADOWS)
+        login = {"login_user": ROLE, "login_password": postgres17.create_role(ROLE, "SUPERUSER LOGIN")}
+        for setting, value in SETTINGS.items():
+            quoted = value if setting == "search_path" else f"'{value}'"
+            postgres17.query("postgres", f'ALTER ROLE "{ROLE}" SET {setting} TO {quoted}')
+        bench.backup(postgres17, name, **login)
+        yield name, login, contents_of(postgres17, name)
     postgres17.query("postgres", f'DROP ROLE "{ROLE}"')
 
 
 @pytest.mark.parametrize("strategy", ["side_by_side", "in_place"])
 def test_a_database_comes_back_whatever_its_role_has_set_and_shadows(
-    bench: RestoreBench, postgres17: PostgresServer, hostile: tuple[str, dict[str, Any]], strategy: str
+    bench: RestoreBench, postgres17: PostgresServer, hostile: Hostile, strategy: str
 ) -> None:
-    name, login = hostile
-    bench.backup(postgres17, name, **login)
-    before, contents = script_of(postgres17, name), contents_of(postgres17, name)
+    name, login, contents = hostile
+    before = script_of(postgres17, name)
     postgres17.query(name, "DELETE FROM crm.orders; UPDATE people SET born = NULL")
     bench.restore(postgres17, name, strategy=strategy, jobs=2 if strategy == "side_by_side" else 1, **login)
     assert script_of(postgres17, name) == before
@@ -76,11 +78,10 @@ def test_a_database_comes_back_whatever_its_role_has_set_and_shadows(
 
 @pytest.mark.parametrize("strategy", ["swap", "merge", "replace"])
 def test_a_table_comes_back_whatever_its_role_has_set_and_shadows(
-    bench: RestoreBench, postgres17: PostgresServer, hostile: tuple[str, dict[str, Any]], strategy: str
+    bench: RestoreBench, postgres17: PostgresServer, hostile: Hostile, strategy: str
 ) -> None:
-    name, login = hostile
-    bench.backup(postgres17, name, **login)
-    before, contents = schema_of(postgres17, name), contents_of(postgres17, name)
+    name, login, contents = hostile
+    before = schema_of(postgres17, name)
     postgres17.query(name, "DELETE FROM crm.orders WHERE id % 2 = 0; UPDATE crm.orders SET paid = NULL, doc = NULL")
     restore_table(postgres17, name, "crm.orders", bench=bench.bench, strategy=strategy, **login)
     if strategy == "swap":

@@ -45,9 +45,7 @@ def test_a_role_that_may_not_create_databases_restores_in_place_by_default(
     bench: RestoreBench, postgres17: PostgresServer
 ) -> None:
     role = "keeper of one"
-    password = postgres17.create_role(role)
-    with postgres17.database(owner=role) as name:
-        login = {"login_user": role, "login_password": password}
+    with postgres17.owned_database(role) as (name, login):
         postgres17.query(name, f'GRANT CREATE ON SCHEMA public TO "{role}"; GRANT pg_read_all_data TO "{role}"')
         postgres17.query(name, f'SET ROLE "{role}"; CREATE TABLE t (a int PRIMARY KEY); INSERT INTO t VALUES (1), (2)')
         bench.backup(postgres17, name, **login)

@@ -9,16 +9,15 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from support.lab import PostgresServer
 from support.outbound import PAUSED, called, comment, make_calling, states, told, use
-from support.restore_runs import RestoreBench, drop_versions
+from support.restore_runs import RestoreBench, drop_versions, versions_of
 from support.stored_sets import pg_dump
 
 
 @pytest.fixture
 def calling(postgres: PostgresServer) -> Iterator[str]:
     """A database that calls out in every way; it goes with all of its versions."""
-    name = make_calling(postgres)
-    yield name
-    drop_versions(postgres, name)
+    with versions_of(postgres, make_calling(postgres)) as name:
+        yield name
 
 
 @pytest.mark.parametrize("strategy", ["side_by_side", "in_place"])
@@ -160,9 +159,7 @@ def test_what_the_role_may_not_pause_is_named_and_the_rest_is_paused(
     bench: RestoreBench, postgres17: PostgresServer
 ) -> None:
     role = "keeper of hooks"
-    password = postgres17.create_role(role)
-    with postgres17.database(owner=role) as name:
-        login = {"login_user": role, "login_password": password}
+    with postgres17.owned_database(role) as (name, login):
         postgres17.query(
             name,
             "CREATE EXTENSION dblink;"

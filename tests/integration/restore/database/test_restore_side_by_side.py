@@ -11,7 +11,7 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from support.backup_bench import Bench, Keys
 from support.lab import PostgresServer, S3Server
-from support.restore_runs import RestoreBench, databases, drop_versions
+from support.restore_runs import RestoreBench, databases, versions_of
 from support.sample_databases import EVERYTHING
 from support.stored_sets import contents_of, script_of
 
@@ -21,10 +21,9 @@ DAMAGE = "DELETE FROM crm.orders; DROP TABLE people CASCADE; SELECT lo_unlink(70
 
 @pytest.fixture
 def full(postgres: PostgresServer) -> Iterator[str]:
-    name = postgres.create_database()
-    postgres.query(name, EVERYTHING)
-    yield name
-    drop_versions(postgres, name)
+    with versions_of(postgres, postgres.create_database()) as name:
+        postgres.query(name, EVERYTHING)
+        yield name
 
 
 @pytest.mark.parametrize(("parts", "jobs"), [(1, 1), (1, 2), (3, 3)])
@@ -101,32 +100,28 @@ def test_a_database_that_is_not_there_is_made(
 
 
 def test_sessions_are_ended_for_the_exchange_and_their_clients_find_the_restored_database_by_its_name(
-    bench: RestoreBench, postgres17: PostgresServer, shop: str
+    bench: RestoreBench, postgres17: PostgresServer, emptied: str
 ) -> None:
-    bench.backup(postgres17, shop)
-    postgres17.query(shop, "DELETE FROM orders")
-    session = postgres17.connect(shop)
+    session = postgres17.connect(emptied)
     with session.cursor() as cursor:
         cursor.execute("BEGIN; SELECT count(*) FROM orders")
-    bench.restore(postgres17, shop)
+    bench.restore(postgres17, emptied)
     with pytest.raises(psycopg2.Error), session.cursor() as cursor:
         cursor.execute("SELECT 1")
-    assert postgres17.query(shop, "SELECT count(*) FROM orders") == [(5000,)]
+    assert postgres17.query(emptied, "SELECT count(*) FROM orders") == [(5000,)]
 
 
 def test_a_session_that_may_not_be_ended_is_named_and_nothing_is_changed(
-    bench: RestoreBench, postgres17: PostgresServer, shop: str
+    bench: RestoreBench, postgres17: PostgresServer, emptied: str
 ) -> None:
-    bench.backup(postgres17, shop)
-    postgres17.query(shop, "DELETE FROM orders")
-    session = postgres17.connect(shop, application_name="till 7")
+    session = postgres17.connect(emptied, application_name="till 7")
     try:
         with pytest.raises(BackupError, match=rf"pid {session.info.backend_pid} .*'till 7'.*everything is as it was"):
-            bench.restore(postgres17, shop, end_connections=False)
+            bench.restore(postgres17, emptied, end_connections=False)
     finally:
         session.close()
-    assert postgres17.query(shop, "SELECT count(*) FROM orders") == [(0,)]
-    assert databases(postgres17, shop) == {shop}
+    assert postgres17.query(emptied, "SELECT count(*) FROM orders") == [(0,)]
+    assert databases(postgres17, emptied) == {emptied}
 
 
 def test_reverting_brings_the_replaced_database_back_and_finalizing_drops_the_other(
@@ -200,14 +195,12 @@ def test_a_safety_backup_is_made_first_and_latest_never_means_it(
 
 
 def test_a_safety_backup_that_fails_keeps_the_database_from_being_touched(
-    bench: RestoreBench, postgres17: PostgresServer, shop: str
+    bench: RestoreBench, postgres17: PostgresServer, emptied: str
 ) -> None:
-    bench.backup(postgres17, shop)
-    postgres17.query(shop, "DELETE FROM orders")
     with pytest.raises(BackupError, match="recipients is empty"):
-        bench.restore(postgres17, shop, safety_backup={"signing_key": str(bench.bench.keys.signing)})
-    assert databases(postgres17, shop) == {shop}
-    assert postgres17.query(shop, "SELECT count(*) FROM orders") == [(0,)]
+        bench.restore(postgres17, emptied, safety_backup={"signing_key": str(bench.bench.keys.signing)})
+    assert databases(postgres17, emptied) == {emptied}
+    assert postgres17.query(emptied, "SELECT count(*) FROM orders") == [(0,)]
 
 
 def test_a_set_comes_back_from_s3_when_the_first_location_has_lost_it(

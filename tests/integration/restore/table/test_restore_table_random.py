@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +24,25 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 
 
 # Few on each version, but others in each run: what differs between versions is tried by name elsewhere.
-@settings(max_examples=examples(2), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+FEW = settings(
+    max_examples=examples(2), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
+Backed = tuple[str, list[str], dict[str, object]]
+
+
+@contextlib.contextmanager
+def backed_up(server: PostgresServer, bench: Bench, schema: str, **options: int) -> Iterator[Backed]:
+    """The name of a database that was backed up, its schema and its contents."""
+    with server.database() as database:
+        server.psql(database, schema)
+        bench.backup(server, database, fingerprint="all", **options)
+        yield database, schema_of(server, database), contents_of(server, database)
+
+
+@FEW
 @given(schema=schemas())
 def test_a_swap_leaves_any_schema_as_it_was(postgres: PostgresServer, bench: Bench, schema: str) -> None:
-    with postgres.database() as database:
-        postgres.psql(database, schema)
-        bench.backup(postgres, database, fingerprint="all")
-        before, contents = schema_of(postgres, database), contents_of(postgres, database)
+    with backed_up(postgres, bench, schema) as (database, before, contents):
         for table in TABLES:
             try:
                 restore_table(postgres, database, quoted(table), bench=bench)
@@ -42,15 +56,12 @@ def test_a_swap_leaves_any_schema_as_it_was(postgres: PostgresServer, bench: Ben
             assert schema_of(postgres, database) == before
 
 
-@settings(max_examples=examples(2), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@FEW
 @given(schema=schemas())
 def test_merging_and_replacing_give_the_rows_of_any_schema_back(
     postgres: PostgresServer, bench: Bench, schema: str
 ) -> None:
-    with postgres.database() as database:
-        postgres.psql(database, schema)
-        bench.backup(postgres, database, fingerprint="all")
-        before, contents = schema_of(postgres, database), contents_of(postgres, database)
+    with backed_up(postgres, bench, schema) as (database, before, contents):
         for table in TABLES:
             for strategy, options in (("merge", {"delete_extra": True}), ("replace", {})):
                 postgres.query(
@@ -88,13 +99,10 @@ def test_a_set_of_several_parts_gives_a_partitioned_table_back(postgres17: Postg
         assert schema_of(postgres17, database) == before
 
 
-@settings(max_examples=examples(2), suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@FEW
 @given(schema=schemas())
 def test_dropped_tables_of_any_schema_come_back(postgres17: PostgresServer, bench: Bench, schema: str) -> None:
-    with postgres17.database() as database:
-        postgres17.psql(database, schema)
-        bench.backup(postgres17, database, fingerprint="all")
-        before, contents = schema_of(postgres17, database), contents_of(postgres17, database)
+    with backed_up(postgres17, bench, schema) as (database, before, contents):
         for table in map(quoted, TABLES):
             postgres17.psql(database, f"DROP TABLE {table} CASCADE")
             gone = schema_of(postgres17, database)

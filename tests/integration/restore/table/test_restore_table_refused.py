@@ -220,23 +220,23 @@ MISFIT_ROWS: list[tuple[Callable[[bytes], bytes], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("spoil", "told"), MISFITS)
-def test_an_export_that_does_not_fit_is_refused(
-    shop: Shop, tmp_path: Path, spoil: Callable[[bytes], bytes], told: str
-) -> None:
+@pytest.fixture
+def spoilt(shop: Shop, tmp_path: Path, spoil: Callable[[bytes], bytes]) -> str:
+    """The path of an export that the parameter *spoil* has changed."""
     file = tmp_path / "orders"
     file.write_bytes(spoil(shop.rows))
-    said = shop.refuse(told, bench=False, src=str(file))
+    return str(file)
+
+
+@pytest.mark.parametrize(("spoil", "told"), MISFITS)
+def test_an_export_that_does_not_fit_is_refused(shop: Shop, spoilt: str, told: str) -> None:
+    said = shop.refuse(told, bench=False, src=spoilt)
     assert hashlib.md5(b"1").hexdigest() not in said
 
 
 @pytest.mark.parametrize(("spoil", "told"), MISFIT_ROWS)
-def test_an_export_whose_rows_do_not_fit_is_refused(
-    shop: Shop, tmp_path: Path, spoil: Callable[[bytes], bytes], told: str
-) -> None:
-    file = tmp_path / "orders"
-    file.write_bytes(spoil(shop.rows))
-    shop.refuse(told, bench=False, in_rows=True, src=str(file))
+def test_an_export_whose_rows_do_not_fit_is_refused(shop: Shop, spoilt: str, told: str) -> None:
+    shop.refuse(told, bench=False, in_rows=True, src=spoilt)
 
 
 def test_a_file_that_is_not_there_or_is_none_is_refused(shop: Shop, tmp_path: Path) -> None:

@@ -45,20 +45,22 @@ def people(postgres17: PostgresServer, database: str, tmp_path: Path) -> Iterato
     yield bench, database
 
 
-def change(server: PostgresServer, database: str) -> None:
-    """Three rows are missing, two differ, one is new."""
-    server.psql(
+@pytest.fixture
+def changed(postgres17: PostgresServer, people: tuple[Bench, str]) -> tuple[Bench, str]:
+    """The same, and three rows are missing since, two differ, one is new."""
+    bench, database = people
+    postgres17.psql(
         database,
         "DELETE FROM people WHERE id > 37; UPDATE people SET name = 'other' WHERE id IN (3, 4);"
         "INSERT INTO people (name, secret) VALUES ('a stranger', 'hidden'); TRUNCATE log;",
     )
+    return bench, database
 
 
 def test_check_mode_counts_and_shows_a_masked_sample_and_changes_nothing(
-    postgres17: PostgresServer, people: tuple[Bench, str]
+    postgres17: PostgresServer, changed: tuple[Bench, str]
 ) -> None:
-    bench, database = people
-    change(postgres17, database)
+    bench, database = changed
     before, contents = schema_of(postgres17, database), contents_of(postgres17, database)
     options: dict[str, Any] = {"bench": bench, "strategy": "merge", "delete_extra": True}
     planned = restore_table(postgres17, database, "people", check=True, **options)
@@ -79,9 +81,8 @@ def test_check_mode_counts_and_shows_a_masked_sample_and_changes_nothing(
     assert not restore_table(postgres17, database, "people", **options)["changed"]
 
 
-def test_only_what_is_missing_comes_back(postgres17: PostgresServer, people: tuple[Bench, str]) -> None:
-    bench, database = people
-    change(postgres17, database)
+def test_only_what_is_missing_comes_back(postgres17: PostgresServer, changed: tuple[Bench, str]) -> None:
+    bench, database = changed
     report = restore_table(postgres17, database, "people", bench=bench, strategy="merge", missing_only=True)
     assert (report["inserted"], report["updated"], report["deleted"]) == (3, 0, 0)
     found = postgres17.query(database, "SELECT count(*) FROM people WHERE name IN ('other', 'a stranger') OR id > 37")
@@ -91,10 +92,9 @@ def test_only_what_is_missing_comes_back(postgres17: PostgresServer, people: tup
 
 @pytest.mark.parametrize(("strategy", "options"), [("replace", {}), ("merge", {"delete_extra": True})])
 def test_rows_elsewhere_never_lose_what_they_refer_to(
-    postgres17: PostgresServer, people: tuple[Bench, str], strategy: str, options: dict[str, Any]
+    postgres17: PostgresServer, changed: tuple[Bench, str], strategy: str, options: dict[str, Any]
 ) -> None:
-    bench, database = people
-    change(postgres17, database)
+    bench, database = changed
     postgres17.query(database, "INSERT INTO pets SELECT 100 + n, 41 FROM generate_series(1, 2) AS n")
     contents = contents_of(postgres17, database)
     with pytest.raises(PreflightError, match=r"constraint pets_owner_fkey of public\.pets: 2 rows"):
@@ -105,10 +105,9 @@ def test_rows_elsewhere_never_lose_what_they_refer_to(
 
 
 def test_a_table_that_somebody_uses_is_waited_for_and_then_given_up_naming_who(
-    postgres17: PostgresServer, people: tuple[Bench, str]
+    postgres17: PostgresServer, changed: tuple[Bench, str]
 ) -> None:
-    bench, database = people
-    change(postgres17, database)
+    bench, database = changed
     contents, before = contents_of(postgres17, database), schema_of(postgres17, database)
     holder = postgres17.connect(database, application_name="a long report")
     cursor = holder.cursor()
@@ -123,10 +122,9 @@ def test_a_table_that_somebody_uses_is_waited_for_and_then_given_up_naming_who(
 
 
 def test_a_view_that_appears_meanwhile_ends_the_swap(
-    postgres17: PostgresServer, people: tuple[Bench, str], monkeypatch: pytest.MonkeyPatch
+    postgres17: PostgresServer, changed: tuple[Bench, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench, database = people
-    change(postgres17, database)
+    bench, database = changed
     contents = contents_of(postgres17, database)
     original = swapping.compare_rows
 
