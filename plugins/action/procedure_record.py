@@ -68,8 +68,7 @@ class ActionModule(ControllerAction):
             found = _plain(extra[name])
         else:
             found = _plain(self._templar.template(task_vars[name])) if name in task_vars else None
-        # An answer that is empty is none.
-        return os.environ.get(variable) if found in (None, "") else found
+        return os.environ.get(variable, found) if found in (None, "") else found
 
 
 def _result_of(record: Mapping[str, Any] | None) -> Mapping[str, Any] | None:

@@ -13,6 +13,9 @@ description:
   - Fails where C(--tags) or C(--skip-tags) select nothing of the playbook, which would end well and do nothing.
   - Fails where a variable of a host has almost the name of one of the collection's, C(backup_recipient) say. What it is
     to set is not set then. Names that are a letter or two away are refused, and all others are the user's own.
+  - Fails where a variable of a host has a value that cannot be meant, C(no) for a port say, which would count as
+    not given.
+  - Fails where O(that) is false, in one line.
   - The playbooks call it first. It runs where C(ansible-playbook) does, and needs the tag C(always).
 requirements:
   - Python >= 3.11 on the host that runs the module
@@ -36,6 +39,14 @@ options:
     type: list
     elements: str
     default: []
+  that:
+    description: Whether all is as it has to be.
+    type: bool
+    default: true
+  fail_msg:
+    description: What is told where it is not, beginning with the step and a colon.
+    type: str
+    default: ''
 """
 
 EXAMPLES = r"""

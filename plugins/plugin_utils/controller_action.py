@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.mobul.backup.plugins.plugin_utils.arguments import ResolvedArguments
+from ansible_collections.mobul.backup.plugins.plugin_utils.failure import refuse_unresolved
 
 
-class ControllerAction(ActionBase):  # type: ignore[misc]
+class ControllerAction(ResolvedArguments, ActionBase):  # type: ignore[misc]
     """Runs on the controller, and asks no host for anything.
 
     :cvar options: the argument spec, which is the module's.
@@ -25,6 +27,7 @@ class ControllerAction(ActionBase):  # type: ignore[misc]
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         """Check the arguments, and do what they say."""
+        refuse_unresolved(self, task_vars or {}, "")
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validated, params = self.validate_argument_spec(argument_spec=self.options)
         return {**result, **self.work(params, task_vars or {})}

@@ -16,10 +16,13 @@ from typing import Any
 
 from ansible.errors import AnsibleAction
 from ansible.utils.display import Display
+from ansible_collections.mobul.backup.plugins.plugin_utils.arguments import problem
 from ansible_collections.mobul.backup.plugins.plugin_utils.role_names import variables_by_option
 
 REPORTED_LATER = "backup__reported_later"
 """Variable of a task of a role: a failure that comes with a report is told by the role's last task, and fails there."""
+REPORTED_BEFORE = "backup__reported_before"
+"""Variable of a task of a role: the line of a task before it, which may have failed for the same reason."""
 OPTIONS_STEP = "check the options"
 _CRASHED = ("module_stdout", "module_stderr", "rc")
 """Of these a result has one where the module did not come to its own words."""
@@ -49,6 +52,17 @@ class Failure(AnsibleAction):  # type: ignore[misc]
         return True
 
 
+def refuse_unresolved(action: Any, task_vars: Mapping[str, Any], intact: str) -> None:
+    """End a task whose arguments cannot be worked out, before anything is done.
+
+    :raises Failure: with the line.
+    """
+    if problem(action._task.args, {}):
+        found = problem(action._task.args, variables_by_option(action._task, task_vars))
+        found = _once(found, OPTIONS_STEP, action) + (f"; {intact}" if intact else "")
+        raise Failure({"failed": True, "changed": False, "msg": found, "step": OPTIONS_STEP})
+
+
 def reported(result: dict[str, Any], action: Any, task_vars: Mapping[str, Any], intact: str) -> dict[str, Any]:
     """*result* as it is returned: that of a failure has its line, and what is worth it to be shown.
 
@@ -64,7 +78,9 @@ def reported(result: dict[str, Any], action: Any, task_vars: Mapping[str, Any], 
     if step != "run":
         # There is no traceback: the line is all that there is to tell, and Ansible would show it once more.
         found.pop("exception", None)
-        found["msg"] = line(str(result.get("msg", "")), step, names, "" if result.get("changed") else intact)
+        whole = line(str(result.get("msg", "")), step, names, "" if result.get("changed") else intact)
+        cause = line(str(result.get("msg", "")), step, names, "")
+        found["msg"] = _once(cause, step or OPTIONS_STEP, action) + whole.removeprefix(cause)
         found.setdefault("step", OPTIONS_STEP)
     if "summary" in found and action._templar.template(action._task.vars.get(REPORTED_LATER, False)):
         return {**found, "failed": False}
@@ -73,6 +89,12 @@ def reported(result: dict[str, Any], action: Any, task_vars: Mapping[str, Any], 
     if "exception" in found or action._task.failed_when or action._task.until:
         return found
     raise Failure(found)
+
+
+def _once(cause: str, step: str, action: Any) -> str:
+    """*cause*, or that it is the one that was told before."""
+    before = str(action._templar.template(action._task.vars.get(REPORTED_BEFORE, "")))
+    return f"{step}: it fails for the same reason (see above)" if before.startswith(cause) else cause
 
 
 def line(message: str, step: str | None, names: Mapping[str, str], intact: str) -> str:

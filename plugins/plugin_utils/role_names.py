@@ -26,11 +26,23 @@ _MOST_STEPS = 5
 @functools.cache
 def known_variables() -> frozenset[str]:
     """The variables that are documented: those of the roles, and the answers that the playbooks take."""
-    found = {value.name for values in VALUES.values() for value in values}
-    for path in _COLLECTION.glob("roles/*/meta/argument_specs.yml"):
+    return answers() | frozenset(variable_types())
+
+
+@functools.cache
+def variable_types() -> Mapping[str, str]:
+    """Variable of a role -> its type, as Ansible's argument specifications name them."""
+    found: dict[str, str] = {}
+    for path in sorted(_COLLECTION.glob("roles/*/meta/argument_specs.yml")):
         for entry in yaml_load(path.read_text("utf-8"))["argument_specs"].values():
-            found |= set(entry.get("options") or ())
-    return frozenset(found)
+            found |= {name: str(one.get("type", "str")) for name, one in (entry.get("options") or {}).items()}
+    return found
+
+
+@functools.cache
+def answers() -> frozenset[str]:
+    """The variables that may come from somebody else, by a survey say: they are data, and never templates."""
+    return frozenset(value.name for values in VALUES.values() for value in values)
 
 
 @functools.cache

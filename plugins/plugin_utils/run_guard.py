@@ -20,11 +20,12 @@ from typing import Any
 
 from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible_collections.mobul.backup.plugins.plugin_utils import failure, progress, python_version
+from ansible_collections.mobul.backup.plugins.plugin_utils.arguments import ResolvedArguments
 
 _STEP_SECONDS = 2.0
 
 
-class GuardedAction(NormalAction):  # type: ignore[misc]
+class GuardedAction(ResolvedArguments, NormalAction):  # type: ignore[misc]
     """Does what Ansible does for a module without an action plugin, says how far it is, and ends with its run.
 
     :cvar intact: what is as it was before where the module failed and changed nothing.
@@ -34,6 +35,7 @@ class GuardedAction(NormalAction):  # type: ignore[misc]
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> Any:
         """Run the module with the action's name and return its result, a failure in one line."""
+        failure.refuse_unresolved(self, task_vars or {}, self.intact)
         with _ends_with_run(), progress.shown(self, task_vars):
             result = python_version.named(self, super().run(tmp, task_vars))
         return failure.reported(result, self, task_vars or {}, self.intact)

@@ -152,4 +152,6 @@ RUN_SUMMARY: dict[str, Any] = {
 RUN_CHECK: dict[str, Any] = {
     "hosts": {"type": "list", "elements": "str", "default": []},
     "own": {"type": "list", "elements": "str", "default": []},
+    "that": {"type": "bool", "default": True},
+    "fail_msg": {"type": "str", "default": ""},
 }

@@ -37,6 +37,21 @@ HOSTS: dict[str, tuple[dict[str, Any], str]] = {
         "check the options: value of type must be one of: local, s3, rclone, got: s4 found in backup_locations; "
         "no backup was made",
     ),
+    "undefined": (
+        {"backup_locations": "{{ my_locations }}"},
+        "check the options: backup_locations cannot be worked out: 'my_locations' is undefined (set what it names, or "
+        "correct the name); no backup was made",
+    ),
+    "template": (
+        {"backup_login_host": "{{ lookup('ansible.builtin.env', 'X') }"},
+        "check the options: backup_login_host cannot be worked out: Syntax error in template: unexpected '}' (correct "
+        "the template); no backup was made",
+    ),
+    "verify": (
+        {"backup_verify_key": "{{ my_key }}"},
+        "check the options: backup_verify_key cannot be worked out: 'my_key' is undefined (set what it names, or "
+        "correct the name); no backup was made",
+    ),
     "kind": (
         {"backup_kind": "x"},
         "check the options: backup_kind is 'x' (one of daily, weekly, monthly, yearly, manual)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -22,8 +23,14 @@ NOTHING = "selects nothing of this playbook (leave it out, and choose databases 
             "check the variables: backup_recipient is no variable, and backup_recipients is one (rename it, or name it "
             "in backup_own_variables if it is your own); nothing was done",
         ),
+        (
+            ["-e", json.dumps({"backup_environment": False, "backup_login_port": False, "backup_replicate": "maybe"})],
+            "check the variables: shop: backup_environment is false, as YAML reads no, off and false (give a text in "
+            "quotes, or leave it out); shop: backup_login_port is false, as YAML reads no, off and false (give a "
+            "number, or leave it out); shop: backup_replicate is 'maybe' (true or false); nothing was done",
+        ),
     ],
-    ids=["tags", "skip-tags", "a variable's name"],
+    ids=["tags", "skip-tags", "a variable's name", "values"],
 )
 def test_a_run_that_would_do_nothing_is_refused(playbooks: Playbooks, arguments: list[str], told: str) -> None:
     inventory = playbooks.inventory({"shop": {}}, backup_helper_of_mine=1)

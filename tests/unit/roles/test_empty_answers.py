@@ -10,8 +10,11 @@ from ansible.template import Templar
 from support.role_templates import ROLES, load, module_calls, role_tasks, role_templar, role_variables
 
 Part = tuple[str, Any]
-# Empty are no tasks at all; and what no survey asks for.
-MEANT = {"restore_maintenance_on_tasks", "restore_maintenance_off_tasks", "schedule_enabled", "backup_kind"}
+# Empty are no tasks at all; what no survey asks for; and no backup, which the module refuses: the newest is latest.
+MEANT = {
+    *("restore_maintenance_on_tasks", "restore_maintenance_off_tasks", "schedule_enabled", "backup_kind"),
+    *("restore_backup", "restore_table_backup"),
+}
 # What a module or a task before has left.
 RUN: dict[str, Any] = {
     "inventory_hostname": "shop",
@@ -29,7 +32,8 @@ RUN: dict[str, Any] = {
 def parts_of(role: str) -> list[Part]:
     """Every argument of a module of ours and every condition, as they are written, with what they are."""
     tasks = role_tasks(role)
-    arguments = [(f"{name}.{option}", value) for name, given in module_calls(tasks) for option, value in given.items()]
+    calls = [(name, given) for name, given in module_calls(tasks) if name != "run_check"]
+    arguments = [(f"{name}.{option}", value) for name, given in calls for option, value in given.items()]
     conditions = [(f"when of {task['name']}", task["when"]) for task in tasks if isinstance(task.get("when"), str)]
     return arguments + conditions
 

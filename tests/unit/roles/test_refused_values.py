@@ -21,6 +21,7 @@ from support.role_templates import COLLECTION, load, role_tasks, role_templar, r
 PROJECT = Path(__file__).resolve().parents[3]
 MODULES = "ansible_collections.mobul.backup.plugins.modules"
 OMITTED = "__omit__"
+CHECK = f"{COLLECTION}run_check"
 # What a module or a task before has left.
 RUN: dict[str, Any] = {
     "inventory_hostname": "shop",
@@ -101,11 +102,11 @@ def refusals(role: str, name: str, value: Any) -> Iterator[str | None]:
         for condition in [conditions] if isinstance(conditions, str) else conditions or []:
             if is_about(names, condition):
                 yield error_of(templar, condition)
-        checked = task.get("ansible.builtin.assert", {})
+        checked = task.get(CHECK, task.get("ansible.builtin.assert", {}))
         if is_about(names, checked.get("that")) or is_about(names, task.get("loop")):
             yield failed_check(templar, checked, task)
         for key, arguments in task.items():
-            for option, text in arguments.items() if key.startswith(COLLECTION) else ():
+            for option, text in arguments.items() if key.startswith(COLLECTION) and key != CHECK else ():
                 if is_about(names, text):
                     spec = module_spec(key.removeprefix(COLLECTION))[option]
                     yield error_of(templar, text, spec)
@@ -130,7 +131,7 @@ def failed_check(templar: Templar, checked: dict[str, Any], task: dict[str, Any]
         conditions = [checked["that"]] if isinstance(checked.get("that"), str) else checked.get("that") or []
         for condition in conditions:
             try:
-                if not templar.evaluate_conditional(condition):
+                if not (templar.template if "{{" in condition else templar.evaluate_conditional)(condition):
                     return str(templar.template(checked["fail_msg"]))
             except Exception:
                 # A check of something that an earlier one has refused already.

@@ -37,6 +37,8 @@ class Value:
         a mapping, or one as text), ``text`` (as it stands), ``path`` or ``plain``.
     :param meant: what to give, in words; of one that cannot be left out.
     :param choices: what a ``choice`` may be.
+    :param empty: what to write where the default is meant. That would change data, so that an answer that was
+        cleared, or a variable of a pipeline that is not set, does not stand for it.
     :param private: whether it is told to nobody but those who can open the set.
     """
 
@@ -44,6 +46,7 @@ class Value:
     kind: str
     meant: str = ""
     choices: tuple[str, ...] = ()
+    empty: str = ""
     private: bool = False
 
     @property
@@ -55,6 +58,7 @@ class Value:
 RESULT = Value("procedure_result_path", "path")
 _EXPECTED = (Value("expect_environment", "plain"), Value("expect_database", "plain"))
 _ASKED_FOR = (Value("procedure_drill", "flag"), Value("procedure_must_tell", "flag"))
+_NEWEST, _RESTORES = "latest for the newest, or its id", "restored to restore, or what else is meant"
 _KINDS = ("daily", "weekly", "monthly", "yearly", "manual")
 VALUES: Mapping[str, tuple[Value, ...]] = {
     "pre_deploy": (
@@ -64,9 +68,9 @@ VALUES: Mapping[str, tuple[Value, ...]] = {
     ),
     "pre_migration": (
         Value("migration_id", "reference", "give the migration that waits: -e migration_id=..."),
-        Value("migration_state", "state"),
+        Value("migration_state", "state", empty="begun, verified or reverted"),
         Value("migration_expected_differences", "data"),
-        Value("migration_revert_by", "choice", choices=("set", "restore_point")),
+        Value("migration_revert_by", "choice", choices=("set", "restore_point"), empty="set, or restore_point"),
         *_EXPECTED,
         *_ASKED_FOR,
     ),
@@ -79,8 +83,8 @@ VALUES: Mapping[str, tuple[Value, ...]] = {
     ),
     "restore": (
         *_EXPECTED,
-        Value("restore_state", "state"),
-        Value("restore_backup", "plain"),
+        Value("restore_state", "state", empty=_RESTORES),
+        Value("restore_backup", "plain", empty=_NEWEST),
         Value("restore_before", "time"),
         Value("restore_location", "plain"),
         Value("restore_strategy", "plain"),
@@ -94,11 +98,11 @@ VALUES: Mapping[str, tuple[Value, ...]] = {
         Value("table", "plain"),
         Value("restore_table_table", "plain"),
         Value("restore_table_source_table", "plain"),
-        Value("restore_table_state", "state"),
-        Value("restore_table_backup", "plain"),
+        Value("restore_table_state", "state", empty=_RESTORES),
+        Value("restore_table_backup", "plain", empty=_NEWEST),
         Value("restore_table_before", "time"),
         Value("restore_table_location", "plain"),
-        Value("restore_table_strategy", "plain"),
+        Value("restore_table_strategy", "plain", empty="swap, merge or replace"),
         Value("restore_table_expected_differences", "data"),
         Value("restore_table_entry_search_path", "data"),
         Value("procedure_table_maintenance", "flag"),
@@ -152,6 +156,8 @@ def check_values(procedure: str, given: Mapping[str, object], now: datetime) -> 
         text = found[value.name]
         if text:
             _check(procedure, value, text, now)
+        elif value.empty and given.get(value.name) is not None:
+            raise ConfigError(STEP, f"{value.name} is empty", hint=f"write {value.empty}; nothing was done")
         elif value.meant:
             raise ConfigError(STEP, f"{value.name} is missing", hint=value.meant)
         if value.kind == "flag" and text:

@@ -73,7 +73,7 @@ def test_the_checklist_is_run_in_order_and_everybody_gets_in_again(
     postgres17.query(shop, "DELETE FROM orders")
     path = tmp_path / "result.json"
     # A survey's answers, nearly all of them empty; and what the environment has in their place.
-    answers = ("restore_state", "restore_backup", "restore_before", "restore_safety_backup", "expect_environment")
+    answers = ("restore_before", "restore_safety_backup", "restore_location", "expect_environment")
     result = playbooks.run(
         "mobul.backup.restore",
         inventory,
