@@ -10,6 +10,7 @@ failure is all that the task returns, so that no more is returned than the line,
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -30,6 +31,7 @@ _KEPT = ("failed", "changed", "msg", "step", "invocation", "diff", "warnings", "
 _NAMES_STATE = re.compile(
     r"\bnothing (?:was|is) |\bas (?:it|they) (?:was|were)\b|\b(?:intact|unchanged|stays?)\b|\bwas restored\b"
 )
+_UNSUPPORTED = re.compile(r"Unsupported parameters for \([\w.]+\) module: (.+?)\. Supported parameters include: (.+)")
 _CLAUSE = r"(?:(?<=^)|(?<=\()|(?<=; )|(?<=: )|(?<=, ))"
 _BEFORE_VALUE = (
     r"(?:(?<=^)|(?<=\()|(?<=; )|(?<=: )|(?<=, )|(?<=\bor )|(?<=\band )|(?<=\buse )|(?<=\bsay )|(?<=\bset )"
@@ -70,9 +72,11 @@ def reported(result: dict[str, Any], action: Any, task_vars: Mapping[str, Any], 
     :param intact: what is as it was before where the module failed without a change.
     :raises Failure: which has the result, where nothing of the task looks at that before it ends.
     """
-    if not result.get("failed") or any(name in result for name in _CRASHED):
+    if any(name in result for name in _CRASHED) or not (result.get("failed") or result.get("findings")):
         return result
     names = variables_by_option(action._task, task_vars)
+    if not result.get("failed"):
+        return {name: in_words_of_the_user(value, names) for name, value in result.items()}
     found = {name: in_words_of_the_user(value, names) for name, value in result.items() if name != "hint"}
     step = result.get("step")
     if step != "run":
@@ -103,7 +107,7 @@ def line(message: str, step: str | None, names: Mapping[str, str], intact: str) 
     :param step: None for one of Ansible's own, about the arguments.
     """
     if step is None:
-        head, rest = f"{OPTIONS_STEP}: ", _everywhere(" ".join(message.split()), names)
+        head, rest = f"{OPTIONS_STEP}: ", _everywhere(_without_list(" ".join(message.split())), names)
     else:
         head = f"{step}: " if message.startswith(f"{step}: ") else ""
         rest = renamed(message.removeprefix(head), names)
@@ -142,6 +146,20 @@ def renamed(text: str, names: Mapping[str, str]) -> str:
         # Where the module's own words name the variable as well, once is enough.
         text = text.replace(f" ({variable})", "") if text.replace(f"({variable})", "").count(variable) else text
     return text
+
+
+def _without_list(text: str) -> str:
+    """Ansible's words about options that are not there, without the module's name and all that it has."""
+    found = _UNSUPPORTED.fullmatch(text)
+    if found is None:
+        return text
+    paths, known = found[1].split(", "), found[2].rstrip(".").split(", ")
+    wrong = []
+    for path in paths:
+        where, _dot, name = path.rpartition(".")
+        meant = difflib.get_close_matches(name, known, n=1)
+        wrong.append(f"{where or 'the module'} has no {name}{f' (did you mean {meant[0]}?)' if meant else ''}")
+    return "; ".join(wrong)
 
 
 def _everywhere(text: str, names: Mapping[str, str]) -> str:

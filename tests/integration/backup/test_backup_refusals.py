@@ -72,7 +72,7 @@ def test_names_that_could_leave_their_place_are_refused(refused: Refused, what: 
         ({"jobs": 65}, "jobs is 65 (1 to 64)"),
         ({"lock_timeout": 0}, "lock_timeout is 0 (seconds, 1 or more)"),
         ({"compress": "brotli"}, "compress 'brotli' is not understood (auto, none, zstd:1, gzip:6 or lz4)"),
-        ({"compress": "zstd:99"}, "compress 'zstd:99': the level is out of range (1 to 22)"),
+        ({"compress": "zstd:99"}, "compress 'zstd:99' is not possible: its level is out of range (1 to 22)"),
         ({"tables": [{"name": "recipients"}, {"name": "recipients"}]}, "table given twice: recipients"),
         ({"tables": [{"name": "recipients"}, {"name": "public.recipients"}]}, "table given twice: public.recipients"),
         ({"exports": [{"table": "recipients"}, {"table": "recipients"}]}, "export given twice: recipients"),

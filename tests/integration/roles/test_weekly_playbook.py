@@ -126,7 +126,7 @@ def test_a_configuration_that_is_wrong_is_named_before_anything_is_written(
         "private": ({"backup_recipients": [keys.identity.read_text().strip()]}, "private key"),
         "elsewhere": ({"backup_label": "../shop"}, "../shop"),
         "unknown": ({"backup_tables": [{"name": "recipient", "priority": 1}]}, "recipient"),
-        "greedy": ({"backup_min_copies": 2}, "min_copies is 2, but there are 1 locations"),
+        "greedy": ({"backup_min_copies": 2}, "min_copies is 2, but there is 1 location"),
         "port": ({"backup_login_port": "54x2"}, "login_port"),
         "missing": ({"backup_login_password": "{{ vault_password }}"}, "'vault_password' is undefined"),
     }

@@ -43,7 +43,7 @@ def test_what_is_lost_fails_by_name_and_what_is_expected_or_new_is_told(
         "INSERT INTO clients VALUES (1000, 'new'); ALTER TABLE clients ADD COLUMN age int;"
         "CREATE VIEW v AS SELECT 1 AS a",
     )
-    with pytest.raises(Lost, match="expect it by name: ACL public") as caught:
+    with pytest.raises(Lost, match="expect it by name in expected_differences: ACL public") as caught:
         compare(bench, postgres17, shop)
     report = caught.value.report or {}
     assert report["verdict"] == "failed"

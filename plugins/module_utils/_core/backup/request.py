@@ -100,7 +100,9 @@ class Compression:
         level = int(match[2]) if match[2] else None
         limit = {"zstd": 22, "gzip": 9, "lz4": 12}.get(match[1], 0)
         if level is not None and not 1 <= level <= limit:
-            raise ConfigError(STEP, f"compress {text!r}: the level is out of range", hint=f"1 to {limit}")
+            raise ConfigError(
+                STEP, f"compress {text!r} is not possible: its level is out of range", hint=f"1 to {limit}"
+            )
         return cls(match[1], level)
 
 
@@ -186,9 +188,8 @@ class BackupRequest:
         """How many good copies make the run a success; by default one in every location."""
         wanted = locations if self.min_copies is None else self.min_copies
         if not 1 <= wanted <= locations:
-            raise ConfigError(
-                STEP, f"min_copies is {wanted}, but there are {locations} locations", hint=f"1 to {locations}"
-            )
+            there_are = "is 1 location" if locations == 1 else f"are {locations} locations"
+            raise ConfigError(STEP, f"min_copies is {wanted}, but there {there_are}", hint=f"1 to {locations}")
         return wanted
 
 

@@ -21,6 +21,9 @@ MAX_TOC_MIB = 128
 _MIB = 1024 * 1024
 _ALWAYS_ALLOWED = 1024 * _MIB
 """Bytes that may be inside of any file."""
+_WANTED = (
+    "an identity begins with AGE-SECRET-KEY-1, lies in the file that age-keygen wrote, or is an OpenPGP secret key"
+)
 AnyCipher = TypeVar("AnyCipher", bound=Cipher)
 
 
@@ -140,11 +143,11 @@ def _read(entry: str, where: str, ciphers: Sequence[Cipher], passphrase: str | N
         return
     if any(cipher.is_public(data.decode("utf-8", "replace").strip()) for cipher in ciphers):
         raise _public(path)
-    raise ConfigError(STEP, f"{path} holds no secret key of a known kind")
+    raise ConfigError(STEP, f"{path} holds no secret key of a known kind", hint=_WANTED)
 
 
 def _public(where: str) -> ConfigError:
-    return ConfigError(STEP, f"{where} is a public key, and to decrypt takes the secret one")
+    return ConfigError(STEP, f"{where} is a public key, and to decrypt takes the secret one", hint=_WANTED)
 
 
 def _unknown(where: str) -> ConfigError:

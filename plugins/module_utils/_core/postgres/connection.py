@@ -114,6 +114,7 @@ class ConnectionOptions:
     def parse(cls, parameters: Mapping[str, Any]) -> ConnectionOptions:
         """From the parameters of a module; what is not a connection option is passed over."""
         known = {item.name for item in fields(cls)}
+        _check_host(str(parameters.get("login_host") or ""))
         for name in ("ca_cert", "ssl_cert", "ssl_key"):
             # libpq passes over a file that is not there, unless ssl_mode needs it. What is no path is for its engines.
             path = str(parameters.get(name) or "")
@@ -296,6 +297,17 @@ def _apply_settings(connection: Connection, lock_timeout: float | None) -> None:
         calls.append(_NOTICE_OUR_END)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(calls)}", [text for item in settings.items() for text in item])
+
+
+def _check_host(host: str) -> None:
+    """Refuse what libpq would take for an odd name, and tell whole, with a password in it."""
+    hint = "give the name alone, and login_port, login_user, login_password and login_db for the rest"
+    if "://" in host or "@" in host[1:]:
+        raise ConfigError(STEP, "login_host is a whole address; it is not shown, as a password may be in it", hint=hint)
+    if re.fullmatch(r"[^:/\s]+:\d+", host):
+        raise ConfigError(STEP, f"login_host is '{host}', which has a port in it", hint=hint)
+    if host != host.strip():
+        raise ConfigError(STEP, f"login_host is {host!r}, which has spaces around it", hint="take them away")
 
 
 def _refused(options: ConnectionOptions, message: str) -> PreflightError:

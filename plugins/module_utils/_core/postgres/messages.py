@@ -41,8 +41,16 @@ _HINTS = (
     ),
     (r"private key file .* has group or world access", "chmod 600 the file of ssl_key"),
     (r"invalid connection option", "check the names in connect_params"),
+    (
+        r"definition of service",
+        "connect_params: service names a section of ~/.pg_service.conf, of who runs the module, or of PGSERVICEFILE",
+    ),
     (r"too many clients|remaining connection slots", "the server has no free connection: raise max_connections"),
     (r"the database system is (starting up|shutting down|in recovery)", "try again when the server is up"),
+    (
+        r"(?s)on socket .*(?:No such file|Connection refused)",
+        "check login_unix_socket and login_port, or give login_host, and that the server runs",
+    ),
     (
         r"Connection refused|No such file or directory|timeout expired",
         "check login_host and login_port, and that the server runs",

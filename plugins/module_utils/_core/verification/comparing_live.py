@@ -186,6 +186,7 @@ def _report(
     }
     if losses:
         message = "; ".join(first_lines([str(one) for one in losses], limit=10))
-        hint = f"if that is meant, expect it by name: {', '.join(first_lines([one.name for one in losses], limit=10))}"
+        named = ", ".join(first_lines([one.name for one in losses], limit=10))
+        hint = f"if that is meant, expect it by name in expected_differences: {named}"
         raise Lost(STEP, f"the database has lost something: {message}", report, hint=hint)
     return report

@@ -17,6 +17,7 @@ _HINTS = {
     errno.EACCES: "let the user of this run write there",
     errno.EPERM: "let the user of this run write there",
     errno.EROFS: "the file system is mounted read-only",
+    errno.ENOTDIR: "path is to be that of a directory",
     errno.EIO: "check the disk and the system's log",
 }
 _TRANSIENT = {errno.EINTR, errno.EAGAIN, errno.EBUSY, errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN}

@@ -254,9 +254,10 @@ class RcloneStore:
             return self._open
 
     def _find_program(self) -> str:
-        if self._config is not None and not os.access(self._config, os.R_OK):
+        if self._config is not None and (os.path.isdir(self._config) or not os.access(self._config, os.R_OK)):
+            what = "is a directory" if os.path.isdir(self._config) else "cannot be read"
             hint = "correct the location's `config`, or let the user of this run read it"
-            raise self.error(_OPEN, f"rclone's configuration {self._config} cannot be read", hint=hint)
+            raise self.error(_OPEN, f"rclone's configuration {self._config} {what}", hint=hint)
         program = find_program(self._program)
         if program is None:
             raise self.error(_OPEN, f"{self._program or 'rclone'} is not installed on this machine", hint=_INSTALL)

@@ -149,6 +149,8 @@ def _answered(response: Mapping[str, Any], settings: S3Settings, step: str, key:
     hint: str | None
     if code in ("NoSuchKey", "404"):
         message, hint, transient = f"there is no object {key!r}", None, False
+        if key is None:
+            message, hint = "there is no such place", "correct bucket and endpoint_url, which has no bucket in it"
     elif code in _SKEWED:
         message, hint, transient = _skew(headers), "synchronise this host's clock (NTP)", False
     elif code in _REDIRECTS:

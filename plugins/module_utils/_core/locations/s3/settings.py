@@ -174,6 +174,9 @@ def _endpoint_url(given: Options) -> str | None:
         raise given.error("endpoint_url is not an address", hint=hint)
     if parts.username or parts.password:
         raise given.error("endpoint_url has credentials in it", hint="give them as access_key and secret_key")
+    bucket = given.required_text("bucket")
+    if parts.path.strip("/") == bucket or (parts.hostname or "").startswith((f"{bucket}.s3.", f"{bucket}.s3-")):
+        raise given.error("endpoint_url has the bucket's name in it", hint="give the store's address alone")
     return url.rstrip("/")
 
 
