@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from ....errors import PreflightError
+from ....postgres.activity import activity_reported
 from ....postgres.archive import Toc, object_name
 from ....postgres.archive.copy_statement import CopyStatement
 from ....postgres.connection import connect
@@ -67,7 +68,7 @@ def with_clearing(plan: RestorePlan) -> RestorePlan:
     if toc is None or plan.pg_dump is None:
         return plan
     name, version = plan.target.name, plan.target.version_num
-    with plan.environment(name) as environment:
+    with plan.environment(name) as environment, activity_reported(elsewhere(plan.options, name)):
         present = PresentSchema(plan.pg_dump, environment, plan.request.lock_timeout, plan.without)
     connection = connect(elsewhere(plan.options, name), lock_timeout=plan.request.lock_timeout)
     try:
