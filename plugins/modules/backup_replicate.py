@@ -18,8 +18,8 @@ description:
     goes on from what is there.
   - A location that fails spoils neither the others nor the other sets. The module fails in the end and names what is
     still missing.
-  - A set that was begun less than 24 hours ago and lies unfinished in a location may be a backup at work. It is left
-    alone there, with a warning.
+  - A set that lies unfinished in a location, while another copy was finished less than an hour ago, may be a backup at
+    work. It is left alone there, with a warning.
   - The sets are copied as they are, encrypted; no key that decrypts them is needed.
   - Holds travel with a set, and so do releases, the records of drills and those of M(mobul.backup.backup_rekey) that
     one of O(record_verify_key) has signed.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ...backupset.naming import SIGNATURE, SetId
 from ...backupset.signing import VerifyKey
@@ -20,6 +20,9 @@ from ..retention.candidates import candidate_of
 
 ALL = "all"
 STEP = "find the backups"
+ENDING = timedelta(hours=1)
+"""So long a backup may still be at work when its manifest is made: all locations have all other files by then, and what
+follows has bounds of minutes."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ def _plan_set(known: KnownSet, places: Mapping[str, Location], request: Replicat
         copy = copies.get(name)
         if name in good or name in known.unknown or (name in damaged and not request.repair):
             continue
-        if copy is not None and copy.state == "unfinished" and _may_be_running(known.id, now):
+        if copy is not None and copy.state == "unfinished" and _may_be_running(known.id, summary, now):
             waiting.append(name)
         else:
             targets.append(Target(location, name in damaged, _lacking(copy, summary)))
@@ -135,9 +138,13 @@ def _plan_set(known: KnownSet, places: Mapping[str, Location], request: Replicat
     return replace(plan, sha256=summary.sha256, sources=sources, targets=tuple(targets), waiting=tuple(waiting))
 
 
-def _may_be_running(set_id: SetId, now: datetime) -> bool:
-    """Whether the backup that makes the set may still be at work, or clean up after a location that failed."""
-    return set_id.time > now - DEFAULT_AGE
+def _may_be_running(set_id: SetId, summary: Summary, now: datetime) -> bool:
+    """Whether the backup that makes the set may still be at work, or clean up after a location that failed.
+
+    A copy that is finished shows that it is at its end. Who takes a manifest away later has no day on which nobody
+    heals that.
+    """
+    return set_id.time > now - DEFAULT_AGE and datetime.fromisoformat(summary.finished) > now - ENDING
 
 
 def _lacking(copy: SetCopy | None, summary: Summary) -> int:

@@ -46,8 +46,8 @@ class Report:
             self._add_damaged(plan, name, problem)
         for name in plan.waiting:
             self.warnings.append(
-                f"{plan.id} in location '{name}' was left alone: it is not finished, and as it was begun in the last "
-                "24 hours a backup may still be at work"
+                f"{plan.id} in location '{name}' was left alone: it is not finished there, and as another copy was "
+                "finished in the last hour a backup may still be at work"
             )
         if plan.problem is not None:
             self.missing.append(_missing(plan, None, plan.problem))

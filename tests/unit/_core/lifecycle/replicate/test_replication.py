@@ -434,16 +434,26 @@ def test_what_an_earlier_run_left_is_kept_where_it_is_right_and_written_again_wh
     assert ("a", "read", DUMP) not in bench.calls
 
 
-def test_a_set_that_may_be_being_written_is_left_alone_for_a_day(bench: Bench) -> None:
+def test_a_set_that_may_be_being_written_is_left_alone_for_an_hour(bench: Bench) -> None:
     files = small_set(SET)
     bench.lay("a", files)
     bench.lay("b", {GLOBALS: files[GLOBALS]})
-    result = bench.run("abc", now=BEGUN + timedelta(hours=23))
+    finished = BEGUN + timedelta(seconds=7)
+    result = bench.run("abc", now=finished + timedelta(minutes=59))
     assert bench.held_by("b") == {GLOBALS: files[GLOBALS]}
     assert bench.held_by("c") == files
     assert "'b' was left alone" in result["warnings"][0]
-    bench.run("abc", now=BEGUN + timedelta(hours=24))
+    bench.run("abc", now=finished + timedelta(hours=1))
     assert bench.held_by("b") == files
+
+
+def test_a_copy_whose_files_somebody_renamed_is_healed_on_the_same_day(bench: Bench) -> None:
+    files = small_set(SET)
+    bench.lay("a", files)
+    renamed = {f"{name}.locked": data for name, data in files.items() if name != GLOBALS}
+    bench.lay("b", renamed | {GLOBALS: files[GLOBALS]})
+    bench.run(now=BEGUN + timedelta(hours=2))
+    assert bench.held_by("b") == files | renamed
 
 
 def test_what_is_unfinished_everywhere_is_no_set(bench: Bench) -> None:
