@@ -12,6 +12,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._ansible.showing impo
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.names import display_name
 from ansible_collections.mobul.backup.plugins.module_utils._core.texts import escape_undecodable
 from support.drill_runs import drill, failures
+from support.effort import some
 from support.lab import PostgresServer
 from support.restore_runs import RestoreBench
 from support.stored_sets import script_of
@@ -82,6 +83,8 @@ def test_a_database_of_any_encoding_is_backed_up_proven_and_restored(
         verified = verify(tmp_path, **options, identities=identities, verify_key=[str(bench.bench.keys.verify)])
         assert not bad(verified)
         assert not failures(drill(bench, postgres17))
+        if encoding not in some([*WORDS], 1, always=["SQL_ASCII"]):
+            return
         [export] = stored.artifacts("export")
         (tmp_path / "words.csv").write_bytes(stored.plain(export))
         statement = b'UPDATE "s@"."t@" SET "col@" = \'lost\' WHERE id > 10'.replace(b"@", WORDS[encoding])
