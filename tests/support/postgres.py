@@ -26,6 +26,8 @@ _SETTINGS = {
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
+    # It would look after databases that are gone a second later.
+    "autovacuum": "off",
     "shared_buffers": "64MB",
     "max_wal_size": "4GB",
     "max_prepared_transactions": "2",
