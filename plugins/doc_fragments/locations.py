@@ -88,7 +88,8 @@ options:
           - What waits for us, as a store does while a restore takes its time, does not count.
         type: int
       remote:
-        description: Remote and path as rclone writes them, V(gdrive:Backups) say, for O(locations[].type=rclone).
+        description: Remote and path as rclone writes them, for example V(gdrive:Backups), for
+          O(locations[].type=rclone).
         type: str
       config:
         description: Path of rclone's configuration file. By default rclone's own is used.

@@ -12,7 +12,7 @@ options:
   policy:
     description:
       - How long sets are kept, by kind, V(until_released) or a number of days, weeks, calendar months or years,
-        V(90d), V(12w), V(6mo) or V(7y) say. V(m) is minutes in other options, and refused here.
+        for example V(90d), V(12w), V(6mo) or V(7y). V(m) is minutes in other options, and refused here.
       - V(null) for V(monthly) or V(yearly) means that there are none of these. Kinds that are left out keep their
         default.
       - By default V(daily) 7d, V(weekly) 90d, V(monthly) 1y, V(yearly) 7y, V(pre_deploy) 30d, V(pre_restore) 7d,

@@ -28,7 +28,7 @@ attributes:
     description: Shows the plan, a line for each object. Secrets are not in it.
 options:
   controller_host:
-    description: Address of the controller, V(https://awx.example.com) say.
+    description: Address of the controller, for example V(https://awx.example.com).
     type: str
     required: true
   controller_oauthtoken:

@@ -12,8 +12,8 @@ version_added: 0.1.0
 description:
   - Makes alerts of what a task of this collection has registered (O(result)), or of findings that others made
     (O(findings)), and sends them by every channel that wants to know.
-  - A condition is named by its check and its subject, C(upload) and C(gdrive) say. What failed is critical, a warning
-    is a warning, and of what passed nobody is told.
+  - A condition is named by its check and its subject, for example C(upload) and C(gdrive). What failed is critical, a
+    warning is a warning, and of what passed nobody is told.
   - An email, a message to Slack and one by C(apprise) tell of all conditions at once. PagerDuty gets an event for each.
     Its deduplication key is made of O(label), O(environment), the check and the subject alone, so that PagerDuty takes
     an alert that comes again for the same one, and the next run that finds the condition good resolves it.
@@ -43,11 +43,11 @@ options:
     type: str
     required: true
   environment:
-    description: Environment that the database belongs to, V(production) say.
+    description: Environment that the database belongs to, for example V(production).
     type: str
     default: ""
   source:
-    description: Name of the procedure, V(weekly) or V(daily_check) say.
+    description: Name of the procedure, for example V(weekly) or V(daily_check).
     type: str
     required: true
   result:
@@ -81,7 +81,7 @@ options:
         required: true
         choices: [begun, go, no_go]
       subject:
-        description: The procedure and what it is for, V(pre_deploy v1.2) say.
+        description: The procedure and what it is for, for example V(pre_deploy v1.2).
         type: str
         required: true
       lines:

@@ -62,8 +62,8 @@ options:
     default: 7d
   review_by:
     description:
-      - Day by which somebody has to look through the procedures again, V(2027-03-01) say. When it has come, that is a
-        warning until another day is set. Empty does not look.
+      - Day by which somebody has to look through the procedures again, for example V(2027-03-01). When it has come,
+        that is a warning until another day is set. Empty does not look.
     type: str
   findings:
     description:

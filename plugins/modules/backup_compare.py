@@ -49,8 +49,8 @@ options:
     default: []
   expected_differences:
     description:
-      - Objects that may be gone, or have fewer rows, by their names as they are told, V(TABLE public.old_orders) say,
-        where C(*) stands for anything.
+      - Objects that may be gone, or have fewer rows, by their names as they are told, for example V(TABLE
+        public.old_orders), where C(*) stands for anything.
       - What belongs to a table that is expected to be gone, such as its constraints and grants, is expected with it.
         Its indexes and sequences have names of their own.
     type: list

@@ -35,7 +35,7 @@ options:
     default: latest
   within:
     description:
-      - How old the set may be, V(30m) say. By default any age.
+      - How old the set may be, for example V(30m). By default any age.
       - Where no such set can be used RV(found) is false, which is no failure. Safety backups and the sets of incidents
         and migrations are never taken.
     type: str

@@ -55,10 +55,10 @@ options:
     default: manual
     choices: [daily, weekly, monthly, yearly, pre_deploy, pre_migration, post_incident, pre_restore, manual, export]
   environment:
-    description: Environment that the database belongs to, V(production) say. A restore checks it.
+    description: Environment that the database belongs to, for example V(production). A restore checks it.
     type: str
   labels:
-    description: Free names and values kept in the manifest, a deployment's id or an incident's reference say.
+    description: Free names and values kept in the manifest, for example a deployment's id or an incident's reference.
     type: dict
     default: {}
   recipients:
@@ -97,7 +97,7 @@ options:
     default: 1
   compress:
     description:
-      - How the dump is compressed, V(zstd:3), V(gzip:6), V(lz4) or V(none) say.
+      - How the dump is compressed, for example V(zstd:3), V(gzip:6), V(lz4) or V(none).
       - V(auto) is C(zstd:1), made by C(pg_dump) itself where it can and by the module otherwise.
     type: str
     default: auto
@@ -163,14 +163,14 @@ options:
         default: zstd
   attachments:
     description:
-      - Small files that are kept in the set beside the data, the details of an incident say.
+      - Small files that are kept in the set beside the data, for example the details of an incident.
       - They are encrypted already, to the recipients of the set, so that this host never has them in the open.
     type: list
     elements: dict
     default: []
     suboptions:
       name:
-        description: Name with an extension, V(incident.txt) say. The time is put between the two.
+        description: Name with an extension, for example V(incident.txt). The time is put between the two.
         type: str
         required: true
       content:
@@ -193,10 +193,10 @@ options:
     choices: [fail_critical, warn, fail]
   exclude_table_data:
     description:
-      - Tables whose rows are left out on purpose, demo data say. Their definitions are in the backup, so that a restore
-        has them empty.
-      - Names as in O(tables), in which V(*) stands for any text and V(?) for one character, V(demo_*) or V(demo.*) say.
-        Without a schema it is about the tables in V(public). In a name with quotes there are no patterns.
+      - Tables whose rows are left out on purpose, for example demo data. Their definitions are in the backup, so that a
+        restore has them empty.
+      - Names as in O(tables), in which V(*) stands for any text and V(?) for one character, for example V(demo_*) or
+        V(demo.*). Without a schema it is about the tables in V(public). In a name with quotes there are no patterns.
       - Of a partitioned table it is all partitions.
       - Tables with priority 1 are refused, and so are those that foreign keys of other rows in the backup refer to. A
         pattern that means no table is a warning.
@@ -340,7 +340,8 @@ locations:
       sample: good
     proof:
       description:
-        - What the store proved by that it holds the bytes that were sent, V(sha256), V(md5), V(crc32) or V(size) say.
+        - What the store proved by that it holds the bytes that were sent, for example V(sha256), V(md5), V(crc32) or
+          V(size).
         - The weakest of the set's objects counts. Null in check mode and where the location failed.
       type: str
       sample: crc32

@@ -107,8 +107,8 @@ options:
   expected_differences:
     description:
       - Objects that may fail to be restored or be different afterwards, named as the error names them, with V(*) for
-        anything, V(EXTENSION pg_graphql) say. For what the server lacks, and for what C(pg_dump) cannot write in a way
-        that can be made again.
+        anything, for example V(EXTENSION pg_graphql). For what the server lacks, and for what C(pg_dump) cannot write
+        in a way that can be made again.
       - A table that is named may be without its rows. What was overlooked is a warning.
       - With O(strategy=in_place) they are left out, with all that depends on them.
     type: list

@@ -16,8 +16,8 @@ description:
     the number of large objects, row level security policies, grants, and every other object of the schema.
   - Runs your own queries, too, measures how long the restore took, drops what was restored, and writes the outcome
     beside the set, where M(mobul.backup.backup_info), M(mobul.backup.backup_check) and retention find it.
-  - The scratch database is made on a server of yours, staging say, or on a throwaway server that exists only as long as
-    the drill.
+  - The scratch database is made on a server of yours, for example staging, or on a throwaway server that exists only as
+    long as the drill.
 author:
   - The mobul.backup maintainers (@mobul)
 requirements:

@@ -58,7 +58,7 @@ options:
   source_table:
     description:
       - Name of the table in the backup, where it is another than O(table).
-      - Of an export also the name of one of its exports, of a query say.
+      - Of an export also the name of one of its exports, for example of a query.
     type: str
   src:
     description:
@@ -130,7 +130,7 @@ options:
   entry_search_path:
     description:
       - Schemas in which single objects find what they use when a table that is gone is brought back. A list for each
-        object, by its name as in O(expected_differences), V(TABLE public.people) say.
+        object, by its name as in O(expected_differences), for example V(TABLE public.people).
       - For what works because a role or a database sets a C(search_path), and fails in a restore because a dump has
         none, such as a generated column whose function calls another one without its schema.
     type: dict

@@ -11,10 +11,11 @@ short_description: Refuse a run that would do nothing, or something else than wa
 version_added: 0.1.0
 description:
   - Fails where C(--tags) or C(--skip-tags) select nothing of the playbook, which would end well and do nothing.
-  - Fails where a variable of a host has almost the name of one of the collection's, C(backup_recipient) say. What it is
-    to set is not set then. Names that are a letter or two away are refused, and all others are the user's own.
-  - Fails where a variable of a host has a value that cannot be meant, C(no) for a port say, which would count as
-    not given.
+  - Fails where a variable of a host has almost the name of one of the collection's, for example C(backup_recipient).
+    What it is to set is not set then. Names that are a letter or two away are refused, and all others are the user's
+    own.
+  - Fails where a variable of a host has a value that cannot be meant, for example C(no) for a port, which would count
+    as not given.
   - Fails where O(that) is false, in one line.
   - The playbooks call it first. It runs where C(ansible-playbook) does, and needs the tag C(always).
 requirements:

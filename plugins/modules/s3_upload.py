@@ -68,7 +68,7 @@ options:
     description: Key for O(sse=aws:kms). By default the account's own key for S3.
     type: str
   storage_class:
-    description: Storage class of the object, V(STANDARD_IA) say.
+    description: Storage class of the object, for example V(STANDARD_IA).
     type: str
   object_lock:
     description:

@@ -29,7 +29,7 @@ options:
   expect:
     description:
       - What should be there. C(daily) with a number of days wants daily backups of so many, C(pitr) with a length of
-        time, V(7d) say, wants point-in-time recovery that goes back so far.
+        time, for example V(7d), wants point-in-time recovery that goes back so far.
       - With point-in-time recovery Supabase makes no daily backups. With C(daily) that is no fault as long as the
         recovery goes back as far.
       - C(within) says how old the newest backup, or the last moment of the recovery, may be, V(26h) by default.

@@ -31,7 +31,7 @@ attributes:
 options:
   to:
     description:
-      - A moment in the past, V(2026-11-23T06:00:00Z) say, by point-in-time recovery. Without a zone it is UTC.
+      - A moment in the past, for example V(2026-11-23T06:00:00Z), by point-in-time recovery. Without a zone it is UTC.
       - Exactly one of O(to), O(backup_id) and O(restore_point) is needed.
     type: str
   backup_id:

@@ -45,8 +45,8 @@ options:
   query:
     description:
       - A single C(SELECT), without a semicolon.
-      - Tables, functions and types that are not PostgreSQL's own are written with their schema, V(public.orders) say,
-        because the search path is empty.
+      - Tables, functions and types that are not PostgreSQL's own are written with their schema, for example
+        V(public.orders), because the search path is empty.
       - It is run as it stands. Do not build it from texts that others supply.
     type: str
   columns:

@@ -119,7 +119,8 @@ def _public(kind: str, wanted: Mapping[str, Any]) -> set[str]:
 
 
 def _job(template: Mapping[str, Any], environment: Mapping[str, Any], wanted: Mapping[str, Any]) -> Object:
-    # What is none of our types, a key for SSH say, every template gets, but not what fetches the project say.
+    # What is none of our types, for example a key for SSH, every template gets, but not the one that fetches the
+    # project.
     elsewhere = not_of_jobs(wanted).values()
     ours = {known["name"] for known in wanted["credential_types"]} - set(template["credentials"])
     choices = {"environment": [environment["name"]], "databases": databases_of(environment, wanted)}

@@ -166,9 +166,9 @@ def _problems_of_schedule(one: Settings, environments: list[str]) -> Iterator[st
     if unknown := sorted(set(one.get("environments") or []) - set(environments)):
         yield f"{place} names the environment {unknown[0]}, which is none (there are {', '.join(environments)})"
     if not _TIME.fullmatch(one["time"]):
-        yield f"{place} has the time {one['time']} (write hours and minutes in quotes, '02:00' say)"
+        yield f"{place} has the time {one['time']} (write hours and minutes in quotes, for example '02:00')"
     if one["time_zone"] != "UTC" and one["time_zone"] not in (zoneinfo.available_timezones() or {one["time_zone"]}):
-        yield f"{place} has the time zone {one['time_zone']}, which is none (Europe/Berlin say)"
+        yield f"{place} has the time zone {one['time_zone']}, which is none (for example Europe/Berlin)"
     if one.get("month_day") is not None and not 1 <= one["month_day"] <= 31:
         yield f"{place} has the month_day {one['month_day']} (1 to 31)"
     if one.get("days") and one.get("month_day"):

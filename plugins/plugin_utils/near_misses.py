@@ -11,7 +11,7 @@ DISTANCE = 2
 _SHORTEST = 8
 """Of a shorter name too many words are a letter or two away."""
 _LONG = 6
-"""Of a name whose words after the first are shorter, backup_kind say, one letter may be wrong and no two."""
+"""Of a name whose words after the first are shorter, for example backup_kind, one letter may be wrong and no two."""
 
 
 def near_misses(names: Iterable[str], known: Collection[str]) -> dict[str, str]:

@@ -79,7 +79,7 @@ class AwxClient:
             raise ControllerError(self._step, f"the controller refuses it: {_plain(body)}")
         if method == "POST" and isinstance(answer["json"], dict) and "results" in answer["json"]:
             redirected = f"{self._host} leads elsewhere, where what is sent gets lost"
-            raise ControllerError("connect to the controller", redirected, hint="begin it with https://, say")
+            raise ControllerError("connect to the controller", redirected, hint="begin it with https://")
         # From now on it is known to be there.
         self._step = "ask the controller"
         return answer["json"]

@@ -74,7 +74,7 @@ def _parsed(name: str, text: str) -> list[Any]:
             return found
     if text.endswith("]") and not set(text[1:-1]) & set("[]{}\"'"):
         return [entry for part in text[1:-1].split(",") if (entry := part.strip())]
-    raise ConfigError(STEP, f"{name} begins with a bracket and is no list in JSON", hint='["one", "two"], say')
+    raise ConfigError(STEP, f"{name} begins with a bracket and is no list in JSON", hint='for example ["one", "two"]')
 
 
 def _check_dictionaries(name: str, entries: Any, options: Mapping[str, Any]) -> None:

@@ -90,7 +90,8 @@ def only_by_action(step: str) -> Operation:
 
 
 def _drop_empty(params: dict[str, Any], spec: Mapping[str, Any]) -> None:
-    """Leave out the empty texts in what is given in lists, of locations say: a survey's empty answer is none."""
+    """Leave out the empty texts in what is given in lists, for example of locations: a survey's empty answer is
+    none."""
     for name, option in spec.items():
         if option.get("elements") == "dict" and isinstance(given := params.get(name), list):
             params[name] = [

@@ -48,7 +48,7 @@ def parse_time(text: str, what: str) -> datetime:
         found = datetime.fromisoformat(text.strip().upper().replace("Z", "+00:00"))
         return found.replace(tzinfo=timezone.utc) if found.utcoffset() is None else found.astimezone(timezone.utc)
     except (ValueError, OverflowError):
-        hint = "2026-11-23 or 2026-11-23T06:00:00Z, say"
+        hint = "for example 2026-11-23 or 2026-11-23T06:00:00Z"
         raise ConfigError(STEP, f"{what}: {text!r} is no time", hint=hint) from None
 
 

@@ -78,7 +78,7 @@ def test_dictionaries_are_taken_as_json() -> None:
         (
             "recipients",
             '["hidden"',
-            r'recipients begins with a bracket and is no list in JSON \(\["one", "two"\], say\)',
+            r'recipients begins with a bracket and is no list in JSON \(for example \["one", "two"\]\)',
         ),
         ("recipients", {"a": "hidden"}, r"recipients is one dictionary \(give a list, with a dash before each entry\)"),
         ("locations", {"name": "hidden"}, "locations is one dictionary"),

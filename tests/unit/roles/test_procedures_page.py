@@ -57,7 +57,9 @@ def existing() -> set[str]:
 
 
 def test_the_page_names_what_others_may_give() -> None:
-    rows = re.findall(r"^\| `([a-z_]+)` \| (.+) \|$", PAGE.partition("what others may give |")[2], re.MULTILINE)
+    rows = re.findall(
+        r"^\| `([a-z_]+)` \| (.+) \|$", PAGE.partition("whose values may come from others |")[2], re.MULTILINE
+    )
     named = {playbook: re.findall(r"`([a-z_]{5,})`", told.partition(", but no ")[0]) for playbook, told in rows}
     assert {name: sorted(told) for name, told in named.items()} == {
         name: sorted(value.name for value in values_of(name)) for name in VALUES

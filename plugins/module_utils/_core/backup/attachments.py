@@ -46,7 +46,7 @@ class Attachment:
         match = _NAME.fullmatch(str(options["name"]))
         if match is None or match[1] in taken:
             raise ConfigError(
-                STEP, f"attachment {options['name']!r}: the name cannot be used", hint="incident.txt, say"
+                STEP, f"attachment {options['name']!r}: the name cannot be used", hint="for example incident.txt"
             )
         try:
             data = base64.b64decode(str(options["content"]), validate=True)

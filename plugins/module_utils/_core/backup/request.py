@@ -160,7 +160,7 @@ class BackupRequest:
             parse_name(pattern)
             if not pattern.strip("*?. "):
                 raise ConfigError(
-                    STEP, f"exclude_table_data: {pattern!r} would leave everything out", hint="demo_*, say"
+                    STEP, f"exclude_table_data: {pattern!r} would leave everything out", hint="for example demo_*"
                 )
 
     @property

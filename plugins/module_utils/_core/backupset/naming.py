@@ -103,7 +103,9 @@ class SetId(NamedTuple):
                 return cls(datetime.fromisoformat(f"{match[2]}T{match[3]}Z"), match[1])
             except ValueError:
                 pass
-        raise ConfigError("check the names", f"{text!r} is not the id of a backup", hint="weekly_20261123_000000, say")
+        raise ConfigError(
+            "check the names", f"{text!r} is not the id of a backup", hint="for example weekly_20261123_000000"
+        )
 
     def __str__(self) -> str:
         # strftime takes three times as long.

@@ -19,7 +19,8 @@ _VERSION = 1
 
 
 def default_directory() -> str | None:
-    """Where caches are kept (XDG Base Directory Specification); None for a user without a home, in a container say."""
+    """Where caches are kept (XDG Base Directory Specification); None for a user without a home, for example in a
+    container."""
     place = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     return os.path.join(place, "mobul.backup") if os.path.isabs(place) else None
 

@@ -89,7 +89,7 @@ class Row:
 def databases_of(catalogue: Catalogue, adopt: str | None = None) -> list[Row]:
     """The databases that a label's sets are of, in the order of time.
 
-    With keys, only proven sets have a say. Those from the future have none: a wrong clock has put them there.
+    With keys, only proven sets count. Those from the future do not count: a wrong clock has put them there.
 
     :param adopt: sets of this one are not counted.
     """

@@ -14,7 +14,7 @@ _FREE = contextlib.nullcontext()
 class InFlight:
     """An amount that threads share; whoever wants more than all of it gets it alone.
 
-    :param limit: of what is held at the same time, in bytes say.
+    :param limit: of what is held at the same time, for example in bytes.
     """
 
     def __init__(self, limit: int) -> None:

@@ -112,7 +112,7 @@ class State:
                 raise ControllerError(
                     "look at the controller",
                     f"the credential {key.partition(':')[2]} is one of the kind {kind}, which no job takes",
-                    hint="leave it out of awx_environments, or name it where it is used, in awx_project say",
+                    hint="leave it out of awx_environments, or name it where it is used, for example in awx_project",
                 )
 
     def links(self, one: DesiredObject, part: str) -> list[int]:

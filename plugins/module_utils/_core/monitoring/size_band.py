@@ -2,8 +2,8 @@
 
 What is looked at are the steps between neighbours, as ratios: a database that grows by two percent a week has steps of
 two percent, and its next set is expected to be that much larger. The expected step is the median of the last ones, and
-their spread the median of their distances from it (MAD), so that a single outlier, one purge say, moves neither. A
-jump that has been seen twice, the load of a campaign and its purge say, is usual from then on.
+their spread the median of their distances from it (MAD), so that a single outlier, for example one purge, moves
+neither. A jump that has been seen twice, for example the load of a campaign and its purge, is usual from then on.
 
 ``tools/size_band.py`` prints how often that alarms for nothing, and what it sees.
 """

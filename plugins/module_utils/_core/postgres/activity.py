@@ -101,7 +101,7 @@ def activity_reported(options: ConnectionOptions) -> Iterator[None]:
 
 def _watch(options: ConnectionOptions, over: threading.Event) -> None:
     while not over.wait(_EVERY_SECONDS):
-        # A session that was ended, by the restore itself say, is opened again.
+        # A session that was ended, for example by the restore itself, is opened again.
         with contextlib.suppress(Exception), contextlib.closing(connect(options, lock_timeout=1)) as connection:
             if not _may_look(connection):
                 return

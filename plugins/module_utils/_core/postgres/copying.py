@@ -58,7 +58,7 @@ _ASKED_WRONGLY = ("0A", "22", "25", "42")
 """Classes of SQLSTATEs that say that the statement cannot be right; of others, the server may be to blame."""
 
 _HINTS = {
-    "42P01": "write tables with their schema, public.orders say: the search_path is empty",
+    "42P01": "write tables with their schema, for example public.orders: the search_path is empty",
     "42883": "write functions that are not PostgreSQL's own with their schema: the search_path is empty",
     "42704": "write types that are not PostgreSQL's own with their schema: the search_path is empty",
     "42P11": "exactly one SELECT, without a semicolon",

@@ -95,7 +95,8 @@ def count_rows(
 
     Locks are given back after every few tables, so that any number of tables fits the server's lock table.
 
-    :param connection: in a transaction, a snapshot's session say; ``connection.cancel()`` ends it from elsewhere.
+    :param connection: in a transaction, for example a snapshot's session; ``connection.cancel()`` ends it from
+        elsewhere.
     :param on_locked: see :data:`OnLocked`.
     :raises SourceError: a table is gone, locked, or no table any more, or the session ended.
     """

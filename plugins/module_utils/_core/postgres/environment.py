@@ -67,9 +67,9 @@ def child_environment_for(
     The password, and parameters that have no environment variable, are in files that only this user can read;
     on Linux they have no name in any directory and end with this process, whatever ends it.
 
-    :param server_version_num: of a server that is reached directly, 170010 say: timeouts that the role has set are
-        then switched off from the first moment, and so is a default of read-only transactions. None where a pooler is
-        between, which would refuse that. So are event triggers, where the role may.
+    :param server_version_num: of a server that is reached directly, for example 170010: timeouts that the role has set
+        are then switched off from the first moment, and so is a default of read-only transactions. None where a pooler
+        is between, which would refuse that. So are event triggers, where the role may.
     :param tables_only: whether the child is to be refused to read views and foreign tables, where the server can.
     """
     inherited = {name: os.environ[name] for name in VARIABLES.values() if name in os.environ}

@@ -18,7 +18,7 @@ _DIRECT = r"\bdb\.\w+\.supabase\.co"
 
 _HINTS = (
     (r"password authentication failed|no password supplied", "check login_user and login_password"),
-    (r"Tenant or user not found", "a pooler of Supabase expects login_user as role.project, postgres.abcd say"),
+    (r"Tenant or user not found", "a pooler of Supabase expects login_user as role.project, for example postgres.abcd"),
     (r"no pg_hba\.conf entry", "the server's pg_hba.conf does not let this role in from here; ssl_mode may matter"),
     (r'database "[^"]*" does not exist', "check login_db"),
     (r'role "[^"]*" does not exist', "check login_user"),

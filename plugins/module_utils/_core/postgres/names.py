@@ -28,7 +28,7 @@ def identifier(*names: str) -> str:
 
 
 def quoted(name: str) -> str:
-    """One name, of a role say, for a statement that a person is to execute."""
+    """One name, for example of a role, for a statement that a person is to execute."""
     if _PLAIN.fullmatch(name):
         return name
     text = identifier(name)

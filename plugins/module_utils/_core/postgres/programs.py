@@ -65,8 +65,8 @@ def find_program(name: str, server_version_num: int, pg_bin_dir: str | None = No
 
     A newer pg_dump than needed would make an archive that the server's own pg_restore cannot read.
 
-    :param name: ``pg_dump``, say.
-    :param server_version_num: ``170010``, say.
+    :param name: for example ``pg_dump``.
+    :param server_version_num: for example ``170010``.
     :param pg_bin_dir: look nowhere else.
     :raises PreflightError: there is none; says which there are and what to install.
     """

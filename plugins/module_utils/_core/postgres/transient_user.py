@@ -164,7 +164,7 @@ def check_possible() -> None:
         raise PreflightError(
             STEP,
             "only root can; as the drill's own user, code in the backup could read its keys and credentials",
-            hint="use target: server, or run the drill as root, with become: true say",
+            hint="use target: server, or run the drill as root, for example with become: true",
         )
     for kind in ("uid", "gid"):
         try:

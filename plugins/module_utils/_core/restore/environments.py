@@ -11,7 +11,7 @@ def require_environment(expected: str | None) -> None:
         raise ConfigError(
             "check the options",
             "expect_environment is missing",
-            hint="say which environment the database belongs to: expect_environment: staging, say",
+            hint="say which environment the database belongs to, for example expect_environment: staging",
         )
 
 

@@ -42,7 +42,7 @@ class Expanding:
         raise NotImplementedError
 
     def close(self) -> None:
-        """Release what it holds, a program say; called when no more is wanted of the stream, whole or not."""
+        """Release what it holds, for example a program; called when no more is wanted of the stream, whole or not."""
 
     def update(self, chunk: bytes) -> bytes:
         """All of :meth:`pieces` at once, for a small stream; :class:`FormatError` for too much."""

@@ -46,7 +46,7 @@ class Derivation:
     """How a key comes from a password.
 
     :param kdf: ``pbkdf2``, or ``legacy`` for EVP_BytesToKey with one iteration.
-    :param digest: name of the hash, ``sha256`` or ``md5`` say.
+    :param digest: name of the hash, for example ``sha256`` or ``md5``.
     """
 
     kdf: str

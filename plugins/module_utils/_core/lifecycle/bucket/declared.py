@@ -100,7 +100,7 @@ def _policies(given: object) -> list[Policy]:
     if isinstance(given, Sequence) and not isinstance(given, str) and given:
         return [policy for one in given for policy in _policies(one)]
     if given is not None and not isinstance(given, Mapping):
-        hint = "{weekly: 90d, monthly: 1y}, say, or a list of such"
+        hint = "for example {weekly: 90d, monthly: 1y}, or a list of such"
         raise ConfigError(STEP, "retention is neither a policy nor a list of policies", hint=hint)
     return [Policy.parse(given)]
 

@@ -45,7 +45,9 @@ class HoldRequest:
         held = params["state"] == "held"
         reason = params["reason"].strip()
         if not reason:
-            raise ConfigError(STEP, "the reason is empty", hint="say for whom and why: an incident's reference, say")
+            raise ConfigError(
+                STEP, "the reason is empty", hint="say for whom and why, for example an incident's reference"
+            )
         until = None if params["until"] is None else parse_until(params["until"], now)
         if until is not None and not held:
             raise ConfigError(STEP, "until is given with state: released", hint="only a hold has an end")

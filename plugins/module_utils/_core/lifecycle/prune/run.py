@@ -38,7 +38,7 @@ def run_backup_prune(params: Mapping[str, Any], check_mode: bool) -> dict[str, A
     policy = Policy.parse(params["policy"])
     if params["unfinished_after"] < 1:
         raise ConfigError(
-            "check the options", f"unfinished_after is {params['unfinished_after']}", hint="hours, 24 say"
+            "check the options", f"unfinished_after is {params['unfinished_after']}", hint="give hours, for example 24"
         )
     keys, record_keys = load_verify_keys(params["verify_key"]), record_verify_keys(params)
     with objects_stay(), contextlib.ExitStack() as stack:

@@ -54,7 +54,9 @@ class Policy:
         :raises ConfigError: it is empty, or says something that cannot be meant.
         """
         if given is not None and not isinstance(given, Mapping):
-            raise ConfigError(STEP, f"{given!r} is no policy", hint="kinds with their periods, {weekly: 90d}, say")
+            raise ConfigError(
+                STEP, f"{given!r} is no policy", hint="give kinds with their periods, for example {weekly: 90d}"
+            )
         if given is not None and not given:
             raise ConfigError(STEP, "the policy is empty", hint="leave it out for the default, or name what differs")
         given = given or {}

@@ -18,7 +18,8 @@ _PIECE_BYTES = 256 * 1024
 class Upload:
     """A ``POST operations/uploadfile`` (multipart/form-data, RFC 7578) with a chunked body (RFC 9112, 7.1).
 
-    A body that breaks off, because this process was killed say, is an error for rclone and no end of the object.
+    A body that breaks off, for example because this process was killed, is an error for rclone and no end of the
+    object.
 
     :param remote: the root, as rclone writes it.
     :param path: of the object, below the root.

@@ -36,7 +36,7 @@ class LazyClient:
         self._thread.start()
 
     def get(self) -> Any:
-        """The client; raises what went wrong while it was made, ImportError say."""
+        """The client; raises what went wrong while it was made, for example ImportError."""
         self._thread.join()
         if self._error is not None:
             raise self._error

@@ -104,7 +104,7 @@ def parse_settings(options: Mapping[str, object]) -> S3Settings:
         raise given.error("sse_kms_key_id is given without sse: aws:kms")
     storage_class = given.text("storage_class") or None
     if storage_class and not _STORAGE_CLASS.fullmatch(storage_class):
-        raise given.error("storage_class is not one", hint="STANDARD or STANDARD_IA, say")
+        raise given.error("storage_class is not one", hint="for example STANDARD or STANDARD_IA")
     return S3Settings(
         name=given.name,
         bucket=bucket,
@@ -164,7 +164,7 @@ def _endpoint_url(given: Options) -> str | None:
     url = given.text("endpoint_url")
     if not url:
         return None
-    hint = "https://s3.example.com or http://127.0.0.1:9000, say"
+    hint = "for example https://s3.example.com or http://127.0.0.1:9000"
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -197,7 +197,7 @@ def _choice(given: Options, key: str, choices: tuple[str, ...]) -> str | None:
 def _object_lock(given: Options, value: object) -> ObjectLock | None:
     if not value:
         return None
-    hint = "{mode: GOVERNANCE, days: 30}, say"
+    hint = "for example {mode: GOVERNANCE, days: 30}"
     if not isinstance(value, Mapping) or set(value) != {"mode", "days"}:
         raise given.error("object_lock needs mode and days, and nothing else", hint=hint)
     mode, days = str(value["mode"]).upper(), str(value["days"])

@@ -53,7 +53,7 @@ class Store:
     def call(self, step: str, operation: str, key: str | None = None, **parameters: Any) -> dict[str, Any]:
         """Send one request, with the client library's own retries; return its reply.
 
-        :param operation: the client's method, ``put_object`` say.
+        :param operation: the client's method, for example ``put_object``.
         :param key: below the prefix; None for a request about the bucket.
         :raises S3Error: it failed for good.
         """

@@ -25,7 +25,7 @@ class Announcement:
     """The message that a procedure begins, or how it ended.
 
     :param state: ``begun``, ``go`` or ``no_go``.
-    :param subject: the procedure and what it is for: ``pre_deploy v1.2``, say.
+    :param subject: the procedure and what it is for: for example ``pre_deploy v1.2``.
     :param lines: what else there is to say.
     :param thread: the same in all announcements of one run, and in no other.
     """
@@ -40,7 +40,7 @@ class Announcement:
 class Alert:
     """The findings of one procedure for one database.
 
-    :param source: the procedure: ``weekly``, say.
+    :param source: the procedure: for example ``weekly``.
     :param findings: one for each condition, the worst first.
     :param announcement: what is told beside them.
     """

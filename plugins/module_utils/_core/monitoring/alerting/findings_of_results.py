@@ -74,7 +74,7 @@ def _reason(result: Result) -> str:
     # A task whose output is hidden (no_log) has no message.
     reason = str(result.get("msg") or result.get("censored") or _UNKNOWN).strip()
     lines = str(result.get("module_stderr") or "").strip().splitlines()
-    # Of a module that could not even start, a missing Python say, the message says less than its last words.
+    # Of a module that could not even start, for example a missing Python, the message says less than its last words.
     return f"{reason}\n{lines[-1]}" if lines else reason
 
 

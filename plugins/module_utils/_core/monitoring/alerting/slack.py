@@ -51,7 +51,8 @@ class SlackChannel(Channel):
 
         def deliver(seconds: float) -> None:
             status, answer = post_json(self.webhook_url, document, ca_cert=self.ca_cert, seconds=seconds)
-            # What stands between and answers all by itself, the login page of a network say, has taken no message.
+            # What stands between and answers all by itself, for example the login page of a network, has taken no
+            # message.
             if (status, answer) != (200, "ok"):
                 raise DeliveryError(f"the answer is {status} {answer!r}, and not 200 'ok'")
 

@@ -50,7 +50,7 @@ class RestoreRequest:
             raise ConfigError(OPTIONS, message, hint="give one of to, backup_id and restore_point; nothing was changed")
         expected, environment = params["expect_environment"], params["environment"]
         if not expected:
-            hint = "say which environment the project belongs to: expect_environment: staging, say"
+            hint = "say which environment the project belongs to: for example expect_environment: staging"
             raise ConfigError(OPTIONS, "expect_environment is missing", hint=hint)
         if environment and environment != expected:
             message = f"the project is of environment {environment!r}, and expect_environment is {expected!r}"
@@ -71,7 +71,7 @@ class RestoreRequest:
 def _moment(text: str, now: datetime) -> datetime:
     if text.strip().lstrip("+-0.") == "" or text.strip().lower() == "now":
         # The platform takes 0 for now.
-        hint = "give the moment to go back to: 2026-11-23T06:00:00Z, say"
+        hint = "give the moment to go back to, for example 2026-11-23T06:00:00Z"
         raise ConfigError(OPTIONS, f"to is {text!r}: nothing would be restored", hint=hint)
     found = parse_time(text, "to").replace(microsecond=0)
     if found >= now:

@@ -141,7 +141,8 @@ def open_maintenance(options: ConnectionOptions, database: str, lock_timeout: in
 def close_maintenance(connection: Connection) -> None:
     """End the session, with its lock gone when this returns: a server notices a session's end a moment later.
 
-    Whoever restores the same database next, the next drill in the same run say, must not meet the lock of the last one.
+    Whoever restores the same database next, for example the next drill in the same run, must not meet the lock of the
+    last one.
     """
     from psycopg2 import Error
 

@@ -114,7 +114,7 @@ class Drill:
                 own = contents.good.manifest.database.system_identifier
                 if own is not None and own == system_identifier(plan.maintenance):
                     rehearsal.warnings.append(
-                        "this is the very server that was backed up: use another one, staging say"
+                        "this is the very server that was backed up: use another one, for example staging"
                     )
                 if only_check:
                     for line in plan.forecast.lines():

@@ -1,8 +1,8 @@
 """What a database has that the backup does not, and that depends on what is about to be made anew.
 
 Views and functions, keys and partitions of other tables are taken down before and put up again after the restore. What
-has rows of its own and cannot be without what is replaced, a table with a column of a type from the backup say, would
-lose them: it is named before anything is touched.
+has rows of its own and cannot be without what is replaced, for example a table with a column of a type from the backup,
+would lose them: it is named before anything is touched.
 """
 
 from __future__ import annotations

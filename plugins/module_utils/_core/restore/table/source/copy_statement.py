@@ -38,12 +38,12 @@ class Copy:
 def copy_of(text: str, encoding_statement: str) -> Copy:
     """Read a COPY statement.
 
-    :param encoding_statement: ``SET client_encoding = 'LATIN1';``, say.
+    :param encoding_statement: for example ``SET client_encoding = 'LATIN1';``.
     :raises FormatError: it is none that pg_dump writes.
     """
     found = CopyStatement.parse(text)
     if found is None:
-        raise FormatError(STEP, "the rows are no output of COPY: it was made with --inserts, say", hint=OTHERWISE)
+        raise FormatError(STEP, "the rows are no output of COPY (was the dump made with --inserts?)", hint=OTHERWISE)
     named = _ENCODING.match(encoding_statement)
     return Copy(
         found.table,

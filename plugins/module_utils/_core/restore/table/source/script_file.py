@@ -109,7 +109,7 @@ def copies_of(pieces: Iterator[bytes]) -> Iterator[Copy]:
 
 
 def _read(statement: bytes, encoding: str) -> Copy | None:
-    """None for text of something else, a function's body say."""
+    """None for text of something else, for example a function's body."""
     try:
         return copy_of(statement.decode(codec_of(encoding), "surrogateescape"), encoding)
     except FormatError:
