@@ -141,7 +141,7 @@ class Stage:
             path.mkdir(parents=True, mode=0o700)
 
     def prepare(self) -> None:
-        """Keys of every kind that a contender wants."""
+        """Make keys of every kind that a contender needs."""
         for path in (self.keys, BENCH / "home", BENCH / "gnupg"):
             path.mkdir(parents=True, exist_ok=True, mode=0o700)
         identities = [X25519Identity.generate() for _ in range(2)]

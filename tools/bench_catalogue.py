@@ -76,12 +76,12 @@ def count_requests(name: str, location: dict[str, Any], *, check: bool) -> dict[
 
 
 def title_of(name: str, state: str, *, check: bool) -> str:
-    """What a run is called."""
+    """The title of a run."""
     return f"{name}{', check mode' if check else ''}, {state}"
 
 
 def log() -> Path:
-    """Where what the programs say goes."""
+    """The file that gets the programs' output."""
     return BENCH / "log.txt"
 
 

@@ -109,7 +109,7 @@ class Bench:
             Pipeline(FileSource(file), transforms, [sink], counted=counted).run_apart()
 
     def calls(self) -> int:
-        """How many times the work counts."""
+        """The number of calls that the work makes."""
         counted: list[int] = []
         original = progress.advance
         progress.advance = counted.append

@@ -35,7 +35,7 @@ class ActionModule(ControllerAction):
     options = RUN_SUMMARY
 
     def work(self, params: dict[str, Any], task_vars: dict[str, Any]) -> dict[str, Any]:
-        """Tell what the task asks for."""
+        """Return the table of the run, or the message of the task."""
         if params["state"] == "noted":
             return {"changed": False}
         if params["state"] == "run":

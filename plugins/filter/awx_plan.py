@@ -42,5 +42,5 @@ class FilterModule:
     """The class by which Ansible finds the filter."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
-        """Name of the filter -> its function."""
+        """A mapping from the filter's name to its function."""
         return {"awx_plan": make_plan}

@@ -26,7 +26,7 @@ class ControllerAction(ResolvedArguments, ActionBase):  # type: ignore[misc]
     options: ClassVar[Mapping[str, Any]]
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Check the arguments, and do what they say."""
+        """Check the arguments, do the work and return the result."""
         refuse_unresolved(self, task_vars or {}, "")
         result: dict[str, Any] = super().run(tmp, task_vars)
         _validated, params = self.validate_argument_spec(argument_spec=self.options)

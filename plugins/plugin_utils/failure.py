@@ -50,7 +50,7 @@ class Failure(AnsibleAction):  # type: ignore[misc]
 
     @property
     def omit_exception_key(self) -> bool:
-        """There is no traceback to be shown."""
+        """True, so that Ansible shows no traceback."""
         return True
 
 

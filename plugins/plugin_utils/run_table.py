@@ -20,7 +20,7 @@ _SHOWN = 80
 
 @dataclass(frozen=True)
 class Outcome:
-    """How it went for one host."""
+    """The outcome of the run for one host."""
 
     host: str
     status: str
@@ -65,7 +65,7 @@ def outcome_of(host: str, noted: bool, results: Sequence[Mapping[str, Any]], *, 
 
 
 def table(title: str, outcomes: Sequence[Outcome]) -> list[str]:
-    """The lines of the table, the worst first."""
+    """The lines of the table; failed hosts come first."""
     named = {status: [one for one in outcomes if one.status == status] for status in _WORST_FIRST}
     lines = [f"{title}: {len(named[GOOD])} of {len(outcomes)} good"]
     bad = [one for status in _WORST_FIRST[:-1] for one in named[status]]

@@ -45,7 +45,7 @@ def pieces(data: bytes, sizes: Sequence[int]) -> Iterator[bytes]:
 
 
 def encrypt(data: bytes, recipients: Sequence[Recipient], *, armor: bool = False, sizes: Sequence[int] = ()) -> bytes:
-    """A whole age file."""
+    """Return a complete age file as bytes."""
     encryptor = Encryptor(recipients, armor=armor)
     return b"".join([*(encryptor.update(piece) for piece in pieces(data, sizes)), encryptor.finalize()])
 
@@ -74,10 +74,10 @@ class Served:
         self.requests: list[tuple[int, int]] = []
 
     def fetch(self, offset: int, length: int) -> bytes:
-        """As :class:`SeekableReader` wants it."""
+        """Return the bytes of a range, as :class:`SeekableReader` calls it."""
         self.requests.append((offset, length))
         return self.data[offset : offset + length]
 
     def reader(self, identities: Sequence[Identity]) -> SeekableReader:
-        """Over the whole file."""
+        """Return a reader of the complete file."""
         return SeekableReader(self.fetch, len(self.data), identities)

@@ -224,7 +224,7 @@ class AlertServices(Loopback):
         }
 
     def answer(self, path: str, body: bytes) -> Reply:
-        """What is said to a request."""
+        """Return the answer to a request."""
         with self._lock:
             self.asked.append(path)
             if self.replies:
@@ -286,19 +286,19 @@ def _handler(services: AlertServices) -> type[BaseHTTPRequestHandler]:
 
 @dataclass
 class Desk:
-    """Where all alerts of a test arrive."""
+    """The services that receive all alerts of a test."""
 
     mail: MailServer
     services: AlertServices
 
     @property
     def channels(self) -> list[dict[str, Any]]:
-        """A channel of each kind that needs no library."""
+        """The options of one channel of each kind that needs no library."""
         return [self.mail.channel, self.services.slack, self.services.pagerduty]
 
 
 @contextlib.contextmanager
 def alert_desk(certificates: Certificates) -> Iterator[Desk]:
-    """A mail server, Slack and PagerDuty, empty."""
+    """Start a mail server, Slack and PagerDuty without messages."""
     with MailServer(certificates) as mail, AlertServices() as services:
         yield Desk(mail, services)

@@ -12,7 +12,7 @@ from .awx_tables import APPROVAL, ASSOCIATED, EDGES, REFERENCES, Record, specifi
 
 
 class Answers:
-    """Answers of whoever has the tables."""
+    """Builds the answers of a controller from its tables."""
 
     tables: dict[str, dict[int, Record]]
     associations: dict[tuple[str, int, str], list[int]]
@@ -20,18 +20,18 @@ class Answers:
     largest_page: int
 
     def find(self, table: str, number: str) -> Record:
-        """One object."""
+        """Return one object as its record."""
         raise NotImplementedError
 
     def page(self, path: str, found: list[Record], query: Mapping[str, str]) -> Record:
-        """One page of a list."""
+        """Return one page of a list, with its count and links."""
         size, page = min(int(query.get("page_size", self.page_size)), self.largest_page), int(query.get("page", 1))
         more = f"{ROOT}{path}/?" + urlencode({**query, "page": page + 1}) if len(found) > size * page else None
         shown = [self.shown(one) for one in found[size * (page - 1) : size * page]]
         return {"count": len(found), "next": more, "previous": None, "results": shown}
 
     def shown(self, record: Record) -> Record:
-        """An object as an answer has it."""
+        """Return an object in the form of the API's answers."""
         table = record.get("_table", "")
         if not table:
             return record

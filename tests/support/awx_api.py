@@ -91,7 +91,7 @@ class Controller(Checks, Answers):
         return self
 
     def encrypt(self, certificate: Path, key: Path) -> None:
-        """Speak TLS from now on."""
+        """Use TLS for all further connections."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
@@ -111,7 +111,7 @@ class Controller(Checks, Answers):
         return sorted(one.get("name", one.get("identifier")) for one in self.listed(table) if not one.get("managed"))
 
     def associated(self, table: str, name: str, kind: str) -> list[str]:
-        """The names of what belongs to an object."""
+        """The names of the objects that are associated with an object."""
         target = self.tables[ASSOCIATED[kind]]
         numbers = self.associations[table, self.named(table, name)["id"], kind]
         return [target[number].get("name") or target[number]["identifier"] for number in numbers]
@@ -121,7 +121,7 @@ class Controller(Checks, Answers):
         return [one for one in self.requests if one[0] != "GET"]
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
-        """Status and body; one request at a time."""
+        """Return the status and body for a request; one request at a time."""
         with self._lock:
             self.requests.append((method, path))
             try:
@@ -198,7 +198,7 @@ class Controller(Checks, Answers):
             project["status"] = self.fetched_as if project["looks"] >= self.looks else "pending"
 
     def finish_removals(self) -> None:
-        """Have what is being removed be gone."""
+        """Remove the objects whose removal is pending."""
         for record in list(self.tables["inventories"].values()):
             if record.get("pending_deletion"):
                 self._delete("inventories", record)

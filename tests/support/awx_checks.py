@@ -22,11 +22,11 @@ class Checks:
         raise NotImplementedError
 
     def find(self, table: str, number: str) -> Record:
-        """One of them."""
+        """Return one object of a table."""
         raise NotImplementedError
 
     def check(self, table: str, wanted: Record, existing: Record | None) -> None:
-        """Refuse what a controller would."""
+        """Raise the error with which a controller refuses a request."""
         if (
             table == "execution_environments"
             and existing

@@ -25,7 +25,7 @@ class Unsafe(str):
 
 
 class _Dumper(yaml.SafeDumper):
-    """AWX marks all that a survey was answered with."""
+    """Writes YAML in which all answers of a survey are marked unsafe, as AWX does."""
 
 
 _Dumper.add_representer(Unsafe, lambda dumper, text: dumper.represent_scalar("!unsafe", str(text)))
@@ -73,7 +73,7 @@ class Jobs:
         return run
 
     def _inventory(self, number: int) -> str:
-        """What the inventory script of AWX prints."""
+        """The JSON that the inventory script of AWX prints."""
         hosts = [one for one in self._controller.listed("hosts") if one["inventory"] == number]
         groups = [one for one in self._controller.listed("groups") if one["inventory"] == number]
         told: dict[str, Any] = {
@@ -103,7 +103,7 @@ class Jobs:
         return text
 
     def _injected(self, template: Mapping[str, Any], directory: Path) -> dict[str, str]:
-        """Environment and files of the credentials."""
+        """The environment and the files that the credentials give a job."""
         found: dict[str, str] = {}
         environment = ImmutableSandboxedEnvironment()
         for number in self._controller.associations["job_templates", template["id"], "credentials"]:

@@ -50,7 +50,7 @@ class Refusal(Exception):
 
 
 class _Namespace:
-    """What stands in an injector as ``tower``."""
+    """The value of ``tower`` in an injector's template."""
 
     filename: Any = None
 
@@ -150,7 +150,7 @@ def check_notification(record: Mapping[str, Any]) -> None:
 
 
 def check_survey(spec: Mapping[str, Any]) -> None:
-    """A survey as AWX takes it."""
+    """Raise the error with which AWX refuses a survey."""
     if not {"name", "description", "spec"} <= set(spec):
         raise Refusal("error", "'name', 'description' or 'spec' missing")
     if not isinstance(spec["spec"], list) or not spec["spec"]:
@@ -188,7 +188,7 @@ def _choices(question: Mapping[str, Any]) -> list[str]:
 
 
 def survey_errors(spec: Mapping[str, Any], answers: Mapping[str, Any]) -> Iterator[str]:
-    """What is wrong with *answers*; nobody's answer is none."""
+    """The messages with which AWX refuses *answers*; a missing answer counts as none."""
     for one in spec.get("spec", []):
         name, answer = one["variable"], answers.get(one["variable"])
         if answer in (None, ""):

@@ -13,14 +13,14 @@ ROOT = "/api/v2/"
 
 
 class Served(Protocol):
-    """Who answers."""
+    """Anything that answers requests."""
 
     tokens: set[str]
     passwords: dict[str, str]
     version: str
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> tuple[int, Any]:
-        """Status and body of the answer to one request."""
+        """Return the status and body of the answer to one request."""
 
 
 def serve(controller: Served) -> ThreadingHTTPServer:
@@ -71,4 +71,4 @@ class _Handler(BaseHTTPRequestHandler):
         return False
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing."""
+        """Suppress the server's log."""

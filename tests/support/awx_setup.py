@@ -29,7 +29,7 @@ DEFAULTS = {name: value for name, value in _loaded("defaults/main.yml").items() 
 
 
 def plan_of(variables: Mapping[str, Any]) -> dict[str, Any]:
-    """What the filter makes of the role's variables."""
+    """The plan that the filter makes of the role's variables."""
     given = {**DEFAULTS, **variables}
     return make_plan(
         {
@@ -47,12 +47,12 @@ def plan_of(variables: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def mark_of(variables: Mapping[str, Any]) -> str:
-    """How what is ours is known."""
+    """The mark at the end of a description by which the role knows its objects."""
     return f"[mobul.backup.awx for {variables['awx_organization']}]"
 
 
 def options_of(controller: Controller, variables: Mapping[str, Any], **options: Any) -> dict[str, Any]:
-    """What the role gives the module."""
+    """The options that the role gives the module."""
     plan = plan_of(variables)
     if plan["problems"]:
         raise ValueError(plan["problems"][0])

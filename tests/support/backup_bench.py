@@ -36,7 +36,7 @@ class Keys:
 
 
 def make_keys(directory: Path) -> Keys:
-    """New keys in *directory*."""
+    """Make new keys in *directory* and return them."""
     recipients = []
     for name in ("ops", "escrow"):
         identity = X25519Identity.generate()
@@ -77,11 +77,11 @@ class Bench:
         return self.directory / "disk"
 
     def location(self, name: str = "disk") -> dict[str, Any]:
-        """A local location of that name."""
+        """The options of a local location of that name."""
         return {"name": name, "type": "local", "path": str(self.directory / name)}
 
     def options(self, server: PostgresServer, database: str, **changes: Any) -> dict[str, Any]:
-        """What pg_backup is told; *changes* replace or add."""
+        """The options of pg_backup; *changes* replace or add some."""
         return {
             **server.login(database),
             "pg_bin_dir": str(server.bin_dir),
@@ -94,11 +94,11 @@ class Bench:
         }
 
     def backup(self, server: PostgresServer, database: str, **changes: Any) -> dict[str, Any]:
-        """Run one in this process."""
+        """Run a backup in this process and return its report."""
         return backup(**self.options(server, database, **changes))
 
     def under_way(self, server: PostgresServer, database: str, **changes: Any) -> AbstractContextManager[Any]:
-        """Run one in a thread of its own."""
+        """Run a backup in another thread while the block runs."""
         return backup_under_way(**self.options(server, database, **changes))
 
     @contextmanager

@@ -115,7 +115,7 @@ class ModuleProcess(Child):
 
     @property
     def journal(self) -> str:
-        """What it has sent to the system's log."""
+        """The lines that the run has sent to the system's log."""
         return self._journal.read_text()
 
     @property
@@ -125,7 +125,7 @@ class ModuleProcess(Child):
         return int(lines["VmHWM"].split()[0]) * 1024
 
     def result(self) -> dict[str, Any]:
-        """Wait for its end; what it tells Ansible."""
+        """Wait for the end and return the result that Ansible gets."""
         stdout, stderr = self.process.communicate(timeout=PATIENCE)
         self.output = stdout + stderr
         try:

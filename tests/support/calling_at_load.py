@@ -66,7 +66,7 @@ def make_calling_at_load(server: PostgresServer, *, stored: bool) -> str:
 
 
 def heard(server: PostgresServer, name: str) -> list[str]:
-    """What was called since the last time."""
+    """The calls since the last time this was called."""
     ran = server.query("postgres", f"SELECT 1 FROM pg_stat_file('ran_{name}', true) AS f WHERE f.size > 0")
     server.query("postgres", f"COPY (SELECT 1) TO PROGRAM 'cat > /dev/null; rm -f ran_{name}'")
     return [*called(server, name), *["program" for _row in ran]]

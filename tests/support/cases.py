@@ -14,7 +14,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "data" / "cases"
 
 
 def case(name: str) -> str:
-    """Its statements."""
+    """The statements of the case."""
     return (FOLDER / f"{name}.sql").read_text()
 
 

@@ -19,7 +19,7 @@ def run_through(stage: Transform, data: bytes, size: int = 100_000) -> bytes:
 
 
 def decrypt(decryption: Decryption, data: bytes, size: int = 100_000) -> bytes:
-    """What *data* decrypts to."""
+    """Return the plain bytes of *data*."""
     return run_through(decryption.transform_for(data[:HEAD_BYTES], data[-TAIL_BYTES:]), data, size)
 
 

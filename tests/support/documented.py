@@ -31,7 +31,7 @@ _BREAKS = {"|", "||", "&&", ";", "&", "(", ")", "do", "done", "then"}
 
 
 class WrongError(Exception):
-    """The documentation says what is not so."""
+    """The documentation contains a wrong statement."""
 
 
 @functools.cache
@@ -236,7 +236,7 @@ def _check_python(words: list[str], _own: frozenset[str]) -> None:
 
 
 def _check_nothing(_words: list[str], _own: frozenset[str]) -> None:
-    """For what is looked at by whoever runs it."""
+    """Accept a block that another test runs."""
 
 
 _CHECKS = {

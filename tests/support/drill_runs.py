@@ -44,7 +44,7 @@ SELECT setval('numbers', 42);
 
 
 def make_shop(server: PostgresServer) -> str:
-    """A database with something of everything."""
+    """Make a database with objects of every kind."""
     name: str = server.create_database()
     server.query(name, SHOP)
     return name
@@ -69,7 +69,7 @@ def drill(bench: RestoreBench, server: PostgresServer, *, check_mode: bool = Fal
 
 
 def failures(report: Mapping[str, Any]) -> dict[str, str]:
-    """Check -> message of what failed."""
+    """A mapping from the name of each failed check to its message."""
     return {one["check"]: one["message"] for one in report["findings"] if one["status"] == "failed"}
 
 

@@ -28,5 +28,5 @@ REFRESH MATERIALIZED VIEW app.counted;
 
 
 def drop(server: PostgresServer, database: str, *tables: str) -> None:
-    """Drop tables and whatever depends on them."""
+    """Drop tables and all objects that depend on them."""
     server.psql(database, f"DROP TABLE {', '.join(tables)} CASCADE")

@@ -27,7 +27,7 @@ def examples(number: int) -> int:
 
 
 def is_long() -> bool:
-    """Whether this run leaves nothing out."""
+    """Whether this run makes all steps of each walk (``make test-long``)."""
     return settings().max_examples > _USUAL
 
 

@@ -28,7 +28,7 @@ class GnupgHome:
         return str(self.path)
 
     def run(self, *arguments: str | Path, stdin: bytes = b"", passphrase: str = "") -> bytes:
-        """Standard output of a gpg that must end well."""
+        """Run gpg, which must succeed, and return its standard output."""
         argv = ["gpg", "--homedir", str(self.path), "--batch", "--no-tty", "--pinentry-mode", "loopback"]
         argv += ["--passphrase", passphrase, "--quiet", *map(str, arguments)]
         done = subprocess.run(argv, input=stdin, capture_output=True)
@@ -49,11 +49,11 @@ class Key:
     key_id: str
 
     def public(self, *, armor: bool = True) -> bytes:
-        """The public key as a file holds it."""
+        """Return the exported public key as bytes."""
         return self.home.run(*(["--armor"] if armor else []), "--export", self.fingerprint)
 
     def secret(self, *, armor: bool = True, passphrase: str = "") -> bytes:
-        """The secret key as a file holds it."""
+        """Return the exported secret key as bytes."""
         options = ["--armor"] if armor else []
         return self.home.run(*options, "--export-secret-keys", self.fingerprint, passphrase=passphrase)
 
@@ -72,7 +72,7 @@ class Keys:
 def make_key(
     home: GnupgHome, address: str, *, passphrase: str = "", expire: str = "never", encrypts: bool = True
 ) -> Key:
-    """A new key on Curve25519."""
+    """Make a new key on Curve25519 and return it."""
     home.run("--quick-gen-key", f"Throw Away <{address}>", "ed25519", "cert", expire, passphrase=passphrase)
     listing = home.run("--with-colons", "--list-keys", f"<{address}>").decode().splitlines()
     fingerprint = [line.split(":")[9] for line in listing if line.startswith("fpr:")][-1]

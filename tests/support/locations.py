@@ -22,12 +22,12 @@ class BytesSource:
         self._data = data
 
     def run(self, emit: Emit) -> None:
-        """Emit everything."""
+        """Emit all bytes."""
         for start in range(0, len(self._data), 65536):
             emit(self._data[start : start + 65536])
 
     def cancel(self) -> None:
-        """There is nothing to stop."""
+        """Do nothing, as there is nothing to stop."""
 
 
 @contextmanager

@@ -140,7 +140,7 @@ def _maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 @st.composite
 def _indexes(draw: st.DrawFn) -> Index:
-    """Blocks one behind the other, with gaps or without."""
+    """A strategy of hypothesis: blocks in their order, with or without gaps."""
     end = toc_length = draw(st.integers(0, 10_000))
     blocks = []
     for dump_id in draw(st.lists(st.integers(1, 2**31), max_size=4, unique=True)):
@@ -201,7 +201,7 @@ def _artifacts(draw: st.DrawFn, role: str, part: int | None, name: str) -> Artif
 
 @st.composite
 def manifests(draw: st.DrawFn) -> m.Manifest:
-    """Every kind of manifest that may be written."""
+    """A strategy of hypothesis: every manifest that may be written."""
     set_id = draw(SET_IDS)
     parts = draw(st.integers(0, 2)) if set_id.is_backup else 0
     beside = st.lists(st.sampled_from(["globals", "export"]), max_size=2)

@@ -12,7 +12,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 @functools.cache
 def argument_spec(module: ModuleType) -> dict[str, Any]:
-    """The module's own, as it gives it to Ansible."""
+    """The argument spec that the module gives to Ansible."""
     given: dict[str, Any] = {}
     original = module.run_module
     module.run_module = lambda spec, _operation, **_options: given.update(spec)  # type: ignore[attr-defined]

@@ -71,7 +71,7 @@ class ForkedModule:
         return self._process.exitcode
 
     def kill(self) -> None:
-        """End it now."""
+        """End the module's process by SIGKILL."""
         self._process.kill()
 
     def communicate(self, timeout: float = 120) -> tuple[str, str]:

@@ -115,7 +115,7 @@ class Night:
         client.delete_bucket(Bucket=name)
 
     def upload(self) -> None:
-        """Let the bucket have what the local directory has."""
+        """Copy all files of the local directory into the bucket."""
         client = self.store.client()
         for path in self.local.rglob("*"):
             if path.is_file():

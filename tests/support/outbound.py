@@ -72,7 +72,7 @@ def states(server: PostgresServer, database: str) -> list[tuple[Any, ...]]:
 
 
 def comment(server: PostgresServer, database: str) -> str | None:
-    """Of a database."""
+    """The comment of a database."""
     text: str | None = server.query(database, _COMMENT)[0][0]
     return text
 
@@ -106,7 +106,7 @@ def use(server: PostgresServer, database: str) -> list[str]:
 
 
 def called(server: PostgresServer, database: str) -> list[str]:
-    """What was called since the last time."""
+    """The calls since the last time this was called."""
     return [what for (what,) in server.query(f"{database}_heard", "DELETE FROM heard RETURNING what")]
 
 

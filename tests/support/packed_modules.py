@@ -15,7 +15,7 @@ _CALLBACKS = Path(__file__).with_name("callbacks")
 
 
 def directory() -> Path:
-    """Where Ansible puts what it has packed."""
+    """The directory in which Ansible stores packed modules."""
     path = workspace.root() / "packed"
     path.mkdir(exist_ok=True)
     return path

@@ -32,7 +32,7 @@ class Block:
     section: str
 
     def paragraphs(self) -> list[Block]:
-        """Its parts between empty lines."""
+        """The parts of the block between empty lines."""
         return [dataclasses.replace(self, text=text) for text in self.text.split("\n\n")]
 
     def __str__(self) -> str:
@@ -81,7 +81,7 @@ def pages() -> list[str]:
 
 
 def _is_generated(path: Path) -> bool:
-    """The changelog is written by its tool."""
+    """Whether a tool writes the page, as it does the changelog."""
     return path.name == "CHANGELOG.md"
 
 

@@ -43,7 +43,7 @@ class Run:
         raise AssertionError(self.output)
 
     def recap(self) -> dict[str, dict[str, int]]:
-        """Host -> counts of the recap."""
+        """A mapping from host to the counts of the recap."""
         lines = self.output.partition("PLAY RECAP")[2].splitlines()
         counted = {}
         for line in lines:

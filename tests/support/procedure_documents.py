@@ -20,7 +20,7 @@ NOW = datetime(2026, 11, 26, 21, 0, tzinfo=timezone.utc)
 
 
 def begun(procedure: str, state: str | None, wanted: ChecklistOptions, *, check_mode: bool = False) -> Procedure:
-    """One of which nothing is done yet."""
+    """Return a document of a procedure of which no step is done yet."""
     return begin(
         procedure,
         state,

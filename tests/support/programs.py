@@ -90,12 +90,12 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The process id."""
         return self.process.pid
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the process still runs."""
         return self.process.poll() is None
 
 
@@ -141,7 +141,7 @@ class Program(Child):
 
     @property
     def output(self) -> str:
-        """What the child has written since it was started."""
+        """All output of the child since it was started."""
         with self.log.open("rb") as log:
             log.seek(self._log_start)
             return log.read().decode("utf-8", "replace")

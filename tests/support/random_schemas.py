@@ -66,7 +66,7 @@ _PARTS = (
 
 @st.composite
 def schemas(draw: st.DrawFn) -> str:
-    """Statements that make one."""
+    """A strategy of hypothesis: statements that create a schema."""
     statements = [
         "CREATE TYPE mood AS ENUM ('sad', 'ok')",
         "CREATE DOMAIN mail AS text CHECK (VALUE LIKE '%@%')",

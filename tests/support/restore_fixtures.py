@@ -18,5 +18,5 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 @pytest.fixture
 def bench(tmp_path: Path, keys: Keys) -> RestoreBench:
-    """See :class:`RestoreBench`; without any set."""
+    """A :class:`RestoreBench` without any set."""
     return RestoreBench(Bench(tmp_path, keys))

@@ -66,7 +66,7 @@ class RestoreBench:
     def restore(
         self, server: PostgresServer, database: str, *, check_mode: bool = False, **changes: Any
     ) -> dict[str, Any]:
-        """Run one in this process."""
+        """Run a restore in this process and return its report."""
         return restore(check_mode=check_mode, **self.options(server, database, **changes))
 
 

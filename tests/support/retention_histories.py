@@ -39,7 +39,7 @@ def policies(draw: st.DrawFn) -> Policy:
 
 @st.composite
 def candidates(draw: st.DrawFn, time: datetime) -> Candidate:
-    """A set of any kind in any state."""
+    """A strategy of hypothesis: a set of any kind in any state."""
     rarely = st.integers(0, 7).map(lambda number: number == 0)
     return Candidate(
         SetId(time, draw(_KINDS)),
@@ -72,5 +72,5 @@ def situations(draw: st.DrawFn) -> tuple[list[Candidate], Policy, datetime]:
 
 
 def ids(found: Iterable[Candidate]) -> set[SetId]:
-    """Their ids."""
+    """The ids of the candidates."""
     return {one.id for one in found}

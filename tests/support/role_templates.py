@@ -38,7 +38,7 @@ def tasks_in(tasks: Any) -> Iterator[dict[str, Any]]:
 
 @functools.cache
 def role_tasks(role: str) -> list[dict[str, Any]]:
-    """All of a role's."""
+    """All tasks of a role."""
     files = sorted(path for path in (ROLES / role / "tasks").glob("*.yml") if path != _ALERT)
     return [task for file in files for task in tasks_in(load(file))]
 

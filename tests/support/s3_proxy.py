@@ -48,7 +48,7 @@ class Reply:
 
 
 class Reset(Exception):
-    """The connection is to be reset without an answer."""
+    """Raised to reset the connection without an answer."""
 
 
 Forward = Callable[[Request], Reply]
@@ -83,7 +83,7 @@ def lose_reply(request: Request, forward: Forward) -> Reply:
 
 
 def slow(seconds: float) -> Action:
-    """Answer late."""
+    """A fault: answer late."""
 
     def action(request: Request, forward: Forward) -> Reply:
         time.sleep(seconds)
@@ -108,7 +108,7 @@ def held() -> Iterator[Action]:
 
 
 def flip_bit(request: Request, forward: Forward) -> Reply:
-    """Let the server get another byte in the middle."""
+    """A fault: flip a bit in the middle of the body that the server gets."""
     body = bytearray(request.body)
     body[len(body) // 2] ^= 1
     request.body = bytes(body)
@@ -253,7 +253,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 64
 
     def handle_error(self, *_: Any) -> None:
-        """Clients that go away are part of the tests."""
+        """Ignore clients that go away, as tests let them."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -29,7 +29,7 @@ def replace_dump(directory: Path) -> None:
 
 
 def forge_manifest(directory: Path) -> None:
-    """Let the manifest tell something else."""
+    """Change the environment and a number of rows in the manifest without signing it again."""
     path = directory / "manifest.json"
     document = json.loads(path.read_text())
     document["environment"] = "production"
@@ -38,7 +38,7 @@ def forge_manifest(directory: Path) -> None:
 
 
 def forge_and_sign(directory: Path) -> None:
-    """The same, signed by a key of the forger's."""
+    """Change the manifest as :func:`forge_manifest` does, and sign it with a new key."""
     forge_manifest(directory)
     signature = SigningKey.generate().sign((directory / "manifest.json").read_bytes())
     (directory / "manifest.json.sig").write_bytes(signature)

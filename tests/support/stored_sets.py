@@ -35,12 +35,12 @@ class StoredSet:
 
     @property
     def names(self) -> set[str]:
-        """The names of its files."""
+        """The names of the set's files."""
         return {path.name for path in self.directory.iterdir()}
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What its manifest says."""
+        """The parsed manifest."""
         document: dict[str, Any] = json.loads((self.directory / "manifest.json").read_bytes())
         return document
 
@@ -50,11 +50,11 @@ class StoredSet:
         return sorted(found, key=lambda artifact: artifact["part"] or 0)
 
     def digest(self, name: str) -> str:
-        """SHA-256 of one of its files."""
+        """The SHA-256 of one of the set's files, in hexadecimal."""
         return hashlib.sha256((self.directory / name).read_bytes()).hexdigest()
 
     def decrypt(self, name: str) -> bytes:
-        """One of its files, decrypted by age."""
+        """Return one of the set's files, decrypted by age."""
         argv: list[str | Path] = [require_tool("age"), "-d", "-i", self.identity, self.directory / name]
         return subprocess.run(argv, capture_output=True, check=True).stdout
 
@@ -68,7 +68,7 @@ class StoredSet:
 
     @property
     def rows(self) -> dict[tuple[str, str], int]:
-        """Table -> number of rows, as the manifest says."""
+        """A mapping from table to its number of rows in the manifest."""
         return {(table["schema"], table["name"]): table["rows"] for table in self.manifest["tables"]}
 
     @property
@@ -107,7 +107,7 @@ def pg_restore(server: PostgresServer, archive: bytes, *arguments: str) -> bytes
 
 
 def pg_dump(server: PostgresServer, database: str, *options: str) -> bytes:
-    """What pg_dump of the server's version writes."""
+    """Return the output of pg_dump of the server's version."""
     argv = [server.bin_dir / "pg_dump", *options, database]
     return subprocess.run(argv, capture_output=True, check=True, env=server.environment()).stdout
 

@@ -131,7 +131,7 @@ class MotoServer(S3Store):
         super().__init__("moto")
 
     def start(self) -> MotoServer:
-        """Start the server, empty."""
+        """Start the server without objects."""
         self._program = Program(
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
             log=self.log,
@@ -208,7 +208,7 @@ class RcloneRemote:
         return subprocess.run(argv, capture_output=True, text=True, check=True).stdout
 
     def close(self) -> None:
-        """Remove what was made."""
+        """Remove all buckets that were made."""
         if self._directory is not None:
             shutil.rmtree(self._directory, ignore_errors=True)
 

@@ -64,7 +64,7 @@ def answer_schema(path: str, method: str, status: int) -> Any:
 
 
 def sample(schema: Mapping[str, Any]) -> Any:
-    """A value that fits."""
+    """A value that fits a schema of the description."""
     kind = schema.get("type")
     if "enum" in schema:
         return schema["enum"][0]
@@ -173,7 +173,7 @@ class SupabaseApi(Loopback):
 
     @property
     def options(self) -> dict[str, Any]:
-        """With which a module asks for :attr:`project`."""
+        """The options with which a module reads :attr:`project`."""
         return {"project_ref": REF, "access_token": TOKEN, "api_url": self.url}
 
     @property
@@ -181,7 +181,7 @@ class SupabaseApi(Loopback):
         return [path for method, path in self.requests if method == "POST"]
 
     def answer(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Reply:
-        """What is said to a request."""
+        """Return the answer to a request."""
         with self._lock:
             self.requests.append((method, target))
             if method == "POST":

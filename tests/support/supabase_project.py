@@ -93,7 +93,7 @@ class ProjectServer(PostgresServer):
         return self
 
     def fill(self) -> ProjectServer:
-        """Make what a team has in its project."""
+        """Create the objects that a team has in its project."""
         self.as_role(CONTENTS)
         return self
 
@@ -113,7 +113,7 @@ class ProjectServer(PostgresServer):
         return subprocess.run(argv, capture_output=True, check=True, env=environment).stdout
 
     def options(self) -> dict[str, Any]:
-        """What modules are told to come as that role."""
+        """The connection options of modules for that role."""
         return {"login_user": ROLE, "login_password": self.role_password, "profile": "supabase"}
 
 

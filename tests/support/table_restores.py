@@ -64,7 +64,7 @@ def restore_table(
 
 
 def schema_of(server: PostgresServer, database: str, *, without: Sequence[str] = ()) -> str:
-    """What ``pg_dump --schema-only`` says, without some tables (patterns)."""
+    """The output of ``pg_dump --schema-only``, without some tables (patterns)."""
     excluded = [f"--exclude-table={pattern}" for pattern in without]
     result = subprocess.run(
         [server.bin_dir / "pg_dump", "--no-sync", "--schema-only", *excluded, database],

@@ -20,7 +20,7 @@ DEEP = "for i in 1 2 3; do p=$(printf 'd/%.0s' $(seq 400)); mkdir -p $p; cd $p; 
 
 
 def bin_dir(major: int) -> str:
-    """Of an installation that a server's user may reach."""
+    """The directory of PostgreSQL's programs that a throwaway server's user can reach."""
     return str(accessible(installations()[major], unprivileged_user()))
 
 

@@ -19,10 +19,10 @@ def verify(cache_dir: Path, **options: Any) -> dict[str, Any]:
 
 
 def statuses(report: Mapping[str, Any]) -> dict[tuple[str, str], str]:
-    """Check and subject -> status."""
+    """A mapping from check and subject to status."""
     return {(one["check"], one["subject"]): one["status"] for one in report["findings"]}
 
 
 def bad(report: Mapping[str, Any]) -> dict[str, str]:
-    """Check -> message of what failed."""
+    """A mapping from the name of each failed check to its message."""
     return {one["check"]: one["message"] for one in report["findings"] if one["status"] == "failed"}

@@ -26,7 +26,7 @@ _READ_AGAIN = {"HOME", "FORKS", "PIPELINING", "REMOTE_TMP", "SHOW_CUSTOM_STATS",
 
 
 def environment() -> dict[str, str]:
-    """What the forks' settings have in common."""
+    """The environment variables that all forks have in common."""
     return {"ANSIBLE_NOCOLOR": "1", **packed_modules.environment()}
 
 

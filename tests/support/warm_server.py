@@ -66,7 +66,7 @@ def import_collections() -> None:
 
 
 def serve(orders: socket.socket) -> None:
-    """Fork for each order, until there are no more."""
+    """Fork for each order of the socket, until it is closed."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     while True:
         text, files, _flags, _address = socket.recv_fds(orders, _LONGEST_ORDER, 3)

@@ -100,7 +100,7 @@ class Bench:
         return b"".join(self.first.read(key_of(set_id, "manifest.json")))
 
     def check(self, *record_keys: VerifyKey, **changes: Any) -> dict[tuple[str, str], Finding]:
-        """Check and subject -> finding."""
+        """Run the checks and return a mapping from check and subject to finding."""
         catalogue = read_catalogue(self.locations, "shop", cache_dir=None, record_keys=record_keys)
         request = CheckRequest.parse({**DEFAULTS, **changes})
         findings = find_all(catalogue, request, self.locations, NOW)

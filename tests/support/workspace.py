@@ -35,7 +35,7 @@ def root() -> Path:
 
 
 def temporary() -> Path:
-    """The run's own place for temporary files of anybody."""
+    """The run's directory for temporary files, which all users can write to."""
     path = root() / "tmp"
     if not path.exists():
         path.mkdir(exist_ok=True)

@@ -20,7 +20,7 @@ def files_below(root: Path) -> set[str]:
 
 @contextmanager
 def local(_request: pytest.FixtureRequest) -> Iterator[Backend]:
-    """A directory that check() makes."""
+    """A local location whose directory check() creates."""
     parent = new_directory("local")
     root = parent / "backups"
     yield Backend(
