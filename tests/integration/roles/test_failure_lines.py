@@ -52,6 +52,36 @@ HOSTS: dict[str, tuple[dict[str, Any], str]] = {
         "check the options: backup_verify_key cannot be worked out: 'my_key' is undefined (set what it names, or "
         "correct the name); no backup was made",
     ),
+    "address": (
+        {"backup_login_host": "postgresql://postgres:secret@127.0.0.1/shop"},
+        "connect to the database: backup_login_host is a whole address; it is not shown, as a password may be in it "
+        "(give the name alone, and backup_login_port, backup_login_user, backup_login_password and backup_login_db for "
+        "the rest); no backup was made",
+    ),
+    "hostport": (
+        {"backup_login_host": "127.0.0.1:5433"},
+        "connect to the database: backup_login_host is '127.0.0.1:5433', which has a port in it (give the name alone, "
+        "and backup_login_port, backup_login_user, backup_login_password and backup_login_db for the rest); no backup "
+        "was made",
+    ),
+    "level": (
+        {"backup_compress": "zstd:99"},
+        "check the options: backup_compress 'zstd:99' is not possible: its level is out of range (1 to 22); no backup "
+        "was made",
+    ),
+    "place": (
+        {"backup_locations": [{"name": "here", "type": "local", "pth": "/srv"}]},
+        "check the options: backup_locations has no pth (did you mean path?); no backup was made",
+    ),
+    "store": (
+        {
+            "backup_locations": [
+                {"name": "s3", "type": "s3", "bucket": "shop", "endpoint_url": "https://s3.example.com/shop"}
+            ]
+        },
+        "check the locations: location 's3': endpoint_url has the bucket's name in it (give the store's address "
+        "alone); no backup was made",
+    ),
     "kind": (
         {"backup_kind": "x"},
         "check the options: backup_kind is 'x' (one of daily, weekly, monthly, yearly, manual)",
@@ -90,12 +120,16 @@ def test_a_clean_up_of_a_label_that_nobody_has_is_no_success(playbooks: Playbook
     place = playbooks.directory / "here"
     place.mkdir()
     inventory = playbooks.inventory(
-        {"shop": {"backup_locations": [{"name": "here", "type": "local", "path": str(place)}]}}
+        {"shop": {}, "crm": {"backup_retention": {"weakly": "90d"}}},
+        backup_locations=[{"name": "here", "type": "local", "path": str(place)}],
     )
     run = playbooks.run("mobul.backup.cleanup", inventory, "-e", "cleanup_label=shpo", "--check")
     assert run.status == 2
     told = "find the sets: there is none of shpo in any location (is cleanup_label right?); nothing was deleted"
-    assert shown(run)["shop"]["msg"] == told
+    assert run.failure("shop")["msg"] == told
+    # What neither the deletion nor the copies can do with is told once.
+    assert run.output.count("unknown kind 'weakly'") == 1
+    assert "check the policy: it fails for the same reason (see above); nothing was copied" in run.output
 
 
 def test_a_failed_check_is_told_once_and_kept_for_those_who_register_it(playbooks: Playbooks) -> None:

@@ -40,6 +40,27 @@ def test_a_run_that_would_do_nothing_is_refused(playbooks: Playbooks, arguments:
     assert run.failure(host) == {"changed": False, "msg": told, "step": told.partition(": ")[0]}
 
 
+@pytest.mark.parametrize(
+    ("playbook", "told"),
+    [
+        (
+            "bucket",
+            "check the options: no location of backup_locations is of type s3, so there is nothing to do (correct it, "
+            "or name the databases by bucket_hosts); nothing was changed",
+        ),
+        (
+            "supabase_info",
+            "check the options: none of shop has supabase_project_ref, so there is nothing to look at (give it to the "
+            "databases that are of Supabase)",
+        ),
+    ],
+)
+def test_a_run_that_finds_nothing_to_do_is_refused(playbooks: Playbooks, playbook: str, told: str) -> None:
+    run = playbooks.run(f"mobul.backup.{playbook}", playbooks.inventory({"shop": {}}))
+    assert run.status == 2
+    assert run.failure("shop") == {"changed": False, "msg": told, "step": "check the options"}
+
+
 def test_a_run_that_begins_in_the_middle_is_refused(playbooks: Playbooks) -> None:
     run = playbooks.run("mobul.backup.restore", playbooks.inventory({"shop": {}}), "--start-at-task", "Restore")
     assert run.status != 0

@@ -62,6 +62,7 @@ def test_batches_that_come_one_after_the_other_are_summed_up_once(playbooks: Pla
     inventory = playbooks.inventory({"a": {}, "b": {}, "c": {}}, ansible_python_interpreter=sys.executable)
     for arguments, told in (
         ([], ["run: 3 of 3 good", "good: a, b, c"]),
+        (["--limit", "a,c"], ["run: 2 of 2 good", "good: a, c"]),
         (
             ["-e", "failing=b"],
             [

@@ -178,7 +178,8 @@ class Store:
             parameters = {**parameters, "ChecksumAlgorithm": "CRC32"}
         reply = self.call(step, "create_multipart_upload", key, **self.creation(), **parameters)
         if not reply.get("UploadId"):
-            raise self.error(step, "the store began no upload and did not say why", transient=True)
+            hint = "is there a store that speaks S3 at endpoint_url?"
+            raise self.error(step, "the store began no upload and did not say why", hint=hint, transient=True)
         if reply.get("ChecksumAlgorithm") != "CRC32":
             self.echoes_checksums = False
         return str(reply["UploadId"])
