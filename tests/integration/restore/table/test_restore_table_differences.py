@@ -24,6 +24,7 @@ def test_the_rows_that_differ_are_counted_and_nothing_is_changed(
         report = restore_table(postgres17, database, "t", bench=bench, check=True, strategy=strategy)
         assert report["differences"] == {"inserted": 0, "updated": 0, "deleted": 0}
         assert "no row differs from the backup" in report["summary"]
+        assert " would be " in report["summary"][0]
     postgres17.query(
         database, "DELETE FROM t WHERE i < 3; UPDATE t SET v = '[1]' WHERE i = 5; INSERT INTO t VALUES (10, '{}')"
     )

@@ -26,6 +26,7 @@ class _RowStrategy(Strategy):
     _merged: Merged | None = None
     _diff: Mapping[str, str] | None = None
     _differences: Counts | None = None
+    _planned = False
 
     def plan(self, session: Session, target: Target, backup: Backup) -> list[str]:
         """See :meth:`Strategy.plan`."""
@@ -34,6 +35,7 @@ class _RowStrategy(Strategy):
 
     def run(self, session: Session, backup: Backup, *, check_mode: bool) -> None:
         """See :meth:`Strategy.run`."""
+        self._planned = check_mode
         self._prepared.stage(backup)
         self._merged = self._apply(self._prepared, backup, check_mode)
 
@@ -46,6 +48,7 @@ class _RowStrategy(Strategy):
         if self._merged is None:
             raise AssertionError("nothing was done that could be reported")
         counts = self._merged.counts
+        would_be = " would be changed" if self._planned else ""
         summary = f"{counts.inserted} rows inserted, {counts.updated} updated, {counts.deleted} deleted"
         return {
             "changed": counts.changed,
@@ -55,7 +58,7 @@ class _RowStrategy(Strategy):
             "deleted": counts.deleted,
             "warnings": list(self._merged.warnings),
             "summary": [
-                f"{target.name} from {backup.shown} by {self.name}: {summary}",
+                f"{target.name}{would_be} from {backup.shown} by {self.name}: {summary}",
                 *describe_differences(self._differences),
             ],
             **report_differences(self._differences),
