@@ -9,3 +9,5 @@ from ansible_collections.mobul.backup.plugins.plugin_utils.run_guard import Guar
 
 class ActionModule(GuardedAction):
     """The module of this name, which ends with its run."""
+
+    refuses_undefined = False

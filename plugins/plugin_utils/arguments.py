@@ -14,7 +14,7 @@ import contextlib
 import functools
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from ansible.errors import AnsibleError, AnsibleValueOmittedError
 from ansible_collections.mobul.backup.plugins.plugin_utils.role_names import answers, known_variables
@@ -32,14 +32,20 @@ _HINTS = (
 
 
 class ResolvedArguments:
-    """Of an action plugin: keeps what is wrong with an argument for :func:`problem`."""
+    """Of an action plugin: keeps what is wrong with an argument for :func:`problem`.
+
+    :cvar refuses_undefined: whether a variable that is set to an undefined one is refused where ``default`` stands in
+        for it. What tells of a failure takes the default: it must get through whatever is wrong with the inventory.
+    """
+
+    refuses_undefined: ClassVar[bool] = True
 
     @classmethod
     def finalize_task_arg(cls, name: str, value: Any, templar: Any, context: Any) -> Any:
         """Work an argument out, as Ansible asks its actions to."""
         variables = templar.available_variables
         try:
-            for variable in _inherited(value, variables):
+            for variable in _inherited(value, variables) if cls.refuses_undefined else ():
                 with contextlib.suppress(AnsibleValueOmittedError):
                     templar.template(variables[variable])
             return templar.template(value)

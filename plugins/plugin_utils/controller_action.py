@@ -23,6 +23,7 @@ class ControllerAction(ResolvedArguments, ActionBase):  # type: ignore[misc]
     TRANSFERS_FILES = False
     _requires_connection = False
     _supports_check_mode = True
+    refuses_undefined = False
     options: ClassVar[Mapping[str, Any]]
 
     def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
