@@ -39,7 +39,7 @@ def written_down() -> Iterator[None]:
     writer = threading.Thread(target=_write, args=(path, over), name="progress", daemon=True)
     writer.start()
     try:
-        with progress.followed(), progress.stage(_WORK):
+        with progress.followed(), progress.stage(_WORK, counting=False):
             yield
     finally:
         over.set()

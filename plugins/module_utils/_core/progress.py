@@ -21,6 +21,7 @@ class Stage:
     :param name: what is done, as an imperative.
     :param total: how many bytes will pass; None where that is not known.
     :param estimated: whether *total* is no more than what is expected.
+    :param counting: whether what passes, and what is expected, belongs to it.
     :ivar done: bytes that have passed.
     :ivar table: what is under way, in words.
     :ivar tables: how many tables have begun to pass.
@@ -31,6 +32,7 @@ class Stage:
     name: str
     total: int | None = None
     estimated: bool = False
+    counting: bool = True
     done: int = 0
     table: str = ""
     tables: int = 0
@@ -66,9 +68,9 @@ def is_followed() -> bool:
 
 
 @contextlib.contextmanager
-def stage(name: str, total: int | None = None, *, estimated: bool = False) -> Iterator[Stage]:
+def stage(name: str, total: int | None = None, *, estimated: bool = False, counting: bool = True) -> Iterator[Stage]:
     """Within the block the work is at this stage; see :class:`Stage` for the parameters. They may be nested."""
-    opened = Stage(name, total, estimated)
+    opened = Stage(name, total, estimated, counting)
     with _lock:
         _stages.append(opened)
     try:
@@ -120,4 +122,4 @@ def snapshot() -> dict[str, Any] | None:
 def _current() -> Iterator[Stage]:
     with _lock:
         # Where the work is at no stage, nobody is told what it counts.
-        yield _stages[-1] if _stages else Stage("")
+        yield _stages[-1] if _stages and _stages[-1].counting else Stage("")

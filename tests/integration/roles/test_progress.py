@@ -177,7 +177,8 @@ def test_at_a_terminal_each_host_has_one_line_whatever_its_size_and_nothing_is_l
     count = len(hosts.names)
     with hosts.terminal(playbooks, count, columns=110, lines=40) as terminal:
         hosts.wait_for_lines(terminal, count)
-        assert hosts.are_drawn(terminal)
+        # A look may fall between the moment when they are erased and that when they are drawn.
+        wait_until(lambda: hosts.are_drawn(terminal), what="each to have one line, and nothing more")
         assert hosts.locks() == [(count,)]
         for columns, lines in ((60, 40), (130, 30)):
             terminal.resize(columns, lines)

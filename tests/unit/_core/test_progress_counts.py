@@ -33,6 +33,19 @@ def test_what_is_at_no_stage_is_counted_nowhere() -> None:
     assert progress.snapshot() is None
 
 
+def test_a_stage_of_no_particular_work_counts_nothing_and_says_what_is_done() -> None:
+    with progress.stage("at work", counting=False):
+        progress.expect(3)
+        progress.advance(3)
+        progress.expect_tables(1)
+        progress.at_table("t")
+        progress.doing("waits")
+        found = progress.snapshot()
+    assert found is not None
+    assert (found["done"], found["total"], found["table"], found["tables_total"]) == (0, None, "", None)
+    assert found["doing"] == "waits"
+
+
 def test_nothing_is_lost_where_several_threads_count() -> None:
     def count() -> None:
         for _time in range(1000):
