@@ -5,9 +5,13 @@ A service that sends a secret on to another address would else learn it there, a
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import http.client
 import ipaddress
+import socket
 import ssl
+import threading
 import time
 import urllib.error
 import urllib.parse
@@ -67,7 +71,49 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
+class _Deadline:
+    """Ends a connection when its time is up: to be silent has a limit at the socket, to send bytes one by one has not.
+
+    :ivar passed: whether it was up.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.passed = False
+        self._connected: list[socket.socket] = []
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def connect(self, *args: Any, **kwargs: Any) -> socket.socket:
+        """As ``socket.create_connection``; the time begins, which is that of a proxy and of TLS, too."""
+        made = socket.create_connection(*args, **kwargs)
+        # Of its own, as TLS takes the other one over.
+        self._connected.append(made.dup())
+        self._timer.start()
+        return made
+
+    def stop(self) -> None:
+        """The exchange has ended."""
+        self._timer.cancel()
+        for one in self._connected:
+            one.close()
+
+    def error(self) -> TimeoutError:
+        """What is told then."""
+        return TimeoutError(f"its answer has not ended within {self.seconds:g} s")
+
+    def _end(self) -> None:
+        self.passed = True
+        for one in self._connected:
+            with contextlib.suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+
+
 class _Plain(http.client.HTTPConnection):
+    def __init__(self, host: str, *, deadline: _Deadline, **options: Any) -> None:
+        super().__init__(host, **options)
+        self._create_connection = deadline.connect
+
     def connect(self) -> None:
         try:
             super().connect()
@@ -80,17 +126,22 @@ class _Encrypted(_Plain, http.client.HTTPSConnection):
 
 
 class _PlainHandler(urllib.request.HTTPHandler):
+    def __init__(self, deadline: _Deadline) -> None:
+        super().__init__()
+        self._deadline = deadline
+
     def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_Plain, req)
+        return self.do_open(functools.partial(_Plain, deadline=self._deadline), req)
 
 
 class _EncryptedHandler(urllib.request.HTTPSHandler):
-    def __init__(self, context: ssl.SSLContext) -> None:
+    def __init__(self, context: ssl.SSLContext, deadline: _Deadline) -> None:
         super().__init__(context=context)
         self._trusting = context
+        self._deadline = deadline
 
     def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_Encrypted, req, context=self._trusting)
+        return self.do_open(functools.partial(_Encrypted, deadline=self._deadline), req, context=self._trusting)
 
 
 def check_url(url: str, what: str) -> str:
@@ -154,7 +205,8 @@ def ask(
 
     :param url: one that :func:`check_url` has let pass.
     :param ca_cert: file of the authorities to trust; None for the system's.
-    :param seconds: that the server may be silent, and that its answer may take once it has begun.
+    :param seconds: that the server may be silent, and that the body of its answer may take; all of it takes no more
+        than twice as long.
     :param limit: bytes of the answer that are read.
     :raises Unreached: there is none.
     """
@@ -164,12 +216,28 @@ def ask(
     for handler in (urllib.request.ProxyHandler(), _NoRedirects(), urllib.request.HTTPDefaultErrorHandler()):
         opener.add_handler(handler)
     opener.add_handler(urllib.request.HTTPErrorProcessor())
+    deadline = _Deadline(2 * seconds)
     # To read all authorities takes longer than the request does.
-    opener.add_handler(_EncryptedHandler(client_context(ca_cert)) if parts.scheme == "https" else _PlainHandler())
+    encrypted = parts.scheme == "https"
+    opener.add_handler(_EncryptedHandler(client_context(ca_cert), deadline) if encrypted else _PlainHandler(deadline))
     request = urllib.request.Request(url, body, {"User-Agent": "mobul.backup"}, method=method)  # noqa: S310
     for name, value in headers.items():
         # Of such a one no redirect would take a copy, either.
         request.add_unredirected_header(name, value)
+    try:
+        found = _opened(opener, request, seconds, limit)
+        if deadline.passed:
+            raise deadline.error()
+        return found
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _cause(deadline.error() if deadline.passed else error, server) from error
+    finally:
+        deadline.stop()
+
+
+def _opened(
+    opener: urllib.request.OpenerDirector, request: urllib.request.Request, seconds: float, limit: int
+) -> Answer:
     try:
         with opener.open(request, timeout=seconds) as answer:
             return _read(answer.status, answer, seconds, limit)
@@ -180,8 +248,6 @@ def ask(
             except (OSError, http.client.HTTPException):
                 # Its status alone tells enough.
                 return Answer(error.code, error.headers, b"", False)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        raise _cause(error, server) from error
 
 
 def _cause(error: Exception, server: str) -> Unreached:
@@ -197,6 +263,8 @@ def _read(status: int, answer: Any, seconds: float, limit: int) -> Answer:
     while len(found) <= limit:
         chunk = answer.read1(min(_CHUNK, limit + 1 - len(found)))
         if not chunk:
+            if answer.length:
+                raise http.client.IncompleteRead(found, answer.length)
             break
         found += chunk
         if time.monotonic() > end:
