@@ -5,13 +5,10 @@ A service that sends a secret on to another address would else learn it there, a
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import http.client
 import ipaddress
-import socket
 import ssl
-import threading
 import time
 import urllib.error
 import urllib.parse
@@ -23,6 +20,7 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..texts import visible
+from .deadline import Deadline
 
 _CHUNK = 65536
 
@@ -71,46 +69,8 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-class _Deadline:
-    """Ends a connection when its time is up: to be silent has a limit at the socket, to send bytes one by one has not.
-
-    :ivar passed: whether it was up.
-    """
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-        self.passed = False
-        self._connected: list[socket.socket] = []
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
-
-    def connect(self, *args: Any, **kwargs: Any) -> socket.socket:
-        """As ``socket.create_connection``; the time begins, which is that of a proxy and of TLS, too."""
-        made = socket.create_connection(*args, **kwargs)
-        # Of its own, as TLS takes the other one over.
-        self._connected.append(made.dup())
-        self._timer.start()
-        return made
-
-    def stop(self) -> None:
-        """The exchange has ended."""
-        self._timer.cancel()
-        for one in self._connected:
-            one.close()
-
-    def error(self) -> TimeoutError:
-        """What is told then."""
-        return TimeoutError(f"its answer has not ended within {self.seconds:g} s")
-
-    def _end(self) -> None:
-        self.passed = True
-        for one in self._connected:
-            with contextlib.suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
-
-
 class _Plain(http.client.HTTPConnection):
-    def __init__(self, host: str, *, deadline: _Deadline, **options: Any) -> None:
+    def __init__(self, host: str, *, deadline: Deadline, **options: Any) -> None:
         super().__init__(host, **options)
         self._create_connection = deadline.connect
 
@@ -126,7 +86,7 @@ class _Encrypted(_Plain, http.client.HTTPSConnection):
 
 
 class _PlainHandler(urllib.request.HTTPHandler):
-    def __init__(self, deadline: _Deadline) -> None:
+    def __init__(self, deadline: Deadline) -> None:
         super().__init__()
         self._deadline = deadline
 
@@ -135,7 +95,7 @@ class _PlainHandler(urllib.request.HTTPHandler):
 
 
 class _EncryptedHandler(urllib.request.HTTPSHandler):
-    def __init__(self, context: ssl.SSLContext, deadline: _Deadline) -> None:
+    def __init__(self, context: ssl.SSLContext, deadline: Deadline) -> None:
         super().__init__(context=context)
         self._trusting = context
         self._deadline = deadline
@@ -216,7 +176,7 @@ def ask(
     for handler in (urllib.request.ProxyHandler(), _NoRedirects(), urllib.request.HTTPDefaultErrorHandler()):
         opener.add_handler(handler)
     opener.add_handler(urllib.request.HTTPErrorProcessor())
-    deadline = _Deadline(2 * seconds)
+    deadline = Deadline(2 * seconds)
     # To read all authorities takes longer than the request does.
     encrypted = parts.scheme == "https"
     opener.add_handler(_EncryptedHandler(client_context(ca_cert), deadline) if encrypted else _PlainHandler(deadline))

@@ -6,8 +6,11 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from email.message import EmailMessage
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.mail import EmailChannel
+from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.retry_budget import DeliveryError
 from ansible_collections.mobul.backup.plugins.module_utils._core.web.https import Unreached, ask
 
 STEPS = 400
@@ -27,7 +30,8 @@ def service(first: bytes, again: bytes = b"") -> Iterator[str]:
 
     def answer() -> None:
         with contextlib.suppress(OSError), listener.accept()[0] as client:
-            client.recv(65536)
+            if first:
+                client.recv(65536)
             client.sendall(first)
             for _step in range(STEPS if again else 0):
                 if over.wait(0.05):
@@ -40,6 +44,16 @@ def service(first: bytes, again: bytes = b"") -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
         over.set()
         thread.join()
+
+
+@pytest.mark.parametrize("tls", ["none", "tls"])
+def test_a_mail_server_that_greets_byte_by_byte_is_given_up(tls: str) -> None:
+    sent = (b"", b"2") if tls == "none" else (b"\x16\x03\x03\x40\x00", b"\x02")
+    # Where the machine sleeps for longer than that, the server was silent.
+    with service(*sent) as url, pytest.raises(DeliveryError, match=r"has not ended within|timed out"):
+        port = int(url.strip("/").rpartition(":")[2])
+        options = {"type": "email", "host": "127.0.0.1", "port": port, "tls": tls, "from": "a@b.c", "to": ["d@e.f"]}
+        EmailChannel.parse(options)._deliver(EmailMessage(), 0.2)
 
 
 def answer_of(url: str, *, seconds: float) -> bytes:

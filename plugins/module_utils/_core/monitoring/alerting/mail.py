@@ -6,6 +6,7 @@ import email.policy
 import email.utils
 import hashlib
 import smtplib
+import socket
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from ...errors import ConfigError
+from ...web.deadline import Deadline
 from .alert import BEGUN, Alert, Announcement
 from .channel import STEP, Channel, optional, required
 from .retry_budget import DeliveryError, Message, RetryBudget
@@ -23,6 +25,27 @@ from .tls import client_context, unreached
 _PORTS = {"starttls": 587, "tls": 465, "none": 25}
 _SUBJECT_LIMIT = 200
 _FITTING = "the server's port and tls must fit: 587 with starttls, 465 with tls"
+_EXCHANGES = 6
+"""So many times in a row a server that is slow, and honest, may be silent as long as it may be once."""
+
+
+class _Plain(smtplib.SMTP):
+    def __init__(self, *args: Any, deadline: Deadline, **options: Any) -> None:
+        self._deadline = deadline
+        super().__init__(*args, **options)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        return self._deadline.connect((host, port), timeout, self.source_address)
+
+
+class _Encrypted(smtplib.SMTP_SSL):
+    def __init__(self, *args: Any, deadline: Deadline, **options: Any) -> None:
+        self._deadline = deadline
+        super().__init__(*args, **options)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        connected = self._deadline.connect((host, port), timeout, self.source_address)
+        return self.context.wrap_socket(connected, server_hostname=host)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,25 +126,30 @@ class EmailChannel(Channel):
 
     def _deliver(self, message: EmailMessage, seconds: float) -> None:
         server = f"{self.host}:{self.port}"
+        deadline = Deadline(_EXCHANGES * seconds)
         try:
-            smtp = self._connect(seconds)
+            smtp = self._connect(seconds, deadline)
             try:
                 if self.username is not None and self.password is not None:
                     smtp.login(self.username, self.password)
                 refused = smtp.send_message(message)
+                if deadline.passed:
+                    raise deadline.error()
             finally:
                 _leave(smtp)
         except (smtplib.SMTPException, OSError, ValueError) as error:
-            raise _failure(error, server) from error
+            raise _failure(deadline.error() if deadline.passed else error, server) from error
+        finally:
+            deadline.stop()
         if refused:
             refusals = ", ".join(f"{address} ({_reply(*reply)})" for address, reply in refused.items())
             raise DeliveryError(f"{server} accepted the message for some recipients, but not for {refusals}")
 
-    def _connect(self, seconds: float) -> smtplib.SMTP:
+    def _connect(self, seconds: float, deadline: Deadline) -> smtplib.SMTP:
         context = client_context(self.ca_cert)
         if self.tls == "tls":
-            return smtplib.SMTP_SSL(self.host, self.port, timeout=seconds, context=context)
-        smtp = smtplib.SMTP(self.host, self.port, timeout=seconds)
+            return _Encrypted(self.host, self.port, timeout=seconds, context=context, deadline=deadline)
+        smtp = _Plain(self.host, self.port, timeout=seconds, deadline=deadline)
         if self.tls == "starttls":
             try:
                 smtp.starttls(context=context)
