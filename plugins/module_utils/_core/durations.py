@@ -35,7 +35,7 @@ def parse_duration(text: object, what: str) -> timedelta:
         raise ConfigError(STEP, f"{what}: {text!r}: months and years have no fixed length", hint=hint)
     seconds = number * _SECONDS[unit or "s"]
     if not 0 < seconds <= _LONGEST:
-        raise ConfigError(STEP, f"{what}: {text!r} is no length of time", hint="90s, 30m, 26h, 8d or 2w")
+        raise ConfigError(STEP, f"{what}: {text!r:.60} is no length of time", hint="90s, 30m, 26h, 8d or 2w")
     return timedelta(seconds=seconds)
 
 
@@ -49,7 +49,7 @@ def parse_time(text: str, what: str) -> datetime:
         return found.replace(tzinfo=timezone.utc) if found.utcoffset() is None else found.astimezone(timezone.utc)
     except (ValueError, OverflowError):
         hint = "for example 2026-11-23 or 2026-11-23T06:00:00Z"
-        raise ConfigError(STEP, f"{what}: {text!r} is no time", hint=hint) from None
+        raise ConfigError(STEP, f"{what}: {text!r:.60} is no time", hint=hint) from None
 
 
 def readable_duration(time: timedelta) -> str:

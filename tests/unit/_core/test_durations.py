@@ -5,7 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from ansible_collections.mobul.backup.plugins.module_utils._core.durations import parse_duration, readable_duration
+from ansible_collections.mobul.backup.plugins.module_utils._core.durations import (
+    parse_duration,
+    parse_time,
+    readable_duration,
+)
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError
 
 
@@ -23,6 +27,13 @@ def test_a_number_and_a_unit_is_a_length_of_time(text: object, seconds: int) -> 
 def test_anything_else_is_refused_by_its_name(text: object) -> None:
     with pytest.raises(ConfigError, match="drill_within"):
         parse_duration(text, "drill_within")
+
+
+def test_what_is_refused_is_told_in_one_line_however_long_it_is() -> None:
+    for refused in (parse_duration, parse_time):
+        with pytest.raises(ConfigError) as caught:
+            refused("[" * 5000, "within")
+        assert len(str(caught.value)) < 300
 
 
 @pytest.mark.parametrize(("text", "instead"), [("6mo", "180d"), ("1y", "365d")])

@@ -77,7 +77,7 @@ def parse_until(text: str, now: datetime) -> datetime:
         else:
             raise ValueError
     except (ValueError, OverflowError):
-        raise ConfigError(STEP, f"until: {text!r} is no time", hint=_HOW) from None
+        raise ConfigError(STEP, f"until: {text!r:.60} is no time", hint=_HOW) from None
     if until <= now:
         raise ConfigError(
             STEP,
