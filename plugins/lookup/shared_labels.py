@@ -23,7 +23,7 @@ options:
 """
 
 EXAMPLES = r"""
-- name: Tell the databases apart
+- name: Check that the databases do not share a label
   ansible.builtin.assert:
     that: query('mobul.backup.shared_labels', *ansible_play_hosts_all) | length == 0
 """

@@ -69,7 +69,7 @@ EXAMPLES = r"""
       ansible.builtin.import_role:
         name: mobul.backup.daily_check
 
-    - name: Note that it went well
+    - name: Record the success
       mobul.backup.run_summary:
         state: noted
       register: run__noted

@@ -192,7 +192,7 @@ def test_too_few_copies_fail_and_those_that_are_good_are_shown(
         run = playbooks.run_held("mobul.backup.weekly", inventory, programs, lambda: shutil.rmtree(tmp_path / "second"))
     assert run.status == 2, run.output
     assert "1 of 2 copies are good, 2 needed" in run.failure("shop")["msg"]
-    told = run.output.partition("TASK [mobul.backup.backup : Say what was backed up]")[2]
+    told = run.output.partition("TASK [mobul.backup.backup : Show what was backed up]")[2]
     assert re.search(r'"shop: weekly_\d{8}_\d{6}, 1 of 2 copies good', told)
     assert "first (local): good" in told
     assert "second (local): failed" in told
