@@ -18,6 +18,7 @@ from support.fake_programs import FakePrograms
 from support.lab import PostgresServer
 from support.playbooks import Playbooks
 from support.programs import PATIENCE, find_tool, wait_until
+from support.sample_databases import fill
 from support.tmux import Tmux
 
 MIB = 1024 * 1024
@@ -118,16 +119,22 @@ def test_ansible_runner_has_each_line_as_an_event_of_its_task(
 
 
 @pytest.fixture
-def hosts(postgres17: PostgresServer, bench: Bench, large: str, tmp_path: Path) -> Iterator[Hosts]:
+def hosts(postgres17: PostgresServer, bench: Bench, tmp_path: Path) -> Iterator[Hosts]:
     """Hosts with a database each, twenty of them in a long run."""
     if find_tool("tmux") is None:
         pytest.skip("there is no tmux")
     with contextlib.ExitStack() as stack:
-        names = [stack.enter_context(postgres17.database(template=large)) for _number in range(20 if is_long() else 3)]
+        server, count = postgres17, 3
+        if is_long():
+            # They want more sessions than a server has for all tests.
+            server, count = stack.enter_context(PostgresServer(17, settings={"max_connections": "300"})), 20
+        first = stack.enter_context(server.database())
+        fill(server, first, 20, "big")
+        names = [first, *(stack.enter_context(server.database(template=first)) for _number in range(count - 1))]
         programs = FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=12 * MIB)
         # Whatever fails, no program is left that waits.
         stack.enter_context(programs)
-        yield Hosts(postgres17, bench, names, programs)
+        yield Hosts(server, bench, names, programs)
 
 
 class Hosts:
@@ -175,12 +182,12 @@ def test_at_a_terminal_each_host_has_one_line_whatever_its_size_and_nothing_is_l
     playbooks: Playbooks, hosts: Hosts
 ) -> None:
     count = len(hosts.names)
-    with hosts.terminal(playbooks, count, columns=110, lines=40) as terminal:
+    with hosts.terminal(playbooks, count, columns=110, lines=60) as terminal:
         hosts.wait_for_lines(terminal, count)
         # A look may fall between the moment when they are erased and that when they are drawn.
         wait_until(lambda: hosts.are_drawn(terminal), what="each to have one line, and nothing more")
         assert hosts.locks() == [(count,)]
-        for columns, lines in ((60, 40), (130, 30)):
+        for columns, lines in ((60, 60), (130, 30)):
             terminal.resize(columns, lines)
             # They are drawn anew each second, as wide as the terminal is now.
             wait_until(lambda: hosts.are_drawn(terminal), what="each to have one line, and nothing more")

@@ -66,6 +66,8 @@ def test_the_first_line_leads_to_all_runbooks() -> None:
         line.removeprefix("## ").lower().replace(" ", "-") for line in text.splitlines() if line.startswith("## ")
     ]
     assert found == headings[:-2]
+    takes = re.findall(r"^\*\*Takes\*\* at most \d+ minutes\.$", text, re.MULTILINE)
+    assert len(takes) == len(found)
 
 
 @incident("Rows were changed wrongly")
