@@ -14,7 +14,6 @@ from ..backupset.artifact import AgeHead, Artifact, Export, Frame, Index, IndexB
 from ..backupset.manifest import Fingerprint as ManifestFingerprint
 from ..backupset.manifest import Manifest, SchemaFingerprint, Table
 from ..documents.strict_json import check_size
-from ..encryption.age.ranges import head_size
 from ..encryption.cipher import Encryption
 from ..errors import FormatError
 from ..postgres.archive import schema_fingerprint, schema_objects
@@ -45,7 +44,7 @@ def describe_dump(dump: PartDump, encryption: Encryption) -> Artifact:
         sha256=dump.hash.hexdigest(),
         plain_size=dump.walker.size,
         frames=frames,
-        age_head=_age_head(dump.head.data) if encryption.scheme == "age" else None,
+        age_head=_head(encryption, dump.head.data),
         index=Index(
             toc_length=dump.walker.toc.length,
             blocks=tuple(_index_block(block) for block in dump.walker.index),
@@ -53,9 +52,9 @@ def describe_dump(dump: PartDump, encryption: Encryption) -> Artifact:
     )
 
 
-def _age_head(beginning: bytes) -> AgeHead:
-    size = head_size(beginning)
-    return AgeHead(size, hashlib.sha256(beginning[:size]).hexdigest())
+def _head(encryption: Encryption, beginning: bytes) -> AgeHead | None:
+    size = encryption.head_size(beginning)
+    return None if size is None else AgeHead(size, hashlib.sha256(beginning[:size]).hexdigest())
 
 
 def _index_block(block: Block) -> IndexBlock:

@@ -62,7 +62,7 @@ def report_written(
             *manifest.warnings,
             *_missing(written.failures),
             *(text for one in cleared for text in one.warnings),
-            *_unproven(locations),
+            *_unproven(ends, locations),
             *written.notices,
         ],
         "summary": summary,
@@ -122,12 +122,13 @@ def _missing(failures: Mapping[str, BackupError]) -> list[str]:
     return [f"no copy in location '{name}': {error}" for name, error in failures.items()]
 
 
-def _unproven(locations: list[dict[str, Any]]) -> list[str]:
-    """Copies of which no checksum was told; on a disk of this host there is nobody in between who could tell one."""
+def _unproven(ends: Ends, locations: list[dict[str, Any]]) -> list[str]:
+    """Copies of which no checksum was told, where one could have been."""
+    enough = {location.name for location in ends.locations if location.size_proves}
     return [
         f"{location['name']}: the store's answers prove no more than the sizes of the objects"
         for location in locations
-        if location["proof"] == "size" and location["type"] != "local"
+        if location["proof"] == "size" and location["name"] not in enough
     ]
 
 

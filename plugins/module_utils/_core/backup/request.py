@@ -10,6 +10,7 @@ from typing import Any
 from ..backupset.naming import EXPORT, check_kind, check_name
 from ..errors import ConfigError
 from ..platforms.profile import Profile
+from ..postgres.limits import check_jobs, check_lock_timeout
 from ..postgres.names import from_text, parse_name
 from ..postgres.selection import Selection
 from ..stream.transforms import COMPRESSIONS
@@ -21,7 +22,6 @@ FAIL_CRITICAL, FAIL = "fail_critical", "fail"
 MISSING_CHOICES = (FAIL_CRITICAL, "warn", FAIL)
 RESERVED_NAMES = ("backup", "globals", "manifest", "verified", "hold")
 _COMPRESS = re.compile(r"(auto|none|zstd|gzip|lz4)(?::(\d{1,2}))?")
-_MAX_JOBS = 64
 
 
 @dataclass(frozen=True)
@@ -138,10 +138,8 @@ class BackupRequest:
         check_kind(self.kind)
         if self.environment is not None:
             check_name(self.environment, "environment")
-        if not 1 <= self.jobs <= _MAX_JOBS:
-            raise ConfigError(STEP, f"jobs is {self.jobs}", hint=f"1 to {_MAX_JOBS}")
-        if self.lock_timeout < 1:
-            raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
+        check_jobs(self.jobs, STEP)
+        check_lock_timeout(self.lock_timeout, STEP)
         if self.fingerprint not in FINGERPRINT_CHOICES:
             raise ConfigError(STEP, f"fingerprint is {self.fingerprint!r}", hint=", ".join(FINGERPRINT_CHOICES))
         if self.missing_tables not in MISSING_CHOICES:

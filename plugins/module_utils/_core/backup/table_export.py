@@ -16,6 +16,7 @@ from ..postgres.activity import activity_reported
 from ..postgres.blockers import blockers_named
 from ..postgres.connection import ConnectionOptions, connect
 from ..postgres.copying import TableSource, prepare_copy
+from ..postgres.limits import check_lock_timeout
 from ..postgres.names import from_text
 from ..postgres.selection import Selection
 from ..postgres.standby import conflicts_named, in_recovery
@@ -47,8 +48,7 @@ class ExportRequest(Selection):
         super().__post_init__()
         if self.compress not in COMPRESSIONS:
             raise ConfigError(STEP, f"compress is {self.compress!r}", hint="none, gzip or zstd")
-        if self.lock_timeout < 1:
-            raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
+        check_lock_timeout(self.lock_timeout, STEP)
 
     @classmethod
     def parse(cls, parameters: Mapping[str, Any]) -> ExportRequest:

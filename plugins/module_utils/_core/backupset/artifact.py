@@ -136,6 +136,14 @@ class Artifact:
     index: Annotated[Index | None, Nullable(Record(Index, rule=check_index))] = None
     export: Annotated[Export | None, Nullable(Record(Export, rule=check_export))] = None
 
+    @property
+    def is_age(self) -> bool:
+        """Whether it is an age file: its header can be proven by itself and be exchanged, and it can be read in parts.
+
+        Nothing of that can be done with the files of other ciphers.
+        """
+        return self.encryption == "age"
+
 
 def _when(role: str, then: dict[str, Any]) -> dict[str, Any]:
     return {

@@ -98,6 +98,10 @@ class Encryption:
         """The same for a chain of stages: empty where nothing is encrypted."""
         return [self.transform()] if self.enabled else []
 
+    def head_size(self, beginning: bytes) -> int | None:
+        """How many bytes at the beginning of a file can be proven by themselves; None where none can."""
+        return None
+
     def size_limit(self, plain_size: int) -> int:
         """At most how many bytes *plain_size* bytes become."""
         if not self.enabled:

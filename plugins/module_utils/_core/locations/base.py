@@ -114,12 +114,14 @@ class Location(ABC):
     :cvar type: what the inventory calls this kind.
     :cvar options: what it takes beside ``name`` and ``type``.
     :cvar where: those of them that tell where it is.
+    :cvar size_proves: whether an object's size is proof enough, as nobody stands between us and the disk.
     :ivar place: where it is, whatever its name: two locations of one place are the same.
     """
 
     type: ClassVar[str]
     options: ClassVar[tuple[str, ...]]
     where: ClassVar[tuple[str, ...]]
+    size_proves: ClassVar[bool] = False
     name: str
     place: str = ""
 

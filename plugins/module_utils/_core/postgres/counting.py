@@ -21,6 +21,7 @@ from typing import Any
 from ..errors import SourceError
 from ..texts import bounded_list
 from .foreign_code import RESTRICTION, TRUSTED_OWNER, knows_restriction
+from .halves import halves_as_text
 from .messages import server_message
 from .names import TableName, display_name
 from .types import Composable, Connection, Cursor
@@ -34,7 +35,6 @@ OnLocked = Callable[[Sequence[TableName]], None]
 _BATCH_TABLES = 100
 _BATCH_PAGES = 10_000
 _SAVEPOINT = "mobul_count"
-_HALF = 2**64
 
 # Rows that are counted by COPY send the values of one column: short ones, as those of a key have to be, too.
 _TABLES = f"""
@@ -140,7 +140,7 @@ def fingerprints(
         return _fingerprint_scan(table, columns.get(table, []))
 
     for table, (rows, first, second) in _scan(connection, tables, known, scan, step, on_locked):
-        value = f"{int(first or 0) % _HALF:016x}{int(second or 0) % _HALF:016x}"
+        value = halves_as_text((first, second))
         result[table] = Fingerprint(ALGORITHM, value, rows)
         if on_table is not None:
             on_table(table, rows)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ..errors import PreflightError
 from ..texts import bounded_list
 from .names import TableName, display_name
+from .tables import FIRST_USER_OID
 from .types import Connection, Cursor
 
 STEP = "check what is read"
@@ -48,7 +49,7 @@ _RELATIONS = f"""
 SELECT n.nspname, c.relname, c.relkind, pg_catalog.pg_get_userbyid(c.relowner), {TRUSTED_OWNER},
        CASE WHEN {TRUSTED_OWNER} THEN false ELSE {_PLANNED} END
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.oid >= 16384 AND c.relkind IN ('r', 'p', 'm', 'v', 'f')
+WHERE c.oid >= {FIRST_USER_OID} AND c.relkind IN ('r', 'p', 'm', 'v', 'f')
 """  # noqa: S608 - made of constants
 _OF_SOME = """ AND (n.nspname, c.relname) IN (
   SELECT * FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS wanted (schema, name))"""

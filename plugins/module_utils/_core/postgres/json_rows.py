@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .tables import FIRST_USER_OID
 from .types import Composable, Connection, Cursor
 
-_FIRST_OF_USERS = 16384
 _RECORDS = (2249, 2287)
 """OIDs of record and record[], whose members are known only when they are there."""
 # JSON text holds no control characters but white space between its tokens, which a column of type json may have
@@ -72,7 +72,7 @@ class _Types:
     def __init__(self, cursor: Cursor, oids: Sequence[int]) -> None:
         self._known: dict[int, _Type] = {}
         wanted = set(oids)
-        while missing := sorted(oid for oid in wanted if oid >= _FIRST_OF_USERS and oid not in self._known):
+        while missing := sorted(oid for oid in wanted if oid >= FIRST_USER_OID and oid not in self._known):
             cursor.execute(_TYPES, [missing])
             for oid, kind, base, element, names, members in cursor.fetchall():
                 attributes = tuple(zip(names or (), members or (), strict=True)) if kind == "c" else None
@@ -106,7 +106,7 @@ class _Types:
 
     def _is_plain(self, oid: int, seen: frozenset[int] = frozenset()) -> bool:
         """Whether a type is made of nothing but PostgreSQL's own."""
-        if oid < _FIRST_OF_USERS:
+        if oid < FIRST_USER_OID:
             return oid not in _RECORDS
         known = self._known.get(oid)
         if known is None or oid in seen:

@@ -7,13 +7,13 @@ what.
 
 from __future__ import annotations
 
+from .halves import halves_as_text
 from .messages import database_errors
 from .types import Connection
 
 CONTENTS_ALGORITHM = "lo-md5-sum-2x64"
 RIGHTS_ALGORITHM = "lo-rights-md5-sum-2x64"
 _STEP = "read the large objects"
-_HALF = 2**64
 _SUM = """
 SELECT pg_catalog.sum(h::bit(64)::bigint), pg_catalog.sum((h << 64)::bit(64)::bigint)
 FROM (SELECT ('x' || pg_catalog.md5(line))::bit(128) AS h FROM ({}) AS lines OFFSET 0) AS hashed
@@ -57,4 +57,4 @@ def _sum(connection: Connection, lines: str) -> str:
         cursor.execute(_SUM.format(lines))
         row = cursor.fetchone()
     halves = (0, 0) if row is None else row
-    return "".join(f"{int(half or 0) % _HALF:016x}" for half in halves)
+    return halves_as_text(halves)

@@ -13,6 +13,8 @@ _MAX_LINES = 3
 _DATA_EXCEPTION = "22"
 """The class of SQLSTATEs whose messages quote the value that was wrong; appendix A of the documentation."""
 
+_QUOTED_VALUE = re.compile(r'((?:invalid|malformed|out of range|too long)[^:]*: )".*"')
+
 _DIRECT = r"\bdb\.\w+\.supabase\.co"
 """The host of a project itself."""
 
@@ -63,6 +65,11 @@ def connection_hint(message: str, host: str, port: int) -> str | None:
     if port == 6543 and "supabase" in host:
         return "port 6543 is the transaction pooler: use port 5432"
     return next((hint for pattern, hint in _HINTS if re.search(pattern, message)), None)
+
+
+def without_values(text: str) -> str:
+    """What a server says, without the value that it quotes: that may be somebody's data."""
+    return _QUOTED_VALUE.sub(r"\1(a value)", text)
 
 
 def in_one_line(message: str) -> str:

@@ -15,7 +15,7 @@ from .names import TableName
 from .pooler import is_pooled
 from .rights import find_unreadable
 from .standby import standby_warnings
-from .tables import NOT_OF_EXTENSION, NOT_SYSTEM
+from .tables import FIRST_USER_OID, NOT_OF_EXTENSION, NOT_SYSTEM
 from .types import Connection, Cursor
 
 STEP = "check the server"
@@ -41,12 +41,12 @@ SELECT pg_catalog.count(s.oid) FROM pg_catalog.pg_subscription s JOIN pg_catalog
 WHERE d.datname = pg_catalog.current_database()
 """
 # The documented size of the lock table; the server has some memory to spare beyond it.
-_LOCKS = """
-SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p') AND oid >= 16384),
+_LOCKS = f"""
+SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class WHERE relkind IN ('r', 'p') AND oid >= {FIRST_USER_OID}),
        pg_catalog.current_setting('max_locks_per_transaction')::bigint
          * (pg_catalog.current_setting('max_connections')::bigint
             + pg_catalog.current_setting('max_prepared_transactions')::bigint)
-"""
+"""  # noqa: S608 - made of constants
 # What a manifest holds of a table at the very least: it is in its list and in the dump's index.
 _LISTED = f"""
 SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(

@@ -14,6 +14,8 @@ from .types import Connection
 
 STEP = "find the table"
 _ABSENT, _INSTEAD = "there is no table {} in the database", "schema.table, as in the database"
+FIRST_USER_OID = 16384
+"""The first OID that is not of what every database has (``FirstNormalObjectId`` in ``transam.h``)."""
 TABLES = "rp"
 """``pg_class.relkind`` of ordinary and partitioned tables."""
 RELATIONS = "rpvmf"

@@ -13,18 +13,19 @@ from ..errors import SourceError
 from ..texts import bounded_list
 from .messages import server_message
 from .names import TableName, display_name
+from .tables import FIRST_USER_OID
 from .types import Connection
 
 STEP = "compare the tables with the snapshot"
 
 # A column that was dropped and made again has the same name, and no values; neither shows in the table's file.
-_STATES = """
+_STATES = f"""
 SELECT n.nspname, c.relname, pg_catalog.md5(ROW(c.oid, c.relkind, c.relfilenode, (
   SELECT pg_catalog.string_agg(ROW(a.attnum, a.attname, a.atttypid, a.atttypmod)::text, ',' ORDER BY a.attnum)
   FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))::text)
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND c.oid >= 16384
-"""
+WHERE c.relkind IN ('r', 'p', 'm', 'v', 'f') AND c.oid >= {FIRST_USER_OID}
+"""  # noqa: S608 - made of constants
 _OF_SOME = """ AND (n.nspname, c.relname) IN (
   SELECT * FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS wanted (schema, name))"""
 

@@ -243,7 +243,7 @@ def open_verified(file: StoredArtifact) -> VerifiedFile:
     while True:
         location = file.location
         try:
-            if artifact.encryption == "age" and artifact.age_head is not None:
+            if artifact.is_age and artifact.age_head is not None:
                 return VerifiedByHead(file, artifact.age_head)
             return VerifiedByBlocks(file)
         except BackupError as error:

@@ -89,7 +89,7 @@ class SeekablePlain(PlainReader):
 
     def __init__(self, file: StoredArtifact, verified: VerifiedFile, decryption: Decryption) -> None:
         super().__init__(file, verified, decryption)
-        self._age = self._open() if self.artifact.encryption == "age" else None
+        self._age = self._open() if self.artifact.is_age else None
 
     def ranges(self, wanted: Ranges) -> Iterator[bytes]:
         """See :meth:`PlainReader.ranges`."""

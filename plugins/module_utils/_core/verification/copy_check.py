@@ -161,7 +161,7 @@ class CopyCheck:
                 continue
             count = len(artifact.recipients)
             fewest = count if fewest is None else min(count, fewest)
-            if artifact.encryption == "age" and (problem := self._wrong_header(good, artifact)):
+            if artifact.is_age and (problem := self._wrong_header(good, artifact)):
                 self._add_finding("recipients", FAILED, problem)
                 return
         if fewest is not None and fewest < _ENOUGH_RECIPIENTS:
@@ -185,7 +185,7 @@ class CopyCheck:
     def _has_key(self, good: GoodSet) -> bool:
         """Whether there is a key, where one is needed; what that means is told."""
         # gpg may find a key by itself.
-        encrypted = any(artifact.encryption == "age" for artifact in _measured(good))
+        encrypted = any(artifact.is_age for artifact in _measured(good))
         if not encrypted or self._access.decryption.given:
             return True
         recipients = sorted({one for artifact in _measured(good) for one in artifact.recipients})

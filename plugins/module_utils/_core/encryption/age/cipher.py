@@ -15,6 +15,7 @@ from .filekey import Identity, Recipient
 from .header import MAX_STANZAS, Header, HeaderParser
 from .keys import could_be_recipient, parse_identities, parse_recipient
 from .passphrase import ScryptIdentity, ScryptRecipient
+from .ranges import head_size
 from .stream import CHUNK_SIZE, NONCE_SIZE
 
 _SECRET = re.compile(rb"AGE-SECRET-KEY-|AGE-PLUGIN-", re.IGNORECASE)
@@ -38,6 +39,10 @@ class AgeEncryption(Encryption):
     def transform(self) -> Encryptor:
         """See :meth:`Encryption.transform`."""
         return Encryptor(self._to, armor=self.armor)
+
+    def head_size(self, beginning: bytes) -> int | None:
+        """See :meth:`Encryption.head_size`: those of the header and the nonce."""
+        return head_size(beginning)
 
     def fits(self, head: bytes, size: int, plain_size: int | None) -> bool:
         """See :meth:`Encryption.fits`; the size is exact."""

@@ -186,7 +186,7 @@ def _record(
 
     :param warnings: what is damaged on the way is added here.
     """
-    artifacts = [artifact for artifact in loaded.manifest.artifacts if artifact.encryption == "age"]
+    artifacts = [artifact for artifact in loaded.manifest.artifacts if artifact.is_age]
     if not artifacts:
         if {artifact.encryption for artifact in loaded.manifest.artifacts} == {"none"}:
             return None

@@ -40,6 +40,7 @@ class LocalLocation(Location):
 
     type = "local"
     options = where = ("path",)
+    size_proves = True
 
     def __init__(self, name: str, path: str) -> None:
         self.name = name

@@ -10,12 +10,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 
 from ...errors import BackupError, Cancelled
+from ...postgres.messages import without_values
 from ...stream.process import describe_status, read_tail, widen_pipe
 from .complaints import Complaints
 
 _ERROR_LINE = re.compile(r"error:|ERROR:|FATAL:|PANIC:|warning: errors ignored")
 _NOISE = re.compile(r"^(?:DETAIL|CONTEXT|HINT|STATEMENT|LINE \d+|Command was)\b")
-_QUOTED_VALUE = re.compile(r'((?:invalid|malformed|out of range|too long)[^:]*: )".*"')
 _MAX_LINES = 4
 
 
@@ -24,10 +24,7 @@ def tool_message(stderr: str) -> str:
     lines = [line.strip() for line in stderr.splitlines()]
     lines = [line for line in lines if line and not _NOISE.match(line)]
     errors = [line for line in lines if _ERROR_LINE.search(line)] or lines[-1:]
-    return (
-        "; ".join(_QUOTED_VALUE.sub(r"\1(a value)", line) for line in dict.fromkeys(errors[:_MAX_LINES]))
-        or "no message"
-    )
+    return "; ".join(without_values(line) for line in dict.fromkeys(errors[:_MAX_LINES])) or "no message"
 
 
 class Child:

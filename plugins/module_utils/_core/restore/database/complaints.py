@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from ...errors import BackupError
 from ...postgres.archive import Toc, object_name
 from ...postgres.known_settings import without_unknown_errors
+from ...postgres.messages import without_values
 from ...texts import bounded_list
 from .comparing import Difference
 from .expected_differences import without_data
@@ -32,8 +33,6 @@ _HARMLESS = (
     (re.compile(r"COMMENT EXTENSION .*", re.DOTALL), re.compile(r"must be owner of extension .*")),
 )
 """What an entry is called, and what the server says of it."""
-_QUOTED_VALUE = re.compile(r'((?:invalid|malformed|out of range|too long)[^:]*: )".*"')
-_ANY_VALUE = r"\1(a value)"
 _NOT_FOUND = re.compile(r"(?:function|operator|relation|type|schema) .* does not exist")
 _NO_EXTENSION = re.compile(r'extension "[^"]*" is not available|could not open extension control file')
 
@@ -111,7 +110,7 @@ class Complaints:
         found = [one for one in self._read(stderr) or () if not self._harmless(one)]
         if not found:
             return None
-        messages = [f"{one.name}: {_QUOTED_VALUE.sub(_ANY_VALUE, one.message)}" for one in found]
+        messages = [f"{one.name}: {without_values(one.message)}" for one in found]
         return ReplayError(step, bounded_list(messages, limit=4), hint=_advice(found[0]))
 
     def _without_unknown(self, stderr: str) -> tuple[str, int]:

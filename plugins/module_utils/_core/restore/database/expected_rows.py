@@ -16,10 +16,10 @@ from ...postgres.archive import Toc
 from ...postgres.archive.copy_statement import CopyStatement
 from ...postgres.archive.toc import TABLE_DATA
 from ...postgres.counting import ALGORITHM
+from ...postgres.halves import halves_as_text
 from ...postgres.names import TableName, display_name
 
 _VALUE = re.compile(r"[0-9a-f]{32}")
-_HALF = 2**64
 _DIGITS = 16
 
 
@@ -98,5 +98,5 @@ def _value(table: Table) -> str | None:
 
 def add_fingerprints(values: Sequence[str]) -> str:
     """The fingerprint of what several tables hold together: both halves are sums."""
-    halves = (sum(int(value[at : at + _DIGITS], 16) for value in values) % _HALF for at in (0, _DIGITS))
-    return "".join(f"{half:016x}" for half in halves)
+    halves = (sum(int(value[at : at + _DIGITS], 16) for value in values) for at in (0, _DIGITS))
+    return halves_as_text(halves)

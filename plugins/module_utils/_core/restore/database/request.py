@@ -8,6 +8,7 @@ from typing import Any
 
 from ...errors import ConfigError
 from ...platforms.profile import Profile
+from ...postgres.limits import check_jobs, check_lock_timeout
 from ..environments import check_environment
 from ..source_options import SourceOptions
 from .expected_differences import NOTHING_EXPECTED, ExpectedDifferences
@@ -16,7 +17,6 @@ from .search_paths import NO_SEARCH_PATHS, SearchPaths
 STEP = "check the options"
 STATES = ("restored", "finalized", "reverted", "resumed")
 OUTBOUND = ("paused", "active")
-_MAX_JOBS = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +63,8 @@ class RestoreRequest(SourceOptions):
             raise ConfigError(STEP, f"state is {self.state!r}", hint=", ".join(STATES))
         if self.outbound not in OUTBOUND:
             raise ConfigError(STEP, f"outbound is {self.outbound!r}", hint=" or ".join(OUTBOUND))
-        if not 1 <= self.jobs <= _MAX_JOBS:
-            raise ConfigError(STEP, f"jobs is {self.jobs}", hint=f"1 to {_MAX_JOBS}")
-        if self.lock_timeout < 1:
-            raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
+        check_jobs(self.jobs, STEP)
+        check_lock_timeout(self.lock_timeout, STEP)
         if self.database == self.maintenance_db and not self.is_projects:
             other, profile = "postgres", ""
             if self.database == "postgres":

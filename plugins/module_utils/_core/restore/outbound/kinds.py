@@ -6,6 +6,8 @@ SUBSCRIPTION, JOB, TRIGGER, EVENT_TRIGGER, RULE = "subscription", "job", "trigge
 MATERIALIZED_VIEW = "materialized view"
 FILLED = "filled"
 """The state of a materialized view before."""
+STATES = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
+"""``pg_trigger.tgenabled`` and the like of what acts -> the words of ALTER that make it so."""
 SCHEDULERS = {
     ("cron", "job"): ("jobid", "jobname", "active", "pg_cron"),
     ("pgagent", "pga_job"): ("jobid", "jobname", "jobenabled", "pgagent"),

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ...postgres.messages import database_errors
+from ...postgres.tables import FIRST_USER_OID
 from ...postgres.types import Connection
 from ...texts import bounded_list
 from .calls import FIND_ROOTS
@@ -23,15 +24,15 @@ STEP = "mute what calls out"
 # A job that is made meanwhile is paused with the others, which takes pg_cron's own functions.
 # What a function does comes behind the AS of its definition; one whose body the server has parsed has none, and nothing
 # in it that is not a function of its own. The definition itself comes first: who may not give it back may not take it.
-_REACHED = """(
+_REACHED = f"""(
         EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
           AND d.refobjid = here.oid AND d.classid NOT IN (
             'pg_catalog.pg_event_trigger'::pg_catalog.regclass,
             'pg_catalog.pg_foreign_data_wrapper'::pg_catalog.regclass,
             'pg_catalog.pg_trigger'::pg_catalog.regclass))
         OR EXISTS (SELECT FROM pg_catalog.pg_proc t JOIN pg_catalog.pg_language l ON l.oid = t.prolang
-          WHERE t.oid >= 16384 AND l.lanname NOT IN ('c', 'internal') AND NOT calling ? t.oid::text
-            AND pg_catalog.strpos(pg_catalog.lower(t.prosrc), pg_catalog.lower(here.proname)) > 0))"""
+          WHERE t.oid >= {FIRST_USER_OID} AND l.lanname NOT IN ('c', 'internal') AND NOT calling ? t.oid::text
+            AND pg_catalog.strpos(pg_catalog.lower(t.prosrc), pg_catalog.lower(here.proname)) > 0))"""  # noqa: S608 - made of constants
 """Whether a function is called by more than triggers, and functions that are muted themselves."""
 _MUTE = f"""{FIND_ROOTS}
   paused := coalesce(nullif(pg_catalog.current_setting('mobul.paused', true), ''), '[]');

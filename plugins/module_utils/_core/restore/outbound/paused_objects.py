@@ -18,7 +18,7 @@ from . import kinds
 
 MARK = "Paused by mobul.backup until restore_database has state resumed: "
 _OF_A_TABLE = (kinds.TRIGGER, kinds.RULE)
-_SWITCHED, _STATES = (kinds.TRIGGER, kinds.EVENT_TRIGGER, kinds.RULE), ("O", "R", "A")
+_SWITCHED = (kinds.TRIGGER, kinds.EVENT_TRIGGER, kinds.RULE)
 _COMMENT = re.compile(r"\ACOMMENT ON DATABASE .*? IS '(.*)';\s*\Z", re.DOTALL)
 
 
@@ -67,7 +67,7 @@ class Paused:
         """
         texts = {name: str(fields[name]) for name in ("kind", "schema", "relation", "name", "state", "why")}
         found = cls(oid=int(fields.get("oid", 0)), **texts)
-        if found.kind in _SWITCHED and found.state not in _STATES:
+        if found.kind in _SWITCHED and found.state not in kinds.STATES:
             raise ValueError(f"no state of a {found.kind}: {found.state}")
         return found
 

@@ -14,7 +14,6 @@ from .pausing import comment_on_database, resting
 from .statements import HARMLESS
 
 STEP = "resume what was paused"
-_STATES = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 _ASLEEP = {
     kinds.TRIGGER: """SELECT FROM pg_catalog.pg_trigger t JOIN pg_catalog.pg_class c ON c.oid = t.tgrelid
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -118,10 +117,10 @@ def _start(cursor: Cursor, one: Paused, check_mode: bool) -> bool:
             return True
         statement = sql.SQL("REFRESH MATERIALIZED VIEW {}").format(sql.Identifier(one.schema, one.name))
     elif one.kind == kinds.EVENT_TRIGGER:
-        statement = sql.SQL("ALTER EVENT TRIGGER {} {}").format(name, sql.SQL(_STATES[one.state]))
+        statement = sql.SQL("ALTER EVENT TRIGGER {} {}").format(name, sql.SQL(kinds.STATES[one.state]))
     else:
         table = sql.Identifier(one.schema, one.relation)
-        action = sql.SQL(f"{_STATES[one.state]} {one.kind.upper()}")
+        action = sql.SQL(f"{kinds.STATES[one.state]} {one.kind.upper()}")
         statement = sql.SQL("ALTER TABLE ONLY {} {} {}").format(table, action, name)
     cursor.execute(statement)
     return True

@@ -6,6 +6,7 @@ already and what was done is told by settings of the transaction: ``mobul.paused
 
 from __future__ import annotations
 
+from ...postgres.tables import FIRST_USER_OID
 from . import kinds
 from .calls import DECLARATIONS, FIND_CALLS, SUBSCRIBED
 
@@ -48,16 +49,16 @@ _DISABLE = """
   END LOOP;
 """
 
-HARMLESS = """(
+HARMLESS = f"""(
   EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
           AND d.objid = c.oid AND d.deptype = 'e')
   OR NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid)
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass
-      AND d.refobjid >= 16384 AND (
+      AND d.refobjid >= {FIRST_USER_OID} AND (
         d.objid IN (SELECT o.oid FROM pg_catalog.pg_constraint o WHERE o.conrelid = c.oid)
         OR d.objid IN (SELECT a.oid FROM pg_catalog.pg_attrdef a WHERE a.adrelid = c.oid)
-        OR d.objid IN (SELECT i.indexrelid FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid))))"""
+        OR d.objid IN (SELECT i.indexrelid FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid))))"""  # noqa: S608 - made of constants
 """Whether an UPDATE of the table ``c`` runs no code of its owner: it is an extension's, or nothing of it has any."""
 
 # A row that this very transaction has brought has nothing to do with one that was paused before it.

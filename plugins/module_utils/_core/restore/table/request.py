@@ -9,6 +9,7 @@ from typing import Any
 from ...errors import ConfigError
 from ...platforms.profile import Profile
 from ...platforms.profiles import find_profile
+from ...postgres.limits import check_lock_timeout
 from ..database.expected_differences import NOTHING_EXPECTED, ExpectedDifferences
 from ..database.search_paths import NO_SEARCH_PATHS, SearchPaths
 from ..environments import check_environment
@@ -54,8 +55,7 @@ class TableRequest(SourceOptions):
     def __post_init__(self) -> None:
         if self.state not in STATES:
             raise ConfigError(STEP, f"state is {self.state!r}", hint=", ".join(STATES))
-        if self.lock_timeout < 1:
-            raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
+        check_lock_timeout(self.lock_timeout, STEP)
         if self.max_row_size < 1:
             raise ConfigError(STEP, f"max_row_size is {self.max_row_size}", hint="MiB, 1 or more")
         if self.state == "restored":

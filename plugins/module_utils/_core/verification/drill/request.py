@@ -13,13 +13,13 @@ from ...durations import parse_duration
 from ...errors import ConfigError
 from ...platforms.profile import Profile
 from ...platforms.profiles import find_profile
+from ...postgres.limits import check_jobs, check_lock_timeout
 from ...restore.database.expected_differences import NOTHING_EXPECTED, ExpectedDifferences
 from ...restore.database.search_paths import NO_SEARCH_PATHS, SearchPaths
 from .queries import Query
 
 STEP = "check the options"
 SERVER, THROWAWAY = "server", "throwaway"
-_MAX_JOBS = 64
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,8 @@ class DrillRequest:
         )
 
     def __post_init__(self) -> None:
-        if not 1 <= self.jobs <= _MAX_JOBS:
-            raise ConfigError(STEP, f"jobs is {self.jobs}", hint=f"1 to {_MAX_JOBS}")
-        if self.lock_timeout < 1:
-            raise ConfigError(STEP, f"lock_timeout is {self.lock_timeout}", hint="seconds, 1 or more")
+        check_jobs(self.jobs, STEP)
+        check_lock_timeout(self.lock_timeout, STEP)
 
 
 def parse_queries(given: Sequence[Mapping[str, Any]]) -> tuple[Query, ...]:

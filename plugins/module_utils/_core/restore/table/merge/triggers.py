@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from ....postgres.types import Composable
+from ...outbound.kinds import STATES
 from ...replica_role import check_foreign_keys, reset_replica_role, set_replica_role
 from ..session import Session
 from ..target import Target
@@ -20,7 +21,6 @@ SELECT n.nspname, c.relname, found.what, found.name, found.enabled FROM (
 JOIN pg_catalog.pg_class c ON c.oid = found.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE found.enabled <> 'D' AND found.oid IN ({_TREE}) AND c.relkind IN ('r', 'p') ORDER BY 1, 2, 3, 4
 """  # noqa: S608 - made of constants
-_STATES = {"O": "ENABLE", "R": "ENABLE REPLICA", "A": "ENABLE ALWAYS"}
 
 
 @contextlib.contextmanager
@@ -47,7 +47,7 @@ def triggers_disabled(session: Session, target: Target) -> Iterator[None]:
     for column in always:
         session.execute(_identity(target, column, "ALWAYS"))
     for schema, table, what, name, state in active:
-        session.execute(_alter((schema, table), f"{_STATES[state]} {what}", name))
+        session.execute(_alter((schema, table), f"{STATES[state]} {what}", name))
 
 
 def _alter(table: tuple[str, str], action: str, name: str) -> Composable:

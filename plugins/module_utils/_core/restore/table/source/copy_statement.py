@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from ....errors import FormatError
 from ....postgres.archive import Toc, TocEntry
 from ....postgres.archive.copy_statement import CopyStatement
-from ....postgres.archive.encodings import codec_of
+from ....postgres.archive.encodings import codec_of, encoding_of
 from ....postgres.names import TableName
 
 STEP = "read the backup"
@@ -17,7 +16,6 @@ OTHERWISE = (
     "dump of that"
 )
 """What to do with a file whose rows no COPY reads."""
-_ENCODING = re.compile(r"SET client_encoding = '([A-Za-z0-9_-]+)'")
 
 
 @dataclass(frozen=True)
@@ -44,12 +42,11 @@ def copy_of(text: str, encoding_statement: str) -> Copy:
     found = CopyStatement.parse(text)
     if found is None:
         raise FormatError(STEP, "the rows are no output of COPY (was the dump made with --inserts?)", hint=OTHERWISE)
-    named = _ENCODING.match(encoding_statement)
     return Copy(
         found.table,
         found.columns,
         text.encode(codec_of(encoding_statement), "surrogateescape"),
-        f"(FORMAT text, ENCODING '{named[1] if named else 'UTF8'}')",
+        f"(FORMAT text, ENCODING '{encoding_of(encoding_statement) or 'UTF8'}')",
     )
 
 
