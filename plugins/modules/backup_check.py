@@ -19,13 +19,7 @@ extends_documentation_fragment:
   - mobul.backup.locations
   - mobul.backup.catalogue
   - mobul.backup.adopt
-attributes:
-  check_mode:
-    support: full
-    description: Does the same, as it changes nothing.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+  - mobul.backup.changes_nothing
 options:
   schedule:
     description:

@@ -21,13 +21,7 @@ extends_documentation_fragment:
   - mobul.backup.locations
   - mobul.backup.catalogue
   - mobul.backup.policy
-attributes:
-  check_mode:
-    support: full
-    description: Does the same, as it changes nothing.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+  - mobul.backup.changes_nothing
 options:
   backup:
     description: Id of the set, or V(latest), the newest one that fits all that follows.

@@ -18,13 +18,7 @@ author:
   - The mobul.backup maintainers (@mobul)
 extends_documentation_fragment:
   - mobul.backup.connection
-attributes:
-  check_mode:
-    support: full
-    description: Does the same, as it changes nothing.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+  - mobul.backup.changes_nothing
 options:
   named:
     description:

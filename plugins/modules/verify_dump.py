@@ -17,13 +17,7 @@ author:
 extends_documentation_fragment:
   - mobul.backup.locations
   - mobul.backup.decryption
-attributes:
-  check_mode:
-    support: full
-    description: Does the same, as it changes nothing.
-  diff_mode:
-    support: none
-    description: Changes nothing.
+  - mobul.backup.changes_nothing
 options:
   locations:
     description: Where the sets are kept; every one of them is asked for its copy.
