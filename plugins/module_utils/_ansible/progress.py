@@ -9,6 +9,7 @@ The worker names the file in the environment of the task. Whatever goes wrong wi
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import threading
@@ -35,15 +36,9 @@ def written_down() -> Iterator[None]:
     if not path:
         yield
         return
-    over = threading.Event()
-    writer = threading.Thread(target=_write, args=(path, over), name="progress", daemon=True)
-    writer.start()
-    try:
-        with progress.followed(), progress.stage(_WORK, counting=False):
-            yield
-    finally:
-        over.set()
-        writer.join()
+    write = functools.partial(_write, path)
+    with progress.beside(write, name="progress"), progress.followed(), progress.stage(_WORK, counting=False):
+        yield
 
 
 def _write(path: str, over: threading.Event) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,9 +107,21 @@ def at_table(name: str) -> None:
 
 def doing(text: str) -> None:
     """Say what is waited for, or done elsewhere; "" for nothing any more."""
-    with _lock:
-        if _stages:
-            _stages[-1].doing = text
+    with _current() as one:
+        one.doing = text
+
+
+@contextlib.contextmanager
+def beside(work: Callable[[threading.Event], None], *, name: str) -> Iterator[None]:
+    """Within the block *work* runs in a thread of its own; it returns when the event that it is given is set."""
+    over = threading.Event()
+    thread = threading.Thread(target=work, args=(over,), name=name, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def snapshot() -> dict[str, Any] | None:

@@ -53,6 +53,13 @@ def login(postgres17: PostgresServer, shop: str) -> dict[str, Any]:
 
 
 @pytest.fixture
+def backed_up(keys: Keys, login: dict[str, Any], locations: list[dict[str, Any]]) -> dict[str, Any]:
+    """The variables with which :func:`shop` is backed up, encrypted and signed, into the three locations."""
+    public = {"backup_recipients": keys.recipients, "backup_signing_key": str(keys.signing)}
+    return {**login, **public, "backup_locations": locations}
+
+
+@pytest.fixture
 def locations(
     tmp_path: Path, s3_server: S3Server, s3_bucket: str, rclone_config: RcloneRemote
 ) -> Iterator[list[dict[str, Any]]]:

@@ -13,7 +13,6 @@ import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.naming import SetId
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import load_signing_key
 from support.backup_bench import Keys
-from support.lab import PostgresServer
 from support.manifests import make_manifest
 from support.playbooks import Playbooks
 from support.small_sets import directory_of, lay, small_set
@@ -70,21 +69,10 @@ def test_a_refused_clean_up_fails_and_copies_are_made_up_for_nevertheless(
 
 
 def test_the_weekly_run_makes_up_for_a_copy_that_an_earlier_one_missed(
-    playbooks: Playbooks,
-    keys: Keys,
-    login: dict[str, Any],
-    locations: list[dict[str, Any]],
-    filled: list[Path],
-    postgres17: PostgresServer,
+    playbooks: Playbooks, backed_up: dict[str, Any], filled: list[Path]
 ) -> None:
-    inventory = playbooks.inventory(
-        {"shop": {}},
-        **login,
-        backup_recipients=keys.recipients,
-        backup_signing_key=str(keys.signing),
-        backup_locations=locations,
-        backup_adopt=make_manifest().database.system_identifier,
-    )
+    adopt = make_manifest().database.system_identifier
+    inventory = playbooks.inventory({"shop": {}}, **backed_up, backup_adopt=adopt)
     run = playbooks.run("mobul.backup.weekly", inventory)
     assert run.status == 0
     assert run.recap()["shop"]["changed"] == 2

@@ -23,12 +23,7 @@ NO_RECIPIENTS = {"backup_recipients": []}
 
 @pytest.mark.next
 def test_each_database_gets_its_set_and_one_that_fails_stops_no_other(
-    playbooks: Playbooks,
-    keys: Keys,
-    login: dict[str, Any],
-    locations: list[dict[str, Any]],
-    stored: list[Path],
-    postgres17: PostgresServer,
+    playbooks: Playbooks, keys: Keys, backed_up: dict[str, Any], stored: list[Path], postgres17: PostgresServer
 ) -> None:
     role_password = postgres17.create_role("weekly_role", "SUPERUSER LOGIN", password=f"{PASSWORD}right")
     marked = [{"name": "recipients", "priority": 1, "personal_data": True, "fingerprint": True}]
@@ -40,13 +35,15 @@ def test_each_database_gets_its_set_and_one_that_fails_stops_no_other(
             "unknown": {"backup_login_db": "no_such_database"},
             "denied": {"backup_login_password": f"{PASSWORD}wrong"},
         },
-        **{**login, "backup_login_user": "weekly_role", "backup_login_password": role_password},
-        backup_environment="test",
-        backup_recipients=keys.recipients,
-        backup_signing_key=str(keys.signing),
-        backup_locations=[
-            {**location, "prefix": ""} if location["type"] == "s3" else location for location in locations
-        ],
+        **{
+            **backed_up,
+            "backup_login_user": "weekly_role",
+            "backup_login_password": role_password,
+            "backup_environment": "test",
+            "backup_locations": [
+                {**one, "prefix": ""} if one["type"] == "s3" else one for one in backed_up["backup_locations"]
+            ],
+        },
     )
     run = playbooks.run("mobul.backup.weekly", inventory, "-vvv")
 
@@ -74,7 +71,7 @@ def test_each_database_gets_its_set_and_one_that_fails_stops_no_other(
     assert {artifact["encryption"] for artifact in manifest["artifacts"]} == {"age"}
     assert not (stored[2] / "unknown").exists()
 
-    for secret in (PASSWORD, locations[0]["secret_key"], "PRIVATE KEY"):
+    for secret in (PASSWORD, backed_up["backup_locations"][0]["secret_key"], "PRIVATE KEY"):
         assert secret not in run.output
     assert StoredSet(next(stored[2].glob("shop/*/*/*/*")), keys.identity).manifest
 

@@ -8,6 +8,7 @@ the work goes on.
 from __future__ import annotations
 
 import contextlib
+import functools
 import re
 import threading
 from collections.abc import Iterator
@@ -89,14 +90,8 @@ def activity_reported(options: ConnectionOptions) -> Iterator[None]:
     if not progress.is_followed():
         yield
         return
-    over = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(options, over), name="activity", daemon=True)
-    watcher.start()
-    try:
+    with progress.beside(functools.partial(_watch, options), name="activity"):
         yield
-    finally:
-        over.set()
-        watcher.join()
 
 
 def _watch(options: ConnectionOptions, over: threading.Event) -> None:
