@@ -46,6 +46,8 @@ class Stage:
         return {**fields, "seconds": time.monotonic() - self.began}
 
 
+_NO_STAGE = Stage("")
+"""What counts into none of the stages counts into this one, which nobody looks at."""
 _stages: list[Stage] = []
 _lock = threading.Lock()
 _followers = 0
@@ -107,8 +109,9 @@ def at_table(name: str) -> None:
 
 def doing(text: str) -> None:
     """Say what is waited for, or done elsewhere; "" for nothing any more."""
-    with _current() as one:
-        one.doing = text
+    with _lock:
+        if _stages:
+            _stages[-1].doing = text
 
 
 @contextlib.contextmanager
@@ -133,5 +136,4 @@ def snapshot() -> dict[str, Any] | None:
 @contextlib.contextmanager
 def _current() -> Iterator[Stage]:
     with _lock:
-        # Where the work is at no stage, nobody is told what it counts.
-        yield _stages[-1] if _stages and _stages[-1].counting else Stage("")
+        yield _stages[-1] if _stages and _stages[-1].counting else _NO_STAGE
