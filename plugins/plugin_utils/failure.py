@@ -107,7 +107,7 @@ def line(message: str, step: str | None, names: Mapping[str, str], intact: str) 
     :param step: None for one of Ansible's own, about the arguments.
     """
     if step is None:
-        head, rest = f"{OPTIONS_STEP}: ", _everywhere(_without_list(" ".join(message.split())), names)
+        head, rest = f"{OPTIONS_STEP}: ", _everywhere(_without_list(" ".join(message.split()), names), names)
     else:
         head = f"{step}: " if message.startswith(f"{step}: ") else ""
         rest = renamed(message.removeprefix(head), names)
@@ -148,7 +148,7 @@ def renamed(text: str, names: Mapping[str, str]) -> str:
     return text
 
 
-def _without_list(text: str) -> str:
+def _without_list(text: str, names: Mapping[str, str]) -> str:
     """Ansible's words about options that are not there, without the module's name and all that it has."""
     found = _UNSUPPORTED.fullmatch(text)
     if found is None:
@@ -156,9 +156,10 @@ def _without_list(text: str) -> str:
     paths, known = found[1].split(", "), found[2].rstrip(".").split(", ")
     wrong = []
     for path in paths:
-        where, _dot, name = path.rpartition(".")
-        meant = difflib.get_close_matches(name, known, n=1)
-        wrong.append(f"{where or 'the module'} has no {name}{f' (did you mean {meant[0]}?)' if meant else ''}")
+        first, *further = path.split(".")
+        meant = difflib.get_close_matches(path.rpartition(".")[2], known, n=1)
+        hint = f" (did you mean {meant[0]}?)" if meant else ""
+        wrong.append(f"{'.'.join([names.get(first, first), *further])} is no option{hint}")
     return "; ".join(wrong)
 
 

@@ -71,7 +71,7 @@ HOSTS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "place": (
         {"backup_locations": [{"name": "here", "type": "local", "pth": "/srv"}]},
-        "check the options: backup_locations has no pth (did you mean path?); no backup was made",
+        "check the options: backup_locations.pth is no option (did you mean path?); no backup was made",
     ),
     "store": (
         {
