@@ -28,12 +28,15 @@ _UNLINKED = ("FK CONSTRAINT", "INDEX ATTACH", "TABLE ATTACH")
 _TABLES = ("FOREIGN TABLE", "TABLE")
 
 # Keys first, as a table that others refer to is not let out of a tree; then whatever is in a tree or a line of heirs:
-# what a part of it has from the others cannot be dropped from it alone.
+# what a part of it has from the others cannot be dropped from it alone. The server takes a check of an heir for an
+# inherited one when its parent has one of that name that is not inherited (NO INHERIT), and fails; so that one has
+# another name meanwhile.
 _UNLINK = """
 DO LANGUAGE plpgsql $mobul$
 DECLARE
   anew oid[];
   found record;
+  own name[];
 BEGIN
   SELECT coalesce(pg_catalog.array_agg(c.oid), '{{}}') INTO anew
   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -52,7 +55,18 @@ BEGIN
     WHERE c.relkind IN ('r', 'p', 'f') AND (i.inhrelid = ANY (anew) OR i.inhparent = ANY (anew))
     ORDER BY i.inhparent, i.inhseqno
   LOOP
+    SELECT coalesce(pg_catalog.array_agg(p.conname), '{{}}') INTO own FROM pg_catalog.pg_constraint p
+      JOIN pg_catalog.pg_constraint h ON h.conrelid = found.heir AND h.conname = p.conname
+      WHERE p.conrelid = found.parent AND p.contype = 'c' AND p.connoinherit;
+    FOR number IN 1 .. pg_catalog.cardinality(own) LOOP
+      EXECUTE pg_catalog.format('ALTER TABLE ONLY %s RENAME CONSTRAINT %I TO mobul_own_%s',
+        found.parent, own[number], number);
+    END LOOP;
     EXECUTE pg_catalog.format(found.statement, found.heir, found.parent);
+    FOR number IN 1 .. pg_catalog.cardinality(own) LOOP
+      EXECUTE pg_catalog.format('ALTER TABLE ONLY %s RENAME CONSTRAINT mobul_own_%s TO %I',
+        found.parent, number, own[number]);
+    END LOOP;
   END LOOP;
 END $mobul$;
 """

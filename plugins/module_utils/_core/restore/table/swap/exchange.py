@@ -13,7 +13,7 @@ from ....postgres.types import Composable
 from ..kept_versions import Note, old_name
 from ..sequences import advance
 from ..session import Session
-from ..target import Target
+from ..target import Parent, Target
 from ..waiting import in_turns
 from .dependents import Dependents
 from .drift import STEP, Watch
@@ -44,6 +44,13 @@ SELECT DISTINCT n.nspname, c.relname FROM pg_catalog.pg_constraint f
 JOIN pg_catalog.pg_class c ON c.oid IN (f.conrelid, f.confrelid)
 JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE f.contype = 'f' AND (f.conrelid = %(oid)s OR f.confrelid = %(oid)s) AND c.oid <> %(oid)s ORDER BY 1, 2
+"""
+# The server takes a check of an heir for an inherited one when its parent has one of that name that is not inherited
+# (NO INHERIT), and fails; so that one has another name meanwhile.
+_NOT_INHERITED = """
+SELECT p.conname FROM pg_catalog.pg_constraint p
+JOIN pg_catalog.pg_constraint h ON h.conrelid = %s AND h.conname = p.conname
+WHERE p.conrelid = %s AND p.contype = 'c' AND p.connoinherit ORDER BY 1
 """
 _FOREIGN_KEYS = "SELECT conname FROM pg_catalog.pg_constraint WHERE conrelid = %s AND contype = 'f' ORDER BY conname"
 
@@ -131,13 +138,23 @@ class Exchange:
                 yield _drop_statement(entry)
         for parent in self.target.parents:
             if not parent.partitioned:
-                yield sql.SQL("ALTER TABLE ONLY {} NO INHERIT {}").format(
-                    self.target.identifier, sql.Identifier(*parent.name)
-                )
+                yield from self._leave(parent)
         for (name,) in self.session.rows(_FOREIGN_KEYS, [self.target.oid]):
             yield sql.SQL("ALTER TABLE ONLY {} DROP CONSTRAINT IF EXISTS {}").format(
                 self.target.identifier, sql.Identifier(name)
             )
+
+    def _leave(self, parent: Parent) -> Iterator[Composable]:
+        """Let the old table inherit nothing any more from *parent*."""
+        from psycopg2 import sql
+
+        above = sql.Identifier(*parent.name)
+        rename = sql.SQL("ALTER TABLE ONLY {} RENAME CONSTRAINT {} TO {}")
+        rows = self.session.rows(_NOT_INHERITED, [self.target.oid, parent.oid])
+        own = [(sql.Identifier(name), sql.Identifier(f"mobul_own_{number}")) for number, (name,) in enumerate(rows)]
+        yield from (rename.format(above, name, passing) for name, passing in own)
+        yield sql.SQL("ALTER TABLE ONLY {} NO INHERIT {}").format(self.target.identifier, above)
+        yield from (rename.format(above, passing, name) for name, passing in own)
 
     def _move_away(self) -> str:
         """Give the old table and its parts other names, and nobody any right on it."""
