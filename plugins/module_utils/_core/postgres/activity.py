@@ -53,7 +53,7 @@ SELECT a.pid, a.usename, a.application_name, a.backend_type FROM pg_catalog.pg_s
 WHERE a.pid = ANY (%s) ORDER BY a.xact_start, a.pid
 """
 _STATEMENTS = f"""
-SELECT pg_catalog.left(a.query, 1000), to_jsonb(i) AS indexes, to_jsonb(s) AS statistics, to_jsonb(p) AS copies
+SELECT pg_catalog.left(a.query, 1000), pg_catalog.to_jsonb(i), pg_catalog.to_jsonb(s), pg_catalog.to_jsonb(p)
 FROM pg_catalog.pg_stat_activity a
 LEFT JOIN pg_catalog.pg_stat_progress_create_index i ON i.pid = a.pid
 LEFT JOIN pg_catalog.pg_stat_progress_analyze s ON s.pid = a.pid
