@@ -115,7 +115,7 @@ def test_a_configuration_that_is_wrong_is_named_before_anything_is_written(
         "nowhere": ({"backup_locations": []}, "locations is empty (give at least one location)"),
         "nowhere2": ({"backup_locations": ""}, "locations is empty"),
         "doubled": ({"backup_locations": [local, local]}, "two locations"),
-        "mistyped": ({"backup_locations": [{**local, "buckett": "b"}]}, "backup_locations has no buckett"),
+        "mistyped": ({"backup_locations": [{**local, "buckett": "b"}]}, "backup_locations.buckett is no option"),
         "strange": (
             {"backup_locations": [{**local, "type": "ftp", "secret_key": "canary-2"}]},
             "local, s3, rclone",
