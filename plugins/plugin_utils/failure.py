@@ -82,9 +82,8 @@ def reported(result: dict[str, Any], action: Any, task_vars: Mapping[str, Any], 
     if step != "run":
         # There is no traceback: the line is all that there is to tell, and Ansible would show it once more.
         found.pop("exception", None)
-        whole = line(str(result.get("msg", "")), step, names, "" if result.get("changed") else intact)
-        cause = line(str(result.get("msg", "")), step, names, "")
-        found["msg"] = _once(cause, step or OPTIONS_STEP, action) + whole.removeprefix(cause)
+        cause, state = _parts(str(result.get("msg", "")), step, names, "" if result.get("changed") else intact)
+        found["msg"] = _once(cause, step or OPTIONS_STEP, action) + state
         found.setdefault("step", OPTIONS_STEP)
     if "summary" in found and action._templar.template(action._task.vars.get(REPORTED_LATER, False)):
         return {**found, "failed": False}
@@ -106,12 +105,17 @@ def line(message: str, step: str | None, names: Mapping[str, str], intact: str) 
 
     :param step: None for one of Ansible's own, about the arguments.
     """
+    return "".join(_parts(message, step, names, intact))
+
+
+def _parts(message: str, step: str | None, names: Mapping[str, str], intact: str) -> tuple[str, str]:
+    """The cause, and what is added of the state that is left behind."""
     if step is None:
         head, rest = f"{OPTIONS_STEP}: ", _everywhere(_without_list(" ".join(message.split()), names), names)
     else:
         head = f"{step}: " if message.startswith(f"{step}: ") else ""
         rest = renamed(message.removeprefix(head), names)
-    return f"{head}{rest}" + (f"; {intact}" if intact and not _NAMES_STATE.search(rest) else "")
+    return f"{head}{rest}", f"; {intact}" if intact and not _NAMES_STATE.search(rest) else ""
 
 
 def in_words_of_the_user(value: Any, names: Mapping[str, str], *, name: str = "") -> Any:
