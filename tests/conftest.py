@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from support import ceph, workspace
+from support import ceph, effort, workspace
 from support.lab import (
     CephServer,
     MotoServer,
@@ -67,6 +67,21 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
+
+
+def pytest_report_header() -> str:
+    """What makes another run take the same cases and steps."""
+    return f"MOBUL_SEED={effort.SEED}"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what others of its kind stand for in this run; a case that was named is run."""
+    if any("[" in word for word in config.args):
+        return
+    others = set(effort.left_out(items))
+    items[:] = [item for item in items if item not in others]
+    config.hook.pytest_deselected(items=others)
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
