@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -32,34 +32,55 @@ def by_rclone(server: S3Server, bucket: str, endpoint: str) -> dict[str, Any]:
     return {"name": "cloud", "type": "rclone", "remote": f"cloud:{bucket}", "config": str(config)}
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
-@pytest.mark.parametrize("way", [by_s3, by_rclone])
-def test_one_table_costs_its_block_and_at_most_a_megabyte(
-    tmp_path: Path,
+@dataclass(frozen=True)
+class Stored:
+    """A database that was backed up into a bucket, by several processes or by one."""
+
+    name: str
+    bench: Bench
+    bucket: str
+
+
+@pytest.fixture(scope="module", params=[1, 3], ids=["one job", "three jobs"])
+def stored(
+    request: pytest.FixtureRequest,
     postgres17: PostgresServer,
     s3_server: S3Server,
-    s3_bucket: str,
-    way: Callable[[S3Server, str, str], dict[str, Any]],
-    jobs: int,
-) -> None:
-    bench = Bench(tmp_path, make_keys(tmp_path))
-    with postgres17.database() as database, S3Proxy(s3_server.endpoint_url) as proxy:
-        for number in range(4):
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Stored]:
+    directory = tmp_path_factory.mktemp("reads")
+    bench, bucket = Bench(directory, make_keys(directory)), s3_server.create_bucket()
+    with postgres17.database() as database:
+        for number in range(3):
             fill(postgres17, database, 4, table=f"table_{number}")
-        bench.backup(postgres17, database, jobs=jobs, locations=[s3_server.location(s3_bucket)])
-        location = way(s3_server, s3_bucket, proxy.endpoint_url)
+        bench.backup(postgres17, database, jobs=request.param, locations=[s3_server.location(bucket)])
+        yield Stored(database, bench, bucket)
+    s3_server.remove_bucket(bucket)
+
+
+@pytest.mark.parametrize("way", [by_s3, by_rclone])
+def test_one_table_costs_its_block_and_at_most_a_megabyte(
+    postgres17: PostgresServer,
+    s3_server: S3Server,
+    stored: Stored,
+    way: Callable[[S3Server, str, str], dict[str, Any]],
+) -> None:
+    database, bench = stored.name, stored.bench
+    with S3Proxy(s3_server.endpoint_url) as proxy:
+        location = way(s3_server, stored.bucket, proxy.endpoint_url)
         good = find_good_set(
-            open_locations([s3_server.location(s3_bucket)]),
+            open_locations([s3_server.location(stored.bucket)]),
             LABEL,
             verify_keys=load_verify_keys(str(bench.keys.verify)),
         )
         archive = open_set_archive(good, Decryption.parse([str(bench.keys.identity)]))
-        block = archive.data_sizes[archive.tables()["public", "table_2"].dump_id]
+        block = archive.data_sizes[archive.tables()["public", "table_1"].dump_id]
         assert block > MIB
 
-        postgres17.query(database, "DELETE FROM table_2 WHERE id > 7")
-        report = restore_table(postgres17, database, "table_2", bench=bench, strategy="swap", locations=[location])
+        postgres17.query(database, "DELETE FROM table_1 WHERE id > 7")
+        report = restore_table(postgres17, database, "table_1", bench=bench, strategy="swap", locations=[location])
 
         assert report["changed"]
-        assert postgres17.query(database, "SELECT count(*) FROM table_2") == [(4 * 3600,)]
+        assert postgres17.query(database, "SELECT count(*) FROM table_1") == [(4 * 3600,)]
         assert block < proxy.bytes_read <= block + MIB
+    restore_table(postgres17, database, "table_1", state="finalized")

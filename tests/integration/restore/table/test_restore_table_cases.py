@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
-from support.backup_bench import Bench, make_keys
+from support.backup_bench import Bench
 from support.cases import case_database
 from support.lab import PostgresServer, installations
 from support.stored_sets import contents_of
@@ -33,11 +32,6 @@ CREATE FUNCTION counted() RETURNS bigint STABLE BEGIN ATOMIC SELECT count(*) FRO
 GRANT EXECUTE ON FUNCTION best() TO PUBLIC;
 INSERT INTO bills (id) VALUES (1), (2)
 """
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path, make_keys(tmp_path))
 
 
 @pytest.fixture
@@ -93,6 +87,7 @@ def test_a_key_that_the_restored_rows_break_is_named_with_what_to_do(
         assert (schema_of(postgres17, name), contents_of(postgres17, name)) == before
 
 
+@pytest.mark.sampled(1)
 def test_what_the_server_writes_otherwise_after_a_swap_is_no_difference(postgres: PostgresServer, bench: Bench) -> None:
     with case_database(postgres, "view-written-otherwise") as name:
         bench.backup(postgres, name)

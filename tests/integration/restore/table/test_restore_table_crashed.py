@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg2
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.session import Session
-from support.backup_bench import Bench, make_keys
+from support.backed_up import BackedUp, backed_up
+from support.backup_bench import Bench, Keys
 from support.effort import some
 from support.postgres import PostgresServer
 from support.statement_walk import Walk
@@ -30,27 +30,36 @@ NEW = {"after the end": 1, "compare": 2}
 """Steps behind the commit, and how many statements."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def own_server() -> Iterator[PostgresServer]:
     # What was committed is there after a crash, as on servers that people have.
     with PostgresServer(17, settings={"synchronous_commit": "on"}) as server:
         yield server
 
 
+@pytest.fixture(scope="module")
+def made_boxes(own_server: PostgresServer, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackedUp]:
+    with backed_up(own_server, Bench(tmp_path_factory.mktemp("boxes"), keys), BOXES, fingerprint="all") as made:
+        yield made
+
+
+@pytest.fixture
+def boxes(made_boxes: BackedUp, bench: Bench) -> Iterator[BackedUp]:
+    with made_boxes.anew(bench):
+        yield made_boxes
+
+
 @pytest.mark.parametrize("strategy", STEPS)
 def test_after_a_crash_the_table_is_the_old_one_or_the_new_one_and_the_next_run_restores_it(
-    own_server: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, strategy: str
+    own_server: PostgresServer, boxes: BackedUp, bench: Bench, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:
-    bench, database = Bench(tmp_path, make_keys(tmp_path)), own_server.create_database()
-    own_server.psql(database, BOXES)
-    bench.backup(own_server, database, fingerprint="all")
-    before, whole = schema_of(own_server, database), contents_of(own_server, database)
+    database, before, whole = boxes.name, boxes.schema, boxes.contents
     walk = Walk(monkeypatch)
     damage(own_server, database)
     damaged = contents_of(own_server, database)
     restore_table(own_server, database, "boxes", bench=bench, strategy=strategy)
     statements = list(walk.statements)
-    for step in some(STEPS[strategy], 4, always=["COMMIT", *NEW]):
+    for step in some(STEPS[strategy], 2, always=["COMMIT", *NEW]):
         number = STEPS[strategy].index(step)
         settle(own_server, database)
         damage(own_server, database)

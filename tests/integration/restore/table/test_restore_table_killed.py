@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.session import Session
-from support.backup_bench import Bench, make_keys
+from support.backed_up import BackedUp, backed_up
+from support.backup_bench import Bench, Keys
 from support.effort import some
 from support.postgres import PostgresServer
 from support.statement_walk import Walk
@@ -21,24 +21,25 @@ COMMENT ON TABLE public.boxes IS 'boxes';
 """
 
 
+@pytest.fixture(scope="module")
+def made_boxes(postgres17: PostgresServer, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackedUp]:
+    with backed_up(postgres17, Bench(tmp_path_factory.mktemp("boxes"), keys), SCHEMA, fingerprint="all") as made:
+        yield made
+
+
 @pytest.fixture
-def damaged(postgres17: PostgresServer, database: str, tmp_path: Path) -> Iterator[tuple[Bench, str]]:
-    """A database, backed up, in which a table has lost rows."""
-    bench = Bench(tmp_path, make_keys(tmp_path))
-    postgres17.psql(database, SCHEMA)
-    bench.backup(postgres17, database, fingerprint="all")
-    _lose_rows(postgres17, database)
-    yield bench, database
+def damaged(made_boxes: BackedUp, bench: Bench) -> Iterator[str]:
+    """That database, in which a table has lost rows since it was backed up."""
+    with made_boxes.anew(bench) as database:
+        _lose_rows(made_boxes.server, database)
+        yield database
 
 
 @pytest.mark.parametrize("strategy", ["swap", "merge", "replace"])
 def test_a_restore_that_is_killed_at_any_statement_leaves_the_old_state(
-    postgres17: PostgresServer,
-    damaged: tuple[Bench, str],
-    monkeypatch: pytest.MonkeyPatch,
-    strategy: str,
+    postgres17: PostgresServer, damaged: str, bench: Bench, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:
-    bench, database = damaged
+    database = damaged
     before, contents = schema_of(postgres17, database), contents_of(postgres17, database)
     walk = Walk(monkeypatch)
     restore_table(postgres17, database, "boxes", bench=bench, strategy=strategy)
@@ -54,7 +55,7 @@ def test_a_restore_that_is_killed_at_any_statement_leaves_the_old_state(
             postgres17.query("postgres", "SELECT pg_terminate_backend(%s, 5000)", [session.connection.info.backend_pid])
 
     _lose_rows(postgres17, database)
-    for number in some(range(1, commit + 1), 8, always=[commit]):
+    for number in some(range(1, commit + 1), 5, always=[commit]):
         walk.arm(number, kill)
         with pytest.raises(BackupError):
             restore_table(postgres17, database, "boxes", bench=bench, strategy=strategy)

@@ -6,11 +6,13 @@ import contextlib
 import json
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.backup_bench import ENVIRONMENT, LABEL, Bench, make_keys
+from support.backed_up import BackedUp, backed_up
+from support.backup_bench import ENVIRONMENT, LABEL, Bench, Keys
 from support.lab import PostgresServer
 from support.module_runs import start_module
 
@@ -72,17 +74,20 @@ def test_a_huge_field_passes_through(postgres17: PostgresServer, database: str, 
     assert postgres17.query(database, "SELECT id, length(value) FROM t ORDER BY id") == [(1, FIELD), (2, 5)]
 
 
+@pytest.fixture(scope="module")
+def made_huge(postgres17: PostgresServer, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackedUp]:
+    """A database with a small table and huge functions, backed up."""
+    statements = f"CREATE TABLE t (id int PRIMARY KEY); INSERT INTO t SELECT generate_series(1, 100); {FUNCTION}"
+    with backed_up(postgres17, Bench(tmp_path_factory.mktemp("huge"), keys), statements) as made:
+        yield made
+
+
 @pytest.mark.usefixtures("age")
 @pytest.mark.parametrize("strategy", ["swap", "merge"])
-def test_huge_functions_beside_a_table_cost_nothing(
-    postgres17: PostgresServer, database: str, tmp_path: Path, strategy: str
-) -> None:
-    bench = Bench(tmp_path, make_keys(tmp_path))
-    postgres17.query(database, "CREATE TABLE t AS SELECT i AS id FROM generate_series(1, 100) i")
-    postgres17.query(database, "ALTER TABLE t ADD PRIMARY KEY (id)")
-    postgres17.query(database, FUNCTION)
-    bench.backup(postgres17, database)
-    postgres17.query(database, "DELETE FROM t WHERE id > 50")
-    _result, memory = restore(postgres17, database, strategy=strategy, **from_set(bench))
-    assert memory < MOST
-    assert postgres17.query(database, "SELECT count(*) FROM t") == [(100,)]
+def test_huge_functions_beside_a_table_cost_nothing(made_huge: BackedUp, bench: Bench, strategy: str) -> None:
+    server = made_huge.server
+    with made_huge.anew(bench) as database:
+        server.query(database, "DELETE FROM t WHERE id > 50")
+        _result, memory = restore(server, database, strategy=strategy, **from_set(bench))
+        assert memory < MOST
+        assert server.query(database, "SELECT count(*) FROM t") == [(100,)]

@@ -17,6 +17,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.encryption.age 
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
 from support.backup_bench import Bench, make_keys
 from support.cipher_files import run
+from support.effort import some
 from support.gpg_keys import GnupgHome, make_key
 from support.postgres import PostgresServer
 from support.programs import require_tool
@@ -74,19 +75,19 @@ class Shop:
     def refuse(
         self, told: str, table: str = "orders", *, bench: bool = True, in_rows: bool = False, **options: Any
     ) -> str:
-        """Every strategy refuses, and nothing is changed; returns what was said last.
+        """Some strategies refuse, in check mode or not, and nothing is changed; returns what was said last.
 
         :param in_rows: what is wrong is seen only when the rows are read, which a swap's check mode does not do.
         """
         said = ""
-        for strategy in STRATEGIES:
-            for check in (True, False):
-                if check and in_rows and strategy == "swap":
-                    continue
-                given = {"strategy": strategy, "check": check, "bench": self.bench if bench else None, **options}
-                with pytest.raises(BackupError, match=told) as caught:
-                    restore_table(self.server, self.database, table, **given)
-                said = str(caught.value)
+        ways = [(strategy, check) for strategy in STRATEGIES for check in (True, False)]
+        if in_rows:
+            ways.remove(("swap", True))
+        for strategy, check in some(ways, 2, always=[("swap", False)]):
+            given = {"strategy": strategy, "check": check, "bench": self.bench if bench else None, **options}
+            with pytest.raises(BackupError, match=told) as caught:
+                restore_table(self.server, self.database, table, **given)
+            said = str(caught.value)
         assert self.unchanged
         return said
 

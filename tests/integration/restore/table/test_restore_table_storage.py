@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import PreflightError
-from support.backup_bench import Bench, make_keys
+from support.backed_up import BackedUp, backed_up
+from support.backup_bench import Bench, Keys
 from support.effort import some
 from support.installations import installations
 from support.label_provider import PROVIDER, label_provider
@@ -98,60 +99,65 @@ SECURITY LABEL FOR {PROVIDER} ON TABLE other IS 'of another';
 """
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path, make_keys(tmp_path))
-
-
-@pytest.fixture
-def stored(postgres: PostgresServer) -> Iterator[str]:
-    """A database with tables and indexes in several tablespaces."""
+@pytest.fixture(scope="module")
+def made_stored(postgres: PostgresServer, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackedUp]:
+    """A database with tables and indexes in several tablespaces, backed up."""
     # Directories in the server's own: no others have to be made for its user.
     for place in PLACES:
         postgres.psql("postgres", f"SET allow_in_place_tablespaces = on;\nCREATE TABLESPACE \"{place}\" LOCATION ''")
+    bench = Bench(tmp_path_factory.mktemp("stored"), keys)
     try:
-        with postgres.database() as name:
-            postgres.psql(name, STORED)
-            yield name
+        with backed_up(postgres, bench, STORED, fingerprint="all") as made:
+            yield made
     finally:
         for place in PLACES:
             postgres.psql("postgres", f'DROP TABLESPACE "{place}"')
 
 
-def assert_swap_leaves_all_as_it_was(server: PostgresServer, database: str, table: str, bench: Bench) -> None:
-    before, contents = schema_of(server, database), contents_of(server, database)
+@pytest.fixture
+def stored(made_stored: BackedUp, bench: Bench) -> Iterator[BackedUp]:
+    """That database, which a test may change, and its set in the test's own bench."""
+    with made_stored.anew(bench):
+        yield made_stored
+
+
+def assert_swap_leaves_all_as_it_was(made: BackedUp, table: str, bench: Bench) -> None:
+    server, database = made.server, made.name
     server.query(database, f"SET session_replication_role = replica; DELETE FROM {table} WHERE ctid < '(0,5)'")
-    assert contents_of(server, database) != contents
+    assert contents_of(server, database) != made.contents
     report = restore_table(server, database, table, bench=bench)
-    assert schema_of(server, database, without=[report["old_table"]]) == before
+    assert schema_of(server, database, without=[report["old_table"]]) == made.schema
     found = contents_of(server, database)
-    assert {one: found[one] for one in contents} == contents
+    assert {one: found[one] for one in made.contents} == made.contents
     # The way back is carried out by the same means.
     restore_table(server, database, table, state="reverted")
     restore_table(server, database, table, state="finalized")
-    assert schema_of(server, database) == before
+    assert schema_of(server, database) == made.schema
     restore_table(server, database, table, bench=bench)
     restore_table(server, database, table, state="finalized")
-    assert schema_of(server, database) == before
+    assert schema_of(server, database) == made.schema
 
 
-def test_tablespaces_and_storage_settings_are_as_they_were(postgres: PostgresServer, stored: str, bench: Bench) -> None:
-    bench.backup(postgres, stored, fingerprint="all")
-    places = _places(postgres, stored)
-    tables = ["far", "near", "quick", "slow", "split_1", "split_2"]
-    for table in tables if postgres.major == 17 else some(tables, 2):
-        assert_swap_leaves_all_as_it_was(postgres, stored, table, bench)
+def test_tablespaces_and_storage_settings_are_as_they_were(
+    postgres: PostgresServer, stored: BackedUp, bench: Bench
+) -> None:
+    places = _places(postgres, stored.name)
+    for table in some(["far", "near", "quick", "slow", "split_1", "split_2"], 3 if postgres.major == 17 else 1):
+        assert_swap_leaves_all_as_it_was(stored, table, bench)
         # pg_dump tells the tablespace of what it creates, but where the files are is what counts.
-        assert _places(postgres, stored) == places, table
+        assert _places(postgres, stored.name) == places, table
 
 
-def test_where_new_tables_go_by_themselves_decides_nothing(postgres: PostgresServer, stored: str, bench: Bench) -> None:
-    postgres.psql("postgres", f"ALTER DATABASE {stored} SET default_tablespace = place_two")
-    bench.backup(postgres, stored, fingerprint="all")
-    places = _places(postgres, stored)
+@pytest.mark.sampled(1)
+def test_where_new_tables_go_by_themselves_decides_nothing(
+    postgres: PostgresServer, stored: BackedUp, bench: Bench
+) -> None:
+    postgres.psql("postgres", f"ALTER DATABASE {stored.name} SET default_tablespace = place_two")
+    bench.backup(postgres, stored.name, fingerprint="all")
+    places = _places(postgres, stored.name)
     for table in ("far", "near"):
-        assert_swap_leaves_all_as_it_was(postgres, stored, table, bench)
-    assert _places(postgres, stored) == places
+        assert_swap_leaves_all_as_it_was(stored, table, bench)
+    assert _places(postgres, stored.name) == places
 
 
 def _places(server: PostgresServer, database: str) -> list[tuple[str, ...]]:
@@ -162,37 +168,43 @@ def _places(server: PostgresServer, database: str) -> list[tuple[str, ...]]:
     )
 
 
+@pytest.fixture(scope="module")
+def made_newer(postgres18: PostgresServer, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackedUp]:
+    """A database with what only that version knows, backed up."""
+    with backed_up(postgres18, Bench(tmp_path_factory.mktemp("newer"), keys), STORED_18, fingerprint="all") as made:
+        yield made
+
+
 @pytest.mark.parametrize("table", ["newer", "refers"])
-def test_what_version_18_brought_is_as_it_was(postgres: PostgresServer, bench: Bench, table: str) -> None:
-    if postgres.major < 18:
-        pytest.skip("it is older")
-    with postgres.database() as database:
-        postgres.psql(database, STORED_18)
-        bench.backup(postgres, database, fingerprint="all")
-        assert_swap_leaves_all_as_it_was(postgres, database, table, bench)
+def test_what_version_18_brought_is_as_it_was(made_newer: BackedUp, bench: Bench, table: str) -> None:
+    with made_newer.anew(bench):
+        assert_swap_leaves_all_as_it_was(made_newer, table, bench)
 
 
 @contextmanager
-def labelled() -> Iterator[tuple[PostgresServer, str]]:
-    """A server with a provider of labels, and a database with labels on a table and on what depends on it."""
+def labelled(bench: Bench) -> Iterator[BackedUp]:
+    """On a server with a provider of labels, a database with labels on a table and on what depends on it."""
     found = [(major, label_provider(major)) for major in installations()]
     major, library = next(((major, library) for major, library in found if library is not None), (0, None))
     if library is None:
         pytest.skip("no provider of labels can be compiled here")
     settings = {"session_preload_libraries": str(library)}
-    with PostgresServer(major, settings=settings) as server, server.database() as database:
-        server.psql(database, LABELLED + LABELS)
-        yield server, database
+    with (
+        PostgresServer(major, settings=settings) as server,
+        backed_up(server, bench, LABELLED + LABELS, fingerprint="all") as made,
+    ):
+        yield made
 
 
-def test_security_labels_are_carried_over(bench: Bench) -> None:
-    with labelled() as (server, database):
-        assert schema_of(server, database).count(f"SECURITY LABEL FOR {PROVIDER} ON ") == 6
-        bench.backup(server, database, fingerprint="all")
-        assert_swap_leaves_all_as_it_was(server, database, "secret", bench)
-        assert_swap_leaves_all_as_it_was(server, database, "other", bench)
+def test_security_labels_are_carried_over(bench: Bench, keys: Keys, tmp_path: Path) -> None:
+    own = Bench(tmp_path / "own", keys)
+    with labelled(bench) as made, made.anew(own):
+        assert made.schema.count(f"SECURITY LABEL FOR {PROVIDER} ON ") == 6
+        assert_swap_leaves_all_as_it_was(made, "secret", own)
+        assert_swap_leaves_all_as_it_was(made, "other", own)
 
 
+@pytest.mark.sampled(1)
 def test_labels_whose_provider_is_not_there_are_refused_by_name(postgres: PostgresServer, bench: Bench) -> None:
     with postgres.database() as database:
         postgres.psql(database, LABELLED)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import PreflightError
 from psycopg2 import sql
-from support.backup_bench import Bench, make_keys
+from support.backed_up import BackedUp
+from support.backup_bench import Bench
 from support.effort import some
 from support.postgres import PostgresServer
 from support.stored_sets import contents_of
@@ -33,18 +32,13 @@ SWAPPED = [
 ]
 
 
-def those_of(server: PostgresServer, tables: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """All of them on one version, and some on the others: what differs between versions has tests by name."""
-    return tables if server.major == 17 else some(tables, len(tables) // 3)
+def those_of(server: PostgresServer, tables: list[tuple[str, str]], count: int) -> list[tuple[str, str]]:
+    """So many of them on one version, and fewer on the others: what differs between versions has tests by name."""
+    return some(tables, count if server.major == 17 else -(-count // 3))
 
 
 def quoted(table: tuple[str, str]) -> str:
     return ".".join('"' + part.replace('"', '""') + '"' for part in table)
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    return Bench(tmp_path, make_keys(tmp_path))
 
 
 def damage(server: PostgresServer, database: str, table: tuple[str, str]) -> None:
@@ -63,79 +57,77 @@ def damage(server: PostgresServer, database: str, table: tuple[str, str]) -> Non
 
 
 def test_a_swapped_table_is_that_of_the_backup_and_all_around_it_is_as_before(
-    postgres: PostgresServer, carried: str, bench: Bench
+    postgres: PostgresServer, carried: BackedUp, bench: Bench
 ) -> None:
-    bench.backup(postgres, carried, fingerprint="all")
-    before, contents = schema_of(postgres, carried), contents_of(postgres, carried)
-    for table in those_of(postgres, SWAPPED):
-        damage(postgres, carried, table)
-        assert contents_of(postgres, carried)[table] != contents[table] or contents[table].rows == 0, table
-        report = restore_table(postgres, carried, quoted(table), bench=bench)
+    database, contents = carried.name, carried.contents
+    for table in those_of(postgres, SWAPPED, 7):
+        damage(postgres, database, table)
+        assert contents_of(postgres, database)[table] != contents[table] or contents[table].rows == 0, table
+        report = restore_table(postgres, database, quoted(table), bench=bench)
         assert report["changed"], table
         assert report["rows"] == contents[table].rows, table
-        after = contents_of(postgres, carried)
+        after = contents_of(postgres, database)
         assert {one: after[one] for one in contents} == contents, table
-        finalized = restore_table(postgres, carried, quoted(table), state="finalized")
+        finalized = restore_table(postgres, database, quoted(table), state="finalized")
         assert finalized["dropped"] == [report["old_table"]], table
-        assert schema_of(postgres, carried) == before, table
-        assert not restore_table(postgres, carried, quoted(table), state="finalized")["changed"], table
+        assert schema_of(postgres, database) == carried.schema, table
+        assert not restore_table(postgres, database, quoted(table), state="finalized")["changed"], table
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("table", ["app.parent", "app.events"])
 def test_what_a_swap_cannot_carry_over_is_refused_by_name(
-    postgres: PostgresServer, carried: str, bench: Bench, table: str
+    postgres: PostgresServer, carried: BackedUp, bench: Bench, table: str
 ) -> None:
-    bench.backup(postgres, carried)
-    before = schema_of(postgres, carried)
     with pytest.raises(PreflightError, match="strategy swap cannot exchange"):
-        restore_table(postgres, carried, table, bench=bench, source_table="app.child")
-    assert schema_of(postgres, carried) == before
+        restore_table(postgres, carried.name, table, bench=bench, source_table="app.child")
+    assert schema_of(postgres, carried.name) == carried.schema
 
 
 ROWS_ONLY = [*SWAPPED, ("app", "parent"), ("app", "events")]
 WITHOUT_KEY = {"fleeting", "empty", "parent", "event_notes"}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("strategy", ["merge", "replace"])
 def test_every_table_gets_the_rows_of_the_backup_and_nothing_else_changes(
-    postgres: PostgresServer, carried: str, bench: Bench, strategy: str
+    postgres: PostgresServer, carried: BackedUp, bench: Bench, strategy: str
 ) -> None:
-    bench.backup(postgres, carried, fingerprint="all")
-    before, contents = schema_of(postgres, carried), contents_of(postgres, carried)
-    for table in those_of(postgres, ROWS_ONLY):
-        damage(postgres, carried, ("app", "events_2025") if table[1] == "events" else table)
+    database, contents = carried.name, carried.contents
+    for table in those_of(postgres, ROWS_ONLY, 12):
+        damage(postgres, database, ("app", "events_2025") if table[1] == "events" else table)
         options = {"delete_extra": True} if strategy == "merge" else {}
         if strategy == "merge" and table[1] in WITHOUT_KEY:
             with pytest.raises(PreflightError, match="it has no primary key"):
-                restore_table(postgres, carried, quoted(table), bench=bench, strategy=strategy, **options)
+                restore_table(postgres, database, quoted(table), bench=bench, strategy=strategy, **options)
             options = {}
             strategy_now = "replace"
         else:
             strategy_now = strategy
-        report = restore_table(postgres, carried, quoted(table), bench=bench, strategy=strategy_now, **options)
+        report = restore_table(postgres, database, quoted(table), bench=bench, strategy=strategy_now, **options)
         assert report["changed"] or contents[table].rows == 0
-        assert contents_of(postgres, carried) == contents, table
-    assert schema_of(postgres, carried) == before
+        assert contents_of(postgres, database) == contents, table
+    assert schema_of(postgres, database) == carried.schema
 
 
+@pytest.mark.sampled(1)
 def test_a_swap_that_is_reverted_brings_the_rows_back_that_were_there(
-    postgres: PostgresServer, carried: str, bench: Bench
+    postgres: PostgresServer, carried: BackedUp, bench: Bench
 ) -> None:
-    bench.backup(postgres, carried, fingerprint="all")
-    before = schema_of(postgres, carried)
-    for table in those_of(postgres, [("app", "clients"), ("app", "child"), ("app", "events_rest"), ("app", "empty")]):
+    database = carried.name
+    for table in some([("app", "clients"), ("app", "child"), ("app", "events_rest"), ("app", "empty")], 2):
         if table[1] == "clients":
-            postgres.query(carried, "UPDATE app.clients SET name = 'all the same'")
+            postgres.query(database, "UPDATE app.clients SET name = 'all the same'")
         else:
-            damage(postgres, carried, table)
-        damaged = contents_of(postgres, carried)
-        restore_table(postgres, carried, quoted(table), bench=bench)
-        report = restore_table(postgres, carried, quoted(table), state="reverted")
+            damage(postgres, database, table)
+        damaged = contents_of(postgres, database)
+        restore_table(postgres, database, quoted(table), bench=bench)
+        report = restore_table(postgres, database, quoted(table), state="reverted")
         assert report["changed"]
-        found = contents_of(postgres, carried)
+        found = contents_of(postgres, database)
         assert {one: found[one] for one in damaged} == damaged
-        assert not restore_table(postgres, carried, quoted(table), state="reverted")["changed"]
-        assert restore_table(postgres, carried, quoted(table), state="finalized")["changed"]
-        assert schema_of(postgres, carried) == before
+        assert not restore_table(postgres, database, quoted(table), state="reverted")["changed"]
+        assert restore_table(postgres, database, quoted(table), state="finalized")["changed"]
+        assert schema_of(postgres, database) == carried.schema
         with pytest.raises(PreflightError, match="no table is kept"):
-            restore_table(postgres, carried, quoted(table), state="reverted")
+            restore_table(postgres, database, quoted(table), state="reverted")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,22 +46,38 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
     return Bench(directory, make_keys(directory))
 
 
-@pytest.fixture
-def filled(postgres: PostgresServer) -> Iterator[str]:
-    """A database with two tables of some megabytes and more that is small."""
+@dataclass(frozen=True)
+class Filled:
+    """A database with two tables of some megabytes and more that is small, and the label of its only set."""
+
+    server: PostgresServer
+    name: str
+    label: str
+    jobs: int
+
+
+# A dump in several parts, and one in one part, of which some server's programs compress only outside.
+JOBS = {15: 1, 17: 3, 18: 3}
+
+
+@pytest.fixture(scope="module")
+def filled(postgres: PostgresServer, bench: Bench) -> Iterator[Filled]:
+    jobs, label = JOBS[postgres.major], f"filled-{postgres.major}"
     with postgres.database() as name:
         postgres.query(name, SCHEMA)
-        fill(postgres, name, 6)
-        fill(postgres, name, 5, table="other_filling")
-        yield name
+        fill(postgres, name, 5)
+        fill(postgres, name, 4, table="other_filling")
+        report = bench.backup(postgres, name, jobs=jobs, label=label)
+        assert len(bench.stored(report).artifacts("dump")) == jobs
+        yield Filled(postgres, name, label, jobs)
 
 
-def open_archive(bench: Bench, root: str = "disk", **changes: Any) -> tuple[GoodSet, SetArchive]:
-    """The newest set of the location as one archive."""
-    locations = open_locations([bench.location(root)])
-    keys = changes.pop("verify", [*load_verify_keys(str(bench.keys.verify))])
-    good = find_good_set(locations, bench.label(), verify_keys=keys)
-    return good, open_set_archive(good, Decryption.parse([str(bench.keys.identity)], **changes))
+def open_archive(bench: Bench, label: str | None = None) -> tuple[GoodSet, SetArchive]:
+    """The newest set of a label, or of the database that was backed up last, as one archive."""
+    locations = open_locations([bench.location()])
+    keys = [*load_verify_keys(str(bench.keys.verify))]
+    good = find_good_set(locations, label or bench.label(), verify_keys=keys)
+    return good, open_set_archive(good, Decryption.parse([str(bench.keys.identity)]))
 
 
 def archive_of(archive: SetArchive, keep: Collection[int] | None = None, *, data: bool = True) -> bytes:
@@ -70,25 +87,17 @@ def archive_of(archive: SetArchive, keep: Collection[int] | None = None, *, data
     return b"".join(pieces)
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
-def test_the_whole_archive_restores_the_database(
-    postgres: PostgresServer, filled: str, bench: Bench, jobs: int
-) -> None:
-    label = f"whole{jobs}-{postgres.major}"
-    report = bench.backup(postgres, filled, jobs=jobs, label=label)
-    assert len(bench.stored(report).artifacts("dump")) == jobs
-    locations = open_locations([bench.location()])
-    good = find_good_set(locations, label)
-    archive = open_set_archive(good, Decryption.parse([str(bench.keys.identity)]))
-    with postgres.database(template="template0") as restored:
-        pg_restore(postgres, archive_of(archive), "--exit-on-error", "--single-transaction", f"--dbname={restored}")
-        assert script_of(postgres, restored) == script_of(postgres, filled)
+def test_the_whole_archive_restores_the_database(filled: Filled, bench: Bench) -> None:
+    server = filled.server
+    _good, archive = open_archive(bench, filled.label)
+    with server.database(template="template0") as restored:
+        pg_restore(server, archive_of(archive), "--exit-on-error", "--single-transaction", f"--dbname={restored}")
+        assert script_of(server, restored) == script_of(server, filled.name)
 
 
-@pytest.mark.parametrize("jobs", [1, 3])
-def test_one_table_is_read_without_the_others(postgres: PostgresServer, filled: str, bench: Bench, jobs: int) -> None:
-    bench.backup(postgres, filled, jobs=jobs)
-    good, archive = open_archive(bench)
+def test_one_table_is_read_without_the_others(filled: Filled, bench: Bench) -> None:
+    server = filled.server
+    good, archive = open_archive(bench, filled.label)
     read = counted(good.location)
     for table in ("children", "nothing", "other_filling"):
         entry = archive.tables()["public", table]
@@ -97,12 +106,12 @@ def test_one_table_is_read_without_the_others(postgres: PostgresServer, filled: 
         size = archive.data_sizes[entry.dump_id]
         # A version of pg_dump without zstd is compressed outside, in frames of 4 MiB.
         assert sum(read) <= size + (9 if good.dumps()[0].frames else 1) * 1024 * 1024
-        text = pg_restore(postgres, made, "--data-only", "--file=-").decode()
+        text = pg_restore(server, made, "--data-only", "--file=-").decode()
         whole = subprocess.run(
-            [postgres.bin_dir / "pg_dump", "--data-only", f"--table={table}", filled],
+            [server.bin_dir / "pg_dump", "--data-only", f"--table={table}", filled.name],
             capture_output=True,
             check=True,
-            env=postgres.environment(),
+            env=server.environment(),
         ).stdout.decode()
         assert copied(text) == copied(whole)
     assert archive.copy(archive.tables()["public", "children"].dump_id).columns == ("id", "parent", 'odd, "name"')
@@ -130,24 +139,40 @@ def copied(script: str) -> str:
     return script[script.index("COPY ") : script.index("\n\\.\n")]
 
 
-def test_an_archive_without_data_has_the_schema(postgres: PostgresServer, filled: str, bench: Bench) -> None:
-    bench.backup(postgres, filled, jobs=2)
-    _good, archive = open_archive(bench)
-    with postgres.database(template="template0") as restored:
+def test_an_archive_without_data_has_the_schema(filled: Filled, bench: Bench) -> None:
+    _good, archive = open_archive(bench, filled.label)
+    with filled.server.database(template="template0") as restored:
         made = archive_of(archive, data=False)
-        pg_restore(postgres, made, "--exit-on-error", "--schema-only", f"--dbname={restored}")
-        assert postgres.query(restored, "SELECT count(*) FROM filling") == [(0,)]
+        pg_restore(filled.server, made, "--exit-on-error", "--schema-only", f"--dbname={restored}")
+        assert filled.server.query(restored, "SELECT count(*) FROM filling") == [(0,)]
     assert len(made) < 64 * 1024
 
 
+@dataclass(frozen=True)
+class TwoSets:
+    """Two sets of a database in one location.
+
+    :param reports: of their backups, the older first.
+    """
+
+    bench: Bench
+    reports: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def two_sets(postgres17: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> TwoSets:
+    directory = tmp_path_factory.mktemp("two")
+    bench = Bench(directory, make_keys(directory))
+    with postgres17.database() as name:
+        fill(postgres17, name, 2)
+        return TwoSets(bench, [bench.backup(postgres17, name, compress="none") for _number in range(2)])
+
+
 @pytest.mark.parametrize("damage", ["head", "chunk", "last chunk", "other file", "cut", "longer"])
-def test_no_byte_of_a_damaged_artifact_is_used(
-    postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path, damage: str
-) -> None:
-    fill(postgres17, database, 2)
-    first = bench.stored(bench.backup(postgres17, database, compress="none"))
-    report = bench.backup(postgres17, database, compress="none")
-    stored = bench.stored(report)
+def test_no_byte_of_a_damaged_artifact_is_used(two_sets: TwoSets, tmp_path: Path, damage: str) -> None:
+    bench = Bench(tmp_path, two_sets.bench.keys)
+    shutil.copytree(two_sets.bench.root, bench.root)
+    first, stored = map(bench.stored, two_sets.reports)
     name = stored.artifacts("dump")[0]["name"]
     path = stored.directory / name
     genuine = stored.decrypt(name)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import PreflightError
+from support.backed_up import BackedUp
 from support.backup_bench import Bench
 from support.dropped_tables import SHOP, drop
 from support.effort import some
@@ -24,18 +25,17 @@ def quoted(table: tuple[Any, ...]) -> str:
 
 
 def test_every_table_comes_back_with_all_that_went_with_it(
-    postgres: PostgresServer, carried: str, bench: Bench
+    postgres: PostgresServer, carried: BackedUp, bench: Bench
 ) -> None:
-    bench.backup(postgres, carried, fingerprint="all")
-    before, contents = schema_of(postgres, carried), contents_of(postgres, carried)
-    tables = postgres.query(carried, TABLES)
-    for table in tables if postgres.major == 17 else some(tables, len(tables) // 3):
-        postgres.psql(carried, f"DROP TABLE {quoted(table)} CASCADE")
-        report = restore_table(postgres, carried, quoted(table), bench=bench)
+    database = carried.name
+    tables = postgres.query(database, TABLES)
+    for table in some(tables, len(tables) // (2 if postgres.major == 17 else 6)):
+        drop(postgres, database, quoted(table))
+        report = restore_table(postgres, database, quoted(table), bench=bench)
         assert report["changed"]
         assert report["warnings"] == []
-        assert schema_of(postgres, carried) == before, table
-        assert contents_of(postgres, carried) == contents, table
+        assert schema_of(postgres, database) == carried.schema, table
+        assert contents_of(postgres, database) == carried.contents, table
 
 
 def test_check_mode_tells_all_that_would_be_made_and_makes_nothing(

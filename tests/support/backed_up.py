@@ -1,0 +1,59 @@
+"""A database that is made and backed up once: each test gets it as it was then, under its name, and the set of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.counting import Fingerprint
+
+from .backup_bench import Bench
+from .postgres import PostgresServer
+from .stored_sets import contents_of
+from .table_restores import schema_of
+
+
+@dataclass(frozen=True)
+class BackedUp:
+    """What there was when it was backed up.
+
+    :param name: of the database, which is there within :meth:`anew`.
+    :param bench: where its set is; nobody changes it.
+    :param schema: see :func:`schema_of`.
+    :param contents: see :func:`contents_of`.
+    """
+
+    server: PostgresServer
+    name: str
+    bench: Bench
+    schema: str
+    contents: dict[tuple[str, str], Fingerprint]
+
+    @contextmanager
+    def anew(self, bench: Bench) -> Iterator[str]:
+        """Within the block there is the database, and *bench*, which has the same keys, has a copy of the set."""
+        shutil.copytree(self.bench.root, bench.root)
+        with self.server.database(name=self.name, template=_kept(self.name)):
+            yield self.name
+
+
+def _kept(name: str) -> str:
+    """The name under which nobody changes the database."""
+    return f"{name}_kept"
+
+
+@contextmanager
+def backed_up(server: PostgresServer, bench: Bench, statements: str, **options: str) -> Iterator[BackedUp]:
+    """Make a database by *statements* and back it up, told *options*."""
+    name = server.create_database()
+    try:
+        server.psql(name, statements)
+        bench.backup(server, name, **options)
+        made = BackedUp(server, name, bench, schema_of(server, name), contents_of(server, name))
+        server.query("postgres", f"ALTER DATABASE {name} RENAME TO {_kept(name)}")
+        yield made
+    finally:
+        server.drop_database(name)
+        server.drop_database(_kept(name))
