@@ -258,6 +258,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Otherwise the body of an answer waits until the client's kernel has confirmed the head, 40 ms.
+    disable_nagle_algorithm = True
     answer: Callable[[Request], Reply]
 
     def handle_one_request(self) -> None:

@@ -17,6 +17,13 @@ from .programs import Program, require_tool
 
 REGION = "us-east-1"
 
+# The body of an answer is not to wait until the client's kernel has confirmed the head, 40 ms.
+_MOTO = """
+from moto.server import main
+from werkzeug.serving import WSGIRequestHandler
+WSGIRequestHandler.disable_nagle_algorithm = True
+main()
+"""
 # Tests change the files behind the servers.
 _FRESH = ("--dir-cache-time", "1ms")
 
@@ -133,7 +140,7 @@ class MotoServer(S3Store):
     def start(self) -> MotoServer:
         """Start the server without objects."""
         self._program = Program(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
+            [sys.executable, "-c", _MOTO, "-H", "127.0.0.1", "-p", "0"],
             log=self.log,
             environment={"NO_COLOR": "1", "PYTHONUNBUFFERED": "1"},
         )
@@ -194,6 +201,9 @@ class RcloneRemote:
             sections.append(
                 f"[webdav]\ntype = webdav\nvendor = rclone\nurl = {webdav.url}\n"
                 f"user = {webdav.user}\npass = {_obscure(webdav.password)}\n"
+                # By default rclone waits 10 ms between two requests, and up to seconds between two that fail, for the
+                # sake of other people's servers.
+                "pacer_min_sleep = 1ms\n"
             )
         self.config.touch(mode=0o600)
         self.config.write_text("\n".join(sections))

@@ -7,23 +7,43 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base import Location
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone import process
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone import store as rclone_store
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.rclone.location import RcloneLocation
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3 import store as s3_store
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3.location import S3Location
 from botocore.retries.standard import ExponentialBackoff
 from support.lab import RcloneRemote, S3Server, WebdavServer
 from support.slow_store import SlowLine
 
 MIB = 1024 * 1024
 DATA = Random(1).randbytes(3 * MIB)
+IMPATIENT = 0.2
+"""Seconds of a store that is known to be in trouble."""
+
+
+class Clock:
+    """Tells how long ago a store was given up; it stands still but for a test that moves it."""
+
+    now = 1000.0
 
 
 @pytest.fixture(autouse=True)
-def _impatience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is waited for is the store's answer, and not the next try."""
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """What is waited for is the store's answer, and neither the next try nor the time until it is asked again."""
+    clock = Clock()
     monkeypatch.setattr(ExponentialBackoff, "delay_amount", lambda *_: 0.01)
+    # An rclone in the midst of a request to such a store does not end when it is asked to.
+    monkeypatch.setattr(process, "_GRACE_SECONDS", 0.1)
+    for module in (rclone_store, s3_store):
+        monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    return clock
 
 
 @dataclass(frozen=True)
@@ -33,6 +53,13 @@ class Scene:
     line: SlowLine
     location: Location
     options: dict[str, object]
+
+    def be_patient(self, seconds: float) -> None:
+        """Another ``stall_timeout`` from now on, be it less than anybody can ask for."""
+        if isinstance(self.location, S3Location):
+            self.location._store.stall_limit.seconds = seconds
+        elif isinstance(self.location, RcloneLocation):
+            self.location._store.daemon._stall_limit.seconds = seconds
 
 
 @pytest.fixture(params=["s3", "rclone"])
@@ -68,21 +95,24 @@ def _scene(direct: dict[str, object], behind: dict[str, object], line: SlowLine)
     store.close()
 
 
-def silent(line: SlowLine) -> None:
-    line.silence_after(2 * MIB)
+def silent(scene: Scene) -> None:
+    scene.be_patient(IMPATIENT)
+    scene.line.silence_after(2 * MIB)
 
 
-def dead(line: SlowLine) -> None:
-    line.silence_after(0)
+def dead(scene: Scene) -> None:
+    scene.be_patient(IMPATIENT)
+    scene.line.silence_after(0)
 
 
-def trickling(line: SlowLine) -> None:
-    line.trickle(0.05)
+def trickling(scene: Scene) -> None:
+    scene.be_patient(IMPATIENT)
+    scene.line.trickle(0.05)
 
 
 @pytest.mark.parametrize("fault", [silent, trickling])
-def test_reading_ends_with_an_error_that_names_the_option(scene: Scene, fault: Callable[[SlowLine], None]) -> None:
-    fault(scene.line)
+def test_reading_ends_with_an_error_that_names_the_option(scene: Scene, fault: Callable[[Scene], None]) -> None:
+    fault(scene)
     with pytest.raises(LocationError, match=r"\(stall_timeout\)") as caught:
         list(scene.location.read("sets/object"))
     assert caught.value.transient
@@ -94,8 +124,8 @@ def test_reading_ends_with_an_error_that_names_the_option(scene: Scene, fault: C
 
 
 @pytest.mark.parametrize("fault", [dead, trickling])
-def test_listing_and_looking_end_with_an_error(scene: Scene, fault: Callable[[SlowLine], None]) -> None:
-    fault(scene.line)
+def test_listing_and_looking_end_with_an_error(scene: Scene, fault: Callable[[Scene], None]) -> None:
+    fault(scene)
     with pytest.raises(LocationError, match=r"\(stall_timeout\)"):
         list(scene.location.list("sets"))
     for look in (scene.location.stat, scene.location.get):
@@ -105,7 +135,7 @@ def test_listing_and_looking_end_with_an_error(scene: Scene, fault: Callable[[Sl
 
 def test_writing_ends_with_an_error(scene: Scene) -> None:
     writer = scene.location.writer("sets/other")
-    silent(scene.line)
+    silent(scene)
     with pytest.raises(LocationError, match=r"\(stall_timeout\)"):
         for _ in range(20):
             writer.write(DATA)
@@ -114,22 +144,23 @@ def test_writing_ends_with_an_error(scene: Scene) -> None:
     writer.abort()
 
 
-def test_a_store_that_answers_again_is_read_again(scene: Scene) -> None:
-    dead(scene.line)
+def test_a_store_that_answers_again_is_read_again(scene: Scene, clock: Clock) -> None:
+    dead(scene)
     with pytest.raises(LocationError):
         list(scene.location.list(""))
     scene.line.heal()
-    time.sleep(1.1)
+    clock.now += 1.1
+    scene.be_patient(1)
     assert b"".join(scene.location.read("sets/object")) == DATA
 
 
 def test_we_may_be_slower_than_any_store(scene: Scene) -> None:
-    patient = open_location({**scene.options, "stall_timeout": 2})
+    patient = open_location({**scene.options, "stall_timeout": 1})
     pieces = patient.read("sets/object")
     read = [next(pieces)]
     writer = patient.writer("sets/slow")
     writer.write(DATA[:MIB])
-    time.sleep(2.5)
+    time.sleep(1.3)
     assert b"".join([*read, *pieces]) == DATA
     writer.write(DATA[MIB:])
     writer.commit()

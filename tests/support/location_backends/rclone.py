@@ -30,9 +30,6 @@ def webdav(request: pytest.FixtureRequest) -> Iterator[Backend]:
     """A WebDAV server with a login."""
     server: WebdavServer = request.getfixturevalue("webdav_server")
     remote = RcloneRemote(webdav=server)
-    with remote.config.open("a") as config:
-        # By default rclone waits 10 ms between two requests, for the sake of other people's servers.
-        config.write("pacer_min_sleep = 1ms\n")
     folder = new_directory("webdav-root").name
     yield Backend(
         options=remote.location(folder, remote="webdav"),

@@ -89,6 +89,7 @@ NO_LISTINGS = {
 }
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("answer", NO_LISTINGS)
 def test_what_is_no_listing_of_the_bucket_is_an_error_and_not_an_empty_bucket(place: Place, answer: str) -> None:
     # Fault 58.

@@ -112,6 +112,7 @@ def test_an_object_that_only_the_store_can_see_is_not_replaced(
     assert list(location.leftovers("")) == []
 
 
+@pytest.mark.sampled(2)
 @BOTH
 @pytest.mark.parametrize(
     "answer", [error(501, "NotImplemented"), error(400, "InvalidArgument", "If-None-Match")], ids=["501", "400"]
@@ -268,6 +269,7 @@ def in_small_pages(request: Any, forward: Any) -> Any:
     return forward(request)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("names", ["set/object{}", "set/{}/object", "{}/set/object", "set/1/object{}"])
 def test_a_listing_of_several_pages_is_whole_or_an_error(moto_server: MotoServer, model: Model, names: str) -> None:
     bucket = moto_server.create_bucket()

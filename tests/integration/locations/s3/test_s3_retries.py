@@ -29,6 +29,7 @@ def size_for(operation: str) -> bytes:
     return SMALL if operation == "PutObject" else LARGE
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(("operation", "trouble"), CASES)
 def test_passing_trouble_is_survived(place: Place, operation: str, trouble: str) -> None:
     place.proxy.inject(operation, TROUBLES[trouble], times=2)
@@ -38,6 +39,7 @@ def test_passing_trouble_is_survived(place: Place, operation: str, trouble: str)
     assert list(place.location.leftovers("")) == []
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("operation", STEPS)
 def test_an_answer_that_takes_too_long_is_not_waited_for(place_of: Callable[..., Place], operation: str) -> None:
     place = place_of(stall_timeout=1)
@@ -48,6 +50,7 @@ def test_an_answer_that_takes_too_long_is_not_waited_for(place_of: Callable[...,
         assert place.stored() == {"set/object": size_for(operation)}
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize(("operation", "trouble"), CASES)
 def test_lasting_trouble_ends_after_five_tries(place: Place, operation: str, trouble: str) -> None:
     place.proxy.inject(operation, TROUBLES[trouble])
@@ -60,6 +63,7 @@ def test_lasting_trouble_ends_after_five_tries(place: Place, operation: str, tro
     assert nothing_is_left(place)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("operation", STEPS)
 def test_a_store_that_never_answers_is_given_up_after_a_second_try(
     place_of: Callable[..., Place], operation: str
@@ -86,7 +90,7 @@ def test_each_try_waits_twice_as_long_as_the_one_before(
         # Without chance, and on a scale that a test can afford.
         backoff._random = lambda: 1.0
         asked.append(real_delay(backoff, context))
-        return 0.05 * asked[-1] / asked[0]
+        return 0.02 * asked[-1] / asked[0]
 
     def timed(request: Request, forward: Forward) -> Reply:
         arrived.append(time.monotonic())
@@ -98,4 +102,4 @@ def test_each_try_waits_twice_as_long_as_the_one_before(
         place.location.put("set/object", SMALL)
     assert [later / earlier for earlier, later in pairwise(asked)] == pytest.approx([2, 2, 2])
     gaps = [later - earlier for earlier, later in pairwise(arrived)]
-    assert [gap >= least for gap, least in zip(gaps, (0.05, 0.1, 0.2, 0.4), strict=True)] == [True] * 4
+    assert [gap >= least for gap, least in zip(gaps, (0.02, 0.04, 0.08, 0.16), strict=True)] == [True] * 4
