@@ -19,7 +19,7 @@ def test_the_command_names_the_database(name: str) -> None:
         task
         for play in load(PROJECT / "playbooks" / "restore.yml")
         for task in play.get("tasks", [])
-        if task["name"] == "Know the database"
+        if task["name"] == "Check the database"
     )
     asked = {"given": {"expect_database": "other"}}
     variables = {"inventory_hostname": "host", "backup_login_db": name, "ansible_play_hosts_all": ["host"]}
