@@ -45,7 +45,7 @@ options:
   expect_environment:
     description:
       - Environment that you take the database for. A set of another environment is refused.
-      - Required with O(state=restored). A set that was made without an environment is told by a warning.
+      - Required with O(state=restored). A set that was made without an environment leads to a warning.
     type: str
   verify_key:
     description:

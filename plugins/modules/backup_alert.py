@@ -13,7 +13,7 @@ description:
   - Makes alerts of what a task of this collection has registered (O(result)), or of findings that others made
     (O(findings)), and sends them by every channel that wants to know.
   - A condition is named by its check and its subject, for example C(upload) and C(gdrive). What failed is critical, a
-    warning is a warning, and of what passed nobody is told.
+    warning is a warning, and of what passed nothing is sent.
   - An email, a message to Slack and one by C(apprise) tell of all conditions at once. PagerDuty gets an event for each.
     Its deduplication key is made of O(label), O(environment), the check and the subject alone, so that PagerDuty takes
     an alert that comes again for the same one, and the next run that finds the condition good resolves it.
@@ -29,7 +29,7 @@ notes:
   - Run it where the services can be reached from, on the host that runs the playbook say (C(delegate_to)), for the host
     that the backup runs on may be what has failed.
   - HTTP proxies are taken from the environment (E(https_proxy), E(no_proxy)).
-  - Secrets of the channels are hidden in what is sent and told, should they ever stand in a message.
+  - Secrets of the channels are hidden in what is sent and reported, should they ever stand in a message.
 attributes:
   check_mode:
     support: full
@@ -55,7 +55,7 @@ options:
       - What a task of this collection has registered, or a list of several such results, failed or not.
       - The check C(job) with the subject O(source) tells whether the tasks came to their end, the check C(upload) of a
         backup's copies by location, and the check C(damaged_copies) of those that a replication found. Where a result
-        has findings of its own, they are told as they are.
+        has findings of its own, they are sent as they are.
       - A copy that is missing is a failure where it made the backup fail, and a warning where there were enough others.
       - An empty result is that of a task that never ended, which is a failure. One that was skipped tells
         nothing.
@@ -70,8 +70,8 @@ options:
     default: []
   announcement:
     description:
-      - What is told of a procedure, that it begins and how it ended, whether or not anything is wrong.
-      - Email, Slack and C(apprise) say it in one message with what is wrong. PagerDuty does not hear of it, as nobody
+      - What is said of a procedure, that it begins and how it ended, whether or not anything is wrong.
+      - Email, Slack and C(apprise) say it in one message with what is wrong. PagerDuty does not get it, as nobody
         is to be paged for it; it gets the conditions as ever.
     type: dict
     suboptions:
@@ -111,7 +111,7 @@ options:
         choices: [email, slack, pagerduty, apprise]
       severities:
         description:
-          - What the channel is told of.
+          - What is sent to the channel.
           - By default V(critical) alone for O(channels[].type=pagerduty), and all for the others.
           - V(announcement) is what procedures announce, which PagerDuty does not take.
         type: list

@@ -51,7 +51,7 @@ options:
     type: str
     default: 8d
   holds_within:
-    description: Holds that end within that time are told.
+    description: Holds that end within that time are reported.
     type: str
     default: 7d
   review_by:

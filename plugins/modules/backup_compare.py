@@ -15,7 +15,7 @@ description:
   - Objects are compared by their names, and tables by their number of rows, which the set's manifest has. No key is
     needed for that. With O(identities) the definitions are compared, too.
   - It fails where an object is gone or a table has fewer rows, unless O(expected_differences) names it. What is new,
-    has more rows or is defined otherwise is told.
+    has more rows or is defined otherwise is reported.
   - Rows that the application deletes meanwhile count as well.
 author:
   - The mobul.backup maintainers (@mobul)
@@ -49,7 +49,7 @@ options:
     default: []
   expected_differences:
     description:
-      - Objects that may be gone, or have fewer rows, by their names as they are told, for example V(TABLE
+      - Objects that may be gone, or have fewer rows, by their names as they are reported, for example V(TABLE
         public.old_orders), where C(*) stands for anything.
       - What belongs to a table that is expected to be gone, such as its constraints and grants, is expected with it.
         Its indexes and sequences have names of their own.

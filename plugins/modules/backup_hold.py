@@ -20,8 +20,8 @@ description:
   - A hold keeps the set in every location, whoever placed it. A release counts everywhere only when it is signed with
     O(record_signing_key) and who reads it has the public key; any other counts in the location where it lies, and never
     where the set was held after it.
-  - A set is told as held only when it is there with the hold beside it, and no clean-up is deleting it meanwhile. Where
-    one is, the module fails and says that the hold may have come too late.
+  - A set is reported as held only when it is there with the hold beside it, and no clean-up is deleting it meanwhile.
+    Where one is, the module fails and says that the hold may have come too late.
   - A location that fails does not keep the others from being done. The module then fails, and running it again
     finishes.
 author:

@@ -13,7 +13,7 @@ description:
   - Asks the store for copies that can be read of everything of one set that lies in C(GLACIER), C(DEEP_ARCHIVE) or an
     archive tier of C(INTELLIGENT_TIERING), and tells how far it is.
   - It does not wait, as thawing takes hours. Run it again to see; what thaws already is not asked for twice.
-  - Locations that have no archive, and sets that are in none, are told as readable.
+  - Locations that have no archive, and sets that are in none, are reported as readable.
 author:
   - The mobul.backup maintainers (@mobul)
 extends_documentation_fragment:

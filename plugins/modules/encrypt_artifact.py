@@ -13,7 +13,7 @@ description:
   - Encrypts a file to age or OpenPGP recipients or with a passphrase, or decrypts one.
   - Writes age (L(the C2SP specification,https://c2sp.org/age)) and gpg.
   - Reads age, gpg, files of C(openssl enc -aes-256-cbc), and JSON envelopes C({iv, authTag, data}) of AES-256-GCM as
-    export scripts on Node.js write them. The format is told by the file's first bytes.
+    export scripts on Node.js write them. The format is recognised by the file's first bytes.
   - The file passes through memory in small pieces. O(dest) appears only when it is complete, and when decrypting only
     after its last byte was proven authentic.
 notes:

@@ -17,7 +17,7 @@ description:
   - With O(state=asked) it checks what the caller gave, and with O(state=begun) it writes a document that says no go. So
     does that of a run that is killed. Only O(state=finished) can make it go, where every required step is done.
   - With O(state=sealed) an incident's details are encrypted, for M(mobul.backup.pg_backup) to keep them in a set. They
-    are told to nobody else, and lie in the open on no other host.
+    are given to nobody else, and lie in the open on no other host.
   - The caller's values (C(deployment_id), C(migration_id), C(incident_reference), C(procedure_result_path) and others)
     are read by their names from the variables, or from environment variables such as E(MOBUL_DEPLOYMENT_ID). What comes
     from the command line or a survey is taken as it stands, and never as a template.
@@ -163,7 +163,7 @@ given:
   type: dict
   sample: {deployment_id: v1.2, reuse_within: "", procedure_result_path: result.json}
 announcement:
-  description: What the team is to be told, as M(mobul.backup.backup_alert) takes it.
+  description: What is to be sent to the team, as M(mobul.backup.backup_alert) takes it.
   returned: success, but with O(state=asked)
   type: dict
   sample: {state: begun, subject: pre_deploy v1.2, lines: [], thread: mobul.backup/shop/pre_deploy/v1.2}

@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Finds the databases and tables that restores have replaced or taken back and that nobody has finalized, what a
     restore that was cut off has left half made, and a maintenance mode that is still on.
-  - They are told by the comments that restores write, and never by their names.
+  - They are recognised by the comments that restores write, never by their names.
   - Changes nothing. What it finds is for the option O(mobul.backup.backup_check#module:findings).
 author:
   - The mobul.backup maintainers (@mobul)

@@ -64,7 +64,7 @@ options:
     description:
       - File to take the rows from, instead of a set.
       - CSV with a header line, a JSON array of objects, a dump of C(pg_dump -Fc) or a script of C(pg_dump -Fp). The
-        format is told by the contents.
+        format is recognised by the contents.
       - It may be compressed (gzip, xz, zstd) and encrypted (age, gpg, C(openssl enc), or an envelope of AES-256-GCM).
   strategy:
     description:

@@ -45,7 +45,7 @@ options:
     type: bool
     default: true
   fail_msg:
-    description: What is told where it is not, beginning with the step and a colon.
+    description: What is said where it is not, beginning with the step and a colon.
     type: str
     default: ''
 """

@@ -10,8 +10,8 @@ module: run_summary
 short_description: Say how a procedure went, of one host and of all
 version_added: 0.1.0
 description:
-  - With O(state=host) it says what the tasks of a host have told, and fails if they have failed. Roles call it as their
-    last task, so that a failure is told once, and after what is done whatever became of it.
+  - With O(state=host) it shows what the tasks of a host have reported, and fails if they have failed. Roles call it as
+    their last task, so that a failure is shown once, after what is done in any case.
   - With O(state=run) it says how it went for all hosts of the play, those that failed and those that could not be
     reached first. The run's statistics have it as C(backup_run), with the numbers of C(hosts) and of those that are
     C(good), and the names of those that C(failed), are C(unreachable) or C(not_reached). It never fails. The playbooks

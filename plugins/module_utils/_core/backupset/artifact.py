@@ -117,7 +117,7 @@ class Artifact:
         str, Choice("pg_custom", "sql", "csv", "json", "file"), "What it is inside; its name says more of a file."
     ]
     compression: Annotated[str, Choice("none", "gzip", "zstd", "lz4"), "Around the format."]
-    inner_compression: Annotated[str | None, Nullable(NAMED), "Inside the format, as pg_dump was told it."] = None
+    inner_compression: Annotated[str | None, Nullable(NAMED), "Inside the format, as given to pg_dump."] = None
     encryption: Annotated[str, Choice("age", "gpg", "none")]
     recipients: Annotated[tuple[str, ...], ListOf(NAMED), "Public keys or fingerprints of who can decrypt it."] = ()
     size: Annotated[int, COUNT, "Bytes of the file as it is stored."]
