@@ -356,7 +356,7 @@ def test_what_is_planted_at_dest_or_src_is_refused(src: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"recipients": []}, "nobody to encrypt to"),
+        ({"recipients": []}, "neither recipients nor a passphrase"),
         ({"recipients": [str(IDENTITIES[0])]}, "private key"),
         ({"recipients": ["no such thing"]}, "recipient 1"),
         ({"format": "gpg"}, "not of the format gpg"),

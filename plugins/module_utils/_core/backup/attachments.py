@@ -87,7 +87,7 @@ class AttachmentSource:
 def seal(plain: bytes, encryption: Encryption) -> bytes:
     """The bytes of *plain* as they are stored: encrypted where the set is.
 
-    :raises ConfigError: it is too large, or there is nobody to encrypt to.
+    :raises ConfigError: it is too large, or neither recipients nor a passphrase are given.
     """
     if encryption.size_limit(len(plain)) > MAX_BYTES:
         raise ConfigError(STEP, f"there are {len(plain)} bytes to attach", hint="8 MiB at most: compress them")

@@ -50,7 +50,9 @@ class _Encrypt(Task):
         )
         self.resources.callback(self.encryption.close)
         if not self.encryption.enabled:
-            raise ConfigError(STEP, "there is nobody to encrypt to", hint="give recipients or a passphrase")
+            raise ConfigError(
+                STEP, "neither recipients nor a passphrase are given", hint="give recipients or a passphrase"
+            )
         self.warnings += self.encryption.warnings
 
     def recipients(self) -> list[str]:

@@ -25,5 +25,5 @@ def check_clock(connection: Connection) -> None:
         raise PreflightError(
             "check the clocks",
             f"it is {ours:%Y-%m-%d %H:%M:%S} UTC here and {server:%Y-%m-%d %H:%M:%S} UTC on the database server",
-            hint="set the clock that is wrong (chrony, systemd-timesyncd): the sets' ids and their order hang on it",
+            hint="set the clock that is wrong (chrony, systemd-timesyncd): the sets' ids and their order depend on it",
         )

@@ -77,7 +77,7 @@ def check_replica_role(cursor: Cursor, step: str, tables: Collection[TableName],
     if firing := [f"{name} on {display_name((schema, table))}" for schema, table, name in cursor.fetchall()]:
         raise PreflightError(
             step,
-            f"at rows that are put back this would act, as it is enabled ALWAYS or as REPLICA: {bounded_list(firing)}",
+            f"when rows are put back this would act, as it is enabled ALWAYS or as REPLICA: {bounded_list(firing)}",
             hint=f"nothing was touched; ALTER TABLE ... ENABLE TRIGGER (or RULE) by the table's owner, or {otherwise}",
         )
 

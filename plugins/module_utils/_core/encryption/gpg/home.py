@@ -130,7 +130,7 @@ def read_status(descriptor: int) -> tuple[str, ...]:
     # pread, because the child shares the file's position.
     size = os.fstat(descriptor).st_size
     if size > _MAX_STATUS_BYTES:
-        raise CryptoError(STEP, "gpg has more to tell of the file than that of any backup")
+        raise CryptoError(STEP, "gpg reports more about the file than it does of any backup")
     data = os.pread(descriptor, size, 0)
     lines = data.decode("utf-8", "replace").splitlines()
     return tuple(line.removeprefix(_STATUS_MARK) for line in lines if line.startswith(_STATUS_MARK))

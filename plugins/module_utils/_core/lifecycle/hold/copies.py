@@ -139,7 +139,7 @@ def confirm(location: Location, directory: str, hold: bytes | None) -> None:
             raise _too_late(
                 location,
                 f"a clean-up is deleting {directory}, and the hold may have come too late",
-                "run it again in a minute, or in an hour where the clean-up was killed: only then it is known",
+                "run it again in a minute; if the clean-up was killed, in an hour: only then is the outcome known",
             )
         location.delete(info.key)
 

@@ -36,7 +36,7 @@ def compare_rows(session: Session, table: TableName, rows: int, backup: Backup, 
     if found.value != value:
         raise FormatError(
             STEP,
-            f"the contents of {display_name(table)} are not those that the manifest of {backup.name} tells of",
+            f"the contents of {display_name(table)} are not those that the manifest of {backup.name} records",
             hint="nothing was changed; take another copy of the backup",
         )
     return []

@@ -37,6 +37,6 @@ def compare_trees(session: Session, plan: RecreatePlan, rows: Mapping[TableName,
         if not same:
             raise FormatError(
                 STEP,
-                f"{display_name(root)} got {count} rows, other ones than the {wanted} of {plan.set_name}",
+                f"{display_name(root)} got {count} rows, which are not the {wanted} of {plan.set_name}",
                 hint="nothing was changed; take another copy of the backup",
             )

@@ -95,7 +95,7 @@ class Merge:
         if backup.expected is not None and backup.expected.rows != self.loaded:
             raise FormatError(
                 STEP,
-                f"{self.loaded} rows came, and the manifest of {backup.name} says {backup.expected.rows}",
+                f"{self.loaded} rows were loaded, and the manifest of {backup.name} says {backup.expected.rows}",
                 hint="nothing was changed; take another copy of the backup",
             )
         if self.target.key and set(self.target.key) <= set(self.matching.names):
