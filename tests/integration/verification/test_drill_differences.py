@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from support.drill_runs import damaged_set, drill, failures, record
 from support.lab import PostgresServer
@@ -81,9 +83,9 @@ def test_a_drill_fails_and_names_what_is_not_as_it_was(
 
 
 def test_a_drill_of_a_good_set_passes_every_check_and_leaves_a_record(
-    bench: RestoreBench, postgres17: PostgresServer, shop: str
+    bench: RestoreBench, postgres17: PostgresServer, made: Path
 ) -> None:
-    bench.backup(postgres17, shop)
+    assert made.exists()
     report = drill(bench, postgres17, report_dir=str(bench.bench.directory / "reports"))
     assert (report["verdict"], failures(report)) == ("passed", {})
     passed = {one["check"] for one in report["findings"] if one["status"] == "passed"}

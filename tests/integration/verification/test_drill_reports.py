@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_records import Drill
@@ -13,6 +15,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signi
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError, PreflightError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations.local.location import LocalLocation
 from ansible_collections.mobul.backup.plugins.module_utils._core.verification.drill import rehearsal, request
+from support.backup_bench import Bench, Keys
 from support.drill_runs import damaged_set, drill, failures
 from support.lab import PostgresServer
 from support.restore_runs import RestoreBench
@@ -40,9 +43,9 @@ def test_roles_that_the_server_lacks_are_there_for_the_drill_only_and_cannot_log
 
 
 def test_every_drill_has_a_record_of_its_own_with_all_that_was_found(
-    bench: RestoreBench, postgres17: PostgresServer, shop: str
+    bench: RestoreBench, postgres17: PostgresServer, made: Path
 ) -> None:
-    bench.backup(postgres17, shop)
+    assert made.exists()
     key = SigningKey.generate()
     reports = [
         drill(bench, postgres17, checks=[{"name": "no", "query": "SELECT false"}], record_signing_key=given)
@@ -80,12 +83,12 @@ def test_what_was_found_in_one_location_is_kept_though_the_server_is_gone_before
 
 
 def test_a_record_that_cannot_be_written_is_a_warning_and_no_verdict(
-    bench: RestoreBench, postgres17: PostgresServer, shop: str, monkeypatch: pytest.MonkeyPatch
+    bench: RestoreBench, postgres17: PostgresServer, made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(self: LocalLocation, key: str, data: bytes) -> None:
         raise LocationError(self.name, "write", "read-only")
 
-    bench.backup(postgres17, shop)
+    assert made.exists()
     monkeypatch.setattr(LocalLocation, "put", refuse)
     report = drill(bench, postgres17)
     assert report["verdict"] == "passed"
@@ -116,9 +119,9 @@ def test_reports_are_private_name_every_difference_and_take_names_as_text(
 
 
 def test_a_restore_that_takes_longer_than_it_may_fails(
-    bench: RestoreBench, postgres17: PostgresServer, shop: str, monkeypatch: pytest.MonkeyPatch
+    bench: RestoreBench, postgres17: PostgresServer, made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench.backup(postgres17, shop)
+    assert made.exists()
     report = drill(bench, postgres17, recovery_time="1d")
     assert failures(report) == {}
     assert any(one["check"] == "recovery_time" for one in report["findings"])
@@ -128,26 +131,37 @@ def test_a_restore_that_takes_longer_than_it_may_fails(
     assert "of 0 s that a restore may take" in failures(report)["recovery_time"]
 
 
-@pytest.mark.parametrize(
-    ("query", "told"),
-    [
-        ("SELECT count(*) FROM orders", "2000 instead of 1"),
-        ("SELECT no_such_column FROM orders", 'column "no_such_column" does not exist'),
-        ("DELETE FROM orders", "read-only"),
-        ("SELECT pg_sleep(30)", "statement timeout"),
-        ("SET search_path = x", "returns no rows at all"),
-    ],
-)
+BAD = {
+    "SELECT count(*) FROM orders": "2000 instead of 1",
+    "SELECT no_such_column FROM orders": 'column "no_such_column" does not exist',
+    "DELETE FROM orders": "read-only",
+    "SELECT pg_sleep(30)": "statement timeout",
+    "SET search_path = x": "returns no rows at all",
+}
+
+
+@pytest.fixture(scope="module")
+def asked(
+    postgres17: PostgresServer, good_set: Path, keys: Keys, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Any]:
+    """The report of a drill that asks all of them, and another query after each."""
+    bench = RestoreBench(Bench(tmp_path_factory.mktemp("asked"), keys))
+    shutil.copytree(good_set, bench.bench.root)
+    checks: list[dict[str, Any]] = []
+    for query in BAD:
+        checks.append({"name": query, "query": query, "expect": 1})
+        checks.append({"name": f"after {query}", "query": "SELECT count(*) = 2000 FROM orders"})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(rehearsal, "_QUERY_SECONDS", 1)
+        return drill(bench, postgres17, checks=checks)
+
+
+@pytest.mark.parametrize("query", BAD)
 def test_a_query_that_fails_or_changes_anything_fails_the_drill_and_not_the_others(
-    bench: RestoreBench, postgres17: PostgresServer, shop: str, monkeypatch: pytest.MonkeyPatch, query: str, told: str
+    asked: dict[str, Any], query: str
 ) -> None:
-    monkeypatch.setattr(rehearsal, "_QUERY_SECONDS", 1)
-    bench.backup(postgres17, shop)
-    checks = [
-        {"name": "bad", "query": query, "expect": 1},
-        {"name": "good", "query": "SELECT count(*) = 2000 FROM orders"},
-    ]
-    report = drill(bench, postgres17, checks=checks)
-    assert report["verdict"] == "failed"
-    assert told in failures(report)["query"]
-    assert [one["status"] for one in report["findings"] if one["subject"] == "disk: good"] == ["passed"]
+    found = {one["subject"]: one for one in asked["findings"] if one["check"] == "query"}
+    assert asked["verdict"] == "failed"
+    assert found[f"disk: {query}"]["status"] == "failed"
+    assert BAD[query] in found[f"disk: {query}"]["message"]
+    assert found[f"disk: after {query}"]["status"] == "passed"

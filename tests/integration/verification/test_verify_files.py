@@ -10,22 +10,25 @@ from typing import Any
 import pytest
 from support.age_files import encrypt
 from support.backup_bench import Keys
+from support.drill_runs import make_shop
 from support.lab import PostgresServer
 from support.verify_runs import bad, statuses, verify
 
 
-@pytest.fixture
-def dumps(tmp_path: Path, postgres17: PostgresServer, shop: str) -> dict[str, Path]:
-    """Dumps of the shop as people have made them."""
+@pytest.fixture(scope="module")
+def dumps(tmp_path_factory: pytest.TempPathFactory, postgres17: PostgresServer) -> dict[str, Path]:
+    """Dumps of the shop as people have made them; nobody changes them."""
+    directory, shop = tmp_path_factory.mktemp("dumps"), make_shop(postgres17)
     found = {}
     for name, options in (("custom", ["-Fc", "-Z6"]), ("plain", ["-Fp"]), ("raw", ["-Fc", "-Z0"])):
-        found[name] = tmp_path / f"{name}.dump"
+        found[name] = directory / f"{name}.dump"
         postgres17.run("pg_dump", *options, "-f", str(found[name]), database=shop)
-    found["gzip"] = tmp_path / "plain.sql.gz"
+    found["gzip"] = directory / "plain.sql.gz"
     found["gzip"].write_bytes(gzip.compress(found["plain"].read_bytes()))
-    found["openssl"] = tmp_path / "custom.dump.enc"
+    found["openssl"] = directory / "custom.dump.enc"
     argv = ["openssl", "enc", "-aes-256-cbc", "-salt", "-pbkdf2", "-in", found["custom"], "-out", found["openssl"]]
     subprocess.run([*argv, "-pass", "pass:secret"], check=True, stderr=subprocess.DEVNULL)
+    postgres17.drop_database(shop)
     return found
 
 

@@ -16,7 +16,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.errors import B
 from ansible_collections.mobul.backup.plugins.module_utils._core.verification.run import VerifyFailed
 from support.drill_runs import damaged_set, make_shop
 from support.lab import PostgresServer, RcloneRemote, S3Server
-from support.module_runs import start_module
+from support.module_runs import ForkedModule
 from support.restore_runs import ENVIRONMENT, RestoreBench
 from support.spoiled_sets import dump_of, flip, forge_and_sign, forge_manifest, replace_dump
 from support.verify_runs import bad, statuses, verify
@@ -36,6 +36,7 @@ def look(bench: RestoreBench, **options: Any) -> dict[str, Any]:
     return verify(bench.bench.directory / "cache", **given)
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("jobs", [1, 2])
 @pytest.mark.parametrize("compress", ["none", "gzip:6", "zstd:3"])
 def test_a_good_set_is_read_to_its_end_whatever_has_compressed_it(
@@ -251,9 +252,9 @@ def test_the_module_tells_everything_when_it_fails_and_when_it_may_not(bench: Re
         "cache_dir": str(bench.bench.directory / "cache"),
     }
     for more, status in (({}, 1), ({"fail": False}, 0), ({"_ansible_check_mode": True}, 1)):
-        process = start_module("verify_dump", {**options, **more})
-        output, _errors = process.communicate(timeout=60)
+        module = ForkedModule("verify_dump", {**options, **more})
+        output, _errors = module.communicate()
         result = json.loads(output)
-        assert (process.returncode, result.get("failed", False)) == (status, bool(status))
+        assert (module.poll(), result.get("failed", False)) == (status, bool(status))
         assert (result["verdict"], result["changed"]) == ("failed", False)
         assert keys.identity.read_text().strip() not in output
