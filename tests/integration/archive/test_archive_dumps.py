@@ -128,6 +128,7 @@ def test_tables_are_found_under_their_very_names(everything: Everything) -> None
     assert ("Ünï.cödé %s", ODD_TABLE) in found
 
 
+@pytest.mark.sampled(2)
 def test_whatever_compresses_offsets_are_those_that_pg_dump_records_and_the_schema_is_the_same(
     everything: Everything, tmp_path: Path
 ) -> None:
@@ -172,6 +173,7 @@ def payload(block: bytes) -> str:
     return b"".join(pieces).decode()
 
 
+@pytest.mark.sampled(1)
 def test_a_dump_cut_off_between_two_blocks_is_an_error(everything: Everything) -> None:
     for block in everything.walker.index:
         with pytest.raises(FormatError, match="missing"):
@@ -209,6 +211,7 @@ def test_all_that_the_schema_is_made_of_has_a_digest(everything: Everything) -> 
     assert not any(key.startswith(("TABLE DATA", "BLOB", "DATABASE", "ENCODING")) for key in everything.objects)
 
 
+@pytest.mark.sampled(2)
 def test_an_unchanged_schema_keeps_its_digests(everything: Everything) -> None:
     # Moves the rows of the catalogs, which some definitions are read from without an order.
     everything.server.psql(
@@ -221,6 +224,7 @@ def test_an_unchanged_schema_keeps_its_digests(everything: Everything) -> None:
     assert schema_objects(toc_of(everything.server, everything.database)) == everything.objects
 
 
+@pytest.mark.sampled(2)
 def test_a_restored_copy_has_the_same_digests(everything: Everything, tmp_path: Path) -> None:
     server, path = everything.server, tmp_path / "dump"
     path.write_bytes(everything.dump)
@@ -229,6 +233,7 @@ def test_a_restored_copy_has_the_same_digests(everything: Everything, tmp_path: 
         assert schema_objects(toc_of(server, copy)) == everything.objects
 
 
+@pytest.mark.sampled(1)
 def test_a_copy_restored_without_owners_and_grants_is_equal_but_for_them(
     everything: Everything, tmp_path: Path
 ) -> None:
@@ -250,6 +255,7 @@ def test_statistics_in_a_dump_are_no_schema(everything: Everything) -> None:
     assert schema_objects(toc) == everything.objects
 
 
+@pytest.mark.sampled(1)
 def test_no_random_key_of_a_plain_dump_is_in_an_archive(everything: Everything) -> None:
     plain = everything.server.run("pg_dump", "--schema-only", database=everything.database).stdout
     assert "\\restrict " in plain
@@ -287,6 +293,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.sampled(1)
 def test_every_change_of_the_schema_changes_its_fingerprint(any_database: str, postgres: PostgresServer) -> None:
     postgres.psql(
         any_database,
@@ -309,6 +316,7 @@ def test_a_database_without_tables_is_walked(any_database: str, postgres: Postgr
     assert schema_objects(walker.toc) == {}
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("options", [["--schema-only"], ["--data-only"], ["--section=post-data"], ["--table=app.or*"]])
 def test_a_part_of_a_database_is_walked(everything: Everything, options: list[str]) -> None:
     toc = toc_of(everything.server, everything.database, *options)

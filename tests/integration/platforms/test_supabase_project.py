@@ -127,6 +127,7 @@ def test_a_backup_names_what_it_is_without_and_has_the_rest(project: Project) ->
     )
 
 
+@pytest.mark.sampled(1)
 def test_without_the_profile_a_restore_is_refused_for_what_is_the_platforms(project: Project) -> None:
     before = state_of(project.server)
     with pytest.raises(BackupError, match=r"maintenance_db is 'postgres'"):
@@ -151,6 +152,7 @@ def test_a_project_comes_back_in_place_with_every_object_row_policy_grant_and_pa
     assert project.server.as_role("SELECT rolsuper FROM pg_roles WHERE rolname = current_user") == "f\n"
 
 
+@pytest.mark.sampled(1)
 def test_a_dump_of_a_project_in_a_file_comes_back_like_a_set(project: Project, tmp_path: Path) -> None:
     server, path = project.server, tmp_path / "old.dump"
     path.write_bytes(server.dump_as_role())
@@ -170,6 +172,7 @@ def test_a_dump_of_a_project_in_a_file_comes_back_like_a_set(project: Project, t
         project.restore(label=None, src=str(path))
 
 
+@pytest.mark.sampled(1)
 def test_what_acts_in_any_case_on_a_table_of_the_platform_keeps_a_restore_off(project: Project) -> None:
     server = project.server
     server.query(
@@ -198,6 +201,7 @@ def test_what_acts_in_any_case_on_a_table_of_the_platform_keeps_a_restore_off(pr
         )
 
 
+@pytest.mark.sampled(1)
 def test_rows_that_came_later_and_refer_to_users_that_the_backup_has_not_keep_a_restore_off(project: Project) -> None:
     project.server.as_role("""
         INSERT INTO auth.users (id, email) VALUES ('00000000-0000-0000-0000-00000000ffff', 'late@example.com');
@@ -226,6 +230,7 @@ def test_an_empty_project_becomes_the_one_that_was_backed_up(project: Project) -
             project.restore(other)
 
 
+@pytest.mark.sampled(1)
 def test_a_project_that_has_users_is_not_taken_for_an_empty_one(project: Project) -> None:
     with ProjectServer(project.server.major) as other:
         other.as_role("INSERT INTO auth.users (id, email) VALUES (gen_random_uuid(), 'somebody@example.com')")
@@ -233,6 +238,7 @@ def test_a_project_that_has_users_is_not_taken_for_an_empty_one(project: Project
             project.restore(other)
 
 
+@pytest.mark.sampled(1)
 def test_a_server_without_the_platform_gets_all_but_its_extensions(
     project: Project, postgres15: PostgresServer, postgres17: PostgresServer
 ) -> None:
@@ -247,6 +253,7 @@ def test_a_server_without_the_platform_gets_all_but_its_extensions(
     assert databases(plain, "drill_shop") == set()
 
 
+@pytest.mark.sampled(1)
 def test_a_server_of_ones_own_gets_the_project_under_another_name(
     project: Project, postgres15: PostgresServer, postgres17: PostgresServer
 ) -> None:
@@ -279,6 +286,7 @@ def _left_out(project: Project) -> list[dict[str, Any]]:
     return [one for one in stored.manifest["tables"] if one.get("left_out")]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("member", [True, False], ids=["member", "no member"])
 def test_rows_of_one_table_come_back_also_of_the_platforms_own(project: Project, member: bool) -> None:
     server, owners = project.server, "supabase_auth_admin, supabase_storage_admin"
@@ -311,6 +319,7 @@ def test_rows_of_one_table_come_back_also_of_the_platforms_own(project: Project,
     assert state_of(server) == project.state
 
 
+@pytest.mark.sampled(1)
 def test_what_the_role_may_not_read_of_the_platform_is_named_and_nothing_of_the_users_is_missing(
     tmp_path_factory: pytest.TempPathFactory, project: Project
 ) -> None:
@@ -350,6 +359,7 @@ def test_what_the_role_may_not_read_of_the_platform_is_named_and_nothing_of_the_
             bench.restore(server, DATABASE, **server.options())
 
 
+@pytest.mark.sampled(1)
 def test_what_the_platform_made_in_a_users_schema_comes_back_too(
     tmp_path_factory: pytest.TempPathFactory, project: Project
 ) -> None:

@@ -18,14 +18,15 @@ from support.sample_databases import fill
 from support.table_restores import restore_table
 from support.verify_runs import bad, verify
 
-MEGABYTES = {"nothing": 0, "little": 0, "20 MB": 20}
+MEGABYTES = {"nothing": 0, "little": 0, "12 MB": 12, "20 MB": 20}
 COMBINATIONS = [
     ("age", "none", "nothing"),
     ("gpg home", "gzip", "little"),
     ("gpg identity", "auto", "nothing"),
     ("none", "gzip", "nothing"),
 ]
-LARGE = [("age", "auto", "20 MB"), ("gpg home", "none", "20 MB"), ("none", "none", "20 MB")]
+# Each makes a file that is too large to be kept.
+LARGE = [("age", "auto", "20 MB"), ("gpg home", "none", "12 MB"), ("none", "none", "12 MB")]
 
 
 def reading_of(form: str, bench: Bench) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -66,7 +67,7 @@ def go_round(server: PostgresServer, directory: Path, form: str, compress: str, 
         assert bad(verify(directory, verify_key=[str(bench.bench.keys.verify)], **place, **keys)) == {}
         assert drill(bench, server, **keys)["verdict"] == "passed"
         restored = bench.restore(server, copy, expect_database=name, **keys)
-        assert restored["tables"] == {"nothing": 0, "little": 1, "20 MB": 2}[content]
+        assert restored["tables"] == {"nothing": 0, "little": 1}.get(content, 2)
         if content != "nothing":
             server.query(name, "DELETE FROM orders")
             restore_table(server, name, "orders", bench=bench.bench, strategy="replace", **keys)
@@ -76,6 +77,7 @@ def go_round(server: PostgresServer, directory: Path, form: str, compress: str, 
         drop_versions(server, name)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("form", "compress", "content"), COMBINATIONS)
 def test_a_set_goes_round(postgres: PostgresServer, tmp_path: Path, form: str, compress: str, content: str) -> None:
     go_round(postgres, tmp_path, form, compress, content)

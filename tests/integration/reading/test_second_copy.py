@@ -103,6 +103,7 @@ def scene(made: Scene, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     made.saved.clear()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("how", [early, late])
 def test_a_restore_goes_on_in_the_next_location_and_says_why(scene: Scene, how: Callable[[Path], None]) -> None:
     scene.damage(how, "disk")

@@ -20,7 +20,7 @@ MIB = 1024 * 1024
 _HIGHEST = re.compile(r"VmHWM:\s*(\d+) kB")
 MOST = 90 * MIB
 """What a module takes by itself is most of it; with what must not be held as a whole it would be more."""
-FIELD = 60 * MIB
+FIELD = 40 * MIB
 FUNCTION = f"""
 DO $$ BEGIN FOR i IN 1 .. 2 LOOP
   EXECUTE format('CREATE FUNCTION f%s() RETURNS int LANGUAGE sql AS %L', i,
