@@ -140,7 +140,10 @@ def renamed(text: str, names: Mapping[str, str]) -> str:
         if option == variable:
             continue
         name = re.escape(option)
-        if "_" in option:
+        if option not in text:
+            # Most are not, and each expression would be compiled for nothing.
+            pass
+        elif "_" in option:
             text = re.sub(rf"(?<![\w.'\"-]){name}(?![\w'\"(-])", variable, text)
         else:
             text = re.sub(rf"{_BEFORE_VALUE}{name}(?=: [\w'\"\[{{])", variable, text)

@@ -52,16 +52,17 @@ class Night:
 
     :param server: where ``shop`` is, which nobody else uses.
     :param store: the S3 store.
+    :param programs: where ansible-playbook and age are.
     """
 
-    def __init__(self, directory: Path, server: PostgresServer, store: MotoServer, age: Path) -> None:
+    def __init__(self, directory: Path, server: PostgresServer, store: MotoServer, programs: list[Path]) -> None:
         self.directory = directory
         self.server = server
         self.store = store
         self.keys: Keys = make_keys(directory)
         self.local = directory / "backups"
         self.playbooks = Playbooks(directory)
-        path = os.pathsep.join([str(age.parent), self.playbooks.environment["PATH"]])
+        path = os.pathsep.join([*map(str, programs), self.playbooks.environment["PATH"]])
         self._environment = {**self.playbooks.environment, "PATH": path}
         self._name = f"night-{secrets.token_hex(4)}"
         self.bucket = ""

@@ -26,6 +26,7 @@ from support.processes import children, is_running
 from support.programs import PROJECT, wait_until
 from support.restore_runs import databases
 from support.small_sets import lay, small_set
+from support.warm_command import warm_command
 
 CHANGED = "UPDATE recipients SET phone = '+1000' WHERE id % 3 = 0"
 PHONES = "SELECT md5(string_agg(phone, ',' ORDER BY id)) FROM recipients"
@@ -34,8 +35,8 @@ PHONES = "SELECT md5(string_agg(phone, ',' ORDER BY id)) FROM recipients"
 @pytest.fixture(scope="module")
 def lab(moto_server: MotoServer, age: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     """One for all runbooks of a worker."""
-    with PostgresServer(17) as server:
-        yield Night(tmp_path_factory.mktemp("night"), server, moto_server, age)
+    with PostgresServer(17) as server, warm_command() as command:
+        yield Night(tmp_path_factory.mktemp("night"), server, moto_server, [command, age.parent])
 
 
 @pytest.fixture
@@ -166,7 +167,9 @@ def test_the_runner_died_in_a_restore(night: Night) -> None:
             # As when the machine loses its power: nothing of it says goodbye to anybody.
             everything = [run.pid, *children(run.pid)]
             for pid in everything:
-                os.kill(pid, signal.SIGKILL)
+                # Some end by themselves when what has started them is gone.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not any(map(is_running, everything)), what="the run to be gone")
     limit = "SELECT datconnlimit FROM pg_database WHERE datname = 'shop'"
     assert night.server.query("postgres", limit) == [(0,)]
