@@ -62,6 +62,8 @@ def import_collections() -> None:
     for path in sorted(_PLUGINS_FOLDER.glob("*/*.py")):
         if path.parent.name in ("action", "filter", "lookup", "plugin_utils"):
             importlib.import_module(f"ansible_collections.mobul.backup.plugins.{path.parent.name}.{path.stem}")
+    # Each run reads them, and each task that fails, from what documents the roles.
+    importlib.import_module("ansible_collections.mobul.backup.plugins.plugin_utils.role_names").known_variables()
     _AnsibleCollectionFinder._remove()
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ from support.age_sets import DUMP, age_set
 from support.playbooks import Playbooks
 from support.programs import PROJECT
 from support.small_sets import directory_of, lay
+from support.warm_command import warm_command
 
 PAGE = (PROJECT / "docs" / "keys.md").read_text()
 FIRST, SECOND = "weekly_20261122_000000", "weekly_20261129_000000"
@@ -27,14 +29,14 @@ FIRST, SECOND = "weekly_20261122_000000", "weekly_20261129_000000"
 class Page:
     """The page's commands, in a directory with an inventory ``databases.yml``."""
 
-    def __init__(self, directory: Path, age: Path) -> None:
+    def __init__(self, directory: Path, *programs: Path) -> None:
         self.directory = directory
         self.playbooks = Playbooks(directory)
         self.root = directory / "disk"
         self.root.mkdir()
         self.environment = {
             **self.playbooks.environment,
-            "PATH": os.pathsep.join([str(age.parent), self.playbooks.environment["PATH"]]),
+            "PATH": os.pathsep.join([*map(str, programs), self.playbooks.environment["PATH"]]),
         }
         self.blocks = iter(re.findall(r"^```sh\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE))
         for name, text in re.findall(r"`(\w+\.yml)`:\n\n```yaml\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE):
@@ -67,10 +69,11 @@ class Page:
 
 
 @pytest.fixture
-def page(tmp_path: Path, age: Path) -> Page:
+def page(tmp_path: Path, age: Path) -> Iterator[Page]:
     if shutil.which("openssl") is None:
         pytest.skip("openssl is not installed")
-    return Page(tmp_path, age)
+    with warm_command() as command:
+        yield Page(tmp_path, command, age.parent)
 
 
 def test_the_commands_of_the_page(page: Page) -> None:

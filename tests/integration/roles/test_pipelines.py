@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from support.lab import PROJECT, PostgresServer
 from support.playbooks import Playbooks
 from support.programs import PATIENCE, wait_until
 from support.throwaway import bin_dir, scratch
+from support.warm_command import warm_command
 from support.workflows import Job, github, gitlab
 
 EXAMPLES = PROJECT / "examples"
@@ -57,10 +59,19 @@ def environment(playbooks: Playbooks, login: dict[str, Any]) -> dict[str, str]:
     return {**playbooks.environment, "SHOP_PASSWORD": login["backup_login_password"]}
 
 
+@pytest.fixture(scope="module")
+def command() -> Iterator[Path]:
+    """Where the ansible-playbook of the scripts is."""
+    with warm_command() as directory:
+        yield directory
+
+
 @pytest.fixture
-def job(tmp_path: Path, playbooks: Playbooks, variables: dict[str, Any], environment: dict[str, str]) -> Job:
+def job(
+    tmp_path: Path, playbooks: Playbooks, variables: dict[str, Any], environment: dict[str, str], command: Path
+) -> Job:
     """A job of a pipeline, whose repository has the inventory ``databases.yml``."""
-    made = Job(tmp_path, environment)
+    made = Job(tmp_path, {**environment, "PATH": f"{command}{os.pathsep}{environment['PATH']}"})
     locations = [{"name": "local", "type": "local", "path": str(tmp_path / "sets")}]
     playbooks.inventory({"shop": {}}, **variables, backup_locations=locations).rename(made.checkout / "databases.yml")
     return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -25,6 +26,15 @@ from support.slow_store import SlowLine
 SCHEMA = json.loads((PROJECT / "docs" / "procedure.schema.json").read_text())
 
 
+@functools.cache
+def step_of(document: str) -> str:
+    """The step that a document, which fits the schema, is at: it is asked for until it is another."""
+    told = json.loads(document)
+    jsonschema.Draft202012Validator(SCHEMA).validate(told)
+    assert told["verdict"] == "no_go"
+    return str(told["reason"]).removeprefix("it has not ended: it is at step ").strip("'")
+
+
 class Cancelled:
     """A run by ansible-runner that is cancelled when all of it stands still."""
 
@@ -42,10 +52,7 @@ class Cancelled:
         path = next(self.results.glob(f"*_{host}.json"), None)
         if path is None:
             return ""
-        told = json.loads(path.read_text())
-        jsonschema.Draft202012Validator(SCHEMA).validate(told)
-        assert told["verdict"] == "no_go"
-        return str(told["reason"]).removeprefix("it has not ended: it is at step ").strip("'")
+        return step_of(path.read_text())
 
     def run(
         self,
