@@ -55,6 +55,18 @@ def shop17(postgres17: PostgresServer, bench: RestoreBench) -> Iterator[Shop]:
         yield one
 
 
+@pytest.fixture(scope="module")
+def lasting(
+    postgres17: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[RestoreBench, Shop]]:
+    """One with its backup for tests that change neither."""
+    directory = tmp_path_factory.mktemp("lasting")
+    bench = RestoreBench(Bench(directory, make_keys(directory)))
+    with shop_of_two(postgres17) as one:
+        bench.backup(postgres17, one.database)
+        yield bench, one
+
+
 def state_of(shop: Shop) -> tuple[object, object]:
     return script_of(shop.server, shop.database), contents_of(shop.server, shop.database)
 
@@ -71,6 +83,7 @@ def test_a_restore_in_place(bench: RestoreBench, shop: Shop) -> None:
     assert state_of(shop) == before
 
 
+@pytest.mark.sampled(2)
 def test_a_restore_beside_the_database_and_back_and_for_good(bench: RestoreBench, shop: Shop) -> None:
     before, login = state_of(shop), shop.role(SIDE_BY_SIDE)
     spoil(shop)
@@ -93,6 +106,7 @@ def backup_options(bench: RestoreBench) -> dict[str, Any]:
     return {"recipients": bench.bench.keys.recipients, "signing_key": str(bench.bench.keys.signing)}
 
 
+@pytest.mark.sampled(2)
 def test_a_drill_and_a_new_database_on_a_server_without_the_roles(bench: RestoreBench, shop: Shop) -> None:
     before, server = state_of(shop), shop.server
     shop.drop()
@@ -114,12 +128,14 @@ def shop_named(shop: Shop, database: str) -> Shop:
     return Shop(shop.server, database, shop.owner, shop.other)
 
 
+@pytest.mark.sampled(1)
 def test_a_drill_where_the_roles_are(bench: RestoreBench, shop: Shop) -> None:
     made = [statement.replace(" CREATEROLE", "") for statement in DRILL]
     login = shop.role([*made, "GRANT shop_owner TO mobul_drill"])
     assert failures(drill(bench, shop.server, **login)) == {}
 
 
+@pytest.mark.sampled(2)
 def test_a_restore_of_a_table_by_every_strategy_and_back_and_for_good(bench: RestoreBench, shop: Shop) -> None:
     login = administrators(shop, TABLE)
     before = contents_of(shop.server, shop.database)
@@ -144,6 +160,7 @@ def administrators(shop: Shop, statements: list[str], change: Callable[[str], st
     return shop.role(statements, change)
 
 
+@pytest.mark.sampled(2)
 def test_a_table_that_was_dropped(bench: RestoreBench, shop: Shop) -> None:
     login = administrators(shop, TABLE)
     before = contents_of(shop.server, shop.database)
@@ -158,6 +175,7 @@ def export(shop: Shop, dest: Path, **login: str) -> dict[str, Any]:
     return dict(run_table_export(parameters(table_export, **options), False))
 
 
+@pytest.mark.sampled(1)
 def test_an_export_of_one_table(bench: RestoreBench, shop: Shop, tmp_path: Path) -> None:
     assert export(shop, tmp_path, **shop.role(EXPORT))["rows"] == 100
 
@@ -215,6 +233,8 @@ MISSING = [
     (SIDE_BY_SIDE, less(r", other_\w+"), side_by_side, OF_OTHER.format("something in the backup")),
     (DRILL, less(" CREATEDB"), on_a_server, "may not create databases"),
     (DRILL, str, on_a_server, "no member.* of roles that own something in the backup: other_.*, owner_"),
+]
+OF_A_TABLE = [
     (TABLE, without("GRANT owner_"), one_table, "public.orders belongs to owner_.*connect as owner_"),
     (
         TABLE,
@@ -236,10 +256,19 @@ MISSING = [
 
 @pytest.mark.parametrize(("page", "change", "run", "message"), MISSING)
 def test_a_right_that_is_missing_is_named_before_anything_is_touched(
+    lasting: tuple[RestoreBench, Shop], page: list[str], change: Callable[[str], str], run: Any, message: str
+) -> None:
+    bench, shop = lasting
+    with pytest.raises(BackupError, match=message) as failure:
+        run(bench, shop, **shop.role(page, change))
+    assert not failure.value.changed
+
+
+@pytest.mark.parametrize(("page", "change", "run", "message"), OF_A_TABLE)
+def test_a_right_to_a_table_that_is_missing_is_named_before_anything_is_touched(
     bench: RestoreBench, shop17: Shop, page: list[str], change: Callable[[str], str], run: Any, message: str
 ) -> None:
-    of_table = run in (one_table, merged, dropped)
-    login = administrators(shop17, page, change) if of_table else shop17.role(page, change)
+    login = administrators(shop17, page, change)
     with pytest.raises(BackupError, match=message) as failure:
         run(bench, shop17, **login)
     assert not failure.value.changed

@@ -19,9 +19,9 @@ JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = 'public' ORDER B
 """
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def calling(postgres17: PostgresServer) -> Iterator[str]:
-    """A database that calls out while it is loaded; it goes with all of its versions."""
+    """A database that calls out while it is loaded, which each test leaves as it was; it goes with all its versions."""
     with versions_of(postgres17, make_calling_at_load(postgres17, stored=False)) as name:
         yield name
 

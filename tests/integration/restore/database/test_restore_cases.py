@@ -29,6 +29,7 @@ def newer_programs(request: pytest.FixtureRequest) -> str:
     return str(installations()[request.param])
 
 
+@pytest.mark.sampled(1)
 def test_programs_newer_than_the_server_restore_what_they_have_dumped(
     bench: RestoreBench, postgres15: PostgresServer, newer_programs: str
 ) -> None:
@@ -68,6 +69,7 @@ def test_a_row_that_is_missing_in_such_a_tree_is_found(
                 bench.restore(postgres17, database, strategy=strategy)
 
 
+@pytest.mark.sampled(1)
 def test_what_the_server_writes_otherwise_after_one_round_is_no_difference(
     bench: RestoreBench, postgres: PostgresServer
 ) -> None:
@@ -101,6 +103,7 @@ def test_grants_on_an_extensions_parts_come_back_whoever_restores(
         assert any("ACL public.FUNCTION digest(text, text)" in told for told in result["warnings"])
 
 
+@pytest.mark.sampled(1)
 def test_partitions_come_back_in_place(bench: RestoreBench, postgres: PostgresServer) -> None:
     with case_database(postgres, "partition-attached") as database:
         bench.backup(postgres, database)
@@ -283,6 +286,7 @@ def test_settings_that_a_database_made_before_does_not_get_are_named(
         assert "does not get: search_path, work_mem for postgres" in told
 
 
+@pytest.mark.sampled(1)
 def test_what_needs_a_search_path_is_named_and_can_be_given_one(bench: RestoreBench, postgres: PostgresServer) -> None:
     given = {"TABLE public.people": ["public"]}
     with case_database(postgres, "generated-unqualified") as database:
@@ -330,9 +334,9 @@ def test_a_materialized_view_that_cannot_be_filled_is_named_and_can_be_given_a_s
         assert postgres15.query(database, "SELECT n FROM n_words") == [(2,)]
 
 
-@pytest.fixture
-def with_extension(_postgres_servers: dict[int, PostgresServer]) -> Iterator[PostgresServer]:
-    """A server that knows the extension ``dup``."""
+@pytest.fixture(scope="module")
+def own_server() -> Iterator[PostgresServer]:
+    """A server of its own, as what is set for a role is for all of its databases."""
     if 18 not in installations():
         pytest.skip("the folder of extensions can be set since PostgreSQL 18")
     with PostgresServer(18) as server:
@@ -340,8 +344,15 @@ def with_extension(_postgres_servers: dict[int, PostgresServer]) -> Iterator[Pos
         shutil.copytree(FOLDER / "ext-config-dup", folder)
         for path in (folder.parent, folder, *folder.iterdir()):
             path.chmod(0o755)
-        server.query("postgres", f"ALTER ROLE postgres SET extension_control_path = '{folder.parent}:$system'")
         yield server
+
+
+@pytest.fixture
+def with_extension(own_server: PostgresServer) -> PostgresServer:
+    """A server that knows the extension ``dup``."""
+    folder = own_server.socket_dir / "extra"
+    own_server.query("postgres", f"ALTER ROLE postgres SET extension_control_path = '{folder}:$system'")
+    return own_server
 
 
 def test_rows_that_an_extension_makes_itself_give_way_to_those_of_the_backup(
@@ -373,6 +384,7 @@ def test_what_a_login_sets_off_does_not_run_in_our_own_sessions(
         assert postgres17.query(database, logins)[0][0] <= before
 
 
+@pytest.mark.sampled(1)
 def test_large_objects_come_back_with_their_contents_owners_and_grants(
     bench: RestoreBench, postgres: PostgresServer
 ) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from support.backup_bench import Bench, Keys
 from support.lab import PostgresServer
 from support.restore_runs import RestoreBench, versions_of
 from support.sample_databases import EVERYTHING
@@ -47,12 +49,27 @@ GRANT SELECT ON ALL TABLES IN SCHEMA evil TO PUBLIC;
 """
 
 
-Hostile = tuple[str, dict[str, Any], dict[str, object]]
+@dataclass(frozen=True)
+class Hostile:
+    """A database with shadows of what everybody uses, backed up by a role with hostile settings.
+
+    Each test leaves it as it was.
+
+    :param script: the definitions and rows, as pg_dump writes them.
+    :param contents: the fingerprints of its tables.
+    """
+
+    bench: RestoreBench
+    name: str
+    login: dict[str, Any]
+    script: bytes
+    schema: str
+    contents: object
 
 
-@pytest.fixture
-def hostile(bench: RestoreBench, postgres17: PostgresServer) -> Iterator[Hostile]:
-    """A database with shadows of what everybody uses, backed up by a role with hostile settings; login and contents."""
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory, keys: Keys, postgres17: PostgresServer) -> Iterator[Hostile]:
+    bench = RestoreBench(Bench(tmp_path_factory.mktemp("hostile"), keys))
     with versions_of(postgres17, postgres17.create_database()) as name:
         postgres17.query(name, EVERYTHING + SHADOWS)
         login = {"login_user": ROLE, "login_password": postgres17.create_role(ROLE, "SUPERUSER LOGIN")}
@@ -60,31 +77,31 @@ def hostile(bench: RestoreBench, postgres17: PostgresServer) -> Iterator[Hostile
             quoted = value if setting == "search_path" else f"'{value}'"
             postgres17.query("postgres", f'ALTER ROLE "{ROLE}" SET {setting} TO {quoted}')
         bench.backup(postgres17, name, **login)
-        yield name, login, contents_of(postgres17, name)
+        yield Hostile(
+            bench, name, login, script_of(postgres17, name), schema_of(postgres17, name), contents_of(postgres17, name)
+        )
     postgres17.query("postgres", f'DROP ROLE "{ROLE}"')
 
 
 @pytest.mark.parametrize("strategy", ["side_by_side", "in_place"])
 def test_a_database_comes_back_whatever_its_role_has_set_and_shadows(
-    bench: RestoreBench, postgres17: PostgresServer, hostile: Hostile, strategy: str
+    postgres17: PostgresServer, hostile: Hostile, strategy: str
 ) -> None:
-    name, login, contents = hostile
-    before = script_of(postgres17, name)
+    name, jobs = hostile.name, 2 if strategy == "side_by_side" else 1
     postgres17.query(name, "DELETE FROM crm.orders; UPDATE people SET born = NULL")
-    bench.restore(postgres17, name, strategy=strategy, jobs=2 if strategy == "side_by_side" else 1, **login)
-    assert script_of(postgres17, name) == before
-    assert contents_of(postgres17, name) == contents
+    hostile.bench.restore(postgres17, name, strategy=strategy, jobs=jobs, **hostile.login)
+    assert script_of(postgres17, name) == hostile.script
+    assert contents_of(postgres17, name) == hostile.contents
 
 
 @pytest.mark.parametrize("strategy", ["swap", "merge", "replace"])
 def test_a_table_comes_back_whatever_its_role_has_set_and_shadows(
-    bench: RestoreBench, postgres17: PostgresServer, hostile: Hostile, strategy: str
+    postgres17: PostgresServer, hostile: Hostile, strategy: str
 ) -> None:
-    name, login, contents = hostile
-    before = schema_of(postgres17, name)
+    name, options = hostile.name, {"bench": hostile.bench.bench, **hostile.login}
     postgres17.query(name, "DELETE FROM crm.orders WHERE id % 2 = 0; UPDATE crm.orders SET paid = NULL, doc = NULL")
-    restore_table(postgres17, name, "crm.orders", bench=bench.bench, strategy=strategy, **login)
+    restore_table(postgres17, name, "crm.orders", strategy=strategy, **options)
     if strategy == "swap":
-        restore_table(postgres17, name, "crm.orders", bench=bench.bench, state="finalized", **login)
-    assert schema_of(postgres17, name) == before
-    assert contents_of(postgres17, name) == contents
+        restore_table(postgres17, name, "crm.orders", state="finalized", **options)
+    assert schema_of(postgres17, name) == hostile.schema
+    assert contents_of(postgres17, name) == hostile.contents
