@@ -233,8 +233,8 @@ class SetLoader:
                 _finish(self._tools.start(STEP, *self._tools.parallel(jobs), path), self._running)
 
     def _entries(self, dump_ids: Collection[int]) -> list[TocEntry]:
-        entries = self._archive.toc.entries
-        return [one for one in entries if one.dump_id in dump_ids and one.dump_id not in self._left]
+        wanted = set(dump_ids).difference(self._left)
+        return [one for one in self._archive.toc.entries if one.dump_id in wanted]
 
     def _fail(self, error: BackupError) -> None:
         with self._condition:
