@@ -22,7 +22,7 @@ def full(postgres: PostgresServer) -> Iterator[str]:
         yield name
 
 
-@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize(("postgres", "parts"), [(15, 3), (17, 1), (17, 3), (18, 1)], indirect=["postgres"])
 def test_a_damaged_database_is_again_what_was_backed_up(
     bench: RestoreBench, postgres: PostgresServer, full: str, parts: int
 ) -> None:
@@ -117,6 +117,7 @@ def test_a_failure_after_the_commit_says_that_something_was_changed(
     assert postgres17.query(shop, "SELECT count(*) FROM orders") == [(5000,)]
 
 
+@pytest.mark.sampled(1)
 def test_default_privileges_give_back_nothing_that_was_revoked_and_are_what_they_were(
     bench: RestoreBench, postgres: PostgresServer
 ) -> None:

@@ -26,7 +26,9 @@ def full(postgres: PostgresServer) -> Iterator[str]:
         yield name
 
 
-@pytest.mark.parametrize(("parts", "jobs"), [(1, 1), (1, 2), (3, 3)])
+@pytest.mark.parametrize(
+    ("postgres", "parts", "jobs"), [(15, 1, 2), (17, 3, 3), (18, 1, 1), (18, 3, 3)], indirect=["postgres"]
+)
 def test_a_damaged_database_is_again_what_was_backed_up(
     bench: RestoreBench, postgres: PostgresServer, full: str, parts: int, jobs: int
 ) -> None:
