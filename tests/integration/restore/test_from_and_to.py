@@ -84,6 +84,7 @@ def test_a_database_of_15_on_18(bench: RestoreBench, postgres15: PostgresServer,
 
 
 @as_root
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("programs", [15, 18])
 def test_a_throwaway_server_of_either_version(bench: RestoreBench, postgres15: PostgresServer, programs: int) -> None:
     if programs not in installations():
@@ -137,6 +138,7 @@ def test_who_owns_a_database_and_nothing_in_it_may_not_restore(bench: RestoreBen
             bench.backup(postgres17, shop.database, **login)
 
 
+@pytest.mark.sampled(1)
 def test_the_role_for_backups_makes_them_and_restores_nothing(bench: RestoreBench, postgres: PostgresServer) -> None:
     with shop_of_two(postgres) as shop:
         login = shop.role(BACKUPS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from support.backup_bench import Bench, make_keys
 from support.lab import PostgresServer
 from support.restore_runs import RestoreBench
@@ -28,6 +29,7 @@ AND conrelid::regclass::text NOT LIKE '%_old_%' ORDER BY 1, 2
 ROWS = "SELECT id, tableoid::regclass::text FROM rooms ORDER BY 1"
 
 
+@pytest.mark.sampled(2)
 def test_heirs_come_back_with_their_own_checks(postgres: PostgresServer, tmp_path: Path) -> None:
     bench = RestoreBench(Bench(tmp_path, make_keys(tmp_path)))
     with postgres.database() as name:
