@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.counting import Fingerprint
 
@@ -45,7 +46,7 @@ def _kept(name: str) -> str:
 
 
 @contextmanager
-def backed_up(server: PostgresServer, bench: Bench, statements: str, **options: str) -> Iterator[BackedUp]:
+def backed_up(server: PostgresServer, bench: Bench, statements: str, **options: Any) -> Iterator[BackedUp]:
     """Make a database by *statements* and back it up, told *options*."""
     name = server.create_database()
     try:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError
-from support.backup_bench import Bench
+from support.backed_up import BackedUp, backed_up
+from support.backup_bench import Bench, Keys
 from support.cases import case_database
 from support.lab import PostgresServer, installations
 from support.stored_sets import contents_of
@@ -32,6 +33,12 @@ CREATE FUNCTION counted() RETURNS bigint STABLE BEGIN ATOMIC SELECT count(*) FRO
 GRANT EXECUTE ON FUNCTION best() TO PUBLIC;
 INSERT INTO bills (id) VALUES (1), (2)
 """
+
+
+@pytest.fixture(scope="module")
+def made_family(postgres17: PostgresServer, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackedUp]:
+    with backed_up(postgres17, Bench(tmp_path_factory.mktemp("family"), keys), FAMILY) as made:
+        yield made
 
 
 @pytest.fixture
@@ -73,11 +80,9 @@ def test_functions_whose_bodies_the_server_has_parsed_are_bound_to_the_new_table
     ],
 )
 def test_a_key_that_the_restored_rows_break_is_named_with_what_to_do(
-    postgres17: PostgresServer, bench: Bench, table: str, damage: str, message: str
+    postgres17: PostgresServer, made_family: BackedUp, bench: Bench, table: str, damage: str, message: str
 ) -> None:
-    with postgres17.database() as name:
-        postgres17.query(name, FAMILY)
-        bench.backup(postgres17, name)
+    with made_family.anew(bench) as name:
         postgres17.query(name, damage)
         before = schema_of(postgres17, name), contents_of(postgres17, name)
         with pytest.raises(BackupError, match=message) as failure:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import BackupError, ConfigError, PreflightError
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.swap import swap as swapping
-from support.backup_bench import Bench, make_keys
+from support.backed_up import BackedUp, backed_up
+from support.backup_bench import Bench, Keys, make_keys
 from support.postgres import PostgresServer
 from support.stored_sets import contents_of
 from support.table_restores import restore_table, schema_of
@@ -36,13 +37,19 @@ TRUNCATE log;
 """
 
 
-@pytest.fixture
-def people(postgres17: PostgresServer, database: str, tmp_path: Path) -> Iterator[tuple[Bench, str]]:
+@pytest.fixture(scope="module")
+def made_people(postgres17: PostgresServer, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BackedUp]:
     """A database, backed up with a table of personal data."""
-    bench = Bench(tmp_path, make_keys(tmp_path))
-    postgres17.psql(database, SCHEMA)
-    bench.backup(postgres17, database, fingerprint="all", tables=[{"name": "people", "personal_data": True}])
-    yield bench, database
+    bench, personal = Bench(tmp_path_factory.mktemp("people"), keys), [{"name": "people", "personal_data": True}]
+    with backed_up(postgres17, bench, SCHEMA, fingerprint="all", tables=personal) as made:
+        yield made
+
+
+@pytest.fixture
+def people(made_people: BackedUp, bench: Bench) -> Iterator[tuple[Bench, str]]:
+    """That database, which a test may change, and its set in the test's own bench."""
+    with made_people.anew(bench) as database:
+        yield bench, database
 
 
 @pytest.fixture
