@@ -42,8 +42,7 @@ def end_lock_session(server: PostgresServer, database: str) -> None:
     assert server.query(database, "SELECT pg_terminate_backend(%s, 5000)", [pid]) == [(True,)]
 
 
-@pytest.mark.parametrize("position", [IN_THE_SCHEMA, IN_THE_DATA])
-@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize(("position", "jobs"), [(IN_THE_SCHEMA, 1), (IN_THE_DATA, 3)])
 def test_a_pg_dump_that_is_killed_fails_the_backup_and_leaves_nothing(
     postgres17: PostgresServer, big_database: str, bench: Bench, tmp_path: Path, position: int, jobs: int
 ) -> None:
@@ -138,8 +137,9 @@ def test_a_server_that_restarts_fails_the_backup_and_a_retry_starts_from_zero(
             programs.open()
             with pytest.raises(SourceError) as raised:
                 run.result(60)
-        # Whoever looks at the server first tells it: the watch over the snapshot, or the dump when it goes on.
-        assert raised.value.step in ("keep the snapshot", "dump the database")
+        # Whoever looks at the server first tells it: the watch over the snapshot, the dump when it goes on, or the
+        # counts, where a busy machine has not come to their end.
+        assert raised.value.step in ("keep the snapshot", "dump the database", "count the rows")
         assert re.search("server closed the connection|terminating connection", raised.value.message)
         assert bench.files() == set()
         stored = bench.stored(bench.backup(own_server, database, fingerprint="all", pg_bin_dir=programs))
@@ -199,6 +199,7 @@ def test_a_backup_whose_session_gave_back_the_lock_writes_no_manifest(
     assert bench.files() == set()
 
 
+@pytest.mark.sampled(1)
 def test_a_locked_table_fails_the_backup_in_time_and_names_who_holds_it(
     postgres: PostgresServer, any_database: str, bench: Bench
 ) -> None:
@@ -213,6 +214,7 @@ def test_a_locked_table_fails_the_backup_in_time_and_names_who_holds_it(
     assert bench.files() == set()
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("check_mode", [True, False])
 def test_a_locked_table_that_is_exported_is_refused_in_time_and_who_holds_it_is_named(
     postgres: PostgresServer, any_database: str, bench: Bench, check_mode: bool

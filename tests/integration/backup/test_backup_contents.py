@@ -72,6 +72,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.usefixtures("age")
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_tables_of_any_name_are_dumped_fingerprinted_and_exported(
@@ -107,6 +108,7 @@ def test_tables_of_any_name_are_dumped_fingerprinted_and_exported(
         assert script_of(postgres17, restored) == script_of(postgres17, odd_database)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.usefixtures("age")
 @pytest.mark.parametrize("name", ['quo"te', "sp ace", "-leading", "a=b", "postgresql://x/y", "é" * 31, "per%cent"])
 def test_a_database_of_any_name_is_backed_up(postgres17: PostgresServer, bench: Bench, name: str) -> None:
@@ -121,6 +123,7 @@ def test_a_database_of_any_name_is_backed_up(postgres17: PostgresServer, bench: 
         assert b"CREATE ROLE" in stored.plain(globals_)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.usefixtures("age")
 @pytest.mark.parametrize(
     ("encoding", "codec", "jobs"),
@@ -161,6 +164,7 @@ def test_databases_of_other_encodings_are_restored_with_equal_fingerprints(
             assert word.encode(codec) in script
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.usefixtures("age")
 @pytest.mark.parametrize("jobs", [1, 4])
 def test_a_database_without_tables_makes_a_valid_set(

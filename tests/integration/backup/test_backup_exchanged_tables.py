@@ -54,6 +54,7 @@ def exchange_when_waited_for(server: PostgresServer, database: str, statement: s
         thread.join()
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.usefixtures("age")
 @pytest.mark.parametrize(("how", "jobs"), [("truncated", 1), ("renamed", 3), ("rewritten", 1)])
 def test_an_exchange_that_the_backup_waits_for_is_in_the_set_with_its_rows(
@@ -79,6 +80,7 @@ def nothing_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backup_run, "lock_tables", lambda _connection, _tables: [], raising=False)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.usefixtures("nothing_held")
 @pytest.mark.parametrize("how", EXCHANGES)
 def test_an_exchange_between_the_snapshot_and_the_dump_fails_by_name_and_leaves_no_set(
@@ -111,6 +113,7 @@ def test_what_comes_after_the_snapshot_and_what_only_moves_rows_is_no_exchange(
     assert stored.rows == {("public", "t"): 1000, ("public", "other"): 1}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.usefixtures("nothing_held")
 @pytest.mark.parametrize(
     ("schema", "change", "export"),

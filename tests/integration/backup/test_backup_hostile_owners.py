@@ -42,6 +42,7 @@ def tenant(postgres: PostgresServer, any_database: str) -> Iterator[Tenant]:
         yield one
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.usefixtures("age")
 @pytest.mark.parametrize("where", PLANNED)
 def test_functions_that_the_planner_would_run_are_not_run_by_counting_and_leave_a_table_without_fingerprint(
@@ -58,6 +59,7 @@ def test_functions_that_the_planner_would_run_are_not_run_by_counting_and_leave_
     assert any(f"no fingerprint of {tenant.name}.t" in warning for warning in report["warnings"])
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.usefixtures("age")
 def test_a_superusers_function_in_an_index_is_no_reason_to_leave_the_fingerprint_out(
     tenant: Tenant, bench: Bench
@@ -103,6 +105,7 @@ def test_casts_to_json_are_not_used_by_an_export(tenant: Tenant, bench: Bench) -
     assert query == [{**table[0], "row": "(ok)"}]
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("statement", "export", "told"),
     [
@@ -130,6 +133,7 @@ def test_an_export_that_would_run_the_owners_code_is_refused_before_that(
     assert bench.files() == set()
 
 
+@pytest.mark.sampled(1)
 def test_the_owner_may_export_what_runs_code_of_their_own(tenant: Tenant, tmp_path: Path) -> None:
     tenant.execute("CREATE VIEW @.v AS SELECT @.told(n) AS n FROM @.t")
     tenant.server.query(tenant.database, f"ALTER ROLE {tenant.name} PASSWORD 'secret'")
@@ -163,6 +167,7 @@ def test_event_triggers_do_not_run_where_the_server_can_be_told(
         tenant.server.query(tenant.database, f"DROP EVENT TRIGGER {tenant.name}")
 
 
+@pytest.mark.sampled(1)
 def test_a_table_that_became_a_view_is_not_read_by_a_restore_that_compares(tenant: Tenant) -> None:
     tenant.execute("CREATE VIEW @.v AS SELECT @.told(n) AS n FROM @.t")
     connection = connect(ConnectionOptions.parse(tenant.server.login(tenant.database)))

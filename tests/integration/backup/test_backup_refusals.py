@@ -25,11 +25,18 @@ Refused = Callable[..., BackupError]
 """Runs a backup with these options, in earnest and in check mode, and returns how both were refused."""
 
 
+@pytest.fixture(scope="module")
+def untouched(postgres17: PostgresServer) -> Iterator[str]:
+    """A database with the table ``recipients``, which every test leaves as it is."""
+    with postgres17.database() as name:
+        postgres17.query(name, "CREATE TABLE recipients AS SELECT 1 AS id, 'x' AS name; CREATE SCHEMA crm")
+        yield name
+
+
 @pytest.fixture
-def refused(postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path) -> Refused:
-    """Of a database with the table ``recipients``; nothing may be dumped or written."""
-    postgres17.query(database, "CREATE TABLE recipients AS SELECT 1 AS id, 'x' AS name; CREATE SCHEMA crm")
-    return refusing(postgres17, database, bench, tmp_path)
+def refused(postgres17: PostgresServer, untouched: str, bench: Bench, tmp_path: Path) -> Refused:
+    """Of :func:`untouched`; nothing may be dumped or written."""
+    return refusing(postgres17, untouched, bench, tmp_path)
 
 
 def refusing(server: PostgresServer, database: str, bench: Bench, directory: Path) -> Refused:
@@ -119,13 +126,13 @@ def test_an_unknown_table_is_refused_with_the_nearest_names(
     ],
 )
 def test_an_export_that_is_not_one_statement_that_only_reads_is_refused(
-    refused: Refused, postgres17: PostgresServer, database: str, entry: dict[str, Any], told: str
+    refused: Refused, postgres17: PostgresServer, untouched: str, entry: dict[str, Any], told: str
 ) -> None:
     error = refused(exports=[{"name": "asked", **entry}])
     assert isinstance(error, ConfigError)
     assert "asked" in str(error) or "recipients" in str(error)
     assert told in str(error)
-    assert postgres17.query(database, "SELECT count(*) FROM recipients") == [(1,)]
+    assert postgres17.query(untouched, "SELECT count(*) FROM recipients") == [(1,)]
 
 
 @pytest.mark.parametrize(
@@ -254,6 +261,7 @@ def limited_role(postgres: PostgresServer, any_database: str) -> Iterator[dict[s
     postgres.query(any_database, f"DROP OWNED BY {name} CASCADE; DROP ROLE {name}")
 
 
+@pytest.mark.sampled(1)
 def test_a_role_that_cannot_read_some_tables_is_refused_naming_them(
     postgres: PostgresServer, any_database: str, bench: Bench, tmp_path: Path, limited_role: dict[str, Any]
 ) -> None:
@@ -320,15 +328,17 @@ def test_the_programs_that_fit_the_server_are_found_on_the_path(
 
 @pytest.mark.usefixtures("pgbouncer")
 def test_a_transaction_pooler_is_refused_and_a_session_pooler_is_not(
-    refused: Refused, postgres17: PostgresServer, database: str, bench: Bench
+    refused: Refused, postgres17: PostgresServer, untouched: str, bench: Bench
 ) -> None:
     with PgBouncer(postgres17) as pooler:
-        error = refused(**pooler.login(database))
+        error = refused(**pooler.login(untouched))
         assert f"127.0.0.1:{pooler.port} is a transaction pooler" in str(error)
         assert "connect to the server itself, on port 5432" in str(error)
-        wait_until(lambda: backends(postgres17, database) == 0, what="the pooler to be left alone")
+        wait_until(lambda: backends(postgres17, untouched) == 0, what="the pooler to be left alone")
     with PgBouncer(postgres17, pool_mode="session") as pooler:
-        report = bench.backup(postgres17, database, **pooler.login(database), jobs=2, exports=[{"table": "recipients"}])
+        report = bench.backup(
+            postgres17, untouched, **pooler.login(untouched), jobs=2, exports=[{"table": "recipients"}]
+        )
         assert bench.stored(report).rows == {("public", "recipients"): 1}
 
 
@@ -345,7 +355,7 @@ def backends(server: PostgresServer, database: str) -> int:
 
 @pytest.mark.usefixtures("pgbouncer")
 def test_a_pooler_on_port_6543_is_refused_with_the_port_to_use(
-    refused: Refused, postgres17: PostgresServer, database: str, monkeypatch: pytest.MonkeyPatch
+    refused: Refused, postgres17: PostgresServer, untouched: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import socket
 
@@ -358,11 +368,12 @@ def test_a_pooler_on_port_6543_is_refused_with_the_port_to_use(
             except OSError:
                 pytest.skip("port 6543 is in use here")
         with PgBouncer(postgres17) as pooler:
-            error = refused(**pooler.login(database))
+            error = refused(**pooler.login(untouched))
     assert "127.0.0.1:6543 is a transaction pooler" in str(error)
     assert "use port 5432" in str(error)
 
 
+@pytest.mark.sampled(1)
 def test_timeouts_that_a_role_and_a_database_have_set_do_not_end_a_backup(
     postgres: PostgresServer, any_database: str, bench: Bench
 ) -> None:

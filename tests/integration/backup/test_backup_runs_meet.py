@@ -20,7 +20,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.locations impor
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.connection import ConnectionOptions
 from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.snapshot import LockBusy, Snapshot
 from support.backup_bench import Bench, make_keys, make_older
-from support.backup_runs import ModuleProcess
+from support.backup_runs import ModuleProcess, backup
 from support.fake_programs import FakePrograms
 from support.lab import PostgresServer, RcloneRemote, S3Server, wait_until
 from support.processes import children, is_running
@@ -170,16 +170,17 @@ def test_what_a_killed_run_left_is_removed_by_a_run_a_day_later_and_not_before(
         left = bench.files()
         assert not any(name.endswith("manifest.json") for name in left)
         # Neither the lock nor the snapshot outlives the killed run.
-        soon = bench.backup(postgres17, big_database, locations=locations, pg_bin_dir=programs)
+        options |= {"exclude_table_data": ["first", "second", "third"], "jobs": 1}
+        soon = backup(**options)
         assert soon["reaped"] == []
         assert left <= bench.files()
         assert soon["previous"] is None
         for root in (bench.root, rclone_config.root):
             make_older(root, hours=23)
-        assert bench.backup(postgres17, big_database, locations=locations, pg_bin_dir=programs)["reaped"] == []
+        assert backup(**options)["reaped"] == []
         for root in (bench.root, rclone_config.root):
             make_older(root, hours=2)
-        later = bench.backup(postgres17, big_database, locations=locations, pg_bin_dir=programs)
+        later = backup(**options)
         assert {text.split(":")[0] for text in later["reaped"]} >= {"disk"}
         assert not left & bench.files()
         # Whole sets of any age are none of its business.
@@ -205,9 +206,10 @@ def test_the_open_upload_of_a_killed_run_is_aborted_by_a_later_run_that_names_it
             run_and_kill(bench, options, programs, tmp_path / "module", lambda: any(location.leftovers("")))
             [left] = location.leftovers("")
             assert left.key.endswith(".dump.age")
-            monkeypatch.setattr(preflight, "UNFINISHED_AFTER", timedelta(seconds=1))
-            wait_until(lambda: datetime.now(timezone.utc) - left.started > timedelta(seconds=2), what="its age")
-            later = bench.backup(postgres17, big_database, locations=[given], pg_bin_dir=programs)
+            monkeypatch.setattr(preflight, "UNFINISHED_AFTER", timedelta(milliseconds=1))
+            # A store tells whole seconds.
+            wait_until(lambda: datetime.now(timezone.utc) - left.started > timedelta(seconds=1), what="its age")
+            later = backup(**options, exclude_table_data=["first", "second", "third"])
             assert f"s3: {left.key}" in later["reaped"]
             assert list(location.leftovers("")) == []
             assert {info.key.rpartition("/")[0] for info in location.list("")} == {later["directory"]}
@@ -272,6 +274,7 @@ def test_an_id_that_only_a_killed_run_or_only_one_location_knows_is_not_reused(
     assert report["id"] == "manual_20261122_000002"
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("zone", ["America/St_Johns", "XST-13XDT-14,J1/0,J365/23", "Etc/GMT+12"])
 def test_all_times_are_utc_whatever_the_time_zones_here_and_of_the_server(
     postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path, zone: str

@@ -69,6 +69,7 @@ def exported(stored: StoredSet, name: str) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(stored.plain(export).decode())))
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.usefixtures("age")
 @pytest.mark.parametrize("jobs", [1, 3])
 def test_dump_counts_fingerprints_and_exports_agree_while_others_write(
@@ -130,7 +131,7 @@ def test_rows_that_vanish_after_the_snapshot_are_in_the_set(
 def test_parts_hold_every_table_exactly_once_and_restore_to_the_same_database(
     postgres: PostgresServer, any_database: str, bench: Bench
 ) -> None:
-    sizes = {"one": 5, "two": 4, "three": 3, "four": 2}
+    sizes = {"one": 4, "two": 3, "three": 2, "four": 1}
     for table, megabytes in sizes.items():
         fill(postgres, any_database, megabytes, table)
     postgres.query(
@@ -157,9 +158,14 @@ def test_parts_hold_every_table_exactly_once_and_restore_to_the_same_database(
     assert ["BLOB" in text for text in listings] == [True, False, False]
     with stored.restored(postgres) as restored:
         assert_same_contents(stored, postgres, restored)
-        assert script_of(postgres, restored) == script_of(postgres, any_database)
+        objects = "SELECT md5(lo_get(oid)) FROM pg_largeobject_metadata"
+        assert postgres.query(restored, objects) == postgres.query(any_database, objects)
+        # All rows have been compared.
+        one, other = (script_of(postgres, name, "--schema-only") for name in (restored, any_database))
+        assert one == other
 
 
+@pytest.mark.sampled(1)
 def test_what_is_said_of_a_partitioned_table_holds_for_its_partitions_unless_they_are_named_too(
     postgres: PostgresServer, any_database: str, bench: Bench
 ) -> None:
@@ -209,6 +215,7 @@ def test_marked_tables_alone_get_a_fingerprint_unless_told_otherwise(
     assert found["all"] == {table: one.value for table, one in contents.items()}
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("compress", "inner"),
     [("none", "none"), ("gzip:9", "gzip:9"), ("lz4", "lz4"), ("zstd:3", "zstd:3"), ("auto", "zstd:1")],

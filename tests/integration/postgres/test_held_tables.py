@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import psycopg2
 import pytest
@@ -17,12 +18,33 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.snapsh
 from support.lab import PostgresServer, wait_until
 from support.lock_holders import held_for_long
 
+WAITING = (
+    "FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database d ON d.oid = l.database "
+    "WHERE NOT granted AND d.datname = current_database()"
+)
 T, U, ODD = ("public", "t"), ("public", "u"), ("we.ird", 'ta"ble')
 
 
 def execute(session: Connection, statement: str) -> None:
     with session.cursor() as cursor:
         cursor.execute(statement)
+
+
+@contextmanager
+def when_waited_for(server: PostgresServer, database: str, act: Callable[[], object]) -> Iterator[threading.Thread]:
+    """*act* in a thread of its own, once somebody waits for a lock in *database*; it has ended when the block has."""
+
+    def wait_and_act() -> None:
+        statement = f"SELECT count(*) {WAITING}"
+        wait_until(lambda: server.query(database, statement) == [(1,)], what="the lock to be waited for")
+        act()
+
+    thread = threading.Thread(target=wait_and_act)
+    thread.start()
+    try:
+        yield thread
+    finally:
+        thread.join()
 
 
 def held_by(session: Connection, snapshot: Snapshot) -> set[str]:
@@ -43,6 +65,7 @@ def tables(session: Connection) -> None:
     execute(session, "CREATE TABLE public.t AS SELECT 1 AS n; CREATE TABLE public.u AS SELECT 1 AS n")
 
 
+@pytest.mark.sampled(6)
 @pytest.mark.usefixtures("tables")
 @pytest.mark.parametrize(
     "statement",
@@ -59,12 +82,13 @@ def test_a_held_table_cannot_change_but_its_rows_can(
 ) -> None:
     with Snapshot(options) as snapshot:
         assert snapshot.held == {T, U, ODD}
-        execute(session, "INSERT INTO public.t VALUES (2); DELETE FROM public.t WHERE n = 1; SET lock_timeout = 50")
+        execute(session, "INSERT INTO public.t VALUES (2); DELETE FROM public.t WHERE n = 1; SET lock_timeout = 10")
         with pytest.raises(psycopg2.errors.LockNotAvailable):
             execute(session, statement)
     execute(session, f"SET lock_timeout = 5000; {statement}")
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     "change",
     [
@@ -80,16 +104,11 @@ def test_what_was_done_to_a_table_that_was_waited_for_is_seen_with_all_its_rows(
     # Fault 52: a snapshot taken before the wait would see no row at all.
     other = postgres.connect(options.database)
     execute(other, f"BEGIN; {change}")
-    waiting = "SELECT count(*) FROM pg_catalog.pg_locks WHERE NOT granted"
-
-    def commit_when_waited_for() -> None:
-        wait_until(lambda: postgres.query(options.database, waiting) == [(1,)], what="the lock to be waited for")
-        execute(other, "COMMIT")
-
-    thread = threading.Thread(target=commit_when_waited_for)
-    thread.start()
-    with Snapshot(options, lock_timeout=30) as snapshot:
-        thread.join()
+    with (
+        when_waited_for(postgres, options.database, lambda: execute(other, "COMMIT")) as committing,
+        Snapshot(options, lock_timeout=30) as snapshot,
+    ):
+        committing.join()
         reader = snapshot.attach()
         assert count_rows(reader, [T, U]) == {T: 5, U: 1}
         reader.close()
@@ -102,11 +121,11 @@ def test_what_is_gone_when_its_lock_was_waited_for_is_not_held(
 ) -> None:
     other = postgres.connect(options.database)
     execute(other, "BEGIN; DROP TABLE public.t")
-    timer = threading.Timer(0.3, execute, (other, "COMMIT"))
-    timer.start()
-    with Snapshot(options, lock_timeout=30) as snapshot:
+    with (
+        when_waited_for(postgres, options.database, lambda: execute(other, "COMMIT")),
+        Snapshot(options, lock_timeout=30) as snapshot,
+    ):
         assert snapshot.held == {U, ODD}
-    timer.join()
     other.close()
 
 
@@ -152,9 +171,10 @@ def test_a_session_that_is_ended_or_cancelled_while_it_waits_fails(
     session: Connection, postgres: PostgresServer, options: ConnectionOptions, tables: None, how: str
 ) -> None:
     execute(session, "BEGIN; LOCK TABLE public.t IN ACCESS EXCLUSIVE MODE")
-    statement = f"SELECT {how}(pid) FROM pg_catalog.pg_locks WHERE NOT granted"
-    timer = threading.Timer(0.5, postgres.query, (options.database, statement))
-    timer.start()
-    with pytest.raises(SourceError, match="lock the tables"), Snapshot(options, lock_timeout=30):
+    statement = f"SELECT {how}(pid) {WAITING}"
+    with (
+        when_waited_for(postgres, options.database, lambda: postgres.query(options.database, statement)),
+        pytest.raises(SourceError, match="lock the tables"),
+        Snapshot(options, lock_timeout=30),
+    ):
         pass
-    timer.join()

@@ -115,6 +115,7 @@ def test_a_prepared_transaction_makes_no_backup(options17: ConnectionOptions, se
         execute(session17, "ROLLBACK PREPARED 'forgotten'")
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.usefixtures("schema")
 @pytest.mark.parametrize(
     "statements",
@@ -142,6 +143,7 @@ def test_who_could_make_one_excludes_others_and_is_named(
         pass
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.usefixtures("schema")
 @pytest.mark.parametrize("missing", range(-1, 4))
 def test_others_are_asked_what_is_asked_of_ourselves(session: Connection, make_role: MakeRole, missing: int) -> None:

@@ -28,6 +28,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.tables
 from ansible_collections.mobul.backup.plugins.module_utils._core.stream.pipeline import Pipeline
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.effort import examples
 from support.lab import PostgresServer, wait_until
 from support.programs import PATIENCE
 
@@ -82,6 +83,7 @@ def test_json_is_one_array_with_one_row_a_line(options: ConnectionOptions, sessi
     assert (second["n"], second["ts"]) == ("1.10", "infinity")
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", ["r", "rows", "exported", "row_to_json", "text"])
 def test_a_column_of_any_name_is_a_member_of_the_rows(
     options: ConnectionOptions, session: Connection, name: str
@@ -129,7 +131,7 @@ def scratch(postgres17: PostgresServer) -> Iterator[tuple[ConnectionOptions, Con
         connection.close()
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(25))
 @given(st.lists(st.tuples(TEXTS, st.none() | TEXTS), max_size=8))
 def test_any_text_comes_out_as_it_went_in(
     scratch: tuple[ConnectionOptions, Connection], rows: list[tuple[str, str | None]]

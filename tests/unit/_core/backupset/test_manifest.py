@@ -47,6 +47,7 @@ def refusal(value: object) -> str:
     return caught.value.message
 
 
+@settings(max_examples=examples(40))
 @given(manifests())
 def test_every_manifest_that_can_be_written_is_read_back_and_fits_the_published_schema(manifest: m.Manifest) -> None:
     data = manifest.to_bytes()
@@ -69,7 +70,7 @@ def _paths(value: object, path: tuple[str | int, ...] = ()) -> list[tuple[str | 
     return [path, *(found for key, inner in members for found in _paths(inner, (*path, key)))]
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 @given(st.data())
 def test_what_the_schema_refuses_is_refused(data: st.DataObject) -> None:
     mutated = document()
@@ -282,8 +283,8 @@ def test_a_manifest_that_no_reader_would_accept_is_not_written(monkeypatch: pyte
         make_manifest().to_bytes()
 
 
-def test_a_manifest_of_ten_thousand_tables_is_written_and_read_in_a_second() -> None:
-    blocks = tuple(IndexBlock(number + 1, "public", f"t{number}", 10 + 100 * number, 100) for number in range(10_000))
+def test_a_manifest_of_thousands_of_tables_is_written_and_read_in_a_moment() -> None:
+    blocks = tuple(IndexBlock(number + 1, "public", f"t{number}", 10 + 100 * number, 100) for number in range(4_000))
     large = make_manifest(
         artifacts=(make_dump(SET_ID, plain_size=2_000_000, index=Index(toc_length=10, blocks=blocks)),),
         tables=tuple(
@@ -293,12 +294,12 @@ def test_a_manifest_of_ten_thousand_tables_is_written_and_read_in_a_second() -> 
                 rows=number,
                 fingerprint=m.Fingerprint(algorithm="rows-sha256-1", value=SHA256),
             )
-            for number in range(10_000)
+            for number in range(4_000)
         ),
         schema=m.SchemaFingerprint(
             algorithm="toc-sha256-1",
             fingerprint=SHA256,
-            objects={f"CONSTRAINT public.t{number} t{number}_pkey": SHA256[:16] for number in range(50_000)},
+            objects={f"CONSTRAINT public.t{number} t{number}_pkey": SHA256[:16] for number in range(20_000)},
         ),
     )
     began = time.process_time()
@@ -310,7 +311,7 @@ def test_a_manifest_of_ten_thousand_tables_is_written_and_read_in_a_second() -> 
     json.dumps(json.loads(data), indent=1)
     usual = time.process_time() - read
     print(f"written in {written - began:.2f} s, read in {read - written:.2f} s, usual {usual:.2f} s, {len(data)} bytes")
-    # A tenth of a second where nothing else is done: so much for checks, order and layout.
+    # So much for checks, order and layout.
     assert written - began < 12 * usual
     assert read - written < 6 * usual
 

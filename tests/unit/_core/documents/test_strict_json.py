@@ -9,8 +9,9 @@ import time
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.documents.strict_json import MAX_BYTES, dumps, loads
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import FormatError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.effort import examples
 
 STEP = "read the document"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]) | st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF))
@@ -23,18 +24,20 @@ VALUES = st.recursive(
 
 @pytest.fixture(scope="module")
 def usual() -> float:
-    """CPU seconds that Python itself takes for a document of two million values."""
-    text = b"[" + b"[]," * 2_000_000 + b"1]"
+    """CPU seconds that Python itself takes for a document of 200,000 values."""
+    text = b"[" + b"[]," * 200_000 + b"1]"
     began = time.process_time()
     json.loads(text)
     return time.process_time() - began
 
 
+@settings(max_examples=examples(40))
 @given(VALUES)
 def test_what_is_written_is_read_back(value: object) -> None:
     assert loads(dumps(value), STEP) == value
 
 
+@settings(max_examples=examples(40))
 @given(VALUES)
 def test_other_readers_read_the_same(value: object) -> None:
     assert json.loads(dumps(value).decode("utf-8")) == value
@@ -76,7 +79,7 @@ def test_what_is_ambiguous_or_would_exhaust_the_memory_is_refused_at_once(data: 
     began = time.process_time()
     with pytest.raises(FormatError, match=told) as caught:
         loads(data, STEP)
-    assert time.process_time() - began < 10 * usual
+    assert time.process_time() - began < 100 * usual
     assert caught.value.step == STEP
     assert len(str(caught.value)) < 500
 

@@ -183,7 +183,7 @@ def bomb(form: str, size: int) -> bytes:
 
 @FORMATS
 def test_a_bomb_comes_in_small_pieces_and_takes_little_memory(form: str) -> None:
-    data, size = bomb(form, 300 * MIB), 0
+    data, size = bomb(form, 100 * MIB), 0
     decompressor = DECOMPRESSORS[form]()
     tracemalloc.start()
     try:
@@ -194,13 +194,13 @@ def test_a_bomb_comes_in_small_pieces_and_takes_little_memory(form: str) -> None
     finally:
         tracemalloc.stop()
     assert decompressor.finalize() == b""
-    assert size == 300 * MIB
+    assert size == 100 * MIB
 
 
 @FORMATS
 def test_an_update_refuses_to_return_a_bomb(form: str) -> None:
     with pytest.raises(FormatError, match="what comes out is more than"):
-        DECOMPRESSORS[form]().update(bomb(form, 300 * MIB))
+        DECOMPRESSORS[form]().update(bomb(form, 100 * MIB))
 
 
 class Whole:
@@ -238,8 +238,8 @@ class Measured:
 @FORMATS
 def test_a_pipeline_passes_on_small_pieces_of_a_bomb(form: str) -> None:
     sink = Measured()
-    Pipeline(Whole(bomb(form, 300 * MIB)), [DECOMPRESSORS[form](), Sha256()], [sink]).run()
-    assert sink.size == 300 * MIB
+    Pipeline(Whole(bomb(form, 100 * MIB)), [DECOMPRESSORS[form](), Sha256()], [sink]).run()
+    assert sink.size == 100 * MIB
     assert sink.largest <= decompression.PIECE_BYTES
 
 

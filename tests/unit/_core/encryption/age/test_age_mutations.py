@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from support.age_files import CHUNK, NONCE, SEALED, Served, decrypt, encrypt, plaintext
 from support.effort import examples
 
-EXAMPLES = examples(2_500)
+EXAMPLES = examples(1_500)
 KEY = parse_identities("AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX")[0]
 SIZES = (2 * CHUNK + 100, 3 * CHUNK, 2 * CHUNK + 1, 700, 0)
 """Three chunks with a short last one, a full last one and the shortest; a single chunk; and nothing."""

@@ -315,6 +315,7 @@ def states_when_killed(start: str, wanted: dict[str, Any], *, locks: bool) -> It
     raise AssertionError("it never ends")
 
 
+@pytest.mark.sampled(36)
 @pytest.mark.parametrize("locks", [False, True], ids=["plain", "locks"])
 @pytest.mark.parametrize("wanted", WANTED)
 @pytest.mark.parametrize("start", STARTS)
@@ -341,6 +342,7 @@ def test_killed_anywhere_a_set_that_was_held_is_held_and_running_again_finishes(
             assert store.under == (set(store.objects) if goal.held else set())
 
 
+@pytest.mark.sampled(14)
 @pytest.mark.parametrize("wanted", WANTED)
 @pytest.mark.parametrize("start", ["nothing", "released", "held", "held and released", "an exchange began"])
 @pytest.mark.parametrize("left", [(), ("hold.json.sig", "hold.next.json.sig", "released.json.sig")])

@@ -77,6 +77,7 @@ def test_what_is_due_goes_in_every_location_and_the_rest_stays() -> None:
     assert not any(plan(first, second).goes.values())
 
 
+@pytest.mark.sampled(24)
 @pytest.mark.parametrize("calls", range(70))
 def test_killed_between_any_two_deletions_nothing_else_is_lost_and_the_next_run_finishes(calls: int) -> None:
     location = fill(MemoryLocation(), *IDS)

@@ -625,6 +625,7 @@ def killed_run(bench: Bench, number: int, **params: Any) -> bool:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("start", ["nothing", "half", "damaged"])
 def test_a_run_killed_at_any_call_leaves_no_broken_set_and_the_next_one_finishes(bench: Bench, start: str) -> None:
     files = small_set(SET, key=SigningKey.generate())
