@@ -78,6 +78,9 @@ class PostgresServer(PostgresClient):
         self.data_dir = self._directory / "data"
         self.log = self._directory / "server.log"
         cheap = {"scram_iterations": "1"} if major >= 16 else {}
+        if major >= 18:
+            # Its processes that read for others would cost more than they save.
+            cheap["io_method"] = "sync"
         self._settings = {**_SETTINGS, **cheap, **(settings or {})}
         self._program: Program | None = None
         self._initialise(tls)

@@ -111,7 +111,8 @@ class PostgresClient:
         :param encoding: another than UTF8; its locale is then C.
         """
         name = name or f"db_{secrets.token_hex(5)}"
-        clauses = [composer.SQL("CREATE DATABASE {}").format(composer.Identifier(name))]
+        # For a small template the server's own way, through its log, costs twice as much.
+        clauses = [composer.SQL("CREATE DATABASE {} STRATEGY file_copy").format(composer.Identifier(name))]
         if encoding:
             clauses.append(composer.SQL("ENCODING {} LOCALE 'C'").format(composer.Literal(encoding)))
             template = template or "template0"

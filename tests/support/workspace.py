@@ -2,6 +2,9 @@
 
 The first process of a run makes it and names it in the environment; processes started from there (the workers of
 pytest-xdist, ansible-playbook) work below it. A run that was killed is cleaned up after by the next one.
+
+It lies in memory where there is room: a run makes thousands of databases of hundreds of files each. ``TMPDIR`` names
+another place.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ import atexit
 import contextlib
 import fcntl
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -18,14 +22,18 @@ from pathlib import Path
 VARIABLE = "MOBUL_LAB_ROOT"
 _PREFIX = "mobul-lab-"
 _ALIVE = "alive.lock"
+_MEMORY = Path("/dev/shm")
+_ENOUGH = 8 << 30
+"""Bytes of which a whole run uses about half."""
 
 
 def root() -> Path:
     """The run's directory; any user may pass through it, nobody else may list it."""
     if named := os.environ.get(VARIABLE):
         return Path(named)
-    _remove_abandoned()
-    path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-"))
+    place = _place()
+    _remove_abandoned(place)
+    path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place))
     path.chmod(0o711)
     lock = os.open(path / _ALIVE, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -66,12 +74,28 @@ def exclusive(name: str) -> Iterator[None]:
         yield
 
 
-def _remove_abandoned() -> None:
+def _place() -> Path:
+    """Where runs have their directories: in memory, if programs may lie there, or where the system says."""
+    if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK | os.X_OK):
+        state = os.statvfs(_MEMORY)
+        room = min(state.f_bavail * state.f_frsize, _available_memory())
+        if room >= _ENOUGH and not state.f_flag & os.ST_NOEXEC:
+            return _MEMORY
+    return Path(tempfile.gettempdir())
+
+
+def _available_memory() -> int:
+    """Bytes that may be used before the machine has to swap: proc(5)."""
+    match = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
+    return int(match[1]) << 10 if match else 0
+
+
+def _remove_abandoned(place: Path) -> None:
     """Remove the directories of runs that were killed: nobody holds their locks any more.
 
     Not told by process ids, which mean nothing in another namespace.
     """
-    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+    for path in place.glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError), (path / _ALIVE).open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path, ignore_errors=True)

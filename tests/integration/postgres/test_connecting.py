@@ -86,7 +86,6 @@ def test_formats_are_the_same_whatever_the_role_prefers(make_role17: MakeRole) -
         ({"login_db": "nowhere"}, '"nowhere" does not exist', "login_db"),
         ({"login_port": 1}, "refused", "login_port"),
         ({"login_host": "nowhere.invalid"}, "nowhere.invalid", "login_host"),
-        ({"ca_cert": "/nowhere/ca.pem", "ssl_mode": "verify-full"}, "/nowhere/ca.pem", "ca_cert"),
         ({"connect_params": {"keepalive": "x"}}, "keepalive", "connect_params"),
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else None,
@@ -125,14 +124,27 @@ def test_a_child_logs_in_with_any_password(postgres17: PostgresServer, database:
         postgres17.query("postgres", "DROP ROLE child")
 
 
-def test_a_child_obeys_tls_options(postgres17: PostgresServer, database: str) -> None:
-    assert postgres17.certificates is not None
-    options = ConnectionOptions.parse(
-        {**postgres17.login(database), "ssl_mode": "verify-full", "ca_cert": str(postgres17.certificates.ca)}
+@pytest.fixture
+def verified(postgres15: PostgresServer) -> ConnectionOptions:
+    """Of a server with TLS, whose certificate is verified."""
+    if postgres15.certificates is None:
+        pytest.skip("PostgreSQL 15 is built without TLS here")
+    return ConnectionOptions.parse(
+        {**postgres15.login(), "ssl_mode": "verify-full", "ca_cert": str(postgres15.certificates.ca)}
     )
+
+
+def test_an_authority_that_is_not_there_is_named(verified: ConnectionOptions) -> None:
+    with pytest.raises(PreflightError) as caught:
+        connect(replace(verified, ca_cert="/nowhere/ca.pem"))
+    assert "/nowhere/ca.pem" in caught.value.message
+    assert "ca_cert" in str(caught.value.hint)
+
+
+def test_a_child_obeys_tls_options(postgres15: PostgresServer, verified: ConnectionOptions) -> None:
     query = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"
-    with child_environment_for(options) as environment:
-        argv = [postgres17.bin_dir / "psql", "-XAtwc", query]
+    with child_environment_for(verified) as environment:
+        argv = [postgres15.bin_dir / "psql", "-XAtwc", query]
         result = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False)
     assert result.stdout.strip() == "t", result.stderr
 

@@ -24,10 +24,10 @@ def test_a_wrong_password_is_refused_over_tcp_and_over_the_socket(postgres17: Po
         ).close()
 
 
-def test_tls_is_verified_against_the_servers_authority(postgres: PostgresServer) -> None:
-    if postgres.certificates is None:
-        pytest.skip(f"PostgreSQL {postgres.major} is built without TLS here")
-    connection = postgres.connect(sslmode="verify-full", sslrootcert=str(postgres.certificates.ca))
+def test_tls_is_verified_against_the_servers_authority(postgres15: PostgresServer) -> None:
+    if postgres15.certificates is None:
+        pytest.skip("PostgreSQL 15 is built without TLS here")
+    connection = postgres15.connect(sslmode="verify-full", sslrootcert=str(postgres15.certificates.ca))
     assert connection.info.ssl_in_use
     connection.close()
 
