@@ -88,7 +88,9 @@ class Export:
 
     schema: Annotated[str | None, Nullable(NAMED)]
     table: Annotated[str | None, Nullable(NAMED)]
-    columns: Annotated[tuple[str, ...] | None, Nullable(ListOf(NAMED)), "In the file's order, where they are known."]
+    columns: Annotated[
+        tuple[str, ...] | None, Nullable(ListOf(NAMED)), "Columns in the order of the file, if they are known."
+    ]
     where: Annotated[str | None, Nullable(Text())]
     query: Annotated[str | None, Nullable(Text())]
     rows: Annotated[int, COUNT]
@@ -114,14 +116,16 @@ class Artifact:
         None
     )
     format: Annotated[
-        str, Choice("pg_custom", "sql", "csv", "json", "file"), "What it is inside; its name says more of a file."
+        str, Choice("pg_custom", "sql", "csv", "json", "file"), "What the file contains; its name says more."
     ]
-    compression: Annotated[str, Choice("none", "gzip", "zstd", "lz4"), "Around the format."]
-    inner_compression: Annotated[str | None, Nullable(NAMED), "Inside the format, as given to pg_dump."] = None
+    compression: Annotated[str, Choice("none", "gzip", "zstd", "lz4"), "Compression around the format."]
+    inner_compression: Annotated[str | None, Nullable(NAMED), "Compression inside the format, as given to pg_dump."] = (
+        None
+    )
     encryption: Annotated[str, Choice("age", "gpg", "none")]
     recipients: Annotated[tuple[str, ...], ListOf(NAMED), "Public keys or fingerprints of who can decrypt it."] = ()
     size: Annotated[int, COUNT, "Bytes of the file as it is stored."]
-    sha256: Annotated[str, SHA256, "Of the file as it is stored."]
+    sha256: Annotated[str, SHA256, "SHA-256 of the file as it is stored."]
     plain_size: Annotated[int | None, Nullable(COUNT), "Bytes before compression and encryption."] = None
     frames: Annotated[
         tuple[Frame, ...] | None,

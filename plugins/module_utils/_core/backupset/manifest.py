@@ -30,7 +30,7 @@ class Snapshot:
 
     id: Annotated[str, NAMED, "As pg_export_snapshot() named it."]
     time: Annotated[datetime, Time(), "The server's time when the snapshot was taken."]
-    wal_lsn: Annotated[str | None, Nullable(LSN), "WAL position at that time, where the server tells it."]
+    wal_lsn: Annotated[str | None, Nullable(LSN), "WAL position at that time, if the server gives it."]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +39,12 @@ class Database:
 
     name: Annotated[str, NAMED]
     system_identifier: Annotated[
-        str | None, Nullable(Text(r"[0-9]{1,20}", "a number in digits")), "The cluster's, where the role may read it."
+        str | None,
+        Nullable(Text(r"[0-9]{1,20}", "a number in digits")),
+        "System identifier of the cluster, if the role may read it.",
     ]
-    server_version: Annotated[str, NAMED, "As the server writes it."]
-    server_version_num: Annotated[int, COUNT, "170010 for 17.10."]
+    server_version: Annotated[str, NAMED, "The server's version, as the server writes it."]
+    server_version_num: Annotated[int, COUNT, "The server's version as a number, for example 170010 for 17.10."]
     encoding: Annotated[str, NAMED]
     size: Annotated[int, COUNT, "pg_database_size(), in bytes."]
     snapshot: Annotated[Snapshot, Record(Snapshot)]
@@ -67,7 +69,7 @@ class Table:
     rows: Annotated[int, COUNT]
     fingerprint: Annotated[Fingerprint | None, Nullable(Record(Fingerprint))] = None
     left_out: Annotated[
-        bool | None, Later(Flag()), "Whether its rows are not in the set, on purpose. Its rows are 0 then."
+        bool | None, Later(Flag()), "Whether its rows were left out of the set on purpose. `rows` is 0 then."
     ] = None
 
 
@@ -91,7 +93,7 @@ class PreviousSet:
     """The set of the same label that came before, so that a missing or replayed set shows."""
 
     id: Annotated[SetId, ID]
-    sha256: Annotated[str, SHA256, "Of that set's manifest.json."]
+    sha256: Annotated[str, SHA256, "SHA-256 of that set's manifest.json."]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,11 +117,13 @@ class Manifest:
     ]
     tables: Annotated[tuple[Table, ...], ListOf(Record(Table, rule=check_table))]
     schema: Annotated[SchemaFingerprint, Record(SchemaFingerprint)]
-    large_objects: Annotated[int, COUNT, "How many the database has."]
+    large_objects: Annotated[int, COUNT, "How many large objects the database has."]
     large_object_contents: Annotated[
-        Fingerprint | None, Later(Record(Fingerprint)), "Of all of them, where contents have fingerprints."
+        Fingerprint | None, Later(Record(Fingerprint)), "Fingerprint of all of them, if contents have fingerprints."
     ] = None
-    large_object_rights: Annotated[Fingerprint | None, Later(Record(Fingerprint)), "Their owners and grants."] = None
+    large_object_rights: Annotated[Fingerprint | None, Later(Record(Fingerprint)), "Digest of owners and grants."] = (
+        None
+    )
     previous: Annotated[PreviousSet | None, Nullable(Record(PreviousSet))] = None
     warnings: Annotated[tuple[str, ...], ListOf(Text())] = ()
 
@@ -135,14 +139,14 @@ class Manifest:
         :param proven: whether its signature is good; see :func:`strict_json.loads`.
         :raises FormatError: naming the path of what is wrong and what was expected.
         """
-        return read_document(SHAPE, data, what="manifest", kind=FORMAT, version=VERSION, proven=proven)
+        return read_document(RECORD, data, what="manifest", kind=FORMAT, version=VERSION, proven=proven)
 
     def to_bytes(self) -> bytes:
         """The manifest as it is stored: equal manifests have equal bytes.
 
         :raises FormatError: it is not one that :meth:`parse` would accept.
         """
-        return write_document(SHAPE, self, what="manifest")
+        return write_document(RECORD, self, what="manifest")
 
 
 def check_manifest(manifest: Manifest) -> None:
@@ -162,9 +166,9 @@ def check_manifest(manifest: Manifest) -> None:
         raise Mismatch("another set than this one", str(manifest.id), path=["previous", "id"])
 
 
-SHAPE = Record(Manifest, rule=check_manifest)
+RECORD = Record(Manifest, rule=check_manifest)
 """How a manifest is read, written and described."""
-SCHEMA = PublishedSchema(SHAPE, "Manifest of a mobul.backup set, version 1")
+SCHEMA = PublishedSchema(RECORD, "Manifest of a mobul.backup set, version 1")
 
 
 def digest(data: bytes) -> str:

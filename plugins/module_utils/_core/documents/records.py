@@ -1,6 +1,6 @@
-"""Shapes made of shapes: lists, maps and records.
+"""Types made of other types: lists, maps and records.
 
-A record is a dataclass whose fields are annotated with shapes, and with words for its JSON Schema::
+A record is a dataclass whose fields are annotated with their types, and with descriptions for its JSON Schema::
 
     @dataclass(frozen=True)
     class Point:
@@ -94,7 +94,7 @@ class MapOf(FieldType[dict[str, Value]]):
 
 
 class Row(FieldType[Value]):
-    """A list of fixed length, each place with a shape of its own: many small records, kept short.
+    """A list of fixed length, each place with a type of its own: many small records, kept short.
 
     :param make: takes the values in order and returns a tuple (a NamedTuple's class, say).
     """

@@ -1,4 +1,4 @@
-"""Documents described once: a shape reads a JSON value strictly, writes it, and tells its JSON Schema.
+"""Documents described once: a type reads a JSON value strictly, writes it, and gives its JSON Schema.
 
 Here are the single values; :mod:`records` puts them together. A mismatch carries the path to the value:
 ``artifacts[3].name``.

@@ -33,12 +33,12 @@ class Step:
     """One step of the checklist, with its status and evidence."""
 
     name: Annotated[str, Text(r"[a-z][a-z_]*", "a name in lower case"), "The same in every run of the procedure."]
-    title: Annotated[str, NAMED, "What is to be done, for a person."]
-    required: Annotated[bool, Flag(), "Whether there is no go without it."]
+    title: Annotated[str, NAMED, "What the step does, in words."]
+    required: Annotated[bool, Flag(), "Whether the verdict can only be go if the step is done."]
     status: Annotated[str, Choice(*STATUSES)] = PENDING
-    evidence: Annotated[tuple[str, ...], _LINES, "What proves it, why it failed, or why it was left out."] = ()
+    evidence: Annotated[tuple[str, ...], _LINES, "What proves the step, why it failed, or why it was left out."] = ()
     finished: Annotated[datetime | None, Nullable(Time())] = None
-    seconds: Annotated[int, Integer(), "Since the step before it had ended, rounded down."] = 0
+    seconds: Annotated[int, Integer(), "Seconds since the previous step ended, rounded down."] = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,8 +48,8 @@ class Copy:
     location: Annotated[str, NAMED]
     type: Annotated[str, Text(), "local, s3 or rclone."]
     status: Annotated[str, Choice("good", "failed", "planned")]
-    proof: Annotated[str | None, Nullable(Text()), "What proves its bytes; read_back where every one was read again."]
-    error: Annotated[str | None, Nullable(Text()), "Why it is no copy."]
+    proof: Annotated[str | None, Nullable(Text()), "What proves its bytes; read_back if every byte was read again."]
+    error: Annotated[str | None, Nullable(Text()), "Why the copy is not good."]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class File:
     name: Annotated[str, NAMED]
     role: Annotated[str, NAMED]
     size: Annotated[int, COUNT, "Bytes, as it is stored."]
-    sha256: Annotated[str, SHA256, "Of the file as it is stored."]
+    sha256: Annotated[str, SHA256, "SHA-256 of the file as it is stored."]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +70,7 @@ class Backup:
     label: Annotated[str, NAMED]
     directory: Annotated[str, NAMED, "Its path below the root of each location."]
     manifest_sha256: Annotated[str | None, Nullable(SHA256)]
-    signed: Annotated[bool | None, Nullable(Flag()), "Whether its manifest is; null where that was not looked at."]
+    signed: Annotated[bool | None, Nullable(Flag()), "Whether its manifest is signed; null where that was not checked."]
     reused: Annotated[bool, Flag(), "Whether it had been there before the procedure."]
     copies: Annotated[tuple[Copy, ...], ListOf(Record(Copy))]
     files: Annotated[tuple[File, ...], ListOf(Record(File))]
@@ -83,7 +83,7 @@ class Custody:
     user: Annotated[str, Text(), "Name of the account in whose name ansible-playbook ran."]
     host: Annotated[str, Text(), "Name of the machine that it ran on."]
     job: Annotated[str | None, Nullable(Text()), "The pipeline's or AWX's name for the job, where it has one."]
-    by: Annotated[str | None, Nullable(Text()), "Who started that job, as the pipeline or AWX tells it."]
+    by: Annotated[str | None, Nullable(Text()), "Who started that job, as the pipeline or AWX names them."]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,33 +93,37 @@ class Procedure:
     format: Annotated[str, Choice(FORMAT)] = FORMAT
     version: Annotated[int, Integer(VERSION, VERSION)] = VERSION
     procedure: Annotated[str, Choice(*PROCEDURES)]
-    state: Annotated[str | None, Nullable(NAMED), "Which part of it: begun, verified or reverted, of a migration say."]
+    state: Annotated[
+        str | None, Nullable(NAMED), "Which part of the procedure this was, for example begun, verified or reverted."
+    ]
     host: Annotated[str, NAMED, "The database's host in the inventory."]
     label: Annotated[str, NAMED, "The database's name in the catalogue."]
     environment: Annotated[str | None, Nullable(NAMED)]
-    reference: Annotated[str | None, Nullable(NAMED), "The deployment's, migration's or incident's."]
-    thread: Annotated[str, NAMED, "What all announcements of this run have in them."]
+    reference: Annotated[str | None, Nullable(NAMED), "Name of the deployment, migration or incident."]
+    thread: Annotated[str, NAMED, "What all announcements of this run contain, to be found by it."]
     check_mode: Annotated[bool, Flag(), "Whether nothing was done, as ansible-playbook was given --check."]
     started: Annotated[datetime, Time()]
-    finished: Annotated[datetime | None, Nullable(Time()), "Null as long as it runs, and for ever if it was killed."]
+    finished: Annotated[datetime | None, Nullable(Time()), "When it ended; null while it runs, and if it was killed."]
     verdict: Annotated[str, Choice(*VERDICTS), "Go only at its end, and only where every required step is done."]
-    reason: Annotated[str | None, Nullable(NAMED), "Why it is no go; null where it is go."]
+    reason: Annotated[str | None, Nullable(NAMED), "Why the verdict is no go; null where it is go."]
     steps: Annotated[tuple[Step, ...], ListOf(Record(Step))]
     backup: Annotated[Backup | None, Nullable(Record(Backup))]
-    differences: Annotated[tuple[str, ...], _LINES, "What is otherwise in the database than in the set, a line each."]
+    differences: Annotated[
+        tuple[str, ...], _LINES, "How the database differs from the set, a line for each difference."
+    ]
     custody: Annotated[Custody, Record(Custody)]
 
     @classmethod
     def parse(cls, data: bytes) -> Procedure:
         """Read one as it is stored, trusting nothing in it; raise :class:`FormatError` where it is none."""
-        return read_document(SHAPE, data, what="procedure's document", kind=FORMAT, version=VERSION)
+        return read_document(RECORD, data, what="procedure's document", kind=FORMAT, version=VERSION)
 
     def to_bytes(self) -> bytes:
         """The document as JSON, in the form in which it is stored and signed.
 
         :raises FormatError: it is not one that :meth:`parse` would accept: go without a step that is required, say.
         """
-        return write_document(SHAPE, self, what="procedure's document")
+        return write_document(RECORD, self, what="procedure's document")
 
 
 def missing_steps(steps: Sequence[Step]) -> list[Step]:
@@ -174,6 +178,6 @@ CONDITIONS = {
 }
 """The part of :func:`check_procedure` that JSON Schema can say."""
 
-SHAPE = Record(Procedure, rule=check_procedure, conditions=CONDITIONS)
+RECORD = Record(Procedure, rule=check_procedure, conditions=CONDITIONS)
 """How a document is read, written and described."""
-SCHEMA = PublishedSchema(SHAPE, "Document of a mobul.backup procedure, version 1")
+SCHEMA = PublishedSchema(RECORD, "Document of a mobul.backup procedure, version 1")

@@ -14,7 +14,7 @@ from .announcing import announcement, findings, title
 from .checklists import ChecklistOptions
 from .custody import custody
 from .details import check_details, sealed_details
-from .document import NO_GO, PROCEDURES, SHAPE, Procedure
+from .document import NO_GO, PROCEDURES, RECORD, Procedure
 from .result_file import result_path, write_result
 from .results import outcome_of
 from .transitions import advance, begin, blamed, conclude, failure, finish
@@ -161,7 +161,7 @@ def _written(
 def _report(
     document: Procedure, path: str | None, changed: bool, values: Mapping[str, str], announced: Procedure
 ) -> dict[str, Any]:
-    written = SHAPE.write(document)
+    written = RECORD.write(document)
     return {
         "changed": changed,
         "document": written,

@@ -139,7 +139,7 @@ class Client:
                 raise FormatError(step, f"is longer than {_ANSWER_LIMIT} bytes")
             return strict_json.loads(answer.body, step)
         except FormatError as error:
-            # Of what was asked to be done the status tells enough; no shape is expected of most of these answers.
+            # Of what was asked to be done the status tells enough; no members are expected of most of these answers.
             if method == "POST":
                 return None
             hint = "is api_url the address of Supabase's API, and nothing else answers there?"
