@@ -1,4 +1,4 @@
-"""What a database may hold: other encodings, hostile names, nothing at all, and ten thousand tables."""
+"""What a database may hold: other encodings, hostile names, nothing at all, and thousands of tables."""
 
 from __future__ import annotations
 
@@ -180,12 +180,12 @@ def test_a_database_without_tables_makes_a_valid_set(
 
 
 @pytest.mark.usefixtures("age")
-def test_ten_thousand_tables_need_no_more_locks_and_memory_than_pg_dump_itself(
+def test_thousands_of_tables_need_no_more_locks_and_memory_than_pg_dump_itself(
     postgres17: PostgresServer, database: str, bench: Bench, tmp_path: Path
 ) -> None:
     [[locks]] = postgres17.query(database, "SELECT current_setting('max_locks_per_transaction')::int")
     assert locks == 64
-    for first in range(1, 10_000, 1000):
+    for first in range(1, 4_000, 1000):
         postgres17.query(
             database,
             f"DO $$ BEGIN FOR i IN {first}..{first} + 999 LOOP "
@@ -196,9 +196,10 @@ def test_ten_thousand_tables_need_no_more_locks_and_memory_than_pg_dump_itself(
     with ModuleProcess(tmp_path, bench.options(postgres17, database, fingerprint="all")) as module:
         report = module.result()
     assert not report.get("failed"), report
-    assert module.peak_memory < 150 * MIB
+    # 50 MiB, and 10 kB for each table.
+    assert module.peak_memory < 90 * MIB
     stored = bench.stored(report)
-    assert (report["tables"], report["rows"]) == (10_000, sum(range(100, 10_001, 100)))
-    assert len(stored.fingerprints) == 10_000
+    assert (report["tables"], report["rows"]) == (4_000, sum(range(100, 4_001, 100)))
+    assert len(stored.fingerprints) == 4_000
     [dump] = stored.artifacts("dump")
-    assert pg_restore(postgres17, stored.plain(dump), "--list").count(b" TABLE DATA ") == 10_000
+    assert pg_restore(postgres17, stored.plain(dump), "--list").count(b" TABLE DATA ") == 4_000

@@ -241,6 +241,7 @@ def test_check_mode_writes_nothing_and_foretells_the_run(src: Path, tmp_path: Pa
         decrypt(Path(made["dest"]), dest=dest, identities=[str(IDENTITIES[2])], check=True)
 
 
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("scheme", ["age", "gpg"])
 @pytest.mark.parametrize(
     "damage",

@@ -47,6 +47,7 @@ def encrypt(data: bytes, *options: str, password: str = PASSWORD) -> bytes:
     return run(*argv, stdin=data, environment={"PATH": os.environ["PATH"], "PW": password})
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("plaintext", PLAINTEXTS)
 @pytest.mark.parametrize("options", OPTIONS)
 def test_the_derivation_is_found_without_being_told(options: str, plaintext: str) -> None:

@@ -48,6 +48,7 @@ def replicate(roots: Roots, tmp_path: Path, *, check_mode: bool = False, **chang
     return run_backup_replicate(given, check_mode)
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("lacking", [("local",), ("s3",), ("gdrive",), ("s3", "gdrive"), ("local", "s3")])
 def test_a_set_is_brought_to_every_store_that_lacks_it(roots: Roots, tmp_path: Path, lacking: tuple[str, ...]) -> None:
     for name in lacking:

@@ -159,6 +159,7 @@ def test_a_child_gets_parameters_that_have_no_variable(
     assert result.stdout.strip() == "done", result.stderr
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", ["it's a=b", "postgresql://x", "Üb er"])
 def test_the_globals_are_dumped_by_way_of_any_database(postgres: PostgresServer, name: str) -> None:
     program = find_program("pg_dumpall", postgres.major * 10000, str(postgres.bin_dir))

@@ -19,8 +19,9 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.set_r
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import FormatError
 from ansible_collections.mobul.backup.plugins.module_utils._core.findings import STATUSES, Finding
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.effort import examples
 
 CLASSES = (Hold, Release, Drill)
 NOW = datetime(2026, 11, 22, tzinfo=timezone.utc)
@@ -125,6 +126,7 @@ def test_a_damaged_byte_is_refused_or_makes_a_record_that_is_as_sound(record: Se
         assert type(record).parse(found.to_bytes()) == found
 
 
+@settings(max_examples=examples(50))
 @given(st.binary(max_size=200) | st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda values: st.lists(values) | st.dictionaries(st.text(), values),
@@ -202,6 +204,7 @@ def test_a_hold_tells_its_reason_and_its_end() -> None:
     assert str(replace(HOLD, until=None)) == "INC-7"
 
 
+@settings(max_examples=examples(50))
 @given(st.lists(HOLDS, min_size=1), st.datetimes(max_value=datetime(9999, 1, 1), timezones=st.just(timezone.utc)))
 def test_of_several_holds_that_counts_which_holds_while_any_does(holds: list[Hold], now: datetime) -> None:
     last = last_to_end(holds)

@@ -17,8 +17,9 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.catalogue impor
     set_ids,
 )
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import ConfigError, LocationError
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.effort import examples
 from support.manifests import SET_IDS, make_manifest
 from support.memory_location import MemoryLocation
 
@@ -70,6 +71,7 @@ def test_the_newest_of_ten_thousand_sets_takes_seven_requests() -> None:
     assert location.requests == {"list_directories": 4, "stat": 2, "read": 1}
 
 
+@settings(max_examples=examples(50))
 @given(st.lists(SET_IDS, unique=True, max_size=12), st.data())
 def test_sets_come_newest_first_and_only_those_with_a_manifest_count(ids: list[SetId], data: st.DataObject) -> None:
     location = MemoryLocation()

@@ -78,6 +78,7 @@ def test_each_host_has_one_line_below_all_else(attached: Callable[[Terminal], Sc
     assert terminal.shown() == ["ok: [c]"]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(("rows", "after", "seen"), [(30, 30, 20), (10, 10, 6), (30, 10, 6), (10, 30, 20)], ids=str)
 def test_twenty_hosts_with_long_names_never_break_the_screen(
     attached: Callable[[Terminal], Screen], rows: int, after: int, seen: int

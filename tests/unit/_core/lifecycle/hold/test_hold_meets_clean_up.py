@@ -157,7 +157,7 @@ def meet(store: MemoryLocation, order: list[str], killed: str | None = None) -> 
 ORDERS = st.lists(st.sampled_from(["hold", "prune"]), max_size=24)
 
 
-@settings(max_examples=examples(100), deadline=None)
+@settings(max_examples=examples(50), deadline=None)
 @given(ORDERS, st.sampled_from([None, None, "prune", "hold"]))
 def test_a_set_that_was_told_as_held_is_there_and_whole(order: list[str], killed: str | None) -> None:
     store = filled()

@@ -109,6 +109,7 @@ def test_every_decision_is_that_of_the_model(situation: Situation) -> None:
         assert decision.expires == (None if open_end else max(ends))
 
 
+@settings(max_examples=examples(50))
 @given(situations())
 def test_the_newest_good_and_the_newest_verified_set_never_go(situation: Situation) -> None:
     history, policy, now = situation
@@ -123,6 +124,7 @@ def test_the_newest_good_and_the_newest_verified_set_never_go(situation: Situati
             assert not newest or max(newest) in stays
 
 
+@settings(max_examples=examples(50))
 @given(situations())
 def test_a_held_set_never_goes(situation: Situation) -> None:
     history, policy, now = situation
@@ -130,6 +132,7 @@ def test_a_held_set_never_goes(situation: Situation) -> None:
     assert {one.id for one in history if one.held is not None} <= stays
 
 
+@settings(max_examples=examples(50))
 @given(situations())
 def test_exactly_one_good_set_serves_as_each_month_and_year_that_has_one(situation: Situation) -> None:
     history, policy, now = situation
@@ -148,6 +151,7 @@ def test_exactly_one_good_set_serves_as_each_month_and_year_that_has_one(situati
         assert owed.items() <= {one.id.time.strftime(pattern): one.id for one in plan}.items()
 
 
+@settings(max_examples=examples(50))
 @given(situations())
 def test_a_plan_made_again_after_it_was_carried_out_says_the_same_of_what_stays(situation: Situation) -> None:
     history, policy, now = situation
@@ -156,6 +160,7 @@ def test_a_plan_made_again_after_it_was_carried_out_says_the_same_of_what_stays(
     assert again == tuple(decision for decision in plan if decision.keep)
 
 
+@settings(max_examples=examples(50))
 @given(situations(), st.integers(0, 40))
 def test_a_run_that_is_killed_between_two_sets_is_finished_by_the_next(situation: Situation, done: int) -> None:
     history, policy, now = situation
@@ -165,6 +170,7 @@ def test_a_run_that_is_killed_between_two_sets_is_finished_by_the_next(situation
     assert ids(kept(plan_retention(left, policy, now), left)) == ids(kept(plan, history))
 
 
+@settings(max_examples=examples(50))
 @given(situations(), st.randoms())
 def test_the_order_in_which_sets_are_given_is_of_no_account(situation: Situation, random: object) -> None:
     history, policy, now = situation
@@ -173,6 +179,7 @@ def test_the_order_in_which_sets_are_given_is_of_no_account(situation: Situation
     assert plan_retention(shuffled, policy, now) == plan_retention(history, policy, now)
 
 
+@settings(max_examples=examples(50))
 @given(situations())
 def test_every_decision_tells_a_reason_of_its_own(situation: Situation) -> None:
     history, policy, now = situation
@@ -185,6 +192,7 @@ def test_every_decision_tells_a_reason_of_its_own(situation: Situation) -> None:
             assert decision.reason.endswith(f", until {decision.expires:%Y-%m-%d}")
 
 
+@settings(max_examples=examples(50))
 @given(situations(), st.integers(0, 39))
 def test_a_hold_costs_no_other_set_its_place(situation: Situation, number: int) -> None:
     history, policy, now = situation

@@ -69,7 +69,7 @@ class Label:
         return set_id.time.strftime(PATTERNS[name])
 
 
-@settings(max_examples=examples(40))
+@settings(max_examples=examples(20))
 @given(st.data(), policies())
 def test_what_serves_as_a_months_or_a_years_set_is_there_until_its_end(data: st.DataObject, policy: Policy) -> None:
     label, now = Label(policy), BEGIN
@@ -82,7 +82,7 @@ def test_what_serves_as_a_months_or_a_years_set_is_there_until_its_end(data: st.
         label.prune(now)
 
 
-@settings(max_examples=examples(20))
+@settings(max_examples=examples(10))
 @given(st.lists(st.booleans(), min_size=60, max_size=160), st.integers(1, 20))
 def test_rare_and_frequent_runs_leave_the_same_weekly_sets(fine: list[bool], every: int) -> None:
     """Some weeks fail. The guards need not be looked at: the last sets are young."""

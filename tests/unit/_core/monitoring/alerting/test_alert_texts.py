@@ -23,9 +23,10 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.aler
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.channels import parse_channel
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.slack import escape
 from ansible_collections.mobul.backup.plugins.module_utils._core.monitoring.alerting.text import clean, cut, page, title
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.alert_services import check_event, check_slack
+from support.effort import examples
 
 BAD = ("failed", "warning")
 # Lone surrogates, too, which stand for bytes that no encoding knows.
@@ -108,6 +109,7 @@ PAGERDUTY = parse_channel({"type": "pagerduty", "routing_key": "0" * 32, "severi
 EMAIL = parse_channel({"type": "email", "host": "smtp.example.com", "from": "a@example.com", "to": ["b@example.com"]})
 
 
+@settings(max_examples=examples(50))
 @given(alerts)
 @example(
     Alert("a" * 5000, "b" * 5000, "weekly", merge([Finding(check="c" * 5000, status="failed", message="\0" * 9000)]))
@@ -127,6 +129,7 @@ def test_whatever_is_told_slack_and_pagerduty_take_it(one: Alert) -> None:
     assert len(found) == 1 + len(one.findings)
 
 
+@settings(max_examples=examples(50))
 @given(alerts)
 @example(alert(("job", "a\r\nBcc: evil@example.com", "failed", "x\r\nBcc: evil@example.com\r\n.\r\n")))
 def test_an_email_has_the_headers_that_it_is_given_and_no_other(one: Alert) -> None:
@@ -158,6 +161,7 @@ ANNOUNCED = st.builds(
 )
 
 
+@settings(max_examples=examples(30))
 @given(alerts, ANNOUNCED)
 @example(alert(), Announcement("go", "a", ("", " \n"), "t"))
 @example(alert(), Announcement("go", "a\r\nBcc: evil@example.com", ("x\r\n<!channel> ```" * 3000,), "t\r\nBcc: x"))

@@ -204,7 +204,7 @@ def test_random_bytes_are_no_archive(data: bytes) -> None:
             walk(start + data)
 
 
-@settings(max_examples=examples(500))
+@settings(max_examples=examples(250))
 @given(st.data())
 def test_a_mutated_archive_is_read_or_refused_but_nothing_else(data: st.DataObject) -> None:
     raw = bytearray(ARCHIVE)

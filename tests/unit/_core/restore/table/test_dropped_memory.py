@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.dropped.undo_record import UndoRecord
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.effort import examples
 
 MEMORY = UndoRecord(
     ("app", 'or"ders'), "weekly_20261122_000000", "2026-11-22T00:00:00+00:00", {"TABLE app.x": "0f"}, ("TABLE app.y",),
@@ -23,6 +24,7 @@ def test_what_is_written_is_what_is_read() -> None:
     assert UndoRecord.parse(MEMORY.to_text()) == MEMORY
 
 
+@settings(max_examples=examples(40))
 @given(field=st.sampled_from(["table", "backup", "time", "made", "changed", "rows"]), value=JSON, whole=st.booleans())
 def test_whatever_else_stands_there_is_read_as_texts_or_not_at_all(field: str, value: Any, whole: bool) -> None:
     note = json.loads(MEMORY.to_text())

@@ -18,8 +18,9 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.restore.table.s
     copies_of,
     unix_lines,
 )
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.effort import examples
 
 STATEMENT = b"COPY public.t (a) FROM stdin;\n"
 SIZES = st.integers(min_value=1, max_value=40)
@@ -61,6 +62,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(max_examples=examples(50))
 @given(
     st.lists(st.dictionaries(st.text(max_size=5), VALUES, max_size=4), max_size=8),
     SIZES,
