@@ -87,12 +87,54 @@ class Shop:
                 self.server.query(self.database, changed)
         return {"login_user": name, "login_password": password}
 
+    @property
+    def template(self) -> str:
+        """What the database is called while copies of it have its name."""
+        return f"of_{self.database}"
+
+    @contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Within the block the database has the name of :attr:`template`."""
+        self.server.query("postgres", f"ALTER DATABASE {self.database} RENAME TO {self.template}")
+        try:
+            yield
+        finally:
+            self.server.query("postgres", f"ALTER DATABASE {self.template} RENAME TO {self.database}")
+
+    @contextmanager
+    def copied(self) -> Iterator[Shop]:
+        """A copy of the database that is set aside, by its name, gone with its roles after the block."""
+        copy = Shop(self.server, self.database, self.owner, self.other)
+        try:
+            self.server.create_database(copy.database, template=self.template, owner=self.owner)
+            yield copy
+        finally:
+            copy.close(owners=False)
+
+    def close(self, *, owners: bool = True) -> None:
+        """Drop every version of the database, the roles that were made for it, and the owners if they are to go."""
+        for name in databases(self.server, self.database):
+            for role in self.roles:
+                self.server.query(name, f"DROP OWNED BY {role} CASCADE")
+        self._drop_databases()
+        # Memberships in an owner go with it, whoever has granted them.
+        if owners:
+            self._drop_owners()
+        for role in self.roles:
+            self.server.query("postgres", f"DROP OWNED BY {role}; DROP ROLE {role}")
+
     def drop(self) -> None:
         """Drop every version of the database, and the owners."""
+        self._drop_databases()
+        self._drop_owners()
+
+    def _drop_owners(self) -> None:
+        self.server.query("postgres", f"DROP ROLE IF EXISTS {self.owner}, {self.other}")
+
+    def _drop_databases(self) -> None:
         for name in databases(self.server, self.database):
             self.server.query("postgres", f"ALTER DATABASE {name} IS_TEMPLATE false")
             self.server.drop_database(name)
-        self.server.query("postgres", f"DROP ROLE IF EXISTS {self.owner}, {self.other}")
 
 
 @contextmanager
@@ -106,9 +148,4 @@ def shop_of_two(server: PostgresServer) -> Iterator[Shop]:
         server.psql(shop.database, shop.sql(_CONTENTS))
         yield shop
     finally:
-        for name in databases(server, shop.database):
-            for role in shop.roles:
-                server.query(name, f"DROP OWNED BY {role} CASCADE")
-        shop.drop()
-        for role in shop.roles:
-            server.query("postgres", f"DROP OWNED BY {role}; DROP ROLE {role}")
+        shop.close()

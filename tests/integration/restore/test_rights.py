@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,14 +18,17 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.restore.databas
     run_maintenance_mode,
 )
 from ansible_collections.mobul.backup.plugins.modules import maintenance_mode, table_export
-from support.backup_bench import Bench, make_keys
+from support.backup_bench import Bench, Keys
 from support.drill_runs import drill, failures
 from support.lab import PostgresServer
 from support.module_parameters import parameters
+from support.restore_fixtures import bench, keys
 from support.restore_runs import RestoreBench
 from support.shops import Shop, documented, shop_of_two
 from support.stored_sets import contents_of, script_of
 from support.table_restores import restore_table
+
+__all__ = ["bench", "keys"]
 
 IN_PLACE = documented("restore_database, in_place")
 SIDE_BY_SIDE = documented("restore_database, side_by_side")
@@ -35,36 +39,50 @@ EXPORT = documented("table_export")
 MAINTENANCE = documented("maintenance_mode")
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> RestoreBench:
-    return RestoreBench(Bench(tmp_path, make_keys(tmp_path)))
+Original = tuple[Shop, Path]
+"""A database that is set aside, and the root of the location of its set."""
 
 
-@pytest.fixture
-def shop(postgres: PostgresServer, bench: RestoreBench) -> Iterator[Shop]:
-    """A database with a backup."""
-    with shop_of_two(postgres) as one:
-        bench.backup(postgres, one.database)
-        yield one
-
-
-@pytest.fixture
-def shop17(postgres17: PostgresServer, bench: RestoreBench) -> Iterator[Shop]:
-    with shop_of_two(postgres17) as one:
-        bench.backup(postgres17, one.database)
-        yield one
+@contextlib.contextmanager
+def original_on(server: PostgresServer, directory: Path, keys: Keys) -> Iterator[Original]:
+    bench = RestoreBench(Bench(directory, keys))
+    with shop_of_two(server) as one:
+        bench.backup(server, one.database)
+        with one.set_aside():
+            yield one, bench.bench.root
 
 
 @pytest.fixture(scope="module")
-def lasting(
-    postgres17: PostgresServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[RestoreBench, Shop]]:
-    """One with its backup for tests that change neither."""
-    directory = tmp_path_factory.mktemp("lasting")
-    bench = RestoreBench(Bench(directory, make_keys(directory)))
-    with shop_of_two(postgres17) as one:
-        bench.backup(postgres17, one.database)
-        yield bench, one
+def original(postgres: PostgresServer, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Original]:
+    with original_on(postgres, tmp_path_factory.mktemp("original"), keys) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def original17(postgres17: PostgresServer, keys: Keys, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Original]:
+    with original_on(postgres17, tmp_path_factory.mktemp("original"), keys) as found:
+        yield found
+
+
+@contextlib.contextmanager
+def copy_of(original: Original, bench: RestoreBench) -> Iterator[Shop]:
+    one, root = original
+    shutil.copytree(root, bench.bench.root)
+    with one.copied() as copy:
+        yield copy
+
+
+@pytest.fixture
+def shop(original: Original, bench: RestoreBench) -> Iterator[Shop]:
+    """A database with a backup."""
+    with copy_of(original, bench) as copy:
+        yield copy
+
+
+@pytest.fixture
+def shop17(original17: Original, bench: RestoreBench) -> Iterator[Shop]:
+    with copy_of(original17, bench) as copy:
+        yield copy
 
 
 def state_of(shop: Shop) -> tuple[object, object]:
@@ -107,21 +125,25 @@ def backup_options(bench: RestoreBench) -> dict[str, Any]:
 
 
 @pytest.mark.sampled(2)
-def test_a_drill_and_a_new_database_on_a_server_without_the_roles(bench: RestoreBench, shop: Shop) -> None:
-    before, server = state_of(shop), shop.server
-    shop.drop()
-    known = server.query("postgres", "SELECT count(*) FROM pg_roles")
-    server.create_database(shop.database)
-    drills = shop.role(DRILL)
-    assert failures(drill(bench, server, **drills)) == {}
-    assert server.query("postgres", "SELECT count(*) - 1 FROM pg_roles") == known
-    server.drop_database(shop.database)
-    server.create_database(f"{shop.database}_x")
-    login = Shop.role(shop_named(shop, f"{shop.database}_x"), NEW)
-    shop.roles.append(login["login_user"])
-    result = bench.restore(server, shop.database, **login)
-    assert set(result["roles_made"]) == {shop.owner, shop.other}
-    assert state_of(shop) == before
+def test_a_drill_and_a_new_database_on_a_server_without_the_roles(
+    bench: RestoreBench, postgres: PostgresServer
+) -> None:
+    with shop_of_two(postgres) as shop:
+        bench.backup(postgres, shop.database)
+        before = state_of(shop)
+        shop.drop()
+        known = postgres.query("postgres", "SELECT count(*) FROM pg_roles")
+        postgres.create_database(shop.database)
+        drills = shop.role(DRILL)
+        assert failures(drill(bench, postgres, **drills)) == {}
+        assert postgres.query("postgres", "SELECT count(*) - 1 FROM pg_roles") == known
+        postgres.drop_database(shop.database)
+        postgres.create_database(f"{shop.database}_x")
+        login = Shop.role(shop_named(shop, f"{shop.database}_x"), NEW)
+        shop.roles.append(login["login_user"])
+        result = bench.restore(postgres, shop.database, **login)
+        assert set(result["roles_made"]) == {shop.owner, shop.other}
+        assert state_of(shop) == before
 
 
 def shop_named(shop: Shop, database: str) -> Shop:
@@ -233,8 +255,6 @@ MISSING = [
     (SIDE_BY_SIDE, less(r", other_\w+"), side_by_side, OF_OTHER.format("something in the backup")),
     (DRILL, less(" CREATEDB"), on_a_server, "may not create databases"),
     (DRILL, str, on_a_server, "no member.* of roles that own something in the backup: other_.*, owner_"),
-]
-OF_A_TABLE = [
     (TABLE, without("GRANT owner_"), one_table, "public.orders belongs to owner_.*connect as owner_"),
     (
         TABLE,
@@ -256,19 +276,10 @@ OF_A_TABLE = [
 
 @pytest.mark.parametrize(("page", "change", "run", "message"), MISSING)
 def test_a_right_that_is_missing_is_named_before_anything_is_touched(
-    lasting: tuple[RestoreBench, Shop], page: list[str], change: Callable[[str], str], run: Any, message: str
-) -> None:
-    bench, shop = lasting
-    with pytest.raises(BackupError, match=message) as failure:
-        run(bench, shop, **shop.role(page, change))
-    assert not failure.value.changed
-
-
-@pytest.mark.parametrize(("page", "change", "run", "message"), OF_A_TABLE)
-def test_a_right_to_a_table_that_is_missing_is_named_before_anything_is_touched(
     bench: RestoreBench, shop17: Shop, page: list[str], change: Callable[[str], str], run: Any, message: str
 ) -> None:
-    login = administrators(shop17, page, change)
+    of_table = run in (one_table, merged, dropped)
+    login = administrators(shop17, page, change) if of_table else shop17.role(page, change)
     with pytest.raises(BackupError, match=message) as failure:
         run(bench, shop17, **login)
     assert not failure.value.changed
