@@ -21,7 +21,7 @@ from .postgres import PostgresServer
 SHOP = """
 CREATE TABLE orders (id int PRIMARY KEY, paid text);
 CREATE SEQUENCE numbers;
-INSERT INTO orders SELECT i, repeat(md5(i::text), 8) FROM generate_series(1, 5000) i;
+INSERT INTO orders SELECT i, repeat(md5(i::text), 8) FROM generate_series(1, 1000) i;
 SELECT setval('numbers', 42);
 """
 """A small database."""

@@ -8,6 +8,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import psycopg2
 import pytest
@@ -24,20 +25,23 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.restore.databas
 from support.effort import some
 from support.lab import PostgresServer, wait_until
 from support.module_runs import ForkedModule
-from support.restore_runs import RestoreBench, databases
+from support.restore_runs import SHOP, RestoreBench, databases
 
-OLD, RESTORED = (3, 0), (5000, 1)
+OLD, RESTORED = (3, 0), (1000, 1)
 STATE = """
 SELECT (SELECT count(*)::int FROM orders),
        (SELECT count(*)::int FROM pg_class WHERE relname = 'orders_paid' AND relkind = 'i')
 """
 
 
+@pytest.fixture(scope="module")
+def statements() -> str:
+    return f"{SHOP}; CREATE INDEX orders_paid ON orders (md5(paid))"
+
+
 @pytest.fixture
-def damaged(bench: RestoreBench, postgres17: PostgresServer, shop: str) -> str:
+def damaged(postgres17: PostgresServer, shop: str, backed_up: dict[str, Any]) -> str:
     """A database that lacks rows and an index of its backup."""
-    postgres17.query(shop, "CREATE INDEX orders_paid ON orders (md5(paid))")
-    bench.backup(postgres17, shop)
     postgres17.query(shop, "DELETE FROM orders WHERE id > 3; DROP INDEX orders_paid")
     return shop
 

@@ -221,7 +221,7 @@ def test_a_file_that_is_not_whole_is_refused_before_anything_is_touched(
         with pytest.raises(BackupError, match=message):
             bench.restore(postgres17, sold.name, label=None, src=path, strategy=strategy)
     assert databases(postgres17, sold.name) == {sold.name}
-    assert postgres17.query(sold.name, "SELECT count(*) FROM orders") == [(5000,)]
+    assert postgres17.query(sold.name, "SELECT count(*) FROM orders") == [(1000,)]
 
 
 def test_a_script_without_its_end_and_a_dump_of_a_whole_server_are_refused(
@@ -246,4 +246,4 @@ def test_a_dump_of_another_database_is_refused_unless_that_was_said(
         with pytest.raises(BackupError, match=f"is a dump of database '{sold.name}', not of '{copy}'"):
             bench.restore(postgres17, copy, label=None, src=path)
         bench.restore(postgres17, copy, label=None, src=path, expect_database=sold.name)
-        assert postgres17.query(copy, "SELECT count(*) FROM orders") == [(5000,)]
+        assert postgres17.query(copy, "SELECT count(*) FROM orders") == [(1000,)]

@@ -129,7 +129,7 @@ def test_the_checklist_is_run_in_order_and_everybody_gets_in_again(
 
 
 def test_a_table_that_is_gone_does_not_keep_the_safety_backup_from_being_made(restored: Restored) -> None:
-    assert restored.rows == [(5000,)]
+    assert restored.rows == [(1000,)]
     assert "there is no table 'orders' in the database, and manual_" in restored.result.output
 
 
@@ -154,11 +154,11 @@ def test_what_was_restored_is_resumed_reverted_and_finalized(restored: Restored,
     assert databases(postgres17, shop) == {shop}
 
 
+@pytest.mark.usefixtures("backed_up")
 @pytest.mark.next
 def test_the_maintenance_mode_ends_when_the_restore_fails(
     playbooks: Playbooks, inventory: Path, bench: RestoreBench, postgres17: PostgresServer, shop: str
 ) -> None:
-    bench.backup(postgres17, shop)
     hook = inventory.parent / "maintenance_on.yml"
     source = PROJECT / "roles" / "restore" / "tasks" / "maintenance_on.yml"
     hook.write_text(f"{source.read_text()}\n- name: Fail\n  ansible.builtin.fail:\n    msg: the dog ate it\n")
@@ -234,10 +234,10 @@ def test_a_set_that_the_inventorys_key_has_not_signed_is_refused(
     assert databases(postgres17, shop) == {shop}
 
 
+@pytest.mark.usefixtures("backed_up")
 def test_a_table_is_restored_by_a_checklist_too(
     playbooks: Playbooks, inventory: Path, bench: RestoreBench, postgres17: PostgresServer, shop: str, tmp_path: Path
 ) -> None:
-    bench.backup(postgres17, shop)
     postgres17.query(shop, "DELETE FROM orders WHERE id > 10")
     path = tmp_path / "result.json"
     given = {
@@ -250,7 +250,7 @@ def test_a_table_is_restored_by_a_checklist_too(
     }
     result = playbooks.run("mobul.backup.restore_table", inventory, "-e", json.dumps(given))
     assert result.status == 0, result.output
-    assert postgres17.query(shop, "SELECT count(*) FROM orders") == [(5000,)]
+    assert postgres17.query(shop, "SELECT count(*) FROM orders") == [(1000,)]
     document = json.loads(path.read_text())
     assert document["verdict"] == "go"
     assert {step["status"] for step in document["steps"] if step["required"]} == {"done"}
