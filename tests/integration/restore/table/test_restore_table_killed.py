@@ -13,7 +13,7 @@ from support.effort import some
 from support.postgres import PostgresServer
 from support.statement_walk import Walk
 from support.stored_sets import contents_of
-from support.table_restores import BOXES, LITTER, restore_table, schema_of
+from support.table_restores import BOXES, LITTER, definitions_of, restore_table
 
 SCHEMA = f"""{BOXES}CREATE FUNCTION public.touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
 CREATE TRIGGER touched BEFORE INSERT ON public.boxes FOR EACH ROW EXECUTE FUNCTION public.touch();
@@ -40,7 +40,7 @@ def test_a_restore_that_is_killed_at_any_statement_leaves_the_old_state(
     postgres17: PostgresServer, damaged: str, bench: Bench, monkeypatch: pytest.MonkeyPatch, strategy: str
 ) -> None:
     database = damaged
-    before, contents = schema_of(postgres17, database), contents_of(postgres17, database)
+    contents = contents_of(postgres17, database)
     walk = Walk(monkeypatch)
     restore_table(postgres17, database, "boxes", bench=bench, strategy=strategy)
     restore_table(postgres17, database, "boxes", state="finalized")
@@ -55,12 +55,13 @@ def test_a_restore_that_is_killed_at_any_statement_leaves_the_old_state(
             postgres17.query("postgres", "SELECT pg_terminate_backend(%s, 5000)", [session.connection.info.backend_pid])
 
     _lose_rows(postgres17, database)
+    before = definitions_of(postgres17, database)
     for number in some(range(1, commit + 1), 5, always=[commit]):
         walk.arm(number, kill)
         with pytest.raises(BackupError):
             restore_table(postgres17, database, "boxes", bench=bench, strategy=strategy)
         assert walk.statement, "the statement was never sent"
-        assert schema_of(postgres17, database) == before, walk.statement
+        assert definitions_of(postgres17, database) == before, walk.statement
         assert contents_of(postgres17, database) == contents, walk.statement
         assert postgres17.query(database, LITTER) == [], walk.statement
     # Killed only after the commit: everything is there, and the kept table is told by its comment.

@@ -23,7 +23,7 @@ from support.postgres import PostgresServer
 from support.programs import require_tool
 from support.spoiled_sets import dump_of, flip, forge_and_sign, forge_manifest, replace_dump
 from support.stored_sets import contents_of
-from support.table_restores import restore_table, schema_of
+from support.table_restores import definitions_of, restore_table
 
 STRATEGIES = ("swap", "merge", "replace")
 SCHEMA = """
@@ -70,7 +70,7 @@ class Shop:
         return shop
 
     def _look(self) -> tuple[object, ...]:
-        return schema_of(self.server, self.database), contents_of(self.server, self.database)
+        return definitions_of(self.server, self.database), contents_of(self.server, self.database)
 
     def refuse(
         self, told: str, table: str = "orders", *, bench: bool = True, in_rows: bool = False, **options: Any

@@ -10,7 +10,7 @@ from support.backup_bench import Bench
 from support.dropped_tables import drop
 from support.postgres import PostgresServer
 from support.stored_sets import contents_of
-from support.table_restores import restore_table, schema_of
+from support.table_restores import definitions_of, restore_table, schema_of
 
 
 @pytest.mark.parametrize(
@@ -33,12 +33,12 @@ def test_what_is_there_in_another_form_is_named_before_anything_is_touched(
 ) -> None:
     drop(postgres17, shop, "app.clients")
     postgres17.psql(shop, statement)
-    before = schema_of(postgres17, shop)
+    before = definitions_of(postgres17, shop)
     for check in (True, False):
         with pytest.raises(PreflightError, match=told) as caught:
             restore_table(postgres17, shop, "app.clients", bench=bench, check=check)
         assert "nothing was touched" in str(caught.value)
-    assert schema_of(postgres17, shop) == before
+    assert definitions_of(postgres17, shop) == before
 
 
 def test_what_is_expected_stays_as_it_is_and_what_needs_it_does_not_come(
@@ -95,11 +95,11 @@ def test_rows_that_refer_to_none_of_the_backup_end_it_with_nothing_changed(
 ) -> None:
     drop(postgres17, shop, "app.clients")
     postgres17.psql(shop, "INSERT INTO app.orders (id, client, number) VALUES (99, 99, 99)")
-    before = schema_of(postgres17, shop)
+    before = definitions_of(postgres17, shop)
     with pytest.raises(SourceError, match="orders_client_fkey") as caught:
         restore_table(postgres17, shop, "app.clients", bench=bench)
     assert "expected_differences" in str(caught.value)
-    assert schema_of(postgres17, shop) == before
+    assert definitions_of(postgres17, shop) == before
 
 
 def test_a_table_that_was_made_anew_is_restored_with_a_word_on_what_is_missing(

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import PreflightError
-from support.backup_bench import Bench
+from support.backed_up import BackedUp
+from support.backup_bench import Bench, Keys
 from support.dropped_tables import drop
 from support.postgres import PostgresServer
 from support.stored_sets import contents_of
-from support.table_restores import restore_table, schema_of
+from support.table_restores import definitions_of, restore_table, schema_of
 
 
 def test_a_table_that_was_brought_back_can_be_gone_again_or_stay(
@@ -63,6 +65,20 @@ def test_what_a_tables_owner_has_written_down_drops_nothing_of_others(postgres17
         assert postgres17.query(name, "SELECT precious(), count(*) FROM victims") == [(1, 0)]
 
 
+@pytest.fixture(scope="module")
+def brought_back(
+    postgres17: PostgresServer, made_shop: BackedUp, keys: Keys, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A database with a table that was brought back; nobody changes it."""
+    bench = Bench(tmp_path_factory.mktemp("back"), keys)
+    with made_shop.anew(bench) as name:
+        drop(postgres17, name, "app.clients")
+        restore_table(postgres17, name, "app.clients", bench=bench)
+        kept = postgres17.create_database(template=name)
+    yield kept
+    postgres17.drop_database(kept)
+
+
 @pytest.mark.parametrize(
     ("statement", "told"),
     [
@@ -74,14 +90,13 @@ def test_what_a_tables_owner_has_written_down_drops_nothing_of_others(postgres17
     ],
 )
 def test_what_came_since_keeps_a_table_from_being_gone_again(
-    postgres17: PostgresServer, shop: str, bench: Bench, statement: str, told: str
+    postgres17: PostgresServer, brought_back: str, statement: str, told: str
 ) -> None:
-    drop(postgres17, shop, "app.clients")
-    restore_table(postgres17, shop, "app.clients", bench=bench)
-    postgres17.psql(shop, statement)
-    before, contents = schema_of(postgres17, shop), contents_of(postgres17, shop)
-    for check in (True, False):
-        with pytest.raises(PreflightError, match=told):
-            restore_table(postgres17, shop, "app.clients", state="reverted", check=check)
-    assert schema_of(postgres17, shop) == before
-    assert contents_of(postgres17, shop) == contents
+    with postgres17.database(template=brought_back) as name:
+        postgres17.query(name, statement)
+        before, contents = definitions_of(postgres17, name), contents_of(postgres17, name)
+        for check in (True, False):
+            with pytest.raises(PreflightError, match=told):
+                restore_table(postgres17, name, "app.clients", state="reverted", check=check)
+        assert definitions_of(postgres17, name) == before
+        assert contents_of(postgres17, name) == contents
