@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+from support import packed_modules
 from support.lab import PROJECT, find_tool
 
 DEMO = PROJECT / ".demo"
@@ -16,7 +18,8 @@ ROOTS = ("s3/mobul-backups", "gdrive/Mobul-Backups", "local")
 
 def run_demo() -> str:
     argv = [sys.executable, PROJECT / "tools" / "demo.py"]
-    result = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/")
+    environment = {**os.environ, **packed_modules.environment()}
+    result = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/", env=environment)
     assert result.returncode == 0, result.stdout
     return result.stdout
 

@@ -38,7 +38,7 @@ def test_a_pipeline_gets_the_set_of_the_one_database_that_it_asked_for(
         inventory=str(inventory),
         extravars={"deployment_id": 2026.3},
         limit="shop",
-        envvars={"PATH": playbooks.environment["PATH"], "ANSIBLE_HOME": playbooks.environment["ANSIBLE_HOME"]},
+        envvars=playbooks.environment,
         quiet=True,
     )
 
