@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import re
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
+from . import warm_playbooks
 from .playbooks import Playbooks
 from .programs import LabError
 
@@ -32,21 +32,23 @@ def play(
     :param variables: what templates in the options read.
     :param meanwhile: called again and again while the run lasts.
     """
-    playbook, extra, log = (directory / name for name in ("playbook.yml", "variables.json", "log"))
+    playbook, extra = (directory / name for name in ("playbook.yml", "variables.json"))
     playbook.write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": _steps(module, tasks)}]))
     extra.write_text(json.dumps({"ansible_python_interpreter": sys.executable, **(variables or {})}))
     program = Path(sys.executable).with_name("ansible-playbook")
-    argv = [program, "-i", "localhost,", "-c", "local", "-vvv", "--diff", "-e", f"@{extra}", playbook]
-    environment = {**Playbooks(directory).environment, "HOME": str(directory), "ANSIBLE_LOCALHOST_WARNING": "false"}
-    with log.open("wb") as output, subprocess.Popen(argv, stdout=output, stderr=output, env=environment) as run:
-        while meanwhile is not None and run.poll() is None:
+    argv = [str(program), "-i", "localhost,", "-c", "local", "-vvv", "--diff", "-e", f"@{extra}", str(playbook)]
+    environment = {**Playbooks(directory).environment, "HOME": str(directory)}
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        run = pool.submit(warm_playbooks.run, argv, directory=directory, given=environment)
+        while meanwhile is not None and not run.done():
             meanwhile()
-            time.sleep(0.1)
-    text = log.read_text()
-    if run.returncode != 0:
+            wait([run], 0.1)
+        ended = run.result()
+    text = ended.stdout + ended.stderr
+    if ended.returncode != 0:
         raise LabError(text)
     # Told by the last task, which is none that starts a module.
-    coded = re.findall(r'"msg": "([A-Za-z0-9+/=]+)"', text)[-1]
+    coded = re.findall(r'"msg": "([A-Za-z0-9+/=]+)"', ended.stdout)[-1]
     told = base64.b64decode(coded).decode()
     return json.loads(told), text.replace(coded, told)
 

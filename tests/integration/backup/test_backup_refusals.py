@@ -60,6 +60,7 @@ def refusing(server: PostgresServer, database: str, bench: Bench, directory: Pat
     return run
 
 
+@pytest.mark.sampled(10)
 @pytest.mark.parametrize("name", ["../shop", "/shop", "shop/2026", "sh\0op", "", ".shop", "a..b", "-x", "n" * 64, "ü"])
 @pytest.mark.parametrize("what", ["label", "environment", "export"])
 def test_names_that_could_leave_their_place_are_refused(refused: Refused, what: str, name: str) -> None:

@@ -57,7 +57,7 @@ def manifests(root: Path) -> int:
 def kill_when(process: ForkedModule, reached: Callable[[], bool]) -> None:
     """Kill it as soon as it has come so far; at its end if it never does."""
     while process.poll() is None and not reached():
-        time.sleep(0.001)
+        time.sleep(0.004)
     process.kill()
     process.communicate()
 

@@ -57,6 +57,7 @@ def test_timeouts_of_the_role_do_not_reach_a_session(
     connection.close()
 
 
+@pytest.mark.sampled(1)
 def test_timeouts_of_the_role_do_not_reach_a_child(
     postgres: PostgresServer, make_role: MakeRole, any_database: str
 ) -> None:

@@ -151,7 +151,7 @@ def test_no_more_are_held_than_an_eighth_of_the_servers_lock_table(
 ) -> None:
     execute(
         session17,
-        "DO $$ BEGIN FOR i IN 1000..2999 LOOP EXECUTE format('CREATE TABLE public.t%s ()', i); END LOOP; END $$",
+        "DO $$ BEGIN FOR i IN 1000..1999 LOOP EXECUTE format('CREATE TABLE public.t%s ()', i); END LOOP; END $$",
     )
     execute(session17, "CREATE TABLE public.large AS SELECT 1; ANALYZE public.large")
     with session17.cursor() as cursor:
@@ -160,7 +160,7 @@ def test_no_more_are_held_than_an_eighth_of_the_servers_lock_table(
         )
         locks, connections = cursor.fetchone()
     room = locks * connections // 8
-    assert 0 < room < 2000
+    assert 0 < room < 1000
     with Snapshot(options17) as snapshot:
         assert len(snapshot.held) == len(held_by(session17, snapshot)) == room
         assert ("public", "large") in snapshot.held

@@ -133,6 +133,7 @@ def test_a_snapshot_that_is_gone_cannot_be_joined(postgres17: PostgresServer, op
         attach(options17, gone)
 
 
+@pytest.mark.sampled(1)
 def test_timeouts_of_the_role_do_not_end_a_snapshot(
     postgres: PostgresServer, make_role: Callable[..., ConnectionOptions]
 ) -> None:

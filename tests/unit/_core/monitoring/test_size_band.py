@@ -80,6 +80,7 @@ def test_a_table_of_a_few_rows_may_change_as_it_likes_and_a_large_one_may_not() 
     assert judge_count(101_000, [100_000] * 10).status == "normal"
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("kind", ["steady", "growing", "seasonal", "noisy"])
 def test_made_up_histories_alarm_for_nothing_at_most_once_in_four_years(kind: str) -> None:
     false, seen = simulation.rates(kind, 10)
