@@ -217,6 +217,7 @@ def test_rows_that_came_later_and_refer_to_users_that_the_backup_has_not_keep_a_
     assert state_of(project.server) == project.state
 
 
+@pytest.mark.sampled(1)
 def test_an_empty_project_becomes_the_one_that_was_backed_up(project: Project) -> None:
     with ProjectServer(project.server.major) as other:
         report = project.recreate(other)

@@ -63,6 +63,7 @@ def filled(server: PostgresServer, encoding: str) -> Iterator[str]:
         yield name
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("encoding", WORDS)
 def test_a_database_of_any_encoding_is_backed_up_proven_and_restored(
     postgres17: PostgresServer, bench: RestoreBench, tmp_path: Path, encoding: str

@@ -22,10 +22,10 @@ MOST = 90 * MIB
 """What a module takes by itself is most of it; with what must not be held as a whole it would be more."""
 FIELD = 40 * MIB
 FUNCTION = f"""
-DO $$ BEGIN FOR i IN 1 .. 2 LOOP
-  EXECUTE format('CREATE FUNCTION f%s() RETURNS int LANGUAGE sql AS %L', i,
-                 '/*' || repeat('thirty ', {4 * MIB}) || '*/ SELECT 1');
-END LOOP; END $$
+DO $$ BEGIN
+  EXECUTE format('CREATE FUNCTION f() RETURNS int LANGUAGE sql AS %L',
+                 '/*' || repeat('forty ', {7 * MIB}) || '*/ SELECT 1');
+END $$
 """
 
 

@@ -39,7 +39,7 @@ def backed_up(server: PostgresServer, bench: Bench, schema: str, **options: int)
         yield database, schema_of(server, database), contents_of(server, database)
 
 
-@pytest.mark.sampled(2)
+@pytest.mark.sampled(1)
 @FEW
 @given(schema=schemas())
 def test_a_swap_leaves_any_schema_as_it_was(postgres: PostgresServer, bench: Bench, schema: str) -> None:

@@ -29,7 +29,7 @@ def test_every_table_comes_back_with_all_that_went_with_it(
 ) -> None:
     database = carried.name
     tables = postgres.query(database, TABLES)
-    for table in some(tables, len(tables) // (2 if postgres.major == 17 else 6)):
+    for table in some(tables, len(tables) // (3 if postgres.major == 17 else 6)):
         drop(postgres, database, quoted(table))
         report = restore_table(postgres, database, quoted(table), bench=bench)
         assert report["changed"]
