@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.mobul.backup.plugins.module_utils._core.reading.artifact import KEPT_BYTES
 from support.backup_bench import Bench, make_keys
 from support.drill_runs import drill
 from support.gpg_keys import GnupgHome, make_key
@@ -62,12 +63,14 @@ def go_round(server: PostgresServer, directory: Path, form: str, compress: str, 
         if MEGABYTES[content]:
             fill(server, name, MEGABYTES[content])
         report = bench.backup(server, name, compress=compress, **encrypting)
+        if MEGABYTES[content] and form != "age":
+            assert max(one["size"] for one in report["artifacts"]) > KEPT_BYTES
 
         place = {"label": report["label"], "locations": [bench.bench.location()], "level": "content"}
         assert bad(verify(directory, verify_key=[str(bench.bench.keys.verify)], **place, **keys)) == {}
         assert drill(bench, server, **keys)["verdict"] == "passed"
         restored = bench.restore(server, copy, expect_database=name, **keys)
-        assert restored["tables"] == {"nothing": 0, "little": 1}.get(content, 2)
+        assert restored["tables"] == {"nothing": 0, "little": 1, "12 MB": 2}[content]
         if content != "nothing":
             server.query(name, "DELETE FROM orders")
             restore_table(server, name, "orders", bench=bench.bench, strategy="replace", **keys)
