@@ -15,6 +15,9 @@ from pathlib import Path
 import yaml
 from tree import PROJECT, copy_tree
 
+_CHANGELOG = "import sys; sys.modules['sphinx'] = None; from antsibull_changelog.cli import main; sys.exit(main())"
+"""antsibull-changelog; it looks through the fragments once more, and would start Sphinx for each sentence of them."""
+
 
 def main(directory: str) -> None:
     destination = Path(directory).absolute()
@@ -27,7 +30,7 @@ def main(directory: str) -> None:
         version = yaml.safe_load((PROJECT / "galaxy.yml").read_text())["version"]
         changes = yaml.safe_load((PROJECT / "changelogs" / "changelog.yaml").read_text())
         command = "generate" if version in changes["releases"] else "release"
-        subprocess.run([programs / "antsibull-changelog", command], cwd=copy, env=environment, check=True)
+        subprocess.run([sys.executable, "-c", _CHANGELOG, command], cwd=copy, env=environment, check=True)
         build = [programs / "ansible-galaxy", "collection", "build", "--force", "--output-path", destination, copy]
         subprocess.run(build, env=environment, check=True)
 

@@ -23,7 +23,6 @@ class Setup:
     def __init__(self, controller: Controller, directory: Path) -> None:
         self.controller = controller
         self.runs = Playbooks(directory)
-        self.runs.environment["ANSIBLE_PIPELINING"] = "1"
         self.inventory = self.runs.inventory({"shop": {"backup_environment": "production"}})
 
     def run(self, variables: dict[str, Any], *arguments: str, **changed: Any) -> Run:

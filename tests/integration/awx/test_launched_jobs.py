@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import packed_modules
 from support.awx_api import Controller
 from support.awx_jobs import Jobs
 from support.awx_setup import bring
@@ -72,7 +73,8 @@ def jobs(tmp_path: Path, postgres17: PostgresServer, shop: str) -> Iterator[Jobs
         settings = {"awx_project": {"name": "ops", "local_path": "ops"}, "awx_environments": [environment]}
         assert "failed" not in bring(controller, settings)
         own = Playbooks(tmp_path).environment
-        yield Jobs(controller, tmp_path, {name: own[name] for name in ("PATH", "ANSIBLE_HOME")})
+        image = {name: own[name] for name in ("PATH", "ANSIBLE_HOME")}
+        yield Jobs(controller, tmp_path, {**image, **packed_modules.environment()})
 
 
 def test_a_set_is_made_drilled_watched_and_a_table_comes_back_by_jobs_alone(

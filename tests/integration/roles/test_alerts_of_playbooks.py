@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 from support.alert_services import PASSWORD, ROUTING_KEY, WEBHOOK_PATH, Desk, free_port
-from support.backup_bench import Keys
+from support.backup_bench import Bench, Keys
 from support.fake_programs import FakePrograms
 from support.lab import PROJECT, PostgresServer
 from support.playbooks import Playbooks, Run
@@ -78,9 +78,9 @@ def test_a_backup_that_fails_alerts_and_the_next_good_one_takes_it_back(
     assert "password" in told["denied"]
     assert_no_secret(run, desk)
 
-    # One after the other, as they all stand for the same database.
+    # One after the other, as they both stand for the same database.
     inventory = playbooks.inventory({host: {} for host in hosts}, **variables)
-    again = playbooks.run("mobul.backup.weekly", inventory, "--forks", "1")
+    again = playbooks.run("mobul.backup.weekly", inventory, "--forks", "1", "--limit", "unknown,denied")
     assert again.status == 0, again.output
     assert open_incidents(desk) == set()
     assert len(subjects(desk)) == 2
@@ -97,7 +97,11 @@ def test_a_copy_that_fails_alerts_and_the_next_good_one_takes_it_back(
         run = playbooks.run_held("mobul.backup.weekly", inventory, programs, lambda: shutil.rmtree(tmp_path / "second"))
     assert run.status == 2
     assert "1 of 2 copies are good, 2 needed" in run.failure("shop")["msg"]
-    assert "first (local): good" in run.output
+    assert run.recap()["shop"]["failed"] == 1
+    told = run.output.partition("TASK [mobul.backup.backup : Show what was backed up]")[2]
+    assert re.search(r'"shop: weekly_\d{8}_\d{6}, 1 of 2 copies good', told)
+    assert "first (local): good" in told
+    assert "second (local): failed" in told
     assert open_incidents(desk) == {"shop/test/job/weekly", "shop/test/upload/second"}
     assert subjects(desk) == ["shop (test), weekly: 2 failed"]
     assert "FAILED: upload second" in pages(desk)["shop"]
@@ -217,12 +221,18 @@ def test_in_check_mode_nothing_is_sent(playbooks: Playbooks, variables: dict[str
 
 
 def test_a_clean_up_that_fails_alerts_and_the_next_good_one_takes_it_back(
-    playbooks: Playbooks, variables: dict[str, Any], desk: Desk, tmp_path: Path
+    playbooks: Playbooks,
+    variables: dict[str, Any],
+    keys: Keys,
+    desk: Desk,
+    postgres17: PostgresServer,
+    shop: str,
+    tmp_path: Path,
 ) -> None:
     closed = {"ansible_connection": "ssh", "ansible_host": "127.0.0.1", "ansible_port": free_port()}
     both = [{"name": name, "type": "local", "path": str(tmp_path / name)} for name in ("first", "second")]
     inventory = playbooks.inventory({"shop": {}, "unreachable": closed}, **{**variables, "backup_locations": both})
-    assert playbooks.run("mobul.backup.weekly", inventory, "--limit", "shop").status == 0
+    Bench(tmp_path, keys).backup(postgres17, shop, label="shop", kind="weekly", environment="test", locations=both)
     stranger = tmp_path / "first" / "shop" / "notes.txt"
     stranger.write_text("mine")
     next((tmp_path / "second").rglob("backup_*.dump.age")).unlink()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.backup_bench import Keys
+from support.backup_bench import Bench, Keys
 from support.lab import PostgresServer
 from support.pages import not_told, shown_block
 from support.playbooks import Playbooks
@@ -60,11 +60,13 @@ def statuses(told: dict[str, Any]) -> dict[str, str]:
 
 
 def test_a_migration_is_begun_found_to_lose_something_verified_and_reverted(
-    playbooks: Playbooks, inventory: Path, postgres17: PostgresServer, database: str, tmp_path: Path
+    playbooks: Playbooks, inventory: Path, keys: Keys, postgres17: PostgresServer, database: str, tmp_path: Path
 ) -> None:
-    # One after the other, as it is one database.
-    run, told = migrate(playbooks, inventory, "--limit", "shop,keyless", "--forks", "1")
+    run, told = migrate(playbooks, inventory, "--limit", "shop")
     assert run.status == 0, run.output
+    begin = {"label": "keyless", "kind": "pre_migration", "labels": {"migration": "2026/11-add"}, "environment": "test"}
+    place = {"name": "a", "type": "local", "path": str(tmp_path / "a")}
+    Bench(tmp_path, keys).backup(postgres17, database, **begin, locations=[place])
     begun = told["shop"]["backup"]["id"]
     (manifest,) = tmp_path.glob("a/shop/*/*/*/*/manifest.json")
     assert json.loads(manifest.read_text())["labels"] == {"migration": "2026/11-add"}

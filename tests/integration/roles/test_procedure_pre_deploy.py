@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.backupset.signing import SigningKey
 from support.alert_services import Desk
-from support.backup_bench import Keys
+from support.backup_bench import Bench, Keys
+from support.lab import PostgresServer
 from support.pages import not_told, shown_block
 from support.playbooks import Playbooks
 from support.procedure_documents import document, statuses
@@ -114,7 +115,12 @@ def test_each_database_ends_in_go_or_in_no_go_at_the_step_that_failed(
 
 
 def test_a_fresh_backup_is_proven_and_taken_in_place_of_a_new_one(
-    playbooks: Playbooks, variables: dict[str, Any], tmp_path: Path
+    playbooks: Playbooks,
+    variables: dict[str, Any],
+    keys: Keys,
+    postgres17: PostgresServer,
+    shop: str,
+    tmp_path: Path,
 ) -> None:
     inventory = playbooks.inventory({"shop": {}}, **variables)
     result = tmp_path / "result.json"
@@ -126,16 +132,15 @@ def test_a_fresh_backup_is_proven_and_taken_in_place_of_a_new_one(
     assert not result.exists()
     assert not list(tmp_path.glob("a/**/manifest.json"))
 
-    first = playbooks.run("mobul.backup.pre_deploy", inventory, "-e", given)
-    assert first.status == 0, first.output
-    made = document(result)
-    assert (made["verdict"], made["backup"]["reused"]) == ("go", False)
+    labels = {"kind": "pre_deploy", "labels": {"deployment": "v2"}, "environment": "test"}
+    places = variables["backup_locations"]
+    made = Bench(tmp_path, keys).backup(postgres17, shop, label="shop", locations=places, **labels)
 
     again = playbooks.run("mobul.backup.pre_deploy", inventory, "-e", given)
     assert again.status == 0, again.output
     taken = document(result)
     assert (taken["verdict"], taken["backup"]["reused"]) == ("go", True)
-    assert taken["backup"]["id"] == made["backup"]["id"]
+    assert taken["backup"]["id"] == made["id"]
 
     for dump in tmp_path.glob("b/**/backup_*"):
         data = bytearray(dump.read_bytes())
@@ -143,8 +148,8 @@ def test_a_fresh_backup_is_proven_and_taken_in_place_of_a_new_one(
         dump.write_bytes(data)
     newer = playbooks.run("mobul.backup.pre_deploy", inventory, "-e", given)
     assert newer.status == 0, newer.output
-    assert document(result)["backup"]["reused"] is False
-    assert document(result)["backup"]["id"] != made["backup"]["id"]
+    assert (document(result)["verdict"], document(result)["backup"]["reused"]) == ("go", False)
+    assert document(result)["backup"]["id"] != made["id"]
 
 
 def test_a_value_from_the_command_line_is_no_template(

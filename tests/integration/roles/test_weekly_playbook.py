@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from support.backup_bench import Keys
-from support.fake_programs import FakePrograms
+from support.backup_bench import Keys, make_keys
 from support.lab import PostgresServer
 from support.playbooks import Playbooks
 from support.stored_sets import StoredSet
@@ -159,59 +157,36 @@ def test_a_limit_outside_of_the_databases_is_no_success(playbooks: Playbooks, tm
     assert f"no host is in the group databases and within the limit {limit}, so there is nothing" in message
 
 
-def test_a_limit_to_one_database_backs_up_that_one(
-    playbooks: Playbooks, keys: Keys, login: dict[str, Any], tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def limited(postgres17: PostgresServer, shop: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where two of three databases were backed up, with numbers from the command line."""
+    directory = tmp_path_factory.mktemp("limited")
+    playbooks, login = Playbooks(directory), postgres17.login(shop)
     inventory = playbooks.inventory(
         {"shop": {}, "other": {}, "third": {}},
-        **login,
-        backup_recipients=keys.recipients,
-        backup_locations=[{"name": "local", "type": "local", "path": str(tmp_path / "local")}],
+        **{f"backup_{name}": value for name, value in login.items()},
+        backup_pg_bin_dir=str(postgres17.bin_dir),
+        backup_recipients=make_keys(directory).recipients,
+        backup_locations=[{"name": "local", "type": "local", "path": str(directory / "local")}],
     )
-    run = playbooks.run("mobul.backup.weekly", inventory, "--limit", "third,shop", "--forks", "1")
+    numbers = {"min_copies": 0, "jobs": 2, "lock_timeout": 30, "login_port": login["login_port"]}
+    given = [word for name, number in numbers.items() for word in ("-e", f"backup_{name}={number}")]
+    run = playbooks.run("mobul.backup.weekly", inventory, "--limit", "third,shop", "--forks", "1", *given)
     assert run.status == 0, run.output
-    assert {path.name for path in (tmp_path / "local").iterdir()} == {"shop", "third"}
+    return directory
 
 
-def test_too_few_copies_fail_and_those_that_are_good_are_shown(
-    playbooks: Playbooks, keys: Keys, login: dict[str, Any], postgres17: PostgresServer, tmp_path: Path
-) -> None:
-    inventory = playbooks.inventory(
-        {"shop": {}},
-        **{**login, "backup_pg_bin_dir": str(tmp_path / "fake" / "bin")},
-        backup_recipients=keys.recipients,
-        backup_locations=[
-            {"name": name, "type": "local", "path": str(tmp_path / name)} for name in ("first", "second")
-        ],
-    )
-    with FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=1024) as programs:
-        # As when its disk is pulled out.
-        run = playbooks.run_held("mobul.backup.weekly", inventory, programs, lambda: shutil.rmtree(tmp_path / "second"))
-    assert run.status == 2, run.output
-    assert "1 of 2 copies are good, 2 needed" in run.failure("shop")["msg"]
-    told = run.output.partition("TASK [mobul.backup.backup : Show what was backed up]")[2]
-    assert re.search(r'"shop: weekly_\d{8}_\d{6}, 1 of 2 copies good', told)
-    assert "first (local): good" in told
-    assert "second (local): failed" in told
-    assert run.recap()["shop"]["failed"] == 1
+def test_a_limit_to_one_database_backs_up_that_one(limited: Path) -> None:
+    assert {path.name for path in (limited / "local").iterdir()} == {"shop", "third"}
 
 
 @pytest.mark.next
-def test_numbers_on_the_command_line_are_numbers(
-    playbooks: Playbooks, keys: Keys, login: dict[str, Any], tmp_path: Path
-) -> None:
-    inventory = playbooks.inventory(
-        {"shop": {}},
-        **login,
-        backup_recipients=keys.recipients,
-        backup_locations=[{"name": "local", "type": "local", "path": str(tmp_path / "local")}],
-    )
-    numbers = {"min_copies": 0, "jobs": 2, "lock_timeout": 30, "login_port": login["backup_login_port"]}
-    given = [word for name, number in numbers.items() for word in ("-e", f"backup_{name}={number}")]
-    run = playbooks.run("mobul.backup.weekly", inventory, *given)
-    assert run.status == 0, run.output
-    assert len(list((tmp_path / "local").rglob("*.part2.dump.age"))) == 1
+def test_numbers_on_the_command_line_are_numbers(limited: Path) -> None:
+    assert len(list((limited / "local" / "shop").rglob("*.part2.dump.age"))) == 1
 
-    wrong = playbooks.run("mobul.backup.weekly", inventory, "-e", "backup_min_copies=two")
+    playbooks = Playbooks(limited)
+    wrong = playbooks.run(
+        *("mobul.backup.weekly", limited / "inventory.yml", "--limit", "shop", "-e", "backup_min_copies=two")
+    )
     assert wrong.status == 2
     assert "min_copies" in wrong.failure("shop")["msg"]
