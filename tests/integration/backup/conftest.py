@@ -25,8 +25,8 @@ def bench(tmp_path: Path, keys: Keys) -> Bench:
 
 @pytest.fixture(scope="session")
 def big_database(postgres17: PostgresServer) -> Iterator[str]:
-    """40 MB in three tables, for reading; more than fits between pg_dump and a location that stands still."""
+    """27 MB in three tables, for reading; more than fits between pg_dump and a location that stands still."""
     with postgres17.database() as name:
         for table in ("first", "second", "third"):
-            fill(postgres17, name, 14, table)
+            fill(postgres17, name, 9, table)
         yield name

@@ -42,7 +42,7 @@ def end_lock_session(server: PostgresServer, database: str) -> None:
     assert server.query(database, "SELECT pg_terminate_backend(%s, 5000)", [pid]) == [(True,)]
 
 
-@pytest.mark.parametrize(("position", "jobs"), [(IN_THE_SCHEMA, 1), (IN_THE_DATA, 3)])
+@pytest.mark.parametrize(("position", "jobs"), [(IN_THE_SCHEMA, 3), (IN_THE_DATA, 1)])
 def test_a_pg_dump_that_is_killed_fails_the_backup_and_leaves_nothing(
     postgres17: PostgresServer, big_database: str, bench: Bench, tmp_path: Path, position: int, jobs: int
 ) -> None:

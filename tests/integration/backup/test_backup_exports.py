@@ -6,6 +6,8 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -58,10 +60,40 @@ def unescape(value: str, known: dict[str, str]) -> str:
     return result
 
 
-def export(bench: Bench, server: PostgresServer, database: str, **options: Any) -> tuple[StoredSet, dict[str, Any]]:
-    stored = bench.stored(bench.backup(server, database, exports=[options]))
-    [artifact] = stored.artifacts("export")
-    return stored, artifact
+WHERE = "at >= '2026-11-24'::timestamptz - interval '90 days' -- the last 90 days"
+QUERY = "SELECT count(*) AS n, sum(price) AS total FROM public.audit WHERE who IS NULL"
+EXPORTS: dict[str, dict[str, Any]] = {
+    # Named like its table where it has no name.
+    "audit": {"table": "audit"},
+    "audit-gzip": {"name": "audit-gzip", "table": "audit", "compress": "gzip"},
+    "audit-none": {"name": "audit-none", "table": "audit", "compress": "none"},
+    "recent-audit": {"name": "recent-audit", "table": "audit", "columns": ["who", "id"], "where": WHERE},
+    "audit-json": {"name": "audit-json", "table": "audit", "format": "json", "columns": ["id", "who", "what"]},
+    "unknown": {"name": "unknown", "query": QUERY, "compress": "none"},
+    **{
+        f"{table}-{data_format}": {
+            "name": f"{table}-{data_format}",
+            "table": table,
+            "format": data_format,
+            "compress": "none",
+        }
+        for table, _rows in KINDS
+        for data_format in ("csv", "json")
+    },
+}
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A set with each of :data:`EXPORTS`, and the database that it is of."""
+
+    database: str
+    stored: StoredSet
+
+    def __getitem__(self, name: str) -> tuple[dict[str, Any], bytes]:
+        """What the manifest says of an export, and its bytes."""
+        [artifact] = [one for one in self.stored.artifacts("export") if one["name"].startswith(f"{name}_2")]
+        return artifact, self.stored.plain(artifact)
 
 
 @pytest.fixture(scope="module")
@@ -73,86 +105,67 @@ def exporting(postgres17: PostgresServer) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def of_every_kind(
-    postgres17: PostgresServer, exporting: str, keys: Keys, tmp_path_factory: pytest.TempPathFactory
-) -> StoredSet:
-    """A set with an export of each of :data:`KINDS` in each format."""
-    bench = Bench(tmp_path_factory.mktemp("kinds"), keys)
-    exports = [
-        {"name": f"{relation}-{data_format}", "table": relation, "format": data_format, "compress": "none"}
-        for relation, _rows in KINDS
-        for data_format in ("csv", "json")
-    ]
-    return bench.stored(bench.backup(postgres17, exporting, exports=exports))
+def exported(
+    postgres17: PostgresServer, exporting: str, keys: Keys, tmp_path_factory: pytest.TempPathFactory, age: Path
+) -> Exported:
+    """See :class:`Exported`."""
+    bench = Bench(tmp_path_factory.mktemp("exports"), keys)
+    report = bench.backup(postgres17, exporting, exports=list(EXPORTS.values()))
+    return Exported(exporting, bench.stored(report))
 
 
-@pytest.mark.usefixtures("age")
-@pytest.mark.parametrize(("compress", "suffix"), [("zstd", ".zst"), ("gzip", ".gz"), ("none", "")])
+@pytest.mark.parametrize(
+    ("name", "compress", "suffix"),
+    [("audit", "zstd", ".zst"), ("audit-gzip", "gzip", ".gz"), ("audit-none", "none", "")],
+)
 def test_a_whole_table_is_exported_under_each_compression(
-    postgres17: PostgresServer, exporting: str, bench: Bench, compress: str, suffix: str
+    postgres17: PostgresServer, exported: Exported, name: str, compress: str, suffix: str
 ) -> None:
-    stored, artifact = export(bench, postgres17, exporting, table="audit", compress=compress)
+    artifact, data = exported[name]
     assert artifact["name"].endswith(f".csv{suffix}.age")
-    assert artifact["name"].startswith("audit_")
     assert (artifact["compression"], artifact["format"]) == (compress, "csv")
     assert artifact["export"] == {
         "schema": "public", "table": "audit", "columns": None, "where": None, "query": None, "rows": 400,
     }  # fmt: skip
-    data = stored.plain(artifact)
     assert artifact["plain_size"] == len(data)
     header, *rows = from_csv(data)
     assert header == ["id", "at", "who", "what", "price"]
-    assert rows == as_text(postgres17, exporting, "SELECT * FROM audit")
+    assert rows == as_text(postgres17, exported.database, "SELECT * FROM audit")
     # NULL and the empty text are told apart.
     assert b",,{" not in data and b',,"{' in data and b',"","{' in data
 
 
-@pytest.mark.usefixtures("age")
-def test_columns_and_a_condition_select_what_is_exported(
-    postgres17: PostgresServer, exporting: str, bench: Bench
-) -> None:
-    where = "at >= '2026-11-24'::timestamptz - interval '90 days' -- the last 90 days"
-    stored, artifact = export(
-        bench, postgres17, exporting, name="recent-audit", table="audit", columns=["who", "id"], where=where
-    )
-    header, *rows = from_csv(stored.plain(artifact))
+def test_columns_and_a_condition_select_what_is_exported(postgres17: PostgresServer, exported: Exported) -> None:
+    artifact, data = exported["recent-audit"]
+    header, *rows = from_csv(data)
     assert header == ["who", "id"]
-    assert rows == as_text(postgres17, exporting, "SELECT who, id FROM audit WHERE id <= 90")
-    assert artifact["name"].startswith("recent-audit_")
+    assert rows == as_text(postgres17, exported.database, "SELECT who, id FROM audit WHERE id <= 90")
     assert artifact["export"]["columns"] == ["who", "id"]
-    assert (artifact["export"]["where"], artifact["export"]["rows"]) == (where, 90)
+    assert (artifact["export"]["where"], artifact["export"]["rows"]) == (WHERE, 90)
 
 
-@pytest.mark.usefixtures("age")
-def test_json_is_an_array_of_the_rows_as_the_server_writes_them(
-    postgres17: PostgresServer, exporting: str, bench: Bench
-) -> None:
-    stored, artifact = export(bench, postgres17, exporting, table="audit", format="json", columns=["id", "who", "what"])
+def test_json_is_an_array_of_the_rows_as_the_server_writes_them(postgres17: PostgresServer, exported: Exported) -> None:
+    artifact, data = exported["audit-json"]
     assert artifact["name"].endswith(".json.zst.age")
-    [[expected]] = postgres17.query(exporting, "SELECT json_agg(r) FROM (SELECT id, who, what FROM audit) AS r")
-    assert json.loads(stored.plain(artifact)) == expected
+    query = "SELECT json_agg(r) FROM (SELECT id, who, what FROM audit) AS r"
+    [[expected]] = postgres17.query(exported.database, query)
+    assert json.loads(data) == expected
     assert artifact["export"]["rows"] == len(expected) == 400
 
 
-@pytest.mark.usefixtures("age")
-def test_a_query_is_exported_under_its_name(postgres17: PostgresServer, exporting: str, bench: Bench) -> None:
-    query = "SELECT count(*) AS n, sum(price) AS total FROM public.audit WHERE who IS NULL"
-    stored, artifact = export(bench, postgres17, exporting, name="unknown", query=query, compress="none")
-    assert stored.plain(artifact) == b"n,total\n80,1620.00\n"
-    assert artifact["export"]["query"] == query
+def test_a_query_is_exported_under_its_name(exported: Exported) -> None:
+    artifact, data = exported["unknown"]
+    assert data == b"n,total\n80,1620.00\n"
+    assert artifact["export"]["query"] == QUERY
     assert artifact["export"]["table"] is None
 
 
-@pytest.mark.usefixtures("age")
 @pytest.mark.parametrize(("relation", "rows"), KINDS)
 @pytest.mark.parametrize("data_format", ["csv", "json"])
 def test_partitioned_tables_views_and_empty_tables_are_exported(
-    of_every_kind: StoredSet, relation: str, rows: int, data_format: str
+    exported: Exported, relation: str, rows: int, data_format: str
 ) -> None:
-    [artifact] = [
-        one for one in of_every_kind.artifacts("export") if one["name"].startswith(f"{relation}-{data_format}_")
-    ]
-    data = of_every_kind.plain(artifact)
+    artifact, data = exported[f"{relation}-{data_format}"]
     found = from_csv(data)[1:] if data_format == "csv" else json.loads(data)
     assert len(found) == artifact["export"]["rows"] == rows
 

@@ -162,7 +162,7 @@ def test_what_a_killed_run_left_is_removed_by_a_run_a_day_later_and_not_before(
     postgres17: PostgresServer, big_database: str, bench: Bench, tmp_path: Path, rclone_config: RcloneRemote
 ) -> None:
     locations = [bench.location(), rclone_config.location("Backups")]
-    with FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=12 * MIB) as programs:
+    with FakePrograms(tmp_path / "fake", postgres17.bin_dir, hold_after=6 * MIB) as programs:
         options = bench.options(
             postgres17, big_database, locations=locations, compress="none", jobs=3, pg_bin_dir=programs
         )

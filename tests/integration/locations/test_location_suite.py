@@ -15,6 +15,9 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.locations.base 
 from support.location_backends.backend import Backend
 from support.threads import run_at_once
 
+# Each promise on some of the kinds of location in a run, on others in the next.
+pytestmark = pytest.mark.sampled(4)
+
 MIB = 1024 * 1024
 SIZES = (0, 1, 65535, 100 * 1024, MIB, 5 * MIB, 17 * MIB + 12345)
 
@@ -93,7 +96,7 @@ def test_a_missing_root_is_never_an_empty_location(backend: Backend) -> None:
         location.close()
 
 
-@pytest.mark.sampled(21)
+@pytest.mark.sampled(17)
 @pytest.mark.parametrize("size", SIZES)
 def test_an_object_comes_back_as_it_was_written(location: Location, folder: str, size: int) -> None:
     data = payload(size)
@@ -430,6 +433,7 @@ def test_an_option_that_the_type_does_not_have_is_named(backend: Backend) -> Non
     assert "secret-value" not in str(error.value)
 
 
+@pytest.mark.sampled(17)
 @pytest.mark.parametrize("name", ["", "a/b", "..", None, 5, "x" * 64, "-x"])
 def test_a_name_that_cannot_be_one_is_refused(backend: Backend, name: object) -> None:
     with pytest.raises(ConfigError):

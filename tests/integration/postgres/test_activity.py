@@ -85,6 +85,7 @@ def told(session: Connection, wanted: str) -> str:
     return found[0]
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("statement", CASES, ids=lambda statement: statement[:12])
 def test_what_a_statement_does_is_told_with_how_far_it_is_and_never_its_values(
     session: Connection, worker: Connection, statement: str

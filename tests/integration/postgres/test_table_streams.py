@@ -58,6 +58,7 @@ def exported_rows(options: ConnectionOptions, session: Connection, **what: Any) 
     return rows
 
 
+@pytest.mark.sampled(1)
 def test_csv_has_a_header_and_tells_null_from_empty(options: ConnectionOptions, session: Connection) -> None:
     execute(session, "CREATE TABLE t (i int, \"T,x\" text); INSERT INTO t VALUES (1, NULL), (2, ''), (3, E'a\"b\\n,c')")
     text, rows = export(options, session, table="t")
@@ -158,6 +159,7 @@ def test_large_results_come_in_pieces(options17: ConnectionOptions, session17: C
     assert [row["i"] for row in json.loads(b"".join(pieces))] == list(range(1, 20001))
 
 
+@pytest.mark.sampled(1)
 def test_partitions_belong_to_an_export_and_children_do_not(options: ConnectionOptions, session: Connection) -> None:
     execute(session, "CREATE TABLE p (i int) PARTITION BY LIST (i); CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1)")
     execute(session, "CREATE TABLE c (i int); CREATE TABLE d () INHERITS (c); CREATE VIEW v AS SELECT 1 AS i")
@@ -224,6 +226,7 @@ BAD_CONDITIONS = [
 ]
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("data_format", ["csv", "json"])
 def test_what_is_not_one_reading_statement_is_refused_before_anything_runs(
     session: Connection, data_format: str
@@ -239,6 +242,7 @@ def test_what_is_not_one_reading_statement_is_refused_before_anything_runs(
     assert session.info.transaction_status == 0
 
 
+@pytest.mark.sampled(1)
 def test_a_function_that_writes_cannot(options: ConnectionOptions, session: Connection) -> None:
     execute(session, "CREATE TABLE t (i int); INSERT INTO t VALUES (1); CREATE SEQUENCE s")
     execute(session, "CREATE FUNCTION w() RETURNS int LANGUAGE sql AS 'DELETE FROM public.t; SELECT 1'")
@@ -270,6 +274,7 @@ def test_bad_input_is_explained(session17: Connection, what: dict[str, Any], mes
     assert message in caught.value.message and hint in (caught.value.hint or "")
 
 
+@pytest.mark.sampled(1)
 def test_a_partial_view_of_a_table_is_refused(
     options: ConnectionOptions, session: Connection, make_role: Callable[..., ConnectionOptions]
 ) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from ansible_collections.mobul.backup.plugins.module_utils._core.errors import LocationError
 from ansible_collections.mobul.backup.plugins.module_utils._core.locations import open_location
-from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3 import client
+from ansible_collections.mobul.backup.plugins.module_utils._core.locations.s3 import client, multipart
 from support.lab import MotoServer, S3Server, free_port, wait_until
 from support.s3_proxy import (
     ChecksumStore,
@@ -264,7 +264,8 @@ def test_an_object_replaced_while_it_is_read_is_not_spliced(place: Place) -> Non
         list(reader)
 
 
-def test_giving_up_ends_soon_though_parts_are_under_way(place: Place) -> None:
+def test_giving_up_ends_soon_though_parts_are_under_way(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(multipart, "_ABORT_SECONDS", 0.1)
     with held() as action:
         place.proxy.inject("UploadPart", action)
         writer = place.location.writer("set/object")

@@ -17,7 +17,7 @@ from support.s3_proxy import Forward, Reply, Request, S3Proxy, error, flip_bit
 from .conftest import MIB, Place, payload
 
 SMALL = payload(70_000, seed=5)
-LARGE = payload(12 * MIB + 3, seed=6)
+LARGE = payload(8 * MIB + 3, seed=6)
 DEFAULTS: dict[str, Any] = {
     "object": None,
     "if_exists": "verify",
@@ -108,7 +108,8 @@ def test_check_apply_apply_again(place: Place, upload: Upload, src: Path, data: 
 
 
 @pytest.mark.parametrize(("given", "key"), [("a/b", "a/b"), ("a/", "a/report.bin"), (None, "report.bin")])
-def test_the_object_gets_its_name(place: Place, upload: Upload, given: str | None, key: str) -> None:
+def test_the_object_gets_its_name(place: Place, upload: Upload, src: Path, given: str | None, key: str) -> None:
+    src.write_bytes(SMALL)
     assert upload(object=given)["object"]["key"] == key
     assert set(place.stored()) == {key}
 
