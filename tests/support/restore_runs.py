@@ -17,6 +17,7 @@ from .backup_bench import ENVIRONMENT, Bench
 from .module_parameters import parameters
 from .module_runs import start_module
 from .postgres import PostgresServer
+from .programs import wait_until
 
 SHOP = """
 CREATE TABLE orders (id int PRIMARY KEY, paid text);
@@ -74,6 +75,13 @@ def databases(server: PostgresServer, name: str) -> set[str]:
     """The databases that are *name* or another version of it."""
     rows = server.query("postgres", "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [name])
     return {row[0] for row in rows}
+
+
+def rename(server: PostgresServer, name: str, other: str) -> None:
+    """Give a database another name as soon as the sessions that were in it have ended."""
+    sessions = "SELECT pid FROM pg_stat_activity WHERE datname = %s"
+    wait_until(lambda: not server.query("postgres", sessions, [name]), what=f"the sessions in {name} to end")
+    server.query("postgres", f"ALTER DATABASE {name} RENAME TO {other}")
 
 
 def drop_versions(server: PostgresServer, name: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from .postgres import PostgresServer
 from .programs import PROJECT
-from .restore_runs import databases
+from .restore_runs import databases, rename
 
 PAGE = (PROJECT / "docs" / "rights.md").read_text()
 _BLOCK = re.compile(r"```sql\n(.*?)```", re.DOTALL)
@@ -95,11 +95,11 @@ class Shop:
     @contextmanager
     def set_aside(self) -> Iterator[None]:
         """Within the block the database has the name of :attr:`template`."""
-        self.server.query("postgres", f"ALTER DATABASE {self.database} RENAME TO {self.template}")
+        rename(self.server, self.database, self.template)
         try:
             yield
         finally:
-            self.server.query("postgres", f"ALTER DATABASE {self.template} RENAME TO {self.database}")
+            rename(self.server, self.template, self.database)
 
     @contextmanager
     def copied(self) -> Iterator[Shop]:

@@ -12,7 +12,7 @@ import pytest
 from support.backup_bench import Bench, Keys
 from support.lab import PostgresServer
 from support.restore_fixtures import bench, keys
-from support.restore_runs import SHOP, RestoreBench, versions_of
+from support.restore_runs import SHOP, RestoreBench, rename, versions_of
 
 __all__ = ["bench", "keys", "shop"]
 
@@ -50,7 +50,7 @@ def stored(
     try:
         postgres17.query(name, statements)
         report = bench.backup(postgres17, name)
-        postgres17.query("postgres", f"ALTER DATABASE {name} RENAME TO {template}")
+        rename(postgres17, name, template)
         yield Stored(name, template, bench.bench.root, report)
     finally:
         postgres17.drop_database(template)
