@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -92,25 +93,24 @@ def test_each_database_of_an_incident_ends_at_its_own_step_and_the_team_hears_of
             verify_target="server",
             backup_locations=[{"name": "a", "type": "local", "path": str(tmp_path / "a")}],
         )
-        with playbooks.start(
-            "mobul.backup.post_incident",
-            inventory,
-            MOBUL_INCIDENT_REFERENCE="INC-1",
-            MOBUL_INCIDENT_DETAILS="what {{ lookup('pipe', 'touch pwned') }} happened",
-            MOBUL_INCIDENT_HOLD_UNTIL="2099-01-31",
-            MOBUL_PROCEDURE_RESULT_PATH=str(tmp_path / "results"),
-            ANSIBLE_FORKS="6",
-        ) as run:
-            programs.wait_until_held(unless=lambda: run.poll() is not None)
+        given = {
+            "MOBUL_INCIDENT_REFERENCE": "INC-1",
+            "MOBUL_INCIDENT_DETAILS": "what {{ lookup('pipe', 'touch pwned') }} happened",
+            "MOBUL_INCIDENT_HOLD_UNTIL": "2099-01-31",
+            "MOBUL_PROCEDURE_RESULT_PATH": str(tmp_path / "results"),
+            "ANSIBLE_FORKS": "6",
+        }
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            future = pool.submit(playbooks.run, "mobul.backup.post_incident", inventory, **given)
+            programs.wait_until_held(unless=future.done)
             end_session(ssh_server)
-            output = run.communicate()[0]
-        print(output)
+            run = future.result()
         programs.wait_until_gone()
         query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
         wait_until(lambda: postgres17.query("postgres", query) == [(0,)], what="the lock")
         posts = sorted(post["text"] for post in desk.services.posts)
 
-    assert run.returncode == 2
+    assert run.status == 2
     told = {host: document(tmp_path / "results" / f"post_incident_{host}.json") for host in hosts}
     assert {host for host, one in told.items() if one["verdict"] == "go"} == {"good"}
     failed = {
