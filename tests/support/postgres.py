@@ -28,6 +28,8 @@ _SETTINGS = {
     "synchronous_commit": "off",
     # It would look after databases that are gone a second later.
     "autovacuum": "off",
+    # To compile a query costs more than to run it on tables this small.
+    "jit": "off",
     "shared_buffers": "64MB",
     "max_wal_size": "4GB",
     "max_prepared_transactions": "2",
