@@ -38,6 +38,9 @@ def play(
     program = Path(sys.executable).with_name("ansible-playbook")
     argv = [str(program), "-i", "localhost,", "-c", "local", "-vvv", "--diff", "-e", f"@{extra}", str(playbook)]
     environment = {**Playbooks(directory).environment, "HOME": str(directory)}
+    if meanwhile is not None:
+        # What is looked at are processes.
+        environment[warm_playbooks.MODULES_VARIABLE] = ""
     with ThreadPoolExecutor(max_workers=1) as pool:
         run = pool.submit(warm_playbooks.run, argv, directory=directory, given=environment)
         while meanwhile is not None and not run.done():

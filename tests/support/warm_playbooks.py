@@ -21,6 +21,9 @@ from . import packed_modules, workspace
 from .programs import LabError
 
 _SERVER = Path(__file__).with_name("warm_server.py")
+_MODULES = Path(__file__).with_name("module_server.py")
+MODULES_VARIABLE = "MOBUL_LAB_MODULES"
+"""Names the socket of what forks modules; a run that has it empty starts each as a process of its own."""
 _READ_AGAIN = {"HOME", "FORKS", "PIPELINING", "REMOTE_TMP", "SHOW_CUSTOM_STATS", "STRATEGY"}
 """Settings whose value Ansible looks up where it is used."""
 
@@ -46,13 +49,15 @@ def run(argv: Sequence[str], *, directory: Path, given: Mapping[str, str]) -> su
     """Like :func:`subprocess.run` of ansible-playbook with *argv*, whose output is kept."""
     mask = os.umask(0o022)
     os.umask(mask)
-    order = {"argv": list(argv), "directory": str(directory), "environment": dict(given), "umask": mask}
+    server = _server()
+    variables = {MODULES_VARIABLE: str(_module_server()), **given}
+    order = {"argv": list(argv), "directory": str(directory), "environment": variables, "umask": mask}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
                 files = [theirs.fileno(), out.fileno(), errors.fileno()]
-                socket.send_fds(_server(), [json.dumps(order).encode()], files)
+                socket.send_fds(server, [json.dumps(order).encode()], files)
             status = ours.recv(16)
         if not status:
             raise LabError(f"no fork of ansible-playbook tells how it ended: {list(argv)}")
@@ -80,3 +85,20 @@ def _server() -> socket.socket:
             start_new_session=True,
         )
     return ours
+
+
+@functools.cache
+def _module_server() -> Path:
+    """The socket on which modules are ordered; the server ends with us."""
+    path = workspace.new_directory("modules") / "socket"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        subprocess.Popen(
+            [sys.executable, _MODULES, str(listener.fileno())],
+            pass_fds=[listener.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    return path

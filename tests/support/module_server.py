@@ -1,0 +1,131 @@
+"""Forks the modules of warm runs of ansible-playbook: has imported what they import, and waits.
+
+usage: python module_server.py SOCKET, which is the number of a file that listens; it ends when its parent does.
+
+What Ansible sends is run as it is, packed. Of Ansible and of the collection only that is there already which is in the
+archive, too: what somebody forgot to pack is not found.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import sys
+import threading
+import traceback
+import zipfile
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from support.processes import die_with_parent
+
+_LONGEST_ORDER = 1 << 20
+_MODULES = Path(__file__).parents[2] / "plugins" / "modules"
+_PACKAGE = "ansible_collections.mobul.backup.plugins.modules"
+_PACKED = ("ansible", "ansible_collections")
+"""The packages that come with a module."""
+
+
+def import_all() -> None:
+    """Import what modules import at their beginning, and the libraries that they import where these are used."""
+    for name in sorted(path.stem for path in _MODULES.glob("*.py")):
+        importlib.import_module(f"{_PACKAGE}.{name}")
+    importlib.import_module("ansible.module_utils._internal._ansiballz._loader")
+    for name in ("botocore.session", "botocore.signers", "botocore.handlers", "psycopg2", "zstandard"):
+        importlib.import_module(name)
+
+
+def keep_what_is_packed(archive: str) -> None:
+    """Forget what is not in a module's archive, and have what is missing looked for there alone."""
+    with zipfile.ZipFile(archive) as file:
+        names = set(file.namelist())
+    loaded = dict(sys.modules)
+    for name, module in loaded.items():
+        if name.partition(".")[0] not in _PACKED:
+            continue
+        path = name.replace(".", "/")
+        if f"{path}/__init__.py" in names:
+            module.__path__ = [f"{archive}/{path}"]
+        elif f"{path}.py" not in names or name.startswith(f"{_PACKAGE}."):
+            parent, _, leaf = name.rpartition(".")
+            if parent:
+                vars(loaded[parent]).pop(leaf, None)
+            del sys.modules[name]
+
+
+def serve(listener: socket.socket) -> None:
+    """Fork for each connection, until the parent is gone."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    while True:
+        connection, _address = listener.accept()
+        with connection:
+            if os.fork() == 0:
+                listener.close()
+                _watch(connection)
+
+
+def _watch(connection: socket.socket) -> None:
+    """Carry out the order of a connection in another fork, and answer with its status."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    text, files, _flags, _address = socket.recv_fds(connection, _LONGEST_ORDER, 2)
+    pid = os.fork()
+    if pid == 0:
+        connection.close()
+        _run(json.loads(text), files)
+    for file in files:
+        os.close(file)
+    _pid, status = os.waitpid(pid, 0)
+    connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+    os._exit(0)
+
+
+def _run(order: dict[str, Any], files: list[int]) -> None:
+    """Become what a new process of Python would be, and end as one."""
+    status: Any = 1
+    try:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        os.umask(order["umask"])
+        os.chdir(order["directory"])
+        os.environ.clear()
+        os.environ.update(order["environment"])
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        for number, file in enumerate((nothing, *files)):
+            os.dup2(file, number)
+            os.close(file)
+        sys.argv = [order["path"]]
+        sys.path[0] = os.path.dirname(order["path"])
+        loader = importlib.import_module("ansible.module_utils._internal._ansiballz._loader")
+        run_module = loader.run_module
+
+        def run_packed(**options: Any) -> None:
+            keep_what_is_packed(options["modlib_path"])
+            run_module(**options)
+
+        loader.run_module = run_packed
+        runpy.run_path(order["path"], run_name="__main__")
+        status = 0
+    except SystemExit as end:
+        status = end.code or 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        threading._shutdown()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status if isinstance(status, int) else 1)
+
+
+if __name__ == "__main__":
+    die_with_parent(os.getppid())()
+    import_all()
+    gc.collect()
+    gc.freeze()
+    serve(socket.socket(fileno=int(sys.argv[1])))
