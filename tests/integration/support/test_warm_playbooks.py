@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from support import warm_playbooks
 from support.playbooks import Playbooks
+from support.programs import PROJECT
 
 PLAYBOOK = """
 - hosts: all
@@ -50,3 +51,31 @@ def test_what_is_settled_by_imports_needs_a_process(tmp_path: Path, name: str) -
     environment = Playbooks(tmp_path).environment
     assert warm_playbooks.suits(environment)
     assert not warm_playbooks.suits({**environment, name: "another"})
+
+
+FORGOTTEN = """
+import importlib, sys, zipfile
+from support import module_server
+
+package = "ansible_collections.mobul.backup.plugins.module_utils._core"
+parts = package.split(".")
+with zipfile.ZipFile(sys.argv[1], "w") as archive:
+    for number in range(len(parts)):
+        archive.writestr("/".join([*parts[: number + 1], "__init__.py"]), "")
+    archive.writestr("/".join([*parts, "texts.py"]), "")
+module_server.import_all()
+texts = sys.modules[f"{package}.texts"]
+module_server.keep_what_is_packed(sys.argv[1])
+assert importlib.import_module(f"{package}.texts") is texts
+try:
+    importlib.import_module(f"{package}.errors")
+except ModuleNotFoundError:
+    print("not found")
+"""
+
+
+def test_a_fork_of_a_module_does_not_find_what_is_not_packed_with_it(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "tests")}
+    argv = [sys.executable, "-c", FORGOTTEN, str(tmp_path / "packed.zip")]
+    result = subprocess.run(argv, capture_output=True, text=True, env=environment)
+    assert result.stdout == "not found\n", result.stderr
