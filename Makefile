@@ -11,9 +11,9 @@ unexport PYTHONDONTWRITEBYTECODE
 # Arguments for pytest: make test TESTS=tests/unit PYTEST_ARGS="-k age -x"
 TESTS :=
 PYTEST_ARGS :=
-# Who has nothing left takes over from the other one: by default one worker is given the first eighth for good, in which
-# are the tests that take long.
-SPREAD := -n 2 --dist worksteal
+# One worker more than two cores, as some tests wait. Who has nothing left takes over from the others: by default one worker
+# is given the first eighth for good, in which are the tests that take long.
+SPREAD := -n 3 --dist worksteal
 # Part of the reference database that make bench works on: 1 is 1.4 GB.
 SCALE := 1
 
