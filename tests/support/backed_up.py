@@ -12,6 +12,7 @@ from ansible_collections.mobul.backup.plugins.module_utils._core.postgres.counti
 
 from .backup_bench import Bench
 from .postgres import PostgresServer
+from .restore_runs import rename
 from .stored_sets import contents_of
 from .table_restores import schema_of
 
@@ -53,7 +54,7 @@ def backed_up(server: PostgresServer, bench: Bench, statements: str, **options: 
         server.psql(name, statements)
         bench.backup(server, name, **options)
         made = BackedUp(server, name, bench, schema_of(server, name), contents_of(server, name))
-        server.query("postgres", f"ALTER DATABASE {name} RENAME TO {_kept(name)}")
+        rename(server, name, _kept(name))
         yield made
     finally:
         server.drop_database(name)

@@ -7,6 +7,7 @@ takes ten times the examples, all steps and all cases. A run shows its seed at t
 
 from __future__ import annotations
 
+import hashlib
 import os
 import random
 import secrets
@@ -38,8 +39,9 @@ def is_long() -> bool:
 def some(steps: Sequence[Step], count: int, *, always: Sequence[Step] = ()) -> list[Step]:
     """Those of *always* and *count* of the others, in their order; in a long run all of *steps*."""
     others = [step for step in steps if step not in always]
-    # A generator of its own: the same steps whatever was run before.
-    chosen = others if is_long() else random.Random(SEED).sample(others, min(count, len(others)))
+    # A generator of its own: the same steps whatever was run before, and others in another test.
+    generator = random.Random(f"{SEED} {os.environ.get('PYTEST_CURRENT_TEST', '').rpartition(' ')[0]}")
+    chosen = others if is_long() else generator.sample(others, min(count, len(others)))
     taken = [step for step in steps if step in always or step in chosen]
     print(f"MOBUL_SEED={SEED}: {len(taken)} of {len(steps)} steps: {taken}")
     return taken
@@ -54,7 +56,24 @@ def left_out(items: Sequence[pytest.Item]) -> list[pytest.Item]:
         if item.get_closest_marker("sampled"):
             cases[item.nodeid.partition("[")[0]].append(item)
     others: list[pytest.Item] = []
-    for name, group in cases.items():
+    for group in cases.values():
         (count,) = next(group[0].iter_markers("sampled")).args
-        others += random.Random(f"{SEED} {name}").sample(group, max(0, len(group) - count))
+        # By their names, not by their places: with another selection the same cases come first.
+        group.sort(key=lambda item: hashlib.sha256(f"{SEED} {item.nodeid}".encode()).digest())
+        seen: set[tuple[str, object]] = set()
+        for _ in range(min(count, len(group))):
+            taken = max(group, key=lambda item: len(_values(item) - seen))
+            seen |= _values(taken)
+            group.remove(taken)
+        others += group
     return others
+
+
+def _values(item: pytest.Item) -> set[tuple[str, object]]:
+    """What a case is an example of: each of its parameters' values, and the kind that a value's first word names.
+
+    With as many cases as a parameter has values each value is tried, whatever the others are.
+    """
+    case = item.callspec  # type: ignore[attr-defined]
+    words = {(name, value.split(" ")[0]) for name, value in case.params.items() if isinstance(value, str)}
+    return {*case.indices.items(), *words}

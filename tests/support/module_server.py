@@ -1,6 +1,6 @@
 """Forks the modules of warm runs of ansible-playbook: has imported what they import, and waits.
 
-usage: python module_server.py SOCKET, which is the number of a file that listens; it ends when its parent does.
+usage: python module_server.py LISTENER LIFE, the numbers of two sockets; it ends when the other side of LIFE is closed.
 
 What Ansible sends is run as it is, packed. Of Ansible and of the collection only that is there already which is in the
 archive, too: what somebody forgot to pack is not found.
@@ -14,6 +14,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import signal
 import socket
 import sys
@@ -60,14 +61,20 @@ def keep_what_is_packed(archive: str) -> None:
             del sys.modules[name]
 
 
-def serve(listener: socket.socket) -> None:
-    """Fork for each connection, until the parent is gone."""
+def serve(listener: socket.socket, life: socket.socket) -> None:
+    """Fork for each connection, until *life* ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    server = os.getpid()
     while True:
+        ready, _, _ = select.select([listener, life], [], [])
+        if life in ready:
+            return
         connection, _address = listener.accept()
         with connection:
             if os.fork() == 0:
                 listener.close()
+                life.close()
+                die_with_parent(server)()
                 _watch(connection)
 
 
@@ -75,8 +82,10 @@ def _watch(connection: socket.socket) -> None:
     """Carry out the order of a connection in another fork, and answer with its status."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     text, files, _flags, _address = socket.recv_fds(connection, _LONGEST_ORDER, 2)
+    watcher = os.getpid()
     pid = os.fork()
     if pid == 0:
+        die_with_parent(watcher)()
         connection.close()
         _run(json.loads(text), files)
     for file in files:
@@ -124,8 +133,7 @@ def _run(order: dict[str, Any], files: list[int]) -> None:
 
 
 if __name__ == "__main__":
-    die_with_parent(os.getppid())()
     import_all()
     gc.collect()
     gc.freeze()
-    serve(socket.socket(fileno=int(sys.argv[1])))
+    serve(*(socket.socket(fileno=int(number)) for number in sys.argv[1:]))

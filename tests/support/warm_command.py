@@ -10,6 +10,7 @@ import json
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -58,7 +59,12 @@ def _serve(orders: socket.socket) -> None:
         except OSError:
             return
         with client, contextlib.suppress(ConnectionError):
-            client.sendall(json.dumps(_answer(json.loads(_received(client)))).encode())
+            try:
+                answer = _answer(json.loads(_received(client)))
+            except Exception:
+                # The next command is to be answered, whatever this one was.
+                answer = 125, "", traceback.format_exc()
+            client.sendall(json.dumps(answer).encode())
 
 
 def _received(client: socket.socket) -> bytes:

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -24,6 +25,9 @@ _SERVER = Path(__file__).with_name("warm_server.py")
 _MODULES = Path(__file__).with_name("module_server.py")
 MODULES_VARIABLE = "MOBUL_LAB_MODULES"
 """Names the socket of what forks modules; a run that has it empty starts each as a process of its own."""
+_LIVES: list[socket.socket] = []
+"""What servers see the end of when we end."""
+_STARTING = threading.Lock()
 _READ_AGAIN = {"HOME", "FORKS", "PIPELINING", "REMOTE_TMP", "SHOW_CUSTOM_STATS", "STRATEGY"}
 """Settings whose value Ansible looks up where it is used."""
 
@@ -49,8 +53,9 @@ def run(argv: Sequence[str], *, directory: Path, given: Mapping[str, str]) -> su
     """Like :func:`subprocess.run` of ansible-playbook with *argv*, whose output is kept."""
     mask = os.umask(0o022)
     os.umask(mask)
-    server = _server()
-    variables = {MODULES_VARIABLE: str(_module_server()), **given}
+    with _STARTING:
+        server, modules = _server(), _module_server()
+    variables = {MODULES_VARIABLE: str(modules), **given}
     order = {"argv": list(argv), "directory": str(directory), "environment": variables, "umask": mask}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         ours, theirs = socket.socketpair()
@@ -89,16 +94,19 @@ def _server() -> socket.socket:
 
 @functools.cache
 def _module_server() -> Path:
-    """The socket on which modules are ordered; the server ends with us."""
+    """The socket on which modules are ordered; the server ends with us, as our side of a second one is closed then."""
     path = workspace.new_directory("modules") / "socket"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+    ours, theirs = socket.socketpair()
+    with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
         listener.bind(str(path))
         listener.listen()
+        files = [listener.fileno(), theirs.fileno()]
         subprocess.Popen(
-            [sys.executable, _MODULES, str(listener.fileno())],
-            pass_fds=[listener.fileno()],
+            [sys.executable, _MODULES, *map(str, files)],
+            pass_fds=files,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
+    _LIVES.append(ours)
     return path

@@ -14,7 +14,7 @@ import re
 import signal
 import socket
 import sys
-import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -73,8 +73,9 @@ def import_collections() -> None:
 def fork_modules() -> None:
     """Have modules on this machine run by forks, which :mod:`support.module_server` makes, and nothing else."""
     start = local.Connection.exec_command
+    # A variable of another's may be one that works at the start of a process only.
     python = re.escape(sys.executable)
-    packed = re.compile(rf"/bin/sh -c '((?:\w+=[\w./-]* )*){python} (/[\w./-]+/AnsiballZ_\w+\.py) && sleep 0'")
+    packed = re.compile(rf"/bin/sh -c '((?:MOBUL_\w+=[\w./-]* )*){python} (/[\w./-]+/AnsiballZ_\w+\.py) && sleep 0'")
 
     def exec_command(self: Any, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> Any:
         address = os.environ.get("MOBUL_LAB_MODULES")
@@ -93,26 +94,34 @@ def _run_module(address: str, path: str, environment: dict[str, str]) -> tuple[i
     mask = os.umask(0o022)
     os.umask(mask)
     order = {"path": path, "directory": os.getcwd(), "environment": environment, "umask": mask}
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
-            connection.connect(address)
-            socket.send_fds(connection, [json.dumps(order).encode()], [out.fileno(), errors.fileno()])
-            status = int(connection.recv(16))
-        texts = []
-        for file in (out, errors):
-            file.seek(0)
-            texts.append(file.read())
+    # Pipes, as Ansible's own: what a child of the module keeps open is waited for.
+    (out, outs_end), (errors, errors_end) = os.pipe(), os.pipe()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
+        connection.connect(address)
+        socket.send_fds(connection, [json.dumps(order).encode()], [outs_end, errors_end])
+        os.close(outs_end)
+        os.close(errors_end)
+        with ThreadPoolExecutor(max_workers=2) as pool:
+            texts = list(pool.map(_read, (out, errors)))
+        status = int(connection.recv(16))
     return status, texts[0], texts[1]
+
+
+def _read(file: int) -> bytes:
+    with open(file, "rb") as stream:
+        return stream.read()
 
 
 def serve(orders: socket.socket) -> None:
     """Fork for each order of the socket, until it is closed."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    server = os.getpid()
     while True:
         text, files, _flags, _address = socket.recv_fds(orders, _LONGEST_ORDER, 3)
         if not text:
             return
         if os.fork() == 0:
+            die_with_parent(server)()
             orders.close()
             _watch(json.loads(text), files)
         for file in files:

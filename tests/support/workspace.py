@@ -31,9 +31,9 @@ def root() -> Path:
     """The run's directory; any user may pass through it, nobody else may list it."""
     if named := os.environ.get(VARIABLE):
         return Path(named)
-    place = _place()
-    _remove_abandoned(place)
-    path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=place))
+    for place in (_MEMORY, Path(tempfile.gettempdir())):
+        _remove_abandoned(place)
+    path = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=_place()))
     path.chmod(0o711)
     lock = os.open(path / _ALIVE, os.O_RDWR | os.O_CREAT, 0o600)
     fcntl.flock(lock, fcntl.LOCK_EX)
@@ -85,9 +85,13 @@ def _place() -> Path:
 
 
 def _available_memory() -> int:
-    """Bytes that may be used before the machine has to swap: proc(5)."""
+    """Bytes that may be used before the machine has to swap, and a container has its limit: proc(5), cgroups(7)."""
     match = re.search(r"^MemAvailable: +(\d+) kB", Path("/proc/meminfo").read_text(), re.MULTILINE)
-    return int(match[1]) << 10 if match else 0
+    rooms = [int(match[1]) << 10 if match else 0]
+    for limit in ("memory.max", "memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError):
+            rooms.append(int(Path("/sys/fs/cgroup", limit).read_text()))
+    return min(rooms)
 
 
 def _remove_abandoned(place: Path) -> None:

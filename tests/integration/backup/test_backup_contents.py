@@ -186,7 +186,8 @@ def test_thousands_of_tables_need_no_more_locks_and_memory_than_pg_dump_itself(
 ) -> None:
     [[locks]] = postgres17.query(database, "SELECT current_setting('max_locks_per_transaction')::int")
     assert locks == 64
-    # Two sessions with a lock on each of them would fill the server's table of locks.
+    # Two sessions with a lock on each of ten thousand would fill the table of locks; of fewer that is looked at
+    # where the locks are taken (test_held_tables.py, test_fingerprints.py).
     tables = 10_000 if is_long() else 4_000
     for first in range(1, tables, 1000):
         postgres17.query(

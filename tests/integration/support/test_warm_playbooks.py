@@ -53,6 +53,33 @@ def test_what_is_settled_by_imports_needs_a_process(tmp_path: Path, name: str) -
     assert not warm_playbooks.suits({**environment, name: "another"})
 
 
+MODULE = """
+- hosts: all
+  gather_facts: false
+  tasks:
+    - command: sh -c 'umask; pwd; echo $GIVEN; tr "\\0" " " </proc/$PPID/cmdline'
+      register: seen
+    - debug: msg="{{ seen.stdout_lines }}"
+"""
+
+
+def test_a_fork_of_a_module_is_where_a_process_of_its_own_would_be(tmp_path: Path) -> None:
+    playbooks = Playbooks(tmp_path)
+    path = tmp_path / "playbook.yml"
+    path.write_text(MODULE)
+    inventory = playbooks.inventory({"here": {}})
+    mask = os.umask(0o027)
+    try:
+        fork = playbooks.run(path, inventory, GIVEN="as given")
+        process = playbooks.run(path, inventory, GIVEN="as given", **{warm_playbooks.MODULES_VARIABLE: ""})
+    finally:
+        os.umask(mask)
+    [of_fork, of_process] = (run.output.partition('"msg": ')[2].partition("]")[0].split(",") for run in (fork, process))
+    assert of_fork[:3] == of_process[:3]
+    assert "0027" in of_fork[0] and "as given" in of_fork[2]
+    assert "module_server.py" in of_fork[3] and "AnsiballZ_command" in of_process[3]
+
+
 FORGOTTEN = """
 import importlib, sys, zipfile
 from support import module_server

@@ -69,7 +69,7 @@ def test_no_row_is_ever_in_a_file_of_the_restore(bench: RestoreBench, postgres17
                     contents = list(open_files(process.pid))
                     looked += len(contents)
                     assert not [one for one in contents if MARKER in one], (strategy, parts)
-                    time.sleep(0.05)
+                    time.sleep(0.005)
                 output, _errors = process.communicate()
                 assert not json.loads(output).get("failed"), output
                 assert looked, (strategy, parts)
