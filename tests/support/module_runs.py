@@ -23,6 +23,7 @@ from typing import Any
 from .processes import die_with_parent
 from .programs import PROJECT, LabError
 
+_STREAMS = ("stdout", "stderr")
 _PACKAGE = "ansible_collections.mobul.backup.plugins.modules"
 
 DRIVER = """\
@@ -62,6 +63,9 @@ class ForkedModule:
 
     def __init__(self, name: str, options: Mapping[str, Any]) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="module-")
+        for stream in _STREAMS:
+            # It may be killed before it has opened them.
+            Path(self._directory.name, stream).touch()
         arguments = (name, json.dumps(dict(options)), self._directory.name)
         self._process = _forks().Process(target=_run, args=arguments, daemon=True)
         self._process.start()
@@ -81,7 +85,7 @@ class ForkedModule:
             self.kill()
             raise LabError(f"the module has not ended within {timeout:g} s")
         with self._directory as place:
-            stdout, stderr = (Path(place, name).read_text() for name in ("stdout", "stderr"))
+            stdout, stderr = (Path(place, name).read_text() for name in _STREAMS)
         return stdout, stderr
 
 
@@ -112,7 +116,7 @@ def _run(name: str, options: str, directory: str) -> None:
     from ansible.module_utils import basic
 
     die_with_parent(os.getppid())()
-    for number, stream in ((1, "stdout"), (2, "stderr")):
+    for number, stream in enumerate(_STREAMS, start=1):
         with open(os.path.join(directory, stream), "wb") as file:
             os.dup2(file.fileno(), number)
     basic.has_journal = False
