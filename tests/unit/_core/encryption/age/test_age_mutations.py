@@ -193,9 +193,8 @@ class Damaged:
 
 
 @st.composite
-def damaged_files(draw: st.DrawFn) -> Damaged:
+def damaged_files(draw: st.DrawFn, mutate: Callable[[st.DrawFn, Sample], bytes]) -> Damaged:
     sample = draw(st.sampled_from(SAMPLES))
-    mutate = draw(st.sampled_from([mutate for mutate, weight in MUTATIONS.items() for _ in range(weight)]))
     data = mutate(draw, sample)
     # What changed nothing (a chunk swapped with itself, say) or made another good file whole is no damage.
     assume(all(data != sample.data for sample in SAMPLES))
@@ -230,25 +229,25 @@ def test_thousands_of_mutations_all_fail_without_a_byte_of_false_plaintext(
     tried: Counter[str] = Counter()
     different: set[int] = set()
 
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(damaged=damaged_files())
     def damaged_file_fails(damaged: Damaged) -> None:
         different.add(hash(damaged.data))
         tried[damaged.mutation] += 1
         _assert_only_truth(damaged, CUTS[tried.total() % len(CUTS)])
         _assert_only_truth_by_ranges(damaged)
 
-    damaged_file_fails()
+    for mutate, weight in MUTATIONS.items():
+        share = settings(
+            max_examples=max(1, EXAMPLES * weight // sum(MUTATIONS.values())),
+            deadline=None,
+            database=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        )
+        share(given(damaged=damaged_files(mutate))(damaged_file_fails))()
     # On stderr, because the output of pytest-xdist's workers goes nowhere.
     with capsys.disabled():
         counts = ", ".join(f"{name} {count}" for name, count in tried.most_common())
         print(f"\nage mutations: {tried.total()}, {len(different)} of them different ({counts})", file=sys.stderr)
-    assert tried.total() == EXAMPLES
+    assert tried.total() > EXAMPLES * 0.75
     assert len(different) > EXAMPLES / 2
     assert all(tried[mutate.__name__.strip("_")] > EXAMPLES / 1000 for mutate in MUTATIONS)
