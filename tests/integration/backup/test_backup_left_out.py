@@ -43,6 +43,7 @@ def shop(any_database: str, postgres: PostgresServer) -> str:
     return any_database
 
 
+@pytest.mark.sampled(1)
 def test_the_rows_stay_away_and_everybody_who_reads_the_set_knows_it(
     postgres: PostgresServer, shop: str, bench: Bench
 ) -> None:

@@ -49,6 +49,7 @@ def role(postgres: PostgresServer, any_database: str) -> Iterator[dict[str, str]
     postgres.query(any_database, f"DROP OWNED BY {name}; DROP ROLE {name}")
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.usefixtures("age")
 def test_the_role_makes_a_complete_backup_without_a_warning(
     postgres: PostgresServer, any_database: str, bench: Bench, role: dict[str, str]

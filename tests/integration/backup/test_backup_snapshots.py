@@ -127,6 +127,7 @@ def test_rows_that_vanish_after_the_snapshot_are_in_the_set(
     assert stored.fingerprints["public", "debit"] == stored.fingerprints["public", "credit"]
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.usefixtures("age")
 def test_parts_hold_every_table_exactly_once_and_restore_to_the_same_database(
     postgres: PostgresServer, any_database: str, bench: Bench

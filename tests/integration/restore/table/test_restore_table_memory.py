@@ -82,6 +82,7 @@ def made_huge(postgres17: PostgresServer, keys: Keys, tmp_path_factory: pytest.T
         yield made
 
 
+@pytest.mark.sampled(1)
 @pytest.mark.usefixtures("age")
 @pytest.mark.parametrize("strategy", ["swap", "merge"])
 def test_huge_functions_beside_a_table_cost_nothing(made_huge: BackedUp, bench: Bench, strategy: str) -> None:
