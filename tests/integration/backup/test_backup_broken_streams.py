@@ -105,7 +105,7 @@ def test_a_gpg_that_is_killed_fails_the_backup(
             [cipher] = [
                 child
                 for child in children(os.getpid())
-                if "--encrypt" in command_line(child) and os.path.basename(command_line(child)[0]) == "gpg"
+                if "--encrypt" in command_line(child) and os.path.basename("".join(command_line(child)[:1])) == "gpg"
             ]
             os.kill(cipher, signal.SIGKILL)
             programs.open()
