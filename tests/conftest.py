@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 from support import ceph, effort, workspace
+from support.forks import umask
 from support.lab import (
     CephServer,
     MotoServer,
@@ -95,8 +96,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 @pytest.fixture(autouse=True)
 def _same_umask() -> Iterator[None]:
     """Fail the test that leaves another umask behind: later tests of its worker could not share what they make."""
-    mask = os.umask(0o022)
-    os.umask(mask)
+    mask = umask()
     yield
     left = os.umask(mask)
     if left != mask:

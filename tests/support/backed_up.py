@@ -23,6 +23,7 @@ class BackedUp:
 
     :param name: of the database, which is there within :meth:`anew`.
     :param bench: where its set is; nobody changes it.
+    :param report: of its backup.
     :param schema: see :func:`schema_of`.
     :param contents: see :func:`contents_of`.
     """
@@ -30,32 +31,36 @@ class BackedUp:
     server: PostgresServer
     name: str
     bench: Bench
+    report: dict[str, Any]
     schema: str
     contents: dict[tuple[str, str], Fingerprint]
 
     @contextmanager
     def anew(self, bench: Bench) -> Iterator[str]:
         """Within the block there is the database, and *bench*, which has the same keys, has a copy of the set."""
-        shutil.copytree(self.bench.root, bench.root)
-        with self.server.database(name=self.name, template=_kept(self.name)):
+        self.copy_set(bench)
+        with self.server.database(name=self.name, template=self.template):
             yield self.name
 
+    def copy_set(self, bench: Bench) -> None:
+        """Have *bench*, which has nothing yet, find the set."""
+        shutil.copytree(self.bench.root, bench.root)
 
-def _kept(name: str) -> str:
-    """The name under which nobody changes the database."""
-    return f"{name}_kept"
+    @property
+    def template(self) -> str:
+        """The name under which nobody changes the database; not one of those that restores make of its own."""
+        return f"of_{self.name}"
 
 
 @contextmanager
 def backed_up(server: PostgresServer, bench: Bench, statements: str, **options: Any) -> Iterator[BackedUp]:
     """Make a database by *statements* and back it up, told *options*."""
-    name = server.create_database()
-    try:
+    with server.database() as name:
         server.psql(name, statements)
-        bench.backup(server, name, **options)
-        made = BackedUp(server, name, bench, schema_of(server, name), contents_of(server, name))
-        rename(server, name, _kept(name))
-        yield made
-    finally:
-        server.drop_database(name)
-        server.drop_database(_kept(name))
+        report = bench.backup(server, name, **options)
+        made = BackedUp(server, name, bench, report, schema_of(server, name), contents_of(server, name))
+        rename(server, name, made.template)
+        try:
+            yield made
+        finally:
+            server.drop_database(made.template)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from . import warm_playbooks
+from .forks import MODULES_VARIABLE
 from .playbooks import Playbooks
 from .programs import LabError
 
@@ -40,7 +41,7 @@ def play(
     environment = {**Playbooks(directory).environment, "HOME": str(directory)}
     if meanwhile is not None:
         # What is looked at are processes.
-        environment[warm_playbooks.MODULES_VARIABLE] = ""
+        environment[MODULES_VARIABLE] = ""
     with ThreadPoolExecutor(max_workers=1) as pool:
         run = pool.submit(warm_playbooks.run, argv, directory=directory, given=environment)
         while meanwhile is not None and not run.done():

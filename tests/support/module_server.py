@@ -8,7 +8,6 @@ archive, too: what somebody forgot to pack is not found.
 
 from __future__ import annotations
 
-import atexit
 import gc
 import importlib
 import json
@@ -18,16 +17,15 @@ import select
 import signal
 import socket
 import sys
-import threading
-import traceback
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from support import forks
 from support.processes import die_with_parent
 
-_LONGEST_ORDER = 1 << 20
 _MODULES = Path(__file__).parents[2] / "plugins" / "modules"
 _PACKAGE = "ansible_collections.mobul.backup.plugins.modules"
 _PACKED = ("ansible", "ansible_collections")
@@ -75,61 +73,23 @@ def serve(listener: socket.socket, life: socket.socket) -> None:
                 listener.close()
                 life.close()
                 die_with_parent(server)()
-                _watch(connection)
+                text, outputs, _flags, _address = socket.recv_fds(connection, forks.LONGEST_ORDER, 2)
+                forks.carry_out(json.loads(text), connection.detach(), outputs, _run)
 
 
-def _watch(connection: socket.socket) -> None:
-    """Carry out the order of a connection in another fork, and answer with its status."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    text, files, _flags, _address = socket.recv_fds(connection, _LONGEST_ORDER, 2)
-    watcher = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        die_with_parent(watcher)()
-        connection.close()
-        _run(json.loads(text), files)
-    for file in files:
-        os.close(file)
-    _pid, status = os.waitpid(pid, 0)
-    connection.send(str(os.waitstatus_to_exitcode(status)).encode())
-    os._exit(0)
+def _run(order: Mapping[str, Any]) -> None:
+    """Run what Ansible has packed, with what is packed and nothing else."""
+    sys.argv = [order["path"]]
+    sys.path[0] = os.path.dirname(order["path"])
+    loader = importlib.import_module("ansible.module_utils._internal._ansiballz._loader")
+    run_module = loader.run_module
 
+    def run_packed(**options: Any) -> None:
+        keep_what_is_packed(options["modlib_path"])
+        run_module(**options)
 
-def _run(order: dict[str, Any], files: list[int]) -> None:
-    """Become what a new process of Python would be, and end as one."""
-    status: Any = 1
-    try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.umask(order["umask"])
-        os.chdir(order["directory"])
-        os.environ.clear()
-        os.environ.update(order["environment"])
-        nothing = os.open(os.devnull, os.O_RDONLY)
-        for number, file in enumerate((nothing, *files)):
-            os.dup2(file, number)
-            os.close(file)
-        sys.argv = [order["path"]]
-        sys.path[0] = os.path.dirname(order["path"])
-        loader = importlib.import_module("ansible.module_utils._internal._ansiballz._loader")
-        run_module = loader.run_module
-
-        def run_packed(**options: Any) -> None:
-            keep_what_is_packed(options["modlib_path"])
-            run_module(**options)
-
-        loader.run_module = run_packed
-        runpy.run_path(order["path"], run_name="__main__")
-        status = 0
-    except SystemExit as end:
-        status = end.code or 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        threading._shutdown()
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status if isinstance(status, int) else 1)
+    loader.run_module = run_packed
+    runpy.run_path(order["path"], run_name="__main__")
 
 
 if __name__ == "__main__":

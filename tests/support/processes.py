@@ -57,14 +57,18 @@ def command_line(pid: int) -> list[str]:
         return []
 
 
+def program_of(pid: int) -> str:
+    """The name of the program that a process runs; empty when it is gone."""
+    return os.path.basename("".join(command_line(pid)[:1]))
+
+
 def find_child(program: str, *, of: int | None = None, seconds: float = PATIENCE) -> int:
     """Wait for a child (of this process, or of another) that runs *program*, and return its process id."""
     found: list[int] = []
 
     def appeared() -> bool:
         for child in children(of or os.getpid()):
-            words = command_line(child)
-            if words and os.path.basename(words[0]) == program:
+            if program_of(child) == program:
                 found.append(child)
         return bool(found)
 

@@ -112,13 +112,10 @@ def pg_dump(server: PostgresServer, database: str, *options: str) -> bytes:
     return subprocess.run(argv, capture_output=True, check=True, env=server.environment()).stdout
 
 
-def script_of(server: PostgresServer, database: str, *options: str) -> bytes:
-    """A database as SQL, for comparing two of them; in the database's own encoding."""
+def script_of(server: PostgresServer, database: str) -> bytes:
+    """A whole database as SQL, for comparing two of them; in the database's own encoding."""
     result = subprocess.run(
-        [server.bin_dir / "pg_dump", "--no-sync", *options, database],
-        capture_output=True,
-        check=True,
-        env=server.environment(),
+        [server.bin_dir / "pg_dump", "--no-sync", database], capture_output=True, check=True, env=server.environment()
     )
     # A random word in each dump.
     return _RESTRICT.sub("", result.stdout.decode("latin-1")).encode("latin-1")

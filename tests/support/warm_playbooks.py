@@ -19,14 +19,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import packed_modules, workspace
+from .forks import MODULES_VARIABLE, umask
 from .programs import LabError
 
 _SERVER = Path(__file__).with_name("warm_server.py")
 _MODULES = Path(__file__).with_name("module_server.py")
-MODULES_VARIABLE = "MOBUL_LAB_MODULES"
-"""Names the socket of what forks modules; a run that has it empty starts each as a process of its own."""
-_LIVES: list[socket.socket] = []
-"""What servers see the end of when we end."""
 _STARTING = threading.Lock()
 _READ_AGAIN = {"HOME", "FORKS", "PIPELINING", "REMOTE_TMP", "SHOW_CUSTOM_STATS", "STRATEGY"}
 """Settings whose value Ansible looks up where it is used."""
@@ -51,12 +48,10 @@ def _of_python(given: Mapping[str, str]) -> dict[str, str]:
 
 def run(argv: Sequence[str], *, directory: Path, given: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
     """Like :func:`subprocess.run` of ansible-playbook with *argv*, whose output is kept."""
-    mask = os.umask(0o022)
-    os.umask(mask)
     with _STARTING:
-        server, modules = _server(), _module_server()
+        server, (modules, _life) = _server(), _module_server()
     variables = {MODULES_VARIABLE: str(modules), **given}
-    order = {"argv": list(argv), "directory": str(directory), "environment": variables, "umask": mask}
+    order = {"argv": list(argv), "directory": str(directory), "environment": variables, "umask": umask()}
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as errors:
         ours, theirs = socket.socketpair()
         with ours:
@@ -93,8 +88,8 @@ def _server() -> socket.socket:
 
 
 @functools.cache
-def _module_server() -> Path:
-    """The socket on which modules are ordered; the server ends with us, as our side of a second one is closed then."""
+def _module_server() -> tuple[Path, socket.socket]:
+    """The socket on which modules are ordered, and one whose end the server sees: it ends with us."""
     path = workspace.new_directory("modules") / "socket"
     ours, theirs = socket.socketpair()
     with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
@@ -108,5 +103,4 @@ def _module_server() -> Path:
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
-    _LIVES.append(ours)
-    return path
+    return path, ours

@@ -14,6 +14,7 @@ import re
 import signal
 import socket
 import sys
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,9 @@ from ansible.utils.collection_loader._collection_finder import _AnsibleCollectio
 from ansible.utils.path import cleanup_tmp_file
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+from support import forks
 from support.processes import die_with_parent
 
-_LONGEST_ORDER = 1 << 20
 _PLUGINS_FOLDER = Path(__file__).parents[2] / "plugins"
 # Of Ansible's own plugins, what runs use that each run would import and read the documentation of.
 _PLUGINS = {
@@ -78,7 +79,7 @@ def fork_modules() -> None:
     packed = re.compile(rf"/bin/sh -c '((?:MOBUL_\w+=[\w./-]* )*){python} (/[\w./-]+/AnsiballZ_\w+\.py) && sleep 0'")
 
     def exec_command(self: Any, cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> Any:
-        address = os.environ.get("MOBUL_LAB_MODULES")
+        address = os.environ.get(forks.MODULES_VARIABLE)
         match = packed.fullmatch(cmd) if address and in_data is None and not self.become else None
         if match is None:
             return start(self, cmd, in_data=in_data, sudoable=sudoable)
@@ -91,9 +92,7 @@ def fork_modules() -> None:
 
 def _run_module(address: str, path: str, environment: dict[str, str]) -> tuple[int, bytes, bytes]:
     """Run a packed module where this process is; its status, and what it has written to stdout and stderr."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    order = {"path": path, "directory": os.getcwd(), "environment": environment, "umask": mask}
+    order = {"path": path, "directory": os.getcwd(), "environment": environment, "umask": forks.umask()}
     # Pipes, as Ansible's own: what a child of the module keeps open is waited for.
     (out, outs_end), (errors, errors_end) = os.pipe(), os.pipe()
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
@@ -117,59 +116,28 @@ def serve(orders: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     server = os.getpid()
     while True:
-        text, files, _flags, _address = socket.recv_fds(orders, _LONGEST_ORDER, 3)
+        text, files, _flags, _address = socket.recv_fds(orders, forks.LONGEST_ORDER, 3)
         if not text:
             return
         if os.fork() == 0:
             die_with_parent(server)()
             orders.close()
-            _watch(json.loads(text), files)
+            answer, *outputs = files
+            forks.carry_out(json.loads(text), answer, outputs, _play)
         for file in files:
             os.close(file)
 
 
-def _watch(order: dict[str, Any], files: list[int]) -> None:
-    """Carry an order out in another fork, and tell its status by the first of *files*."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    answer, *outputs = files
-    watcher = os.getpid()
-    pid = os.fork()
-    if pid == 0:
-        die_with_parent(watcher)()
-        os.close(answer)
-        _play(order, outputs)
-    _pid, status = os.waitpid(pid, 0)
-    os.write(answer, str(os.waitstatus_to_exitcode(status)).encode())
-    os._exit(0)
-
-
-def _play(order: dict[str, Any], outputs: list[int]) -> None:
-    """Become what a new process would be, and end as one."""
-    status: Any = 1
-    try:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        os.umask(order["umask"])
-        os.chdir(order["directory"])
-        os.environ.clear()
-        os.environ.update(order["environment"])
-        for number, file in enumerate(outputs, start=1):
-            os.dup2(file, number)
-            os.close(file)
-        sys.argv = order["argv"]
-        # The temporary directory of the process that was forked is not ours to remove.
-        atexit.unregister(cleanup_tmp_file)
-        for setting in constants.config.get_configuration_definitions():
-            value = constants.config.get_config_value(setting, variables=vars(constants))
-            constants.set_constant(setting, value)
-        constants.set_constant("DEFAULT_INTERNAL_POLL_INTERVAL", _POLL_INTERVAL)
-        ansible_playbook()
-    except SystemExit as end:
-        status = end.code
-    finally:
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status if isinstance(status, int) else int(bool(status)))
+def _play(order: Mapping[str, Any]) -> None:
+    """Run ansible-playbook with the settings of the order's environment."""
+    sys.argv = order["argv"]
+    # The temporary directory of the process that was forked is not ours to remove.
+    atexit.unregister(cleanup_tmp_file)
+    for setting in constants.config.get_configuration_definitions():
+        value = constants.config.get_config_value(setting, variables=vars(constants))
+        constants.set_constant(setting, value)
+    constants.set_constant("DEFAULT_INTERNAL_POLL_INTERVAL", _POLL_INTERVAL)
+    ansible_playbook()
 
 
 if __name__ == "__main__":

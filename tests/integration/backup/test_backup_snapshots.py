@@ -20,7 +20,8 @@ from support.backup_bench import Bench
 from support.fake_programs import FakePrograms
 from support.lab import PostgresServer, wait_until
 from support.sample_databases import fill
-from support.stored_sets import StoredSet, assert_same_contents, contents_of, pg_restore, script_of
+from support.stored_sets import StoredSet, assert_same_contents, contents_of, pg_restore
+from support.table_restores import schema_of
 
 TWINS = """
 CREATE TABLE debit (n int PRIMARY KEY, text text);
@@ -165,7 +166,7 @@ def test_parts_hold_every_table_exactly_once_and_restore_to_the_same_database(
             "SELECT schemaname, sequencename, last_value FROM pg_sequences",
         ):
             assert postgres.query(restored, others) == postgres.query(any_database, others) != []
-        one, other = (script_of(postgres, name, "--schema-only") for name in (restored, any_database))
+        one, other = (schema_of(postgres, name) for name in (restored, any_database))
         assert one == other
 
 

@@ -13,7 +13,7 @@ from support.backup_bench import Bench, make_keys
 from support.drill_runs import drill
 from support.gpg_keys import GnupgHome, make_key
 from support.lab import PostgresServer
-from support.processes import children, command_line
+from support.processes import children, program_of
 from support.restore_runs import RestoreBench, drop_versions
 from support.sample_databases import fill
 from support.table_restores import restore_table
@@ -48,7 +48,7 @@ def reading_of(form: str, bench: Bench) -> tuple[dict[str, Any], dict[str, Any]]
 
 def gpg_processes() -> set[int]:
     """The gpg processes below this one: of a reader that had read enough, say."""
-    return {pid for pid in children(os.getpid()) if os.path.basename((command_line(pid) or [""])[0]) == "gpg"}
+    return {pid for pid in children(os.getpid()) if program_of(pid) == "gpg"}
 
 
 def go_round(server: PostgresServer, directory: Path, form: str, compress: str, content: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support import warm_playbooks
+from support.forks import MODULES_VARIABLE
 from support.playbooks import Playbooks
 from support.programs import PROJECT
 
@@ -71,7 +72,7 @@ def test_a_fork_of_a_module_is_where_a_process_of_its_own_would_be(tmp_path: Pat
     mask = os.umask(0o027)
     try:
         fork = playbooks.run(path, inventory, GIVEN="as given")
-        process = playbooks.run(path, inventory, GIVEN="as given", **{warm_playbooks.MODULES_VARIABLE: ""})
+        process = playbooks.run(path, inventory, GIVEN="as given", **{MODULES_VARIABLE: ""})
     finally:
         os.umask(mask)
     [of_fork, of_process] = (run.output.partition('"msg": ')[2].partition("]")[0].split(",") for run in (fork, process))
