@@ -139,20 +139,20 @@ def renamed(text: str, names: Mapping[str, str]) -> str:
     for option, variable in names.items():
         if option == variable:
             continue
-        name = re.escape(option)
-        if option not in text:
+        if option in text:
             # Most are not, and each expression would be compiled for nothing.
-            pass
-        elif "_" in option:
-            text = re.sub(rf"(?<![\w.'\"-]){name}(?![\w'\"(-])", variable, text)
-        else:
-            text = re.sub(rf"{_BEFORE_VALUE}{name}(?=: [\w'\"\[{{])", variable, text)
-            text = re.sub(
-                rf"{_CLAUSE}{name}(?= (?:is (?!right|it)|'[^']*' is |goes with |belongs to ))", variable, text
-            )
+            text = _with_variable(text, option, variable)
         # Where the module's own words name the variable as well, once is enough.
         text = text.replace(f" ({variable})", "") if text.replace(f"({variable})", "").count(variable) else text
     return text
+
+
+def _with_variable(text: str, option: str, variable: str) -> str:
+    name = re.escape(option)
+    if "_" in option:
+        return re.sub(rf"(?<![\w.'\"-]){name}(?![\w'\"(-])", variable, text)
+    text = re.sub(rf"{_BEFORE_VALUE}{name}(?=: [\w'\"\[{{])", variable, text)
+    return re.sub(rf"{_CLAUSE}{name}(?= (?:is (?!right|it)|'[^']*' is |goes with |belongs to ))", variable, text)
 
 
 def _without_list(text: str, names: Mapping[str, str]) -> str:
